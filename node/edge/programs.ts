@@ -1,0 +1,21 @@
+/**
+ * Where Otto's own programs are: the sources while developing, the bundle in `dist/` for everyone else.
+ */
+
+import { basename, dirname, join } from "node:path";
+
+export type Program = "otto" | "control" | "worker" | "runner";
+
+const sources: Record<Program, string> = {
+  otto: "../../cli/otto.ts",
+  control: "./control-process.ts",
+  worker: "./worker-process.ts",
+  runner: "./execution/runner-process.ts",
+};
+
+/** The file to start with this very Node for a program of Otto's. */
+export function programPath(program: Program): string {
+  const here = import.meta.filename;
+  if (basename(here) === "programs.ts") return join(dirname(here), sources[program]);
+  return join(dirname(here), `${program}.js`);
+}

@@ -1,0 +1,99 @@
+/**
+ * The seams between what decides and what performs. The core and its loop know only these; `node/edge/` is the
+ * real side, `simulations/` the simulated one, and each seam has one contract suite in `test/contracts/` that
+ * runs over both.
+ *
+ * Time is an integer with its unit in the name. Monotonic time never crosses machines.
+ */
+
+import type { Message } from "../protocol/messages.ts";
+import type { StepOutput } from "../protocol/plan.ts";
+import type { StepReport } from "../protocol/report.ts";
+
+export type Clock = {
+  monotonicMs(): number;
+  wallMs(): number;
+  /** Calls back once, `afterMs` from now at the earliest. */
+  setTimer(afterMs: number, callback: () => void): Timer;
+};
+
+export type Timer = { cancel(): void };
+
+export type Random = {
+  /** An integer in 0 .. below-1. */
+  integer(below: number): number;
+  bytes(count: number): Uint8Array;
+};
+
+/** Links to other peers. Delivery is in order while a link is up, and nothing is delivered twice on one link. */
+export type Network = {
+  send(peer: string, message: Message): void;
+  /** Announces to all peers of the domain, best effort; at most `limits.gossipBytesMax`. */
+  publish(bytes: Uint8Array): void;
+};
+
+export type StoredEntry = readonly [key: string, value: Uint8Array];
+
+export type WriteOperation =
+  | { readonly kind: "put"; readonly key: string; readonly value: Uint8Array }
+  | { readonly kind: "delete"; readonly key: string };
+
+/** An ordered map on disk. Writing and making durable are two acts, so that a simulator can lose what lies between. */
+export type Storage = {
+  get(key: string): Promise<Uint8Array | undefined>;
+  /** Every entry whose key starts with the prefix, ordered by code unit. */
+  list(prefix: string): Promise<readonly StoredEntry[]>;
+  /** Applies all operations or none. Readable at once, durable only after the next `sync`. */
+  write(operations: readonly WriteOperation[]): Promise<void>;
+  /** Everything written before the call is durable when it returns. */
+  sync(): Promise<void>;
+  close(): Promise<void>;
+};
+
+export type Keys = {
+  /** The peer id that belongs to the key. */
+  readonly peer: string;
+  sign(bytes: Uint8Array): Uint8Array;
+  verify(peer: string, bytes: Uint8Array, signature: Uint8Array): boolean;
+};
+
+/** Where a step's files come from. */
+export type Source =
+  /** A tree in the blob store (`protocol/tree.ts`). */
+  | { readonly kind: "tree"; readonly tree: string }
+  /** A commit that the worker fetches with git. */
+  | { readonly kind: "commit"; readonly repository: string; readonly commit: string };
+
+/** Everything that is needed to execute one attempt. */
+export type Assignment = {
+  /** Unique for ever: names the attempt to the executor. */
+  readonly id: string;
+  readonly run: string;
+  readonly step: string;
+  readonly attempt: number;
+  readonly token: number;
+  readonly commands: readonly string[];
+  readonly variables: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+  readonly source: Source;
+  /** Trees to lay over the source, in order: the outputs of earlier steps. */
+  readonly inputs: readonly { readonly name: string; readonly tree: string }[];
+  readonly outputs: readonly StepOutput[];
+};
+
+export type StopCause = "cancelled" | "superseded" | "lease-ended";
+
+export type ExecutorObserver = {
+  /** Bytes of the attempt's log, in order, without gaps up to `limits.logBytesMax`. */
+  output(id: string, offset: number, bytes: Uint8Array): void;
+  /** Exactly once per started attempt, when none of its processes is left. */
+  ended(id: string, report: StepReport): void;
+};
+
+export type Executor = {
+  /** Never throws for what a step does wrong: that is in the report. */
+  start(assignment: Assignment): void;
+  /** Ends everything of the attempt (SIGTERM, then SIGKILL); its report says `cancelled`. Unknown ids are ignored. */
+  stop(id: string, cause: StopCause): void;
+  close(): Promise<void>;
+};

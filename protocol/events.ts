@@ -1,0 +1,79 @@
+/**
+ * Events: what happened. Each is appended to its author's signed log (`protocol/log.ts`); views are folds of them
+ * (`node/view/`). A fold takes the same event twice, or events of two authors about one fact, without harm.
+ */
+
+import type { Outcome } from "./plan.ts";
+import type { StepReport } from "./report.ts";
+
+/** How an attempt ended, by name. `finished` means that its commands passed. */
+export type AttemptCause =
+  | "finished"
+  | "failed"
+  | "timed-out"
+  | "cancelled"
+  /** The lease ran out: nothing was heard of the worker in time. */
+  | "lost"
+  /** The worker gave the lease back before it was done (it was asked to stop). */
+  | "released";
+
+type Fact<Kind extends string, Fields> = {
+  readonly kind: Kind;
+  readonly run: string;
+  /** Wall clock of the author, milliseconds since 1970; for people, never for decisions. */
+  readonly timeMs: number;
+} & Readonly<Fields>;
+
+export type RunAdmitted = Fact<
+  "run-admitted",
+  {
+    manifest: string;
+    plan: string;
+    pipeline: string;
+    submitter: string;
+    steps: number;
+  }
+>;
+export type RunRefused = Fact<"run-refused", { manifest: string; reason: string }>;
+export type CancelRequested = Fact<"cancel-requested", { by: string }>;
+export type AttemptStarted = Fact<
+  "attempt-started",
+  { step: string; attempt: number; token: number; worker: string }
+>;
+export type AttemptEnded = Fact<
+  "attempt-ended",
+  {
+    step: string;
+    attempt: number;
+    token: number;
+    worker: string;
+    cause: AttemptCause;
+    /** True when no further attempt follows. */
+    final: boolean;
+    report: StepReport | null;
+  }
+>;
+/** A result that came under a token which is no longer the newest: recorded, and it cannot win. */
+export type ResultRefused = Fact<
+  "result-refused",
+  {
+    step: string;
+    attempt: number;
+    token: number;
+    worker: string;
+    /** What the late worker would have reported. */
+    outcome: Outcome;
+  }
+>;
+export type StepSkipped = Fact<"step-skipped", { step: string; reason: string }>;
+export type RunClosed = Fact<"run-closed", { outcome: "passed" | "failed" | "cancelled" }>;
+
+export type Event =
+  | RunAdmitted
+  | RunRefused
+  | CancelRequested
+  | AttemptStarted
+  | AttemptEnded
+  | ResultRefused
+  | StepSkipped
+  | RunClosed;

@@ -1,0 +1,66 @@
+/**
+ * Every bound of Otto, with its unit in the name. A limit that is not here does not exist.
+ */
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+export const limits = {
+  /** A pipeline file as written by a person. */
+  pipelineFileBytesMax: 1 * MiB,
+  pipelineNestingMax: 32,
+  diagnosticsMax: 200,
+  stepsPerPlanMax: 10_000,
+  matrixCellsPerStepMax: 256,
+  commandsPerStepMax: 200,
+  nameCharactersMax: 100,
+  conditionCharactersMax: 2_000,
+  manifestBytesMax: 1 * MiB * 16,
+  timeoutMsDefault: 60 * 60_000,
+  timeoutMsMax: 7 * 24 * 60 * 60_000,
+  attemptsMax: 10,
+  /** Attempts that a step without outside effect gets when its workers are lost. */
+  lostAttemptsMaxDefault: 3,
+
+  /** One frame on a stream between peers or on the local socket. */
+  frameBytesMax: 4 * MiB,
+  gossipBytesMax: 64 * KiB,
+  valueNestingMax: 64,
+  /** Records and bytes in one round between control peers. */
+  batchRecordsMax: 2_000,
+  batchBytesMax: 256 * KiB,
+  roundsInFlightMax: 4,
+  pullSlotsMax: 256,
+  parkedPullsMax: 10_000,
+  queuedStepsMax: 100_000,
+  openRunsMax: 10_000,
+  /** The report of one attempt as it is signed by its worker and kept in the register table. */
+  reportBytesMax: 16 * KiB,
+  reportTailBytesMax: 4 * KiB,
+
+  leaseMsDefault: 30_000,
+  /** Clock drift that two machines may have: rho, in parts per hundred. */
+  driftPercentMax: 1,
+  leaseGraceMs: 1_000,
+  suspendMsMax: 1_000,
+  heartbeatMs: 250,
+  homeSilenceMsMax: 1_500,
+  antiEntropyMs: 30_000,
+  dialBackoffMsMin: 100,
+  dialBackoffMsMax: 15_000,
+  requestMsMax: 10_000,
+  drainMsMax: 10_000,
+
+  /** Output of one attempt; what comes after is counted and dropped, and the log says so. */
+  logBytesMax: 64 * MiB,
+  logChunkBytesMax: 64 * KiB,
+  killGraceMs: 5_000,
+  sourceBytesMax: 4 * 1024 * MiB,
+  sourceFilesMax: 200_000,
+  blobChunkBytes: 256 * KiB,
+
+  inviteMsDefault: 15 * 60_000,
+  workerCertificateMs: 7 * 24 * 60 * 60_000,
+  controlCertificateMs: 30 * 24 * 60 * 60_000,
+  idleMeshMs: 10 * 60_000,
+} as const;

@@ -1,0 +1,49 @@
+/**
+ * What a worker says about one attempt when it is over. Signed by the worker, bounded by
+ * `limits.reportBytesMax`, kept in the step's register, so an accepted result survives its home.
+ */
+
+import type { Outcome } from "./plan.ts";
+
+export type CommandReport = {
+  /** From the start of the attempt, monotonic. */
+  readonly startedMs: number;
+  readonly durationMs: number;
+  /** Offset in the attempt's log where the command's output begins, in bytes. */
+  readonly logOffset: number;
+  readonly end:
+    | { readonly kind: "exit"; readonly code: number }
+    | { readonly kind: "signal"; readonly signal: string }
+    | { readonly kind: "timed-out" }
+    | { readonly kind: "cancelled" }
+    | { readonly kind: "not-started"; readonly problem: string };
+};
+
+export type LogReference = {
+  readonly bytes: number;
+  /** Bytes that were produced beyond the limit and dropped. */
+  readonly droppedBytes: number;
+  /** sha256 of the whole log in hex; the blob of that digest holds it. Null when `tail` is all of it. */
+  readonly digest: string | null;
+};
+
+export type OutputReference = {
+  readonly name: string;
+  /** Digest of a tree (see `protocol/tree.ts`). */
+  readonly tree: string;
+  readonly files: number;
+  readonly bytes: number;
+};
+
+export type StepReport = {
+  readonly outcome: Exclude<Outcome, "skipped">;
+  /** One sentence when the outcome is not `passed`: "`npm test` exited with 1". Empty when it passed. */
+  readonly problem: string;
+  readonly durationMs: number;
+  /** One entry a command that was reached, in order. */
+  readonly commands: readonly CommandReport[];
+  readonly outputs: readonly OutputReference[];
+  readonly log: LogReference;
+  /** The last bytes of the log, at most `limits.reportTailBytesMax`, as text. */
+  readonly tail: string;
+};
