@@ -1,0 +1,128 @@
+/**
+ * Values as bytes: DAG-CBOR, the one encoding of everything that is signed, hashed, stored or sent.
+ *
+ * Promises: equal values give equal bytes on every peer; bytes from a stranger never crash or exhaust the
+ * decoder; what is signed or hashed is accepted only in its one canonical form.
+ */
+
+import { createHash } from "node:crypto";
+import { decode, encode } from "@ipld/dag-cbor";
+import { CID } from "multiformats/cid";
+import { create as createDigest } from "multiformats/hashes/digest";
+import { failure, type Result, success } from "./errors.ts";
+import { limits } from "./limits.ts";
+
+const dagCborCode = 0x71;
+const sha256Code = 0x12;
+
+export function encodeValue(value: unknown): Uint8Array {
+  return encode(value);
+}
+
+/** Decodes bytes of our own making. Throws on anything that is not DAG-CBOR. */
+export function decodeValue(bytes: Uint8Array): unknown {
+  const nesting = nestingOf(bytes);
+  if (nesting === null || nesting > limits.valueNestingMax) throw new Error("not a bounded DAG-CBOR value");
+  return decode(bytes);
+}
+
+/** Decodes bytes that anybody may have made. */
+export function decodeUntrusted(bytes: Uint8Array): Result<unknown, string> {
+  try {
+    return success(decodeValue(bytes));
+  } catch (error) {
+    return failure(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** Decodes signed or hashed bytes: only the one canonical form of a value is accepted. */
+export function decodeCanonical(bytes: Uint8Array): Result<unknown, string> {
+  const decoded = decodeUntrusted(bytes);
+  if (!decoded.ok) return decoded;
+  let again: Uint8Array;
+  try {
+    again = encode(decoded.value);
+  } catch (error) {
+    return failure(error instanceof Error ? error.message : String(error));
+  }
+  return equalBytes(again, bytes) ? decoded : failure("not in canonical form");
+}
+
+/** CIDv1 of DAG-CBOR bytes under sha2-256, base32: `bafyrei...`. */
+export function bytesCid(bytes: Uint8Array): string {
+  const digest = createHash("sha256").update(bytes).digest();
+  return CID.createV1(dagCborCode, createDigest(sha256Code, digest)).toString();
+}
+
+export function valueCid(value: unknown): string {
+  return bytesCid(encodeValue(value));
+}
+
+/** sha256 in lower-case hex: how blobs, trees and logs are named. */
+export function sha256Hex(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
+  if (left.length !== right.length) return false;
+  for (let index = 0; index < left.length; index += 1) if (left[index] !== right[index]) return false;
+  return true;
+}
+
+/** Orders strings by code unit: the only order that two peers are sure to share. */
+export function compareText(left: string, right: string): number {
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/**
+ * Depth of nesting of CBOR bytes, without recursion, or null when they end too early. The decoder is recursive:
+ * 200 KB of opening brackets overflow its stack, so depth is bounded before it is asked.
+ */
+function nestingOf(bytes: Uint8Array): number | null {
+  const open: number[] = [];
+  let deepest = 0;
+  let at = 0;
+  while (at < bytes.length) {
+    const head = headAt(bytes, at);
+    if (head === null) return null;
+    at = head.next;
+    let items = 0;
+    if (head.major === 2 || head.major === 3) at += head.argument;
+    else if (head.major === 4) items = head.argument;
+    else if (head.major === 5) items = head.argument * 2;
+    else if (head.major === 6) items = 1;
+    if (items > bytes.length) return null;
+    if (items > 0) {
+      open.push(items);
+      deepest = Math.max(deepest, open.length);
+      if (deepest > limits.valueNestingMax) return deepest;
+      continue;
+    }
+    while (open.length > 0) {
+      const left = (open.pop() ?? 1) - 1;
+      if (left > 0) {
+        open.push(left);
+        break;
+      }
+    }
+    if (open.length === 0) break;
+  }
+  return open.length === 0 && at <= bytes.length ? deepest : null;
+}
+
+function headAt(
+  bytes: Uint8Array,
+  at: number,
+): { readonly major: number; readonly argument: number; readonly next: number } | null {
+  const first = bytes[at];
+  if (first === undefined) return null;
+  const major = first >> 5;
+  const info = first & 31;
+  if (info < 24) return { major, argument: info, next: at + 1 };
+  if (info > 27) return null;
+  const width = 1 << (info - 24);
+  if (at + 1 + width > bytes.length) return null;
+  let argument = 0;
+  for (let index = 0; index < width; index += 1) argument = argument * 256 + (bytes[at + 1 + index] ?? 0);
+  return { major, argument, next: at + 1 + width };
+}
