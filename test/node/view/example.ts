@@ -99,7 +99,7 @@ const usual: { readonly [K in Kind]: Omit<Extract<Event, { kind: K }>, "kind" | 
 };
 
 export function eventOf<K extends Kind>(kind: K, fields: Fields<K> = {}): Event {
-  return { kind, run: exampleRun, timeMs: 1_000, ...usual[kind], ...fields } as Event;
+  return { kind, run: exampleRun, timeMs: 1_000, ...usual[kind], ...fields } as unknown as Event;
 }
 
 export function itemOf<K extends Kind>(kind: K, fields: Fields<K> = {}): WatchItem {

@@ -1,6 +1,6 @@
 /** The view of a run: what it shows, and that it does not depend on how often or in which order it was told. */
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
 import { attemptWords, workerOf } from "../../../node/view/attempt.ts";
@@ -43,7 +43,7 @@ function step(view: RunView, name: string): StepView {
 const started = eventOf("attempt-started");
 const finished = eventOf("attempt-ended", { report: reportOf(), timeMs: 3_000 });
 
-describe("the state of a step", () => {
+describe("a step that has not ended", () => {
   it("waits for the needs that have not ended, in the order of the plan", () => {
     const view = viewOf(chain);
     expect(step(view, "build").state).toEqual({ kind: "ready" });
@@ -63,6 +63,26 @@ describe("the state of a step", () => {
     });
   });
 
+  it("is queued again after an attempt that was lost, and runs its next attempt", () => {
+    const lost = eventOf("attempt-ended", { cause: "lost", final: false });
+    const view = viewOf(chain, started, lost);
+    expect(step(view, "build").state).toEqual({ kind: "ready" });
+    applyEvent(view, eventOf("attempt-started", { attempt: 2, token: 3, worker: "other", timeMs: 9_000 }));
+    expect(step(view, "build").state).toEqual({
+      kind: "running",
+      attempt: 2,
+      worker: "other",
+      sinceMs: 9_000,
+    });
+  });
+
+  it("does not run any more once a late result of its attempt was refused", () => {
+    const view = viewOf(chain, started, eventOf("result-refused"));
+    expect(step(view, "build").state).toEqual({ kind: "ready" });
+  });
+});
+
+describe("a step that ended", () => {
   it("ends with the time that the worker measured", () => {
     const view = viewOf(chain, started, finished);
     expect(step(view, "build").state).toEqual({
@@ -88,19 +108,6 @@ describe("the state of a step", () => {
     });
   });
 
-  it("is queued again after an attempt that was lost, and runs its next attempt", () => {
-    const lost = eventOf("attempt-ended", { cause: "lost", final: false });
-    const view = viewOf(chain, started, lost);
-    expect(step(view, "build").state).toEqual({ kind: "ready" });
-    applyEvent(view, eventOf("attempt-started", { attempt: 2, token: 3, worker: "other", timeMs: 9_000 }));
-    expect(step(view, "build").state).toEqual({
-      kind: "running",
-      attempt: 2,
-      worker: "other",
-      sinceMs: 9_000,
-    });
-  });
-
   it("failed when its last attempt was lost, and counts the losses", () => {
     const view = viewOf(
       chain,
@@ -111,11 +118,6 @@ describe("the state of a step", () => {
       kind: "failed",
       reason: expect.stringMatching(/^lost 2 times/),
     });
-  });
-
-  it("does not run any more once a late result of its attempt was refused", () => {
-    const view = viewOf(chain, started, eventOf("result-refused"));
-    expect(step(view, "build").state).toEqual({ kind: "ready" });
   });
 
   it("is skipped at once when the plan left it out, and frees what may follow a skip", () => {
@@ -172,6 +174,12 @@ describe("attempts", () => {
     expect(step(view, "build").state).toMatchObject({ report: reportOf(), durationMs: 1_200 });
   });
 
+  it("end for good when anybody told so, whatever else was told", () => {
+    const open = eventOf("attempt-ended", { cause: "failed", final: false, report: failedReport("no\n") });
+    const view = viewOf(chain, open, eventOf("attempt-ended", { cause: "cancelled", final: true }), open);
+    expect(step(view, "build").state).toMatchObject({ kind: "cancelled" });
+  });
+
   it("say that their worker gave them back", () => {
     const view = viewOf(chain, started, eventOf("attempt-ended", { cause: "released", final: false }));
     expect(step(view, "build").attempts.map(attemptWords)).toEqual([
@@ -186,6 +194,8 @@ describe("the run", () => {
     expect(view.state).toBe("waiting");
     applyEvent(view, eventOf("run-admitted", { timeMs: 500 }));
     expect(view).toMatchObject({ state: "waiting", startedMs: 500, planId: "plan-1", pipeline: "checkout" });
+    applyEvent(view, eventOf("run-admitted", { timeMs: 600 }));
+    expect(view.startedMs).toBe(500);
     applyEvent(view, started);
     expect(view.state).toBe("running");
     applyEvent(view, eventOf("run-closed", { outcome: "failed", timeMs: 9_000 }));
