@@ -6,6 +6,7 @@
  * Time is an integer with its unit in the name. Monotonic time never crosses machines.
  */
 
+import type { Source } from "../protocol/manifest.ts";
 import type { Message } from "../protocol/messages.ts";
 import type { StepOutput } from "../protocol/plan.ts";
 import type { StepReport } from "../protocol/report.ts";
@@ -56,13 +57,6 @@ export type Keys = {
   sign(bytes: Uint8Array): Uint8Array;
   verify(peer: string, bytes: Uint8Array, signature: Uint8Array): boolean;
 };
-
-/** Where a step's files come from. */
-export type Source =
-  /** A tree in the blob store (`protocol/tree.ts`). */
-  | { readonly kind: "tree"; readonly tree: string }
-  /** A commit that the worker fetches with git. */
-  | { readonly kind: "commit"; readonly repository: string; readonly commit: string };
 
 /** Everything that is needed to execute one attempt. */
 export type Assignment = {

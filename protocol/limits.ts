@@ -15,7 +15,7 @@ export const limits = {
   commandsPerStepMax: 200,
   nameCharactersMax: 100,
   conditionCharactersMax: 2_000,
-  manifestBytesMax: 1 * MiB * 16,
+  manifestBytesMax: 16 * MiB,
   timeoutMsDefault: 60 * 60_000,
   timeoutMsMax: 7 * 24 * 60 * 60_000,
   attemptsMax: 10,
@@ -29,8 +29,11 @@ export const limits = {
   /** Records and bytes in one round between control peers. */
   batchRecordsMax: 2_000,
   batchBytesMax: 256 * KiB,
+  /** Rounds that may be in flight before proposals gather, and when a full round of them waits. */
+  roundsInFlightMin: 1,
   roundsInFlightMax: 4,
   pullSlotsMax: 256,
+  leasesPerMessageMax: 2_000,
   parkedPullsMax: 10_000,
   queuedStepsMax: 100_000,
   openRunsMax: 10_000,
@@ -45,6 +48,8 @@ export const limits = {
   suspendMsMax: 1_000,
   heartbeatMs: 250,
   homeSilenceMsMax: 1_500,
+  /** How much longer each further control peer of the charter waits before it stands for home. */
+  standDelayMs: 100,
   antiEntropyMs: 30_000,
   dialBackoffMsMin: 100,
   dialBackoffMsMax: 15_000,

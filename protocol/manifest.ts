@@ -1,0 +1,111 @@
+/**
+ * The manifest: a plan, its source and its submitter, signed as one and addressed by its content.
+ *
+ * A **bundle** is the manifest's envelope together with the submitter's certificate: all that a peer needs to
+ * judge it. The run's id comes from the manifest's CID, and the nonce is in the manifest, so a manifest can be
+ * admitted only once, whoever announces it.
+ */
+
+import { failure, type Result, success } from "./errors.ts";
+import { openEnvelope, type RefusedBecause, sealEnvelope, type Signer, type Verifier } from "./envelope.ts";
+import { limits } from "./limits.ts";
+import { type Certificate, type Charter, openCertificate } from "./membership.ts";
+import type { Plan } from "./plan.ts";
+import { parsePlan } from "./plan-check.ts";
+import { bytesCid, decodeUntrusted, encodeValue, sha256Hex, valueCid } from "./values.ts";
+
+/** Where a run's files come from. */
+export type Source =
+  /** A tree in the blob store (`protocol/tree.ts`). */
+  | { readonly kind: "tree"; readonly tree: string }
+  /** A commit that each worker fetches with git. */
+  | { readonly kind: "commit"; readonly repository: string; readonly commit: string };
+
+export type Manifest = {
+  readonly otto: "manifest/1";
+  readonly plan: Plan;
+  readonly source: Source;
+  /** Random; makes each submission of the same plan a run of its own. */
+  readonly nonce: string;
+};
+
+/** A bundle whose signatures held, whose submitter is a member and whose plan is sound. */
+export type Submission = {
+  readonly run: string;
+  readonly manifestCid: string;
+  readonly planId: string;
+  /** sha256 of the bundle: the name of its blob. */
+  readonly digest: string;
+  readonly manifest: Manifest;
+  readonly submitter: Certificate;
+};
+
+export function sealBundle(
+  manifest: Manifest,
+  domain: string,
+  submitter: Signer,
+  certificate: Uint8Array,
+): Uint8Array {
+  return encodeValue([sealEnvelope("manifest", domain, manifest, submitter), certificate]);
+}
+
+/**
+ * Judges a bundle from anybody: size, both signatures, the submitter's standing at `wallMs`, the plan's soundness.
+ * The signature covers the whole plan, byte for byte.
+ */
+export function openBundle(
+  bytes: Uint8Array,
+  charter: Charter,
+  wallMs: number,
+  keys: Verifier,
+): Result<Submission, { readonly because: RefusedBecause; readonly detail: string }> {
+  if (bytes.length > limits.manifestBytesMax) return refused("oversized", `${bytes.length} bytes`);
+  const decoded = decodeUntrusted(bytes);
+  if (!decoded.ok || !Array.isArray(decoded.value) || decoded.value.length !== 2)
+    return refused("malformed", "not a bundle");
+  const [envelopeBytes, certificateBytes] = decoded.value as unknown[];
+  if (!(envelopeBytes instanceof Uint8Array) || !(certificateBytes instanceof Uint8Array))
+    return refused("malformed", "not a bundle");
+  const opened = openEnvelope(envelopeBytes, { kind: "manifest", domain: charter.domain }, keys);
+  if (!opened.ok) return refused(opened.problem, "the manifest's envelope");
+  const certificate = openCertificate(certificateBytes, charter, wallMs, keys);
+  if (!certificate.ok) return refused(certificate.problem, "the submitter's certificate");
+  const { envelope, value } = opened.value;
+  if (certificate.value.peer !== envelope.signer) return refused("stranger", "the certificate is another's");
+  if (certificate.value.role !== "person") return refused("role", "only a person submits");
+  const manifest = value as Manifest;
+  if (manifest?.otto !== "manifest/1" || typeof manifest.nonce !== "string" || !isSource(manifest.source))
+    return refused("malformed", "not a manifest");
+  const plan = parsePlan(manifest.plan);
+  if (!plan.ok) return refused("malformed", plan.problem);
+  const manifestCid = bytesCid(envelope.payload);
+  return success({
+    run: manifestCid.slice(-12),
+    manifestCid,
+    planId: valueCid(manifest.plan),
+    digest: sha256Hex(bytes),
+    manifest: { ...manifest, plan: plan.value },
+    submitter: certificate.value,
+  });
+}
+
+function isSource(source: unknown): source is Source {
+  if (typeof source !== "object" || source === null || !("kind" in source)) return false;
+  if (source.kind === "tree") return "tree" in source && isDigest(source.tree);
+  if (source.kind !== "commit" || !("repository" in source) || !("commit" in source)) return false;
+  const { repository, commit } = source;
+  // A repository that starts with a dash would be read as an option by git.
+  const named = typeof repository === "string" && /^(https?|ssh|git|file):\/\/|^[^-][^:]*:/u.test(repository);
+  return named && typeof commit === "string" && /^[0-9a-f]{40}([0-9a-f]{24})?$/u.test(commit);
+}
+
+function isDigest(text: unknown): boolean {
+  return typeof text === "string" && /^[0-9a-f]{64}$/u.test(text);
+}
+
+function refused(
+  because: RefusedBecause,
+  detail: string,
+): Result<never, { readonly because: RefusedBecause; readonly detail: string }> {
+  return failure({ because, detail });
+}

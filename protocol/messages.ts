@@ -1,0 +1,152 @@
+/**
+ * Messages: what peers say to each other, and the one place where bytes from a stranger become one.
+ *
+ * A link is authenticated by its transport (the peer id) and by the certificate in its first message, `hello`;
+ * what must be believed beyond the link (manifests, results, log entries) is a signed envelope inside.
+ */
+
+import * as z from "zod/mini";
+import { failure, type Result, success } from "./errors.ts";
+import { limits } from "./limits.ts";
+import type { RegisterMessage } from "./registers/messages.ts";
+import type { StepReport } from "./report.ts";
+import { decodeUntrusted, encodeValue } from "./values.ts";
+
+/** Names one lease: the step's place in the run's plan, and the token it was granted under. */
+export type LeaseRef = { readonly run: string; readonly index: number; readonly token: number };
+
+export type GrantedLease = LeaseRef & {
+  readonly attempt: number;
+  /** Digest of the run's bundle: the worker checks the submitter's signature itself. */
+  readonly bundle: string;
+  /** Trees of the declared inputs, in the order of the plan. */
+  readonly inputs: readonly { readonly name: string; readonly tree: string }[];
+};
+
+export type Verdict = "accepted" | "stale" | "duplicate";
+
+/** What a worker signs about an attempt: the payload of a `result` envelope. */
+export type SignedResult = LeaseRef & {
+  readonly otto: "result/1";
+  readonly attempt: number;
+  readonly report: StepReport;
+};
+
+export type WorkerMessage =
+  /** A worker's process is there; `held` are the leases that it still works on. Sent to every control peer. */
+  | {
+      readonly kind: "session";
+      readonly session: string;
+      readonly labels: readonly string[];
+      readonly slots: number;
+      readonly held: readonly LeaseRef[];
+    }
+  | { readonly kind: "pull"; readonly session: string; readonly nonce: string; readonly slots: number }
+  | {
+      readonly kind: "renew";
+      readonly session: string;
+      /** The worker's own monotonic time at sending; echoed. */
+      readonly sentMs: number;
+      readonly held: readonly LeaseRef[];
+    }
+  | { readonly kind: "result"; readonly envelope: Uint8Array }
+  | { readonly kind: "release"; readonly leases: readonly LeaseRef[] }
+  | {
+      readonly kind: "output";
+      readonly run: string;
+      readonly index: number;
+      readonly attempt: number;
+      readonly offset: number;
+      readonly bytes: Uint8Array;
+    };
+
+export type HomeMessage =
+  | { readonly kind: "welcome"; readonly home: string | null; readonly leaseMs: number }
+  | { readonly kind: "grant"; readonly nonce: string; readonly leases: readonly GrantedLease[] }
+  | { readonly kind: "renewed"; readonly sentMs: number; readonly superseded: readonly LeaseRef[] }
+  | { readonly kind: "ack"; readonly lease: LeaseRef; readonly verdict: Verdict }
+  | { readonly kind: "revoke"; readonly lease: LeaseRef; readonly cause: "cancelled" | "superseded" };
+
+export type SharedMessage =
+  | { readonly kind: "hello"; readonly certificate: Uint8Array; readonly charter: Uint8Array }
+  /** A bundle exists and can be fetched from the sender by its digest. */
+  | { readonly kind: "announce"; readonly run: string; readonly bundle: string }
+  | {
+      readonly kind: "announced";
+      readonly run: string;
+      readonly state: "admitted" | "refused";
+      readonly reason: string;
+    }
+  | { readonly kind: "events"; readonly entries: readonly Uint8Array[] }
+  /** The newest entry that the sender has of each log; the receiver sends what is missing. */
+  | { readonly kind: "vector"; readonly heads: Readonly<Record<string, number>> };
+
+export type Message = RegisterMessage | WorkerMessage | HomeMessage | SharedMessage;
+
+const text = z.string().check(z.maxLength(512));
+const count = z.int().check(z.nonnegative());
+const bytes = z.instanceof(Uint8Array);
+const ballot = z.object({ epoch: count, peer: text, incarnation: text });
+const record = z.object({ name: text, value: bytes });
+const records = z.array(record).check(z.maxLength(limits.batchRecordsMax));
+const promised = z.object({ name: text, value: bytes, ballot, round: count });
+const lease = z.object({ run: text, index: count, token: count });
+const leases = z.array(lease).check(z.maxLength(limits.leasesPerMessageMax));
+const input = z.object({ name: text, tree: text });
+const granted = z.object({
+  run: text,
+  index: count,
+  token: count,
+  attempt: count,
+  bundle: text,
+  inputs: z.array(input),
+});
+
+function kind<Kind extends string, Fields extends z.core.$ZodLooseShape>(name: Kind, fields: Fields) {
+  return z.object({ kind: z.literal(name), ...fields });
+}
+
+const message = z.discriminatedUnion("kind", [
+  kind("prepare", { ballot }),
+  kind("promise", { ballot, records: z.array(promised).check(z.maxLength(limits.batchRecordsMax)), last: z.boolean() }),
+  kind("sync", { ballot, round: count, records, last: z.boolean() }),
+  kind("accept", { ballot, round: count, records }),
+  kind("accepted", { ballot, round: count }),
+  kind("gap", { ballot }),
+  kind("nack", { ballot, promised: ballot }),
+  kind("heartbeat", { ballot }),
+  kind("session", {
+    session: text,
+    labels: z.array(text).check(z.maxLength(64)),
+    slots: count,
+    held: leases,
+  }),
+  kind("pull", { session: text, nonce: text, slots: count.check(z.maximum(limits.pullSlotsMax)) }),
+  kind("renew", { session: text, sentMs: z.number(), held: leases }),
+  kind("result", { envelope: bytes }),
+  kind("release", { leases }),
+  kind("output", { run: text, index: count, attempt: count, offset: count, bytes }),
+  kind("welcome", { home: z.nullable(text), leaseMs: count }),
+  kind("grant", { nonce: text, leases: z.array(granted).check(z.maxLength(limits.pullSlotsMax)) }),
+  kind("renewed", { sentMs: z.number(), superseded: leases }),
+  kind("ack", { lease, verdict: z.enum(["accepted", "stale", "duplicate"]) }),
+  kind("revoke", { lease, cause: z.enum(["cancelled", "superseded"]) }),
+  kind("hello", { certificate: bytes, charter: bytes }),
+  kind("announce", { run: text, bundle: text }),
+  kind("announced", { run: text, state: z.enum(["admitted", "refused"]), reason: text }),
+  kind("events", { entries: z.array(bytes).check(z.maxLength(limits.batchRecordsMax)) }),
+  kind("vector", { heads: z.record(text, count) }),
+]);
+
+export function encodeMessage(value: Message): Uint8Array {
+  return encodeValue(value);
+}
+
+/** A message from bytes that anybody may have sent. Fields that this version does not know are dropped. */
+export function decodeMessage(frame: Uint8Array): Result<Message, "malformed" | "oversized"> {
+  if (frame.length > limits.frameBytesMax) return failure("oversized");
+  const decoded = decodeUntrusted(frame);
+  if (!decoded.ok) return failure("malformed");
+  const parsed = message.safeParse(decoded.value);
+  return parsed.success ? success(parsed.data as Message) : failure("malformed");
+}

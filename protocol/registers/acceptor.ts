@@ -1,0 +1,175 @@
+/**
+ * One control peer's vote: what it promised and what it accepted. The other half is `home.ts`.
+ *
+ * Promises, each kept by replying only after the loop has made the `store` effect durable:
+ * - it accepts under a ballot only when it has promised no higher one;
+ * - under one ballot it accepts rounds without gaps, so a majority that holds round n holds all before it;
+ * - a record is replaced only by one of a higher or equal (ballot, round).
+ *
+ * Steps of a run that it knows to be closed are forgotten: nothing is ever granted in a closed run.
+ */
+
+import { decodeValue, encodeValue } from "../values.ts";
+import { type Ballot, compareBallots, noBallot } from "./ballot.ts";
+import type { RegisterMessage, WireRecord } from "./messages.ts";
+import { type RegisterValue, runOfStepRegister } from "./registers.ts";
+import type { TableEffect } from "./table.ts";
+
+const pageRecords = 2_000;
+const acceptorKey = "acceptor";
+const recordPrefix = "register/";
+
+type AcceptedRecord = { readonly ballot: Ballot; readonly round: number; readonly value: Uint8Array };
+
+export class Acceptor {
+  #promised: Ballot = noBallot;
+  #acceptedBallot: Ballot = noBallot;
+  #acceptedRound = 0;
+  readonly #records = new Map<string, AcceptedRecord>();
+  readonly #stepsOfRun = new Map<string, Set<string>>();
+  readonly #closedRuns = new Set<string>();
+
+  /** Takes up what a former life of this peer stored under `keys.acceptor` and `keys.records`. */
+  static readonly keys = { acceptor: acceptorKey, records: recordPrefix } as const;
+
+  restore(stored: Iterable<readonly [key: string, value: Uint8Array]>): void {
+    for (const [key, bytes] of stored) {
+      if (key === acceptorKey) {
+        const [promised, acceptedBallot, acceptedRound] = decodeValue(bytes) as [Ballot, Ballot, number];
+        this.#promised = promised;
+        this.#acceptedBallot = acceptedBallot;
+        this.#acceptedRound = acceptedRound;
+        continue;
+      }
+      const [epoch, peer, incarnation, round, value] = decodeValue(bytes) as [
+        number,
+        string,
+        string,
+        number,
+        Uint8Array,
+      ];
+      this.#keep(key.slice(recordPrefix.length), { ballot: { epoch, peer, incarnation }, round, value });
+    }
+    for (const run of this.#closedRuns) this.#forgetSteps(run);
+  }
+
+  get promised(): Ballot {
+    return this.#promised;
+  }
+
+  /** The value that this peer accepted last: a hint, never the domain's decision. */
+  accepted(name: string): RegisterValue | null {
+    const record = this.#records.get(name);
+    return record === undefined ? null : (decodeValue(record.value) as RegisterValue);
+  }
+
+  prepare(ballot: Ballot): TableEffect[] {
+    const order = compareBallots(ballot, this.#promised);
+    if (order < 0) return [reply(ballot.peer, this.#nack(ballot))];
+    const effects: TableEffect[] = [];
+    if (order > 0) {
+      this.#promised = ballot;
+      effects.push({ kind: "store", operations: [this.#ownEntry()] });
+    }
+    const records = [...this.#records].map(
+      ([name, { ballot: at, round, value }]): WireRecord & { ballot: Ballot; round: number } => ({
+        name,
+        value,
+        ballot: at,
+        round,
+      }),
+    );
+    for (let from = 0; from === 0 || from < records.length; from += pageRecords) {
+      const page = records.slice(from, from + pageRecords);
+      const last = from + pageRecords >= records.length;
+      effects.push(reply(ballot.peer, { kind: "promise", ballot, records: page, last }));
+    }
+    return effects;
+  }
+
+  /** A whole state from a home: afterwards this peer follows from `round` on. */
+  sync(message: Extract<RegisterMessage, { kind: "sync" }>): TableEffect[] {
+    const { ballot, round, records, last } = message;
+    if (compareBallots(ballot, this.#promised) < 0) return [reply(ballot.peer, this.#nack(ballot))];
+    return this.#store(ballot, round, records, last);
+  }
+
+  /** A home that this peer could follow and does not: it asks for the whole table. */
+  askFor(ballot: Ballot): TableEffect[] {
+    const behind = compareBallots(ballot, this.#promised) < 0;
+    if (behind || compareBallots(ballot, this.#acceptedBallot) === 0) return [];
+    return [reply(ballot.peer, { kind: "gap", ballot })];
+  }
+
+  accept(message: Extract<RegisterMessage, { kind: "accept" }>): TableEffect[] {
+    const { ballot, round, records } = message;
+    if (compareBallots(ballot, this.#promised) < 0) return [reply(ballot.peer, this.#nack(ballot))];
+    const follows = compareBallots(ballot, this.#acceptedBallot) === 0 && round === this.#acceptedRound + 1;
+    if (!follows) return [reply(ballot.peer, { kind: "gap", ballot })];
+    return this.#store(ballot, round, records, true);
+  }
+
+  #store(
+    ballot: Ballot,
+    round: number,
+    records: readonly WireRecord[],
+    whole: boolean,
+  ): TableEffect[] {
+    this.#promised = ballot;
+    const operations: Extract<TableEffect, { kind: "store" }>["operations"][number][] = [];
+    for (const { name, value } of records) {
+      const run = runOfStepRegister(name);
+      if (run !== null && this.#closedRuns.has(run)) continue;
+      const key = recordPrefix + name;
+      this.#keep(name, { ballot, round, value });
+      operations.push({
+        kind: "put",
+        key,
+        value: encodeValue([ballot.epoch, ballot.peer, ballot.incarnation, round, value]),
+      });
+      if (!name.startsWith("run/") || !this.#closedRuns.has(name.slice(4))) continue;
+      for (const step of this.#forgetSteps(name.slice(4)))
+        operations.push({ kind: "delete", key: recordPrefix + step });
+    }
+    if (whole) {
+      this.#acceptedBallot = ballot;
+      this.#acceptedRound = round;
+    }
+    operations.push(this.#ownEntry());
+    const effects: TableEffect[] = [{ kind: "store", operations }];
+    if (whole) effects.push(reply(ballot.peer, { kind: "accepted", ballot, round }));
+    return effects;
+  }
+
+  #keep(name: string, record: AcceptedRecord): void {
+    this.#records.set(name, record);
+    const run = runOfStepRegister(name);
+    if (run !== null) {
+      const steps = this.#stepsOfRun.get(run) ?? new Set();
+      this.#stepsOfRun.set(run, steps.add(name));
+    } else if (name.startsWith("run/")) {
+      const value = decodeValue(record.value) as RegisterValue;
+      if (value.kind === "run" && value.outcome !== null) this.#closedRuns.add(name.slice(4));
+    }
+  }
+
+  #forgetSteps(run: string): ReadonlySet<string> {
+    const steps = this.#stepsOfRun.get(run) ?? new Set<string>();
+    for (const step of steps) this.#records.delete(step);
+    this.#stepsOfRun.delete(run);
+    return steps;
+  }
+
+  #nack(ballot: Ballot): RegisterMessage {
+    return { kind: "nack", ballot, promised: this.#promised };
+  }
+
+  #ownEntry(): { kind: "put"; key: string; value: Uint8Array } {
+    const value = encodeValue([this.#promised, this.#acceptedBallot, this.#acceptedRound]);
+    return { kind: "put", key: acceptorKey, value };
+  }
+}
+
+function reply(to: string, message: RegisterMessage): TableEffect {
+  return { kind: "send", to, message };
+}

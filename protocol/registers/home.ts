@@ -1,0 +1,277 @@
+/**
+ * The proposer of a domain's register table: how a control peer becomes home and how the home decides.
+ *
+ *   following --stand--> preparing --majority promised--> recovering --majority holds the merge--> home
+ *       ^                    |                                |                                     |
+ *       +------ nack: a higher ballot, or its home is alive --+-------------------------------------+
+ *
+ * Promises: a decision is told only after a majority has it on disk; decisions are told in the order of their
+ * rounds; a refusal is told only when the value it rests on is committed; a reign that ended leaves its open
+ * proposals "unknown": nobody is told anything, and who asked asks the next home with the same nonce.
+ *
+ * @source D. Rystsov, "CASPaxos", arXiv 1802.07000, with the promise stored per table as in Bizur, arXiv 1702.04242.
+ */
+
+import { assert } from "../errors.ts";
+import { limits } from "../limits.ts";
+import { decodeValue, encodeValue } from "../values.ts";
+import { type Ballot, compareBallots, noBallot } from "./ballot.ts";
+import type { PromisedRecord, RegisterMessage, WireRecord } from "./messages.ts";
+import {
+  type Command,
+  evaluate,
+  type Refusal,
+  type RegisterValue,
+  runOfStepRegister,
+} from "./registers.ts";
+import type { TableEffect } from "./table.ts";
+
+export type Decision<Ticket> = {
+  readonly ticket: Ticket;
+  readonly register: string;
+  readonly command: Command;
+} & (
+  | { readonly verdict: "changed"; readonly value: RegisterValue }
+  | { readonly verdict: "refused"; readonly reason: Refusal; readonly value: RegisterValue | null }
+);
+
+type Proposal<Ticket> = { readonly register: string; readonly command: Command; readonly ticket: Ticket };
+
+type Round<Ticket> = {
+  readonly round: number;
+  readonly decisions: readonly Decision<Ticket>[];
+  readonly values: ReadonlyMap<string, RegisterValue>;
+  readonly acceptedBy: Set<string>;
+};
+
+export type HomeStage = "following" | "preparing" | "recovering" | "home";
+
+export class Home<Ticket> {
+  readonly #self: string;
+  readonly #majority: number;
+  #stage: HomeStage = "following";
+  #ballot: Ballot = noBallot;
+  #round = 0;
+  /** What a majority holds. */
+  readonly #committed = new Map<string, RegisterValue>();
+  /** The newest value of a register with a round in flight. */
+  readonly #speculative = new Map<string, RegisterValue>();
+  readonly #merged = new Map<string, PromisedRecord>();
+  readonly #promisedBy = new Set<string>();
+  /** Peers that were sent the whole table under this ballot and follow its rounds. */
+  readonly #following = new Set<string>();
+  readonly #stepsOfRun = new Map<string, Set<string>>();
+  #waiting: Proposal<Ticket>[] = [];
+  #rounds: Round<Ticket>[] = [];
+
+  constructor(self: string, peers: readonly string[]) {
+    this.#self = self;
+    this.#majority = Math.floor(peers.length / 2) + 1;
+  }
+
+  get stage(): HomeStage {
+    return this.#stage;
+  }
+
+  get ballot(): Ballot {
+    return this.#ballot;
+  }
+
+  committed(name: string): RegisterValue | null {
+    return this.#committed.get(name) ?? null;
+  }
+
+  committedEntries(): IterableIterator<[string, RegisterValue]> {
+    return this.#committed.entries();
+  }
+
+  get proposalsWaiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Stands for home under a ballot that was never used before. */
+  stand(ballot: Ballot, peers: readonly string[]): TableEffect[] {
+    this.stepDown();
+    this.#stage = "preparing";
+    this.#ballot = ballot;
+    return peers.map((to) => ({ kind: "send", to, message: { kind: "prepare", ballot } }));
+  }
+
+  stepDown(): void {
+    this.#stage = "following";
+    this.#round = 0;
+    this.#waiting = [];
+    this.#rounds = [];
+    for (const state of [this.#committed, this.#speculative, this.#merged, this.#stepsOfRun]) state.clear();
+    for (const peers of [this.#promisedBy, this.#following]) peers.clear();
+  }
+
+  /** A link to another control peer came up: whoever stands or reigns asks it to follow. */
+  peerUp(peer: string): TableEffect[] {
+    if (this.#stage === "following") return [];
+    return [{ kind: "send", to: peer, message: { kind: "prepare", ballot: this.#ballot } }];
+  }
+
+  peerDown(peer: string): void {
+    this.#following.delete(peer);
+    if (this.#stage === "preparing") this.#promisedBy.delete(peer);
+  }
+
+  promise(from: string, message: Extract<RegisterMessage, { kind: "promise" }>): TableEffect[] {
+    if (this.#stage === "following" || compareBallots(message.ballot, this.#ballot) !== 0) return [];
+    if (this.#stage !== "preparing") return message.last ? this.#bringUp(from) : [];
+    for (const record of message.records) {
+      const known = this.#merged.get(record.name);
+      const newer =
+        known === undefined ||
+        compareBallots(record.ballot, known.ballot) > 0 ||
+        (compareBallots(record.ballot, known.ballot) === 0 && record.round > known.round);
+      if (newer) this.#merged.set(record.name, record);
+    }
+    if (!message.last) return [];
+    this.#promisedBy.add(from);
+    if (this.#promisedBy.size < this.#majority) return [];
+    return this.#recover();
+  }
+
+  /** The acceptor lost track of the rounds: it gets the whole table again. */
+  gap(from: string, ballot: Ballot): TableEffect[] {
+    if (!this.#reigns(ballot)) return [];
+    return this.#bringUp(from);
+  }
+
+  /** Counts a vote. Returns the decisions that are now the domain's, in order. */
+  accepted(from: string, ballot: Ballot, round: number): readonly Decision<Ticket>[] {
+    if (!this.#reigns(ballot)) return [];
+    for (const open of this.#rounds) if (open.round <= round) open.acceptedBy.add(from);
+    const decisions: Decision<Ticket>[] = [];
+    for (let first = this.#rounds[0]; first !== undefined; first = this.#rounds[0]) {
+      if (first.acceptedBy.size < this.#majority) break;
+      this.#rounds.shift();
+      this.#commit(first);
+      decisions.push(...first.decisions);
+      if (this.#stage === "recovering") this.#stage = "home";
+    }
+    return decisions;
+  }
+
+  propose(register: string, command: Command, ticket: Ticket): void {
+    assert(this.#stage === "home", "only the home proposes");
+    this.#waiting.push({ register, command, ticket });
+  }
+
+  /**
+   * Starts the next rounds, as many as may be in flight. While one is in flight proposals gather, so a busy
+   * table makes large rounds and few disk syncs.
+   */
+  flush(): { readonly effects: TableEffect[]; readonly decisions: readonly Decision<Ticket>[] } {
+    const effects: TableEffect[] = [];
+    const decisions: Decision<Ticket>[] = [];
+    while (this.#stage === "home" && this.#waiting.length > 0) {
+      const full = this.#waiting.length >= limits.batchRecordsMax;
+      if (this.#rounds.length >= (full ? limits.roundsInFlightMax : limits.roundsInFlightMin)) break;
+      const batch = this.#waiting.splice(0, limits.batchRecordsMax);
+      const started = this.#startRound(batch);
+      effects.push(...started.effects);
+      decisions.push(...started.decisions);
+    }
+    return { effects, decisions };
+  }
+
+  #startRound(batch: readonly Proposal<Ticket>[]): {
+    readonly effects: TableEffect[];
+    readonly decisions: readonly Decision<Ticket>[];
+  } {
+    const values = new Map<string, RegisterValue>();
+    const decisions: Decision<Ticket>[] = [];
+    const settled: Decision<Ticket>[] = [];
+    for (const { register, command, ticket } of batch) {
+      const uncommitted = values.get(register) ?? this.#speculative.get(register);
+      const value = uncommitted ?? this.#committed.get(register) ?? null;
+      const evaluation = evaluate(value, command);
+      if (evaluation.kind === "changed") {
+        values.set(register, evaluation.value);
+        decisions.push({ ticket, register, command, verdict: "changed", value: evaluation.value });
+        continue;
+      }
+      const refusal = { ticket, register, command, reason: evaluation.reason, value } as const;
+      if (uncommitted === undefined) settled.push({ verdict: "refused", ...refusal });
+      else decisions.push({ verdict: "refused", ...refusal });
+    }
+    if (values.size === 0) {
+      // Refusals that rest on a round in flight are told together with it.
+      const last = this.#rounds.at(-1);
+      if (last === undefined || decisions.length === 0)
+        return { effects: [], decisions: [...settled, ...decisions] };
+      this.#rounds[this.#rounds.length - 1] = { ...last, decisions: [...last.decisions, ...decisions] };
+      return { effects: [], decisions: settled };
+    }
+    this.#round += 1;
+    for (const [name, value] of values) this.#speculative.set(name, value);
+    this.#rounds.push({ round: this.#round, decisions, values, acceptedBy: new Set() });
+    const records = [...values].map(([name, value]): WireRecord => ({ name, value: encodeValue(value) }));
+    const message: RegisterMessage = { kind: "accept", ballot: this.#ballot, round: this.#round, records };
+    // The others are sent to before this peer's own disk is asked: both work at once.
+    const others = [...this.#following].filter((peer) => peer !== this.#self);
+    const to = this.#following.has(this.#self) ? [...others, this.#self] : others;
+    return { effects: to.map((peer) => ({ kind: "send", to: peer, message })), decisions: settled };
+  }
+
+  #reigns(ballot: Ballot): boolean {
+    return (
+      (this.#stage === "recovering" || this.#stage === "home") && compareBallots(ballot, this.#ballot) === 0
+    );
+  }
+
+  /** A majority promised: its merge is laid down again under the new ballot before anything is served. */
+  #recover(): TableEffect[] {
+    this.#stage = "recovering";
+    this.#round = 1;
+    const values = new Map<string, RegisterValue>();
+    for (const [name, record] of this.#merged) values.set(name, decodeValue(record.value) as RegisterValue);
+    for (const name of values.keys()) {
+      const run = runOfStepRegister(name);
+      const closed = run === null ? undefined : values.get(`run/${run}`);
+      if (closed?.kind === "run" && closed.outcome !== null) values.delete(name);
+    }
+    this.#merged.clear();
+    for (const [name, value] of values) this.#speculative.set(name, value);
+    this.#rounds = [{ round: 1, decisions: [], values, acceptedBy: new Set() }];
+    return [...this.#promisedBy].flatMap((peer) => this.#bringUp(peer));
+  }
+
+  /** Sends the newest state of every register; from here on the peer gets each round. */
+  #bringUp(peer: string): TableEffect[] {
+    this.#following.add(peer);
+    const records: WireRecord[] = [];
+    for (const [name, value] of this.#committed)
+      if (!this.#speculative.has(name)) records.push({ name, value: encodeValue(value) });
+    for (const [name, value] of this.#speculative) records.push({ name, value: encodeValue(value) });
+    const effects: TableEffect[] = [];
+    for (let from = 0; from === 0 || from < records.length; from += limits.batchRecordsMax) {
+      const page = records.slice(from, from + limits.batchRecordsMax);
+      const last = from + limits.batchRecordsMax >= records.length;
+      effects.push({
+        kind: "send",
+        to: peer,
+        message: { kind: "sync", ballot: this.#ballot, round: this.#round, records: page, last },
+      });
+    }
+    return effects;
+  }
+
+  #commit(round: Round<Ticket>): void {
+    for (const [name, value] of round.values) {
+      this.#committed.set(name, value);
+      if (this.#speculative.get(name) === value) this.#speculative.delete(name);
+      const run = runOfStepRegister(name);
+      if (run !== null) this.#stepsOfRun.set(run, (this.#stepsOfRun.get(run) ?? new Set()).add(name));
+      else if (value.kind === "run" && value.outcome !== null) this.#forgetSteps(name.slice(4));
+    }
+  }
+
+  #forgetSteps(run: string): void {
+    for (const step of this.#stepsOfRun.get(run) ?? []) this.#committed.delete(step);
+    this.#stepsOfRun.delete(run);
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * What registers hold, and the only ways in which they change.
+ *
+ *   step:   queued --claim--> leased --finish--> done
+ *             ^                 |
+ *             +-- expire, or ---+      (every change but the last raises the token; it never falls)
+ *                 finish again
+ *   run:    open --cancel--> open, cancelled --close--> closed
+ *   invite: (absent) --use--> used
+ *
+ * A step that nobody has claimed has no record: it is queued under token 0. Pure: a refusal says why and changes nothing.
+ */
+
+import { unreachable } from "../errors.ts";
+import type { AttemptCause } from "../events.ts";
+import type { Outcome } from "../plan.ts";
+
+/** An attempt that is over, as the step's register remembers it. */
+export type PastAttempt = {
+  readonly attempt: number;
+  readonly token: number;
+  readonly worker: string;
+  readonly cause: AttemptCause;
+};
+
+export type StepValue =
+  | {
+      readonly kind: "step";
+      readonly state: "queued";
+      readonly token: number;
+      readonly past: readonly PastAttempt[];
+    }
+  | {
+      readonly kind: "step";
+      readonly state: "leased";
+      readonly token: number;
+      readonly past: readonly PastAttempt[];
+      readonly attempt: number;
+      readonly worker: string;
+      readonly session: string;
+      /** The pull that won the lease: asked again with it, the same lease is answered. */
+      readonly nonce: string;
+    }
+  | {
+      readonly kind: "step";
+      readonly state: "done";
+      readonly token: number;
+      /** The last of them is the attempt that decided. */
+      readonly past: readonly PastAttempt[];
+      readonly outcome: Outcome;
+      /** The worker's signed report, or null when no worker lived to give one. */
+      readonly report: Uint8Array | null;
+    };
+
+export type RunOutcome = "passed" | "failed" | "cancelled";
+
+export type RunValue = {
+  readonly kind: "run";
+  readonly manifest: string;
+  /** Digest of the signed envelope that holds the manifest. */
+  readonly envelope: string;
+  readonly cancelled: boolean;
+  /** Null while the run is open. */
+  readonly outcome: RunOutcome | null;
+};
+
+export type InviteValue = { readonly kind: "invite"; readonly usedBy: string };
+
+export type RegisterValue = StepValue | RunValue | InviteValue;
+
+export type Command =
+  | { readonly kind: "admit"; readonly manifest: string; readonly envelope: string }
+  | { readonly kind: "cancel" }
+  | { readonly kind: "close"; readonly outcome: RunOutcome }
+  | { readonly kind: "claim"; readonly worker: string; readonly session: string; readonly nonce: string }
+  | {
+      readonly kind: "finish";
+      readonly token: number;
+      readonly worker: string;
+      readonly cause: AttemptCause;
+      readonly outcome: Outcome;
+      readonly report: Uint8Array;
+      /** True when the step is to be tried again: back to queued. */
+      readonly again: boolean;
+    }
+  | {
+      readonly kind: "expire";
+      readonly token: number;
+      readonly cause: "lost" | "released" | "cancelled";
+      readonly again: boolean;
+    }
+  | { readonly kind: "use-invite"; readonly peer: string };
+
+export type Refusal = "stale" | "duplicate" | "taken" | "closed" | "absent";
+
+export type Evaluation =
+  | { readonly kind: "changed"; readonly value: RegisterValue }
+  | { readonly kind: "refused"; readonly reason: Refusal };
+
+export function runRegister(run: string): string {
+  return `run/${run}`;
+}
+
+/** The register of a step, by its place in the plan. */
+export function stepRegister(run: string, index: number): string {
+  return `step/${run}/${index}`;
+}
+
+export function inviteRegister(nonce: string): string {
+  return `invite/${nonce}`;
+}
+
+/** The run that a step's register belongs to, or null for any other register. */
+export function runOfStepRegister(name: string): string | null {
+  return name.startsWith("step/") ? name.slice(5, name.lastIndexOf("/")) : null;
+}
+
+/** The next value of a register under a command: a function of the last value and nothing else. */
+export function evaluate(value: RegisterValue | null, command: Command): Evaluation {
+  switch (command.kind) {
+    case "admit":
+      if (value !== null) return refused("duplicate");
+      return changed({
+        kind: "run",
+        manifest: command.manifest,
+        envelope: command.envelope,
+        cancelled: false,
+        outcome: null,
+      });
+    case "cancel":
+      if (value?.kind !== "run") return refused("absent");
+      if (value.outcome !== null) return refused("closed");
+      return value.cancelled ? refused("duplicate") : changed({ ...value, cancelled: true });
+    case "close":
+      if (value?.kind !== "run") return refused("absent");
+      return value.outcome === null ? changed({ ...value, outcome: command.outcome }) : refused("duplicate");
+    case "use-invite":
+      if (value === null) return changed({ kind: "invite", usedBy: command.peer });
+      return refused(value.kind === "invite" && value.usedBy === command.peer ? "duplicate" : "taken");
+    case "claim":
+    case "finish":
+    case "expire":
+      return evaluateStep(value, command);
+    default:
+      return unreachable(command);
+  }
+}
+
+function evaluateStep(
+  found: RegisterValue | null,
+  command: Extract<Command, { kind: "claim" | "finish" | "expire" }>,
+): Evaluation {
+  const value: RegisterValue = found ?? { kind: "step", state: "queued", token: 0, past: [] };
+  if (value.kind !== "step") return refused("absent");
+  if (command.kind === "claim") {
+    if (value.state === "leased" && value.nonce === command.nonce) return refused("duplicate");
+    if (value.state !== "queued") return refused("taken");
+    const { worker, session, nonce } = command;
+    const attempt = value.past.length + 1;
+    const token = value.token + 1;
+    return changed({
+      kind: "step",
+      state: "leased",
+      token,
+      past: value.past,
+      attempt,
+      worker,
+      session,
+      nonce,
+    });
+  }
+  if (value.token !== command.token) return refused("stale");
+  if (value.state !== "leased") return refused(value.state === "done" ? "duplicate" : "stale");
+  if (command.kind === "finish" && value.worker !== command.worker) return refused("stale");
+  const ended = { attempt: value.attempt, token: value.token, worker: value.worker, cause: command.cause };
+  const past = [...value.past, ended];
+  if (command.again) return changed({ kind: "step", state: "queued", token: value.token + 1, past });
+  const report = command.kind === "finish" ? command.report : null;
+  const outcome =
+    command.kind === "finish" ? command.outcome : command.cause === "cancelled" ? "cancelled" : "failed";
+  // Expiry without another attempt also raises the token: a worker that comes back late is told that it is stale.
+  const token = command.kind === "finish" ? value.token : value.token + 1;
+  return changed({ kind: "step", state: "done", token, past, outcome, report });
+}
+
+function changed(value: RegisterValue): Evaluation {
+  return { kind: "changed", value };
+}
+
+function refused(reason: Refusal): Evaluation {
+  return { kind: "refused", reason };
+}

@@ -1,0 +1,228 @@
+/**
+ * A control peer's part in the register table: its vote (`acceptor.ts`), its reign (`home.ts`), and when to stand.
+ *
+ * Nothing here waits on a wall clock: who stands when is only liveness. Safety is the acceptors' alone.
+ * A peer stands when it has heard no home for a while, sooner when the link to the home broke, later the
+ * further down the charter it is; an acceptor whose home is alive refuses another candidate, so that one
+ * broken link does not depose a home that the others hear well.
+ */
+
+import { unreachable } from "../errors.ts";
+import { limits } from "../limits.ts";
+import { Acceptor } from "./acceptor.ts";
+import { type Ballot, compareBallots } from "./ballot.ts";
+import { type Decision, Home, type HomeStage } from "./home.ts";
+import type { RegisterMessage } from "./messages.ts";
+import type { Command, RegisterValue } from "./registers.ts";
+
+export type TableEffect =
+  | { readonly kind: "send"; readonly to: string; readonly message: RegisterMessage }
+  | {
+      readonly kind: "store";
+      readonly operations: readonly (
+        | { readonly kind: "put"; readonly key: string; readonly value: Uint8Array }
+        | { readonly kind: "delete"; readonly key: string }
+      )[];
+    };
+
+export type TableOutput<Ticket> = {
+  readonly effects: readonly TableEffect[];
+  readonly decisions: readonly Decision<Ticket>[];
+};
+
+export type TableOptions = {
+  readonly self: string;
+  /** All control peers of the charter, in its order. */
+  readonly peers: readonly string[];
+  /** Unique for each start of the process. */
+  readonly incarnation: string;
+  readonly stored: Iterable<readonly [key: string, value: Uint8Array]>;
+};
+
+const nothing = { effects: [], decisions: [] } as const;
+
+export class RegisterTable<Ticket> {
+  readonly #self: string;
+  readonly #peers: readonly string[];
+  readonly #incarnation: string;
+  readonly #rank: number;
+  readonly #acceptor = new Acceptor();
+  readonly #home: Home<Ticket>;
+  readonly #linked = new Set<string>();
+  #highestEpoch: number;
+  /** The home that this peer follows, or null when it has heard of none lately. */
+  #following: { readonly ballot: Ballot; heardMs: number } | null = null;
+  #standAtMs: number | null;
+  #nextHeartbeatMs = 0;
+
+  constructor(options: TableOptions, nowMs: number) {
+    this.#self = options.self;
+    this.#peers = options.peers;
+    this.#incarnation = options.incarnation;
+    this.#rank = options.peers.indexOf(options.self);
+    this.#home = new Home(options.self, options.peers);
+    this.#acceptor.restore(options.stored);
+    this.#highestEpoch = this.#acceptor.promised.epoch;
+    this.#standAtMs = nowMs + this.#rankDelayMs();
+    this.#linked.add(options.self);
+  }
+
+  get stage(): HomeStage {
+    return this.#home.stage;
+  }
+
+  /** The peer that is home as far as this peer knows, or null. */
+  get home(): string | null {
+    if (this.#home.stage === "home") return this.#self;
+    return this.#following?.ballot.peer ?? null;
+  }
+
+  /** The register's value as this home has committed it; at any other peer, what that peer accepted last. */
+  value(name: string): RegisterValue | null {
+    return this.#home.stage === "home" ? this.#home.committed(name) : this.#acceptor.accepted(name);
+  }
+
+  /** Every committed register; only while this peer is home. */
+  committedEntries(): IterableIterator<[string, RegisterValue]> {
+    return this.#home.committedEntries();
+  }
+
+  /** Queues a change. The answer comes as a decision, or never when the reign ends first. */
+  propose(register: string, command: Command, ticket: Ticket): void {
+    this.#home.propose(register, command, ticket);
+  }
+
+  /** Call once after each turn's proposals: gathers them into rounds. */
+  flush(): TableOutput<Ticket> {
+    return this.#home.flush();
+  }
+
+  peerUp(peer: string): TableOutput<Ticket> {
+    this.#linked.add(peer);
+    return { effects: this.#home.peerUp(peer), decisions: [] };
+  }
+
+  peerDown(peer: string, nowMs: number): TableOutput<Ticket> {
+    this.#linked.delete(peer);
+    this.#home.peerDown(peer);
+    if (this.#following?.ballot.peer === peer && this.#following.ballot.peer !== this.#self) {
+      this.#following = null;
+      this.#standAtMs = nowMs + this.#rankDelayMs();
+    }
+    return nothing;
+  }
+
+  /** Call at least every `limits.heartbeatMs`. */
+  tick(nowMs: number): TableOutput<Ticket> {
+    const effects: TableEffect[] = [];
+    if (this.#reigning() && nowMs >= this.#nextHeartbeatMs) {
+      this.#nextHeartbeatMs = nowMs + limits.heartbeatMs;
+      const message: RegisterMessage = { kind: "heartbeat", ballot: this.#home.ballot };
+      for (const to of this.#linked) if (to !== this.#self) effects.push({ kind: "send", to, message });
+    }
+    const silent =
+      this.#following !== null && nowMs - this.#following.heardMs > limits.homeSilenceMsMax + this.#rankDelayMs();
+    if (silent && !this.#reigning()) {
+      this.#following = null;
+      this.#standAtMs = nowMs;
+    }
+    const due = this.#standAtMs !== null && nowMs >= this.#standAtMs;
+    if (due && !this.#reigning()) {
+      if (this.#linked.size > this.#peers.length / 2) effects.push(...this.#stand(nowMs));
+      else this.#standAtMs = nowMs + limits.heartbeatMs;
+    }
+    return { effects, decisions: [] };
+  }
+
+  receive(from: string, message: RegisterMessage, nowMs: number): TableOutput<Ticket> {
+    switch (message.kind) {
+      case "prepare":
+        return { effects: this.#prepare(message.ballot, nowMs), decisions: [] };
+      case "sync":
+        this.#hear(message.ballot, nowMs);
+        return { effects: this.#acceptor.sync(message), decisions: [] };
+      case "accept":
+        this.#hear(message.ballot, nowMs);
+        return { effects: this.#acceptor.accept(message), decisions: [] };
+      case "heartbeat":
+        this.#hear(message.ballot, nowMs);
+        return { effects: this.#acceptor.askFor(message.ballot), decisions: [] };
+      case "promise":
+        return { effects: this.#home.promise(from, message), decisions: [] };
+      case "gap":
+        return { effects: this.#home.gap(from, message.ballot), decisions: [] };
+      case "accepted": {
+        const decisions = this.#home.accepted(from, message.ballot, message.round);
+        return { effects: [], decisions };
+      }
+      case "nack":
+        return this.#nack(message, nowMs);
+      default:
+        return unreachable(message);
+    }
+  }
+
+  #prepare(ballot: Ballot, nowMs: number): TableEffect[] {
+    this.#highestEpoch = Math.max(this.#highestEpoch, ballot.epoch);
+    const followed = this.#following;
+    const alive =
+      followed !== null &&
+      followed.ballot.peer !== ballot.peer &&
+      this.#linked.has(followed.ballot.peer) &&
+      nowMs - followed.heardMs <= limits.homeSilenceMsMax;
+    const reigning = this.#home.stage === "home" && ballot.peer !== this.#self && this.#hasMajority();
+    if ((alive || reigning) && compareBallots(ballot, this.#acceptor.promised) > 0) {
+      const promised = this.#acceptor.promised;
+      return [{ kind: "send", to: ballot.peer, message: { kind: "nack", ballot, promised } }];
+    }
+    const higher = compareBallots(ballot, this.#acceptor.promised) > 0;
+    if (higher && ballot.peer !== this.#self) {
+      this.#abdicate(nowMs);
+      this.#standAtMs = nowMs + limits.homeSilenceMsMax + this.#rankDelayMs();
+    }
+    return this.#acceptor.prepare(ballot);
+  }
+
+  #hear(ballot: Ballot, nowMs: number): void {
+    this.#highestEpoch = Math.max(this.#highestEpoch, ballot.epoch);
+    if (compareBallots(ballot, this.#acceptor.promised) < 0) return;
+    if (ballot.peer !== this.#self && this.#reigning() && compareBallots(ballot, this.#home.ballot) > 0)
+      this.#abdicate(nowMs);
+    this.#following = { ballot, heardMs: nowMs };
+    this.#standAtMs = null;
+  }
+
+  #nack(message: Extract<RegisterMessage, { kind: "nack" }>, nowMs: number): TableOutput<Ticket> {
+    this.#highestEpoch = Math.max(this.#highestEpoch, message.promised.epoch);
+    if (compareBallots(message.ballot, this.#home.ballot) !== 0) return nothing;
+    // A reigning home that a peer refuses only because that peer follows somebody lower stays home.
+    if (this.#home.stage === "home" && compareBallots(message.promised, this.#home.ballot) <= 0) return nothing;
+    this.#abdicate(nowMs);
+    return nothing;
+  }
+
+  #stand(nowMs: number): TableEffect[] {
+    this.#highestEpoch += 1;
+    const ballot = { epoch: this.#highestEpoch, peer: this.#self, incarnation: this.#incarnation };
+    this.#standAtMs = nowMs + limits.homeSilenceMsMax + this.#rankDelayMs();
+    return this.#home.stand(ballot, [...this.#linked]);
+  }
+
+  #abdicate(nowMs: number): void {
+    this.#home.stepDown();
+    if (this.#following?.ballot.peer === this.#self) this.#following = null;
+    this.#standAtMs = nowMs + limits.homeSilenceMsMax + this.#rankDelayMs();
+  }
+
+  #reigning(): boolean {
+    return this.#home.stage === "home" || this.#home.stage === "recovering";
+  }
+
+  #hasMajority(): boolean {
+    return this.#linked.size > this.#peers.length / 2;
+  }
+
+  #rankDelayMs(): number {
+    return this.#rank * limits.standDelayMs;
+  }
+}
