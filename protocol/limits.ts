@@ -68,4 +68,13 @@ export const limits = {
   workerCertificateMs: 7 * 24 * 60 * 60_000,
   controlCertificateMs: 30 * 24 * 60 * 60_000,
   idleMeshMs: 10 * 60_000,
+
+  /** A line of a step's output on a terminal or in a pipe; a longer one is broken. */
+  shownLineCharactersMax: 16 * KiB,
+  /** Last lines of a failing command, and failing steps that are shown with theirs, at the end of a run. */
+  shownTailLinesMax: 20,
+  shownFailuresMax: 5,
+  /** Steps that are listed one by one when a run is over; of a larger run only those that need a look. */
+  shownFinalStepsMax: 40,
+  redrawMsMin: 100,
 } as const;
