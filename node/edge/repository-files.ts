@@ -1,0 +1,153 @@
+/**
+ * A folder as the conventions see it: what git would see, and the text of the files that they read.
+ *
+ * Read beforehand and whole, because the detection is pure. Outside a git repository the folder is walked,
+ * without the folders that hold what was downloaded or built.
+ */
+
+import { execFile } from "node:child_process";
+import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from "node:fs";
+import type { Dirent } from "node:fs";
+import { join } from "node:path";
+import { isSignalFile } from "../../planner/conventions/detect.ts";
+import type { RepositoryFiles } from "../../planner/conventions/convention.ts";
+import { OttoError } from "../../protocol/errors.ts";
+import { limits } from "../../protocol/limits.ts";
+
+const skippedFolders: ReadonlySet<string> = new Set([
+  ".git",
+  ".hg",
+  ".svn",
+  ".jj",
+  "node_modules",
+  "target",
+  ".venv",
+  "venv",
+  "__pycache__",
+  ".tox",
+  ".nox",
+  ".gradle",
+]);
+
+/** Of a longer file only the beginning is read; the conventions look for what stands near the top. */
+const signalBytesMax = 1024 * 1024;
+
+/** Bounds what git may answer: the most files that a source may have, with long names. */
+const listingBytesMax = limits.sourceFilesMax * 400;
+
+export async function readRepositoryFiles(folder: string): Promise<RepositoryFiles> {
+  const listed = (await listByGit(folder)) ?? listByWalking(folder);
+  const texts = new Map<string, string>();
+  for (const path of listed) {
+    if (!isSignalFile(path)) continue;
+    const text = readBeginning(join(folder, path));
+    if (text !== undefined) texts.set(path, text);
+  }
+  return { paths: listed, read: (path) => texts.get(path) };
+}
+
+/** Tracked files that are still there and untracked ones that are not ignored; undefined outside a repository. */
+async function listByGit(folder: string): Promise<readonly string[] | undefined> {
+  const listing = await runGit(folder);
+  if (listing === undefined) return undefined;
+  const present = new Set<string>();
+  const deleted = new Set<string>();
+  // Each entry is a tag, a space and the path; `R` says that a tracked file is gone from the folder.
+  for (const entry of listing.split("\0")) {
+    if (entry === "") continue;
+    (entry.startsWith("R ") ? deleted : present).add(entry.slice(2));
+  }
+  // An ignored folder inside a repository has nothing that git sees, yet it is what was asked for.
+  if (present.size === 0) return undefined;
+  return [...present].filter((path) => !deleted.has(path) && !path.endsWith("/")).sort();
+}
+
+function runGit(folder: string): Promise<string | undefined> {
+  const options = ["--cached", "--others", "--deleted", "--exclude-standard"];
+  return new Promise((resolve, reject) => {
+    execFile(
+      "git",
+      ["-C", folder, "ls-files", "-z", "-t", ...options],
+      { maxBuffer: listingBytesMax, env: { ...process.env, LC_ALL: "C" } },
+      (error, stdout, stderr) => {
+        if (error === null) return resolve(stdout);
+        // Without git, or outside a repository, the folder is walked instead.
+        if (error.code === "ENOENT" || stderr.includes("not a git repository")) return resolve(undefined);
+        reject(
+          new OttoError("OTTO_GIT_FAILED", {
+            what: `git could not list the files of ${folder}: ${stderr.trim().split("\n")[0] ?? error.message}`,
+            state: "Nothing was detected.",
+            next: `Run \`git -C ${folder} ls-files\` to see what is wrong.`,
+            cause: error,
+          }),
+        );
+      },
+    );
+  });
+}
+
+function listByWalking(folder: string): readonly string[] {
+  const paths: string[] = [];
+  const folders = [""];
+  for (let inside = folders.pop(); inside !== undefined; inside = folders.pop()) {
+    for (const entry of entriesOf(folder, inside)) {
+      const path = inside === "" ? entry.name : `${inside}/${entry.name}`;
+      if (!entry.isDirectory()) paths.push(path);
+      else if (!skippedFolders.has(entry.name)) folders.push(path);
+    }
+    if (paths.length > limits.sourceFilesMax) throw tooMany(folder);
+  }
+  return paths.sort();
+}
+
+/** What lies in a folder; a subfolder that may not be read is left out, as git does. */
+function entriesOf(root: string, inside: string): readonly Dirent[] {
+  try {
+    return readdirSync(join(root, inside), { withFileTypes: true });
+  } catch (error) {
+    if (inside !== "" && isOneOf(error, ["EACCES", "EPERM", "ENOENT"])) return [];
+    throw unreadable(join(root, inside), error);
+  }
+}
+
+function readBeginning(path: string): string | undefined {
+  let file: number;
+  try {
+    // Non-blocking, so that a pipe by the name of a signal file holds nobody up.
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    // A link to nowhere, or a file that went away since it was listed.
+    if (isOneOf(error, ["ENOENT", "ELOOP", "ENOTDIR"])) return undefined;
+    throw unreadable(path, error);
+  }
+  try {
+    const status = fstatSync(file);
+    if (!status.isFile()) return undefined;
+    const bytes = Buffer.alloc(Math.min(status.size, signalBytesMax));
+    const count = readSync(file, bytes, 0, bytes.length, 0);
+    return bytes.toString("utf8", 0, count).replace(/^\uFEFF/, "");
+  } finally {
+    closeSync(file);
+  }
+}
+
+function isOneOf(error: unknown, codes: readonly string[]): boolean {
+  return error instanceof Error && "code" in error && codes.includes(String(error.code));
+}
+
+function unreadable(path: string, cause: unknown): OttoError {
+  return new OttoError("OTTO_FILE_UNREADABLE", {
+    what: `${path} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}.`,
+    state: "Nothing was detected.",
+    next: "Give yourself the right to read it, or name another folder.",
+    cause,
+  });
+}
+
+function tooMany(folder: string): OttoError {
+  return new OttoError("OTTO_SOURCE_TOO_LARGE", {
+    what: `${folder} has more than ${limits.sourceFilesMax} files and is not a git repository.`,
+    state: "Nothing was detected.",
+    next: "Run `git init` there and list in .gitignore what is no source, or name a smaller folder.",
+  });
+}

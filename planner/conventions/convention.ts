@@ -1,0 +1,114 @@
+/**
+ * What an ecosystem's module says about a repository: the one shape that all of them have.
+ *
+ * A module looks only at what it is given: the sorted paths of the repository and the text of a few files at
+ * its root. It proposes commands with a reason each; `detect.ts` weighs the proposals against each other and
+ * makes steps of them. Pure: nothing here reads a disk, so the same files give the same proposal everywhere.
+ */
+
+/** A repository as the conventions see it. */
+export type RepositoryFiles = {
+  /** What git would see, `/`-separated, relative to the root, sorted by code unit, each once. */
+  readonly paths: readonly string[];
+  /** The text of a file for which `isSignalFile` (`detect.ts`) is true; of others it is not known. */
+  read(path: string): string | undefined;
+};
+
+/** A file that spoke for something, or was considered and set aside, and why. */
+export type Signal = {
+  /** The file, or the folder ending in `/`. */
+  readonly signal: string;
+  /** A sentence fragment that goes on from the signal: "declares the script \"test\"". */
+  readonly reason: string;
+};
+
+export type Match = Signal & {
+  /** `Node`, `Python`, ...; `Repository` for what belongs to none. */
+  readonly ecosystem: string;
+};
+
+/** A command with the signal that speaks for it. */
+export type Task = Signal & { readonly command: string };
+
+/**
+ * How much a proposal weighs when an ecosystem is not alone at the root.
+ *
+ * - `tested`: the repository declares how to test it. It is part of the pipeline.
+ * - `guessed`: there are tests, but nothing declares how to run them. Counts when nothing else is tested.
+ * - `untested`: a project that can be built, with no tests found. Counts when nothing else is tested.
+ * - `tooling`: there for formatters, documentation or releases of something else. Never counts.
+ */
+export type Standing = "tested" | "guessed" | "untested" | "tooling";
+
+export type Cover = {
+  readonly ecosystem: string;
+  /** Why the other one is a part: "is built by maturin". */
+  readonly reason: string;
+  /** Even when the other one is tested by itself, or only when it is not. */
+  readonly evenIfTested: boolean;
+  /** The other one's dependencies are installed as well, before this one's commands. */
+  readonly installs: boolean;
+};
+
+export type Proposal = {
+  readonly standing: Standing;
+  /** Why the standing is what it is, said when the proposal is set aside: "declares no test script". */
+  readonly because: string;
+  /** The file that shows the ecosystem. */
+  readonly signal: string;
+  /** The project's own name for itself, if it has one. */
+  readonly projectName: string | undefined;
+  /** Brings the dependencies into a fresh workspace, locked where there is a lock. */
+  readonly install: readonly string[];
+  /** Variables of every step of this ecosystem. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** A command that belongs to no ecosystem, as it is run with what was installed. */
+  readonly within: (command: string) => string;
+  /** Other ecosystems at the root that this one builds as its part; they get no steps of their own. */
+  readonly covers: readonly Cover[];
+  /** The repository's own CI entry, when this ecosystem's files declare one. */
+  readonly entry: Task | undefined;
+  /** Checks that need no tests, in a step of their own. */
+  readonly lint: readonly Task[];
+  /** Runs before the tests in their workspace, or by itself when there are none. */
+  readonly build: readonly Task[];
+  readonly test: readonly Task[];
+  /** What else spoke: the package manager, the lock. The tasks' own signals are not repeated. */
+  readonly matches: readonly Signal[];
+  readonly rejected: readonly Signal[];
+};
+
+export type Convention = {
+  readonly ecosystem: string;
+  /** In names of steps when several ecosystems are tested: `test-node`. */
+  readonly slug: string;
+  /** What is looked for at the root, for people. */
+  readonly signals: readonly string[];
+  /** True for files whose text `propose` wants to see. */
+  readonly reads: (path: string) => boolean;
+  readonly propose: (repository: Repository) => Proposal | undefined;
+};
+
+/** Commands that need nothing around them. */
+export const asIs = (command: string): string => command;
+
+/** A repository with the questions that the modules ask of it. */
+export type Repository = {
+  has(path: string): boolean;
+  /** The first of the candidates that exists. */
+  first(candidates: readonly string[]): string | undefined;
+  /** The first path, by code unit, that fits. */
+  find(fits: RegExp): string | undefined;
+  /** The text of a file that exists, or the empty string. */
+  text(path: string): string;
+};
+
+export function lookInto(files: RepositoryFiles): Repository {
+  const known = new Set(files.paths);
+  return {
+    has: (path) => known.has(path),
+    first: (candidates) => candidates.find((path) => known.has(path)),
+    find: (fits) => files.paths.find((path) => fits.test(path)),
+    text: (path) => (known.has(path) ? (files.read(path) ?? "") : ""),
+  };
+}

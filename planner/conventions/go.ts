@@ -1,0 +1,75 @@
+/**
+ * Go: the go command builds, vets and tests; `go.sum` is the lock.
+ */
+
+import { asIs } from "./convention.ts";
+import type { Convention, Proposal, Repository, Signal, Task } from "./convention.ts";
+
+export const go: Convention = {
+  ecosystem: "Go",
+  slug: "go",
+  signals: ["go.mod", "go.work"],
+  reads: (path) => path === "go.mod",
+  propose,
+};
+
+const linterConfigurations = [".golangci.yml", ".golangci.yaml", ".golangci.toml", ".golangci.json"];
+
+function propose(repository: Repository): Proposal | undefined {
+  const signal = repository.first(["go.mod", "go.work"]);
+  if (signal === undefined) return undefined;
+  const rejected: Signal[] = [];
+  // A workspace without a module at its root has no package that `./...` would match.
+  const packages = signal === "go.mod" ? "./..." : "$(go list -m -f '{{.Dir}}/...')";
+  const tests = repository.find(/_test\.go$/);
+  const test =
+    tests === undefined ? [] : [{ signal, command: `go test ${packages}`, reason: `has tests: ${tests}` }];
+  return {
+    standing: tests === undefined ? "untested" : "tested",
+    because: tests === undefined ? "has no *_test.go" : "has tests",
+    signal,
+    projectName: moduleName(repository.text(signal)),
+    install: [],
+    variables: {},
+    within: asIs,
+    covers: [],
+    entry: undefined,
+    lint: findLint(repository, rejected),
+    build: [
+      { signal, command: `go build ${packages}`, reason: "describes a module" },
+      { signal, command: `go vet ${packages}`, reason: "comes with a vet" },
+    ],
+    test,
+    matches: [lockSignal(repository, signal)],
+    rejected,
+  };
+}
+
+function lockSignal(repository: Repository, signal: string): Signal {
+  if (repository.has("vendor/modules.txt"))
+    return { signal: "vendor/", reason: "brings the dependencies along" };
+  if (repository.has("go.sum")) return { signal: "go.sum", reason: "locks the dependencies" };
+  if (!/^\s*require\b/m.test(repository.text(signal))) return { signal, reason: "requires no other module" };
+  return { signal, reason: "has no go.sum beside it, so nothing vouches for the dependencies" };
+}
+
+function findLint(repository: Repository, rejected: Signal[]): readonly Task[] {
+  const configuration = repository.first(linterConfigurations);
+  if (configuration === undefined) return [];
+  if (/^\s*(tool\s+)?\S*golangci-lint\S*$/m.test(repository.text("go.mod"))) {
+    return [
+      { signal: configuration, command: "go tool golangci-lint run", reason: "configures golangci-lint" },
+    ];
+  }
+  const reason = "is not used: go.mod names no tool golangci-lint, so nothing in the repository brings it";
+  rejected.push({ signal: configuration, reason });
+  return [];
+}
+
+function moduleName(text: string): string | undefined {
+  const path = /^module\s+"?([^\s"]+)/m.exec(text)?.[1];
+  return path
+    ?.replace(/\/v\d+$/, "")
+    .split("/")
+    .at(-1);
+}

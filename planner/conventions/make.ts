@@ -1,0 +1,64 @@
+/**
+ * Make: the targets `ci`, `test` and `check`. A Makefile beside another ecosystem is the pipeline only by its
+ * target `ci`; alone, it is all there is.
+ */
+
+import { asIs } from "./convention.ts";
+import type { Convention, Proposal, Repository, Task } from "./convention.ts";
+import { readMakefile } from "./makefile.ts";
+import type { MakeTarget } from "./makefile.ts";
+
+const makefiles = ["GNUmakefile", "makefile", "Makefile"];
+
+export const make: Convention = {
+  ecosystem: "Make",
+  slug: "make",
+  signals: makefiles,
+  reads: (path) => makefiles.includes(path),
+  propose,
+};
+
+function propose(repository: Repository): Proposal | undefined {
+  const signal = repository.first(makefiles);
+  if (signal === undefined) return undefined;
+  const targets = readMakefile(repository.text(signal));
+  const target = ["test", "check", "tests"]
+    .map((name) => targets.get(name))
+    .find((found) => found !== undefined);
+  const isTested = target !== undefined;
+  const build = findBuild(signal, targets, target);
+  return {
+    // Without a known target it is not run: a first target may as well deploy as build.
+    standing: isTested ? "tested" : build.length > 0 ? "untested" : "tooling",
+    because: isTested
+      ? `declares the target "${target.name}"`
+      : 'declares none of the targets "ci", "test" and "check"',
+    signal,
+    projectName: undefined,
+    install: [],
+    variables: {},
+    within: asIs,
+    covers: [],
+    entry: targets.has("ci") ? { signal, command: "make ci", reason: 'declares the target "ci"' } : undefined,
+    lint: [],
+    build,
+    test: isTested
+      ? [{ signal, command: `make ${target.name}`, reason: `declares the target "${target.name}"` }]
+      : [],
+    matches: [],
+    rejected: [],
+  };
+}
+
+/** A test target that names what it needs builds that itself; one that names nothing may expect it built. */
+function findBuild(
+  signal: string,
+  targets: ReadonlyMap<string, MakeTarget>,
+  test: MakeTarget | undefined,
+): readonly Task[] {
+  if (test !== undefined && (test.prerequisites.length > 0 || test.recipe.length === 0)) return [];
+  const name = ["all", "build"].find((candidate) => targets.has(candidate));
+  return name === undefined
+    ? []
+    : [{ signal, command: `make ${name}`, reason: `declares the target "${name}"` }];
+}

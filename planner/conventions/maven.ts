@@ -1,0 +1,48 @@
+/**
+ * Maven: its wrapper where the repository brings one, and `verify`, which compiles, tests and checks.
+ */
+
+import { asIs } from "./convention.ts";
+import type { Convention, Proposal, Repository } from "./convention.ts";
+
+const signal = "pom.xml";
+
+export const maven: Convention = {
+  ecosystem: "Maven",
+  slug: "maven",
+  signals: [signal],
+  reads: (path) => path === signal,
+  propose,
+};
+
+function propose(repository: Repository): Proposal | undefined {
+  if (!repository.has(signal)) return undefined;
+  const wrapped = repository.has("mvnw") && repository.has(".mvn/wrapper/maven-wrapper.properties");
+  const command = `${wrapped ? "./mvnw" : "mvn"} --batch-mode --no-transfer-progress verify`;
+  const tests = repository.find(/(^|\/)src\/(test|it)\//);
+  const task = { signal, command, reason: "describes a Maven project" };
+  return {
+    standing: tests === undefined ? "untested" : "tested",
+    because: tests === undefined ? "has no src/test" : "has tests",
+    signal,
+    projectName: artifact(repository.text(signal)),
+    install: [],
+    variables: {},
+    within: asIs,
+    covers: [],
+    entry: undefined,
+    lint: [],
+    build: tests === undefined ? [task] : [],
+    test: tests === undefined ? [] : [task],
+    matches: wrapped
+      ? [{ signal: "mvnw", reason: "brings the version of Maven along" }]
+      : [{ signal, reason: "has no wrapper beside it, so the machine's own Maven is used" }],
+    rejected: [],
+  };
+}
+
+/** The project's own artifactId: the first that is not inside `<parent>`. */
+function artifact(text: string): string | undefined {
+  const own = text.replaceAll(/<!--[^]*?-->/g, "").replace(/<parent>[^]*?<\/parent>/, "");
+  return /<artifactId>\s*([^<\s]+)\s*<\/artifactId>/.exec(own)?.[1];
+}

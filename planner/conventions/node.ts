@@ -1,0 +1,207 @@
+/**
+ * Node: npm, Yarn 1 and berry, pnpm and bun. The `packageManager` field decides, then the lock file.
+ */
+
+import { asIs } from "./convention.ts";
+import type { Convention, Cover, Proposal, Repository, Signal, Task } from "./convention.ts";
+import { chooseManager, lockFiles } from "./node-managers.ts";
+import type { NodeManager } from "./node-managers.ts";
+import { fieldOf, readPackage } from "./node-package.ts";
+import type { Package } from "./node-package.ts";
+
+const ecosystem = "Node";
+const signal = "package.json";
+
+export const node: Convention = {
+  ecosystem,
+  slug: "node",
+  signals: [signal, ...lockFiles],
+  reads: (path) => [signal, "yarn.lock", "pnpm-workspace.yaml"].includes(path),
+  propose,
+};
+
+/** In order of preference: a script for CI first, then the usual one. */
+const testScripts = ["test:ci", "test-ci", "test", "test:run", "test:unit", "unit"];
+const lintScripts = ["lint:ci", "lint"];
+const typeScripts = ["typecheck", "type-check", "check-types", "check:types", "types:check"];
+
+/** Runners that need no script, by the dependency that brings them. */
+const runners: readonly (readonly [dependency: string, command: string])[] = [
+  ["vitest", "vitest run"],
+  ["jest", "jest"],
+  ["mocha", "mocha"],
+  ["ava", "ava"],
+  ["tap", "tap run"],
+];
+
+/** A crate that is compiled into an addon for Node. */
+const native: Cover = {
+  ecosystem: "Rust",
+  reason: "is compiled into an addon for Node",
+  evenIfTested: true,
+  installs: false,
+};
+
+function propose(repository: Repository): Proposal | undefined {
+  if (!repository.has(signal)) return undefined;
+  const read = readPackage(repository.text(signal));
+  if (read === undefined) return unreadable();
+  const inPnpm = /^packages:/m.test(repository.text("pnpm-workspace.yaml"));
+  const content: Package = { ...read, workspaces: read.workspaces || inPnpm };
+
+  const chosen = chooseManager(repository, content);
+  const rejected: Signal[] = [...chosen.rejected];
+  const test = findTests(repository, content, chosen.manager, rejected);
+  const build = findBuild(content, chosen.manager, test, rejected);
+  const lint = findLint(content, chosen.manager, test, rejected);
+  const entry = scriptTask(content, chosen.manager, "ci");
+  const isTested = test.length > 0;
+  const isProject = build.length > 0 || content.workspaces;
+  return {
+    standing: isTested ? "tested" : isProject ? "untested" : "tooling",
+    because: isTested ? "declares how to test" : "declares no test script",
+    signal,
+    projectName: fieldOf(content, "name"),
+    install: content.hasDependencies || chosen.isLocked || content.workspaces ? [chosen.install] : [],
+    variables: {},
+    within: asIs,
+    covers: content.dependencies.has("@napi-rs/cli") || content.dependencies.has("neon-cli") ? [native] : [],
+    entry,
+    lint,
+    build: isTested || isProject ? build : [],
+    test,
+    matches: chosen.matches,
+    rejected,
+  };
+}
+
+function findTests(
+  repository: Repository,
+  content: Package,
+  manager: NodeManager,
+  rejected: Signal[],
+): readonly Task[] {
+  for (const name of testScripts) {
+    const body = content.scripts.get(name);
+    if (body === undefined) continue;
+    if (/no tests? (specified|yet)|^(exit 0|true)$/i.test(body)) {
+      rejected.push({ signal, reason: `the script "${name}" is a placeholder, not a test` });
+      continue;
+    }
+    if (/\s--watch(All)?\b(?!=false)|\bvitest watch\b|\bvitest dev\b/.test(body)) {
+      rejected.push({ signal, reason: `the script "${name}" watches and would not end` });
+      continue;
+    }
+    const watches = /\bng test\b/.test(body) && !body.includes("--watch");
+    const command = manager.script(name) + (watches ? `${manager.separator}--watch=false` : "");
+    return [{ signal, command, reason: `declares the script "${name}"` }];
+  }
+  if (content.workspaces) {
+    return [
+      {
+        signal,
+        command: manager.everywhere("test"),
+        reason: 'has workspaces, each with its own script "test"',
+      },
+    ];
+  }
+  const hasTests = repository.find(
+    /(^|\/)(tests?|__tests__)\/.*\.[cm]?[jt]sx?$|\.(test|spec)\.[cm]?[jt]sx?$/,
+  );
+  if (hasTests === undefined) return [];
+  for (const [dependency, command] of runners) {
+    if (!content.dependencies.has(dependency)) continue;
+    return [
+      {
+        signal,
+        command: manager.binary(command),
+        reason: `depends on ${dependency}, and ${hasTests} is there`,
+      },
+    ];
+  }
+  return [];
+}
+
+/** A build comes before the tests, unless installing or testing builds already. */
+function findBuild(
+  content: Package,
+  manager: NodeManager,
+  test: readonly Task[],
+  rejected: Signal[],
+): readonly Task[] {
+  const builds = content.scripts.has("build") ? "build" : undefined;
+  if (builds === undefined) {
+    if (!content.workspaces) return [];
+    return [
+      {
+        signal,
+        command: manager.everywhere("build"),
+        reason: "has workspaces, which may need each other built",
+      },
+    ];
+  }
+  const already = ["prepare", "postinstall", ...(test.length > 0 ? ["pretest", ...testScripts] : [])].find(
+    (name) => calls(content.scripts.get(name), "build"),
+  );
+  if (already !== undefined) {
+    rejected.push({ signal, reason: `the script "build" is run by "${already}" already` });
+    return [];
+  }
+  return [{ signal, command: manager.script("build"), reason: 'declares the script "build"' }];
+}
+
+function findLint(
+  content: Package,
+  manager: NodeManager,
+  test: readonly Task[],
+  rejected: Signal[],
+): readonly Task[] {
+  const tasks: Task[] = [];
+  for (const candidates of [lintScripts, typeScripts]) {
+    const name = candidates.find((script) => content.scripts.has(script));
+    if (name === undefined) continue;
+    const already = ["pretest", "posttest", ...testScripts].find((script) =>
+      calls(content.scripts.get(script), name),
+    );
+    if (test.length > 0 && already !== undefined) {
+      rejected.push({ signal, reason: `the script "${name}" is run by "${already}" already` });
+    } else {
+      tasks.push({ signal, command: manager.script(name), reason: `declares the script "${name}"` });
+    }
+  }
+  return tasks;
+}
+
+function scriptTask(content: Package, manager: NodeManager, name: string): Task | undefined {
+  if (!content.scripts.has(name)) return undefined;
+  return { signal, command: manager.script(name), reason: `declares the script "${name}"` };
+}
+
+/** Whether a script runs another one by its name: `npm run build`, `yarn build`, `run-s lint build`. */
+function calls(body: string | undefined, name: string): boolean {
+  if (body === undefined) return false;
+  const escaped = name.replaceAll(/[^A-Za-z0-9]/g, "\\$&");
+  return new RegExp(
+    `\\b(npm run|npm run-script|yarn|yarn run|pnpm|pnpm run|bun run|run-[sp]|npm-run-all|wireit)\\b[^&|;]*\\s${escaped}(?![\\w:-])`,
+  ).test(body);
+}
+
+function unreadable(): Proposal {
+  const because = "is not a JSON object that can be read";
+  return {
+    standing: "tooling",
+    because,
+    signal,
+    projectName: undefined,
+    install: [],
+    variables: {},
+    within: asIs,
+    covers: [],
+    entry: undefined,
+    lint: [],
+    build: [],
+    test: [],
+    matches: [],
+    rejected: [{ signal, reason: because }],
+  };
+}

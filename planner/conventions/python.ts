@@ -1,0 +1,150 @@
+/**
+ * Python: uv, Poetry, Pipenv or pip bring the dependencies; pytest, tox, nox, Django or unittest test.
+ *
+ * Nothing is guessed where nothing declares a test, except that files named like tests are run by unittest,
+ * which every Python has; the reason says so.
+ */
+
+import type { Convention, Cover, Proposal, Repository, Signal, Task } from "./convention.ts";
+import { chooseInstaller } from "./python-installers.ts";
+import type { Installer } from "./python-installers.ts";
+import { isRequirementsFile, readPythonProject } from "./python-project.ts";
+import type { PythonProject } from "./python-project.ts";
+
+const projectFiles = ["pyproject.toml", "setup.py", "setup.cfg", "Pipfile", "requirements.txt"];
+
+export const python: Convention = {
+  ecosystem: "Python",
+  slug: "python",
+  signals: [...projectFiles, "uv.lock", "poetry.lock", "Pipfile.lock", "tox.ini", "noxfile.py", "manage.py"],
+  reads: (path) => [...projectFiles, "tox.ini"].includes(path) || isRequirementsFile(path),
+  propose,
+};
+
+function propose(repository: Repository): Proposal | undefined {
+  const signal =
+    repository.first([...projectFiles, "tox.ini", "noxfile.py", "manage.py"]) ?? requirements(repository);
+  if (signal === undefined) return undefined;
+  const project = readPythonProject(repository);
+  const rejected: Signal[] = [];
+  const runner = findRunner(repository, project);
+  const installer = chooseInstaller(repository, project, runner?.needs ?? []);
+  const test = runner === undefined ? [] : [toTask(runner, installer)];
+  const lint = findLint(repository, project, installer, rejected);
+  const build = test.length === 0 && project.isPackage ? [compile(installer)] : [];
+  return {
+    standing: standingOf(runner, project),
+    because: runner === undefined ? "declares no test and has no test files" : runner.reason,
+    signal,
+    projectName: project.name,
+    install: installer.install,
+    variables: installer.variables,
+    within: installer.within,
+    covers: project.rust === undefined ? [] : [rustPart(project.rust)],
+    entry: undefined,
+    lint,
+    build,
+    test,
+    matches: installer.matches,
+    rejected,
+  };
+}
+
+function requirements(repository: Repository): string | undefined {
+  return repository.find(/^[^/]*requirements[^/]*\.txt$/);
+}
+
+/** What runs the tests, and the packages it must have beside the project's own. */
+type Runner = {
+  readonly signal: string;
+  readonly reason: string;
+  readonly command: string;
+  readonly needs: readonly string[];
+  readonly isGuess: boolean;
+};
+
+/** What says how to install the tests' needs comes before what only configures a tool. */
+function findRunner(repository: Repository, project: PythonProject): Runner | undefined {
+  const tests = repository.find(/(^|\/)(test_[^/]*|[^/]*_test|tests?)\.py$/);
+  const pytest = { command: "pytest", needs: ["pytest"], isGuess: false };
+  if (project.pytestNeeded !== undefined && tests !== undefined)
+    return { ...project.pytestNeeded, ...pytest };
+  if (repository.has("noxfile.py")) {
+    const reason = "declares sessions for nox";
+    return { signal: "noxfile.py", reason, command: "nox", needs: ["nox"], isGuess: false };
+  }
+  if (project.tox !== undefined) {
+    const reason = "declares environments for tox";
+    return { signal: project.tox, reason, command: "tox run -e py", needs: ["tox"], isGuess: false };
+  }
+  if (tests === undefined) return undefined;
+  if (project.pytestConfigured !== undefined) return { ...project.pytestConfigured, ...pytest };
+  if (repository.has("manage.py")) {
+    const reason = `runs a Django project, which has ${tests}`;
+    return { signal: "manage.py", reason, command: "python manage.py test", needs: [], isGuess: false };
+  }
+  return { ...unittest(repository, tests), needs: [], isGuess: true };
+}
+
+function unittest(repository: Repository, tests: string): Pick<Runner, "signal" | "reason" | "command"> {
+  const folder = ["tests", "test"].find((name) => tests.startsWith(`${name}/`));
+  const where =
+    folder === undefined
+      ? ""
+      : repository.has(`${folder}/__init__.py`)
+        ? ` -s ${folder} -t .`
+        : ` -s ${folder}`;
+  const reason = "is named like a test, and nothing declares what runs it, so unittest does";
+  return { signal: tests, reason, command: `python -m unittest discover${where}` };
+}
+
+function standingOf(runner: Runner | undefined, project: PythonProject): Proposal["standing"] {
+  if (runner !== undefined) return runner.isGuess ? "guessed" : "tested";
+  return project.isPackage ? "untested" : "tooling";
+}
+
+/** A Rust crate that the package's own build compiles into it. */
+function rustPart(backend: string): Cover {
+  return {
+    ecosystem: "Rust",
+    reason: `is built into the package by ${backend}`,
+    evenIfTested: true,
+    installs: false,
+  };
+}
+
+function toTask(runner: Runner, installer: Installer): Task {
+  return { signal: runner.signal, command: installer.tool(runner.command), reason: runner.reason };
+}
+
+/** The build of last resort: the package installs, and its files are Python. */
+function compile(installer: Installer): Task {
+  const command = installer.tool("python -m compileall -q .");
+  return {
+    signal: installer.matches[0]?.signal ?? "pyproject.toml",
+    command,
+    reason: "is a package to install",
+  };
+}
+
+function findLint(
+  repository: Repository,
+  project: PythonProject,
+  installer: Installer,
+  rejected: Signal[],
+): readonly Task[] {
+  const linters = [
+    { name: "ruff", signal: project.ruff, command: "ruff check ." },
+    { name: "flake8", signal: repository.first([".flake8"]), command: "flake8" },
+  ];
+  const tasks: Task[] = [];
+  for (const { name, signal, command } of linters) {
+    if (signal === undefined) continue;
+    if (installer.brings.has(name)) {
+      tasks.push({ signal, command: installer.tool(command), reason: `configures ${name}` });
+    } else {
+      rejected.push({ signal, reason: `configures ${name}, but the installed dependencies do not name it` });
+    }
+  }
+  return tasks;
+}

@@ -1,0 +1,183 @@
+/**
+ * Ruby and Rails: bundler installs; the default rake task, rspec, minitest or `rails test` test.
+ */
+
+import { asIs } from "./convention.ts";
+import type { Convention, Cover, Proposal, Repository, Signal, Task } from "./convention.ts";
+
+const ecosystem = "Ruby";
+const gemfiles = ["Gemfile", "gems.rb"];
+const locks = ["Gemfile.lock", "gems.locked"];
+const rakefiles = ["Rakefile", "rakefile", "Rakefile.rb"];
+
+export const ruby: Convention = {
+  ecosystem,
+  slug: "ruby",
+  signals: ["Gemfile", "*.gemspec", "Rakefile", "config/application.rb"],
+  reads: (path) => [...gemfiles, ...locks, ...rakefiles, ".rspec"].includes(path) || isGemspec(path),
+  propose,
+};
+
+/** A package.json without tests of its own is there for the assets, which the tests of Rails need. */
+const assets: Cover = {
+  ecosystem: "Node",
+  reason: "builds the assets of Rails",
+  evenIfTested: false,
+  installs: true,
+};
+
+/** What the files say, gathered once. */
+type Project = {
+  readonly gemfile: string | undefined;
+  readonly lock: string | undefined;
+  readonly gemspec: string | undefined;
+  readonly rakefile: string | undefined;
+  readonly isRails: boolean;
+  /** All that names gems: Gemfile, lock and gemspec in one text. */
+  readonly gems: string;
+};
+
+function propose(repository: Repository): Proposal | undefined {
+  const project = lookAt(repository);
+  const signal = project.gemfile ?? project.gemspec ?? project.rakefile;
+  if (signal === undefined) return undefined;
+
+  const rejected: Signal[] = [];
+  const test = project.isRails ? testRails(repository, project) : testRuby(repository, project, rejected);
+  const lint = findLint(repository, project, rejected);
+  const isProject = project.isRails || project.gemspec !== undefined;
+  const builds = test.length === 0 && project.gemspec !== undefined;
+  const build = builds
+    ? [{ signal, command: `gem build ${project.gemspec}`, reason: "describes a gem" }]
+    : [];
+  return {
+    standing: test.length > 0 ? "tested" : isProject ? "untested" : "tooling",
+    because: test.length > 0 ? "declares how to test" : "has neither specs, tests nor a rake task for them",
+    signal,
+    projectName: project.gemspec?.replace(/\.gemspec$/, ""),
+    install: project.gemfile === undefined ? [] : ["bundle install"],
+    variables: bundlerVariables(project),
+    within: asIs,
+    covers: project.isRails ? [assets] : [],
+    entry: undefined,
+    lint,
+    build,
+    test,
+    matches: project.gemfile === undefined ? [] : [lockSignal(project, project.gemfile)],
+    rejected,
+  };
+}
+
+function lookAt(repository: Repository): Project {
+  const gemfile = repository.first(gemfiles);
+  const lock = repository.first(locks);
+  const gemspec = repository.find(/^[^/]+\.gemspec$/);
+  const named = [gemfile, lock, gemspec].filter((path) => path !== undefined);
+  return {
+    gemfile,
+    lock,
+    gemspec,
+    rakefile: repository.first(rakefiles),
+    isRails: repository.has("config/application.rb") && gemfile !== undefined,
+    gems: named.map((path) => repository.text(path)).join("\n"),
+  };
+}
+
+function lockSignal(project: Project, gemfile: string): Signal {
+  if (project.lock !== undefined)
+    return { signal: project.lock, reason: "locks the gems, installed by bundler" };
+  return {
+    signal: gemfile,
+    reason: "names gems; there is no lock file, so versions may change from run to run",
+  };
+}
+
+/** Gems go into the workspace; with a lock, bundler refuses to change it. */
+function bundlerVariables(project: Project): Readonly<Record<string, string>> {
+  if (project.gemfile === undefined) return {};
+  const rails = project.isRails ? { RAILS_ENV: "test" } : {};
+  const locked = project.lock === undefined ? {} : { BUNDLE_DEPLOYMENT: "true" };
+  return { ...locked, BUNDLE_PATH: "vendor/bundle", ...rails };
+}
+
+function testRails(repository: Repository, project: Project): readonly Task[] {
+  const rails = repository.has("bin/rails") ? "bin/rails" : "bundle exec rails";
+  const specs = repository.find(/^spec\/.*_spec\.rb$/);
+  const tests = repository.find(/^test\/.*_test\.rb$/);
+  const tasks: Task[] = [];
+  if (tests !== undefined) tasks.push({ signal: "test/", command: `${rails} test`, reason: `has ${tests}` });
+  if (specs !== undefined && /\brspec/.test(project.gems)) {
+    tasks.push({ signal: "spec/", command: "bundle exec rspec", reason: `has ${specs}` });
+  }
+  if (tasks.length > 0 && repository.has("config/database.yml")) {
+    const reason = "describes a database, made ready for the tests";
+    tasks.unshift({ signal: "config/database.yml", command: `${rails} db:test:prepare`, reason });
+  }
+  return tasks;
+}
+
+/** The default rake task when it tests, then a rake task for tests, then what the folders show. */
+function testRuby(repository: Repository, project: Project, rejected: Signal[]): readonly Task[] {
+  const rakefile = project.rakefile;
+  const bundled = project.gemfile === undefined ? "" : "bundle exec ";
+  if (rakefile !== undefined) {
+    const rake = repository.text(rakefile);
+    const byDefault = defaultTasks(rake);
+    if (byDefault.some((name) => /^(ci|test|spec|check)/.test(name))) {
+      const reason = `tests by default: ${byDefault.join(", ")}`;
+      return [{ signal: rakefile, command: `${bundled}rake`, reason }];
+    }
+    const task = rakeTask(rake);
+    if (task !== undefined) {
+      return [{ signal: rakefile, command: `${bundled}rake ${task}`, reason: `declares the task "${task}"` }];
+    }
+    rejected.push({ signal: rakefile, reason: "declares no task for tests" });
+  }
+  const specs = repository.find(/^spec\/.*_spec\.rb$/);
+  if (specs !== undefined) {
+    return [{ signal: "spec/", command: `${bundled}rspec`, reason: `has ${specs}` }];
+  }
+  const tests = repository.find(/^test\/(.*_test|(.*\/)?test_[^/]*)\.rb$/);
+  if (tests === undefined) return [];
+  const each = `Dir["./test/**/{*_test,test_*}.rb"].sort.each { |file| require file }`;
+  return [{ signal: "test/", command: `${bundled}ruby -Ilib -Itest -e '${each}'`, reason: `has ${tests}` }];
+}
+
+/** `task default: :test`, `task :default => [:spec, :rubocop]`, `task default: %i[test rubocop]`. */
+function defaultTasks(rake: string): readonly string[] {
+  const line =
+    /^\s*task[\s(]+(?::default\s*=>|:?["']?default["']?\s*(?::|=>))\s*(.+)$/m.exec(rake)?.[1] ?? "";
+  const list = line.replace(/\bdo\b.*$|#.*$/, "").replace(/^%[iwIW]/, "");
+  return [...list.matchAll(/[A-Za-z_][\w:-]*/g)].map((match) => match[0]);
+}
+
+function rakeTask(rake: string): string | undefined {
+  const declared = /^\s*(?:desc .*\n\s*)?(?:multi)?task[\s(]+:?["']?(ci|test|spec)["']?\b/m.exec(rake)?.[1];
+  if (declared !== undefined) return declared;
+  if (/\b(Rake::TestTask|Minitest::TestTask|Hoe\.spec)\b/.test(rake)) return "test";
+  return /\bRSpec::Core::RakeTask\b/.test(rake) ? "spec" : undefined;
+}
+
+function findLint(repository: Repository, project: Project, rejected: Signal[]): readonly Task[] {
+  const linters = [
+    { file: ".rubocop.yml", gem: "rubocop", binstub: "bin/rubocop", task: "rubocop" },
+    { file: ".standard.yml", gem: "standard", binstub: "bin/standardrb", task: "standardrb" },
+  ];
+  const byDefault = project.rakefile === undefined ? [] : defaultTasks(repository.text(project.rakefile));
+  for (const linter of linters) {
+    if (!repository.has(linter.file)) continue;
+    if (!new RegExp(`["' ]${linter.gem}\\b`).test(project.gems)) {
+      rejected.push({ signal: linter.file, reason: `is not used: no Gemfile names the gem ${linter.gem}` });
+    } else if (byDefault.some((name) => name.startsWith(linter.gem)) && !project.isRails) {
+      rejected.push({ signal: linter.file, reason: "is checked by the default rake task already" });
+    } else {
+      const command = repository.has(linter.binstub) ? linter.binstub : `bundle exec ${linter.task}`;
+      return [{ signal: linter.file, command, reason: `configures ${linter.gem}` }];
+    }
+  }
+  return [];
+}
+
+function isGemspec(path: string): boolean {
+  return /^[^/]+\.gemspec$/.test(path);
+}
