@@ -65,7 +65,10 @@ export function reasonOfEnding(decisive: AttemptEnded, attempts: readonly Attemp
 }
 
 function standing({ started, ended, refused }: AttemptView): string {
-  if (ended !== null) return ended.report?.problem || causeWords(ended.cause);
+  if (ended !== null) {
+    const problem = ended.report?.problem ?? "";
+    return problem === "" ? causeWords(ended.cause) : `${causeWords(ended.cause)}: ${problem}`;
+  }
   if (refused.length > 0) return "superseded";
   return started === null ? "unknown" : "running";
 }
