@@ -9,11 +9,19 @@ export const limits = {
   /** A pipeline file as written by a person. */
   pipelineFileBytesMax: 1 * MiB,
   pipelineNestingMax: 32,
+  /** Values in a pipeline file, each alias counted as everything that it stands for. */
+  pipelineNodesMax: 500_000,
   diagnosticsMax: 200,
   stepsPerPlanMax: 10_000,
+  /** Edges of the graph, the needs of all steps together. */
+  needsPerPlanMax: 100_000,
   matrixCellsPerStepMax: 256,
   commandsPerStepMax: 200,
   nameCharactersMax: 100,
+  /** The name of a matrix cell with all its values: `test (os=linux, ruby=3.4)`. */
+  cellNameCharactersMax: 500,
+  /** Entries of one list or map of a step: variables, inputs, outputs, labels. */
+  entriesPerStepMax: 200,
   conditionCharactersMax: 2_000,
   manifestBytesMax: 16 * MiB,
   timeoutMsDefault: 60 * 60_000,
@@ -45,12 +53,21 @@ export const limits = {
   /** Clock drift that two machines may have: rho, in parts per hundred. */
   driftPercentMax: 1,
   leaseGraceMs: 1_000,
+  /** A lease is renewed this many times before it could run out. */
+  renewalsPerLease: 5,
+  pullJitterMsMax: 500,
+  /** Steps shorter than this on average are asked for ahead, at most so many. */
+  prefetchMs: 50,
+  prefetchStepsMax: 64,
+  bundlesKeptMax: 64,
+  tickMs: 100,
   suspendMsMax: 1_000,
   heartbeatMs: 250,
   homeSilenceMsMax: 1_500,
   /** How much longer each further control peer of the charter waits before it stands for home. */
   standDelayMs: 100,
   antiEntropyMs: 30_000,
+  entriesPerAnswerMax: 500,
   dialBackoffMsMin: 100,
   dialBackoffMsMax: 15_000,
   requestMsMax: 10_000,
@@ -62,6 +79,9 @@ export const limits = {
   killGraceMs: 5_000,
   sourceBytesMax: 4 * 1024 * MiB,
   sourceFilesMax: 200_000,
+  /** An encoded tree, as it is read into memory. */
+  treeBytesMax: 128 * MiB,
+  linkTargetBytesMax: 4 * KiB,
   blobChunkBytes: 256 * KiB,
 
   inviteMsDefault: 15 * 60_000,

@@ -1,0 +1,148 @@
+/**
+ * What the parts of a pipeline say about each other: every name that is used is declared, nothing needs itself,
+ * not even through others.
+ */
+
+import { compareText } from "../protocol/values.ts";
+import { type Mistakes, quote, type Span } from "./diagnostics.ts";
+import { cyclesOf } from "./order.ts";
+import type { PipelineFile, StepDeclaration } from "./pipeline.ts";
+import { suggestion } from "./suggestions.ts";
+
+const cyclesShownMax = 20;
+const membersShownMax = 12;
+
+export function checkLinks(mistakes: Mistakes, file: PipelineFile): void {
+  for (const step of file.steps.values()) {
+    checkEnvironment(mistakes, step, file);
+    checkNeeds(mistakes, step, file);
+    checkInputs(mistakes, step, file);
+    checkLabelAxes(mistakes, step);
+  }
+  checkCycles(mistakes, file);
+}
+
+function checkEnvironment(mistakes: Mistakes, step: StepDeclaration, file: PipelineFile): void {
+  if (step.environment === null || file.environments.has(step.environment.value)) return;
+  const { value, span } = step.environment;
+  mistakes.add({
+    code: "pipeline/unknown-environment",
+    message: `there is no environment called ${quote(value)}`,
+    help: () =>
+      file.environments.size === 0
+        ? `declare it: \`environments: { ${value}: {} }\``
+        : suggestion(value, [...file.environments.keys()], "environment"),
+    span,
+  });
+}
+
+function unknownStep(mistakes: Mistakes, file: PipelineFile, used: { step: string; span: Span }): void {
+  mistakes.add({
+    code: "pipeline/unknown-step",
+    message: `there is no step called ${quote(used.step)}`,
+    help: () => suggestion(used.step, [...file.steps.keys()], "step"),
+    span: used.span,
+  });
+}
+
+function selfNeed(mistakes: Mistakes, used: { step: string; span: Span }): void {
+  mistakes.add({
+    code: "pipeline/self-need",
+    message: `the step ${quote(used.step)} needs itself`,
+    help: "remove it",
+    span: used.span,
+  });
+}
+
+function checkNeeds(mistakes: Mistakes, step: StepDeclaration, file: PipelineFile): void {
+  for (const need of step.needs) {
+    if (need.step === step.name) selfNeed(mistakes, need);
+    else if (!file.steps.has(need.step)) unknownStep(mistakes, file, need);
+  }
+}
+
+function checkInputs(mistakes: Mistakes, step: StepDeclaration, file: PipelineFile): void {
+  for (const input of step.inputs) {
+    const producer = file.steps.get(input.step);
+    if (input.step === step.name) selfNeed(mistakes, input);
+    else if (producer === undefined) unknownStep(mistakes, file, input);
+    else if (!producer.outputs.some((output) => output.name === input.output)) {
+      const names = producer.outputs.map((output) => output.name);
+      mistakes.add({
+        code: "pipeline/unknown-output",
+        message: `the step ${quote(input.step)} has no output called ${quote(input.output)}`,
+        help: () =>
+          names.length === 0
+            ? `declare it there: \`outputs: { ${input.output}: dist/** }\``
+            : suggestion(input.output, names, "output"),
+        span: input.span,
+      });
+    }
+    const need = step.needs.find((other) => other.step === input.step);
+    if (need === undefined || need.outcomes.includes("passed")) continue;
+    mistakes.add({
+      code: "pipeline/bad-input",
+      message: `${quote(input.step)} hands over its outputs only when it passed, and this step runs when it did not`,
+      help: "add `passed` to its outcomes in `needs`, or remove the input",
+      span: input.span,
+      related: [{ message: "it is needed here", span: need.span }],
+    });
+  }
+}
+
+function checkLabelAxes(mistakes: Mistakes, step: StepDeclaration): void {
+  if (step.matrix?.cells.length === 0) return;
+  const axes = step.matrix?.keys ?? [];
+  for (const { value, span } of step.labels) {
+    if (value.kind !== "axis" || axes.includes(value.axis)) continue;
+    mistakes.add({
+      code: "pipeline/bad-label",
+      message: `the matrix of ${quote(step.name)} has no axis ${quote(value.axis)}`,
+      help: () => suggestion(value.axis, axes, "axis"),
+      span,
+    });
+  }
+}
+
+/** Each step with the steps that it needs or takes inputs from, each once, itself and unknown names left out. */
+function stepGraph(file: PipelineFile): Map<string, readonly string[]> {
+  const graph = new Map<string, readonly string[]>();
+  for (const step of file.steps.values()) {
+    const needed = new Set([...step.needs, ...step.inputs].map((link) => link.step));
+    needed.delete(step.name);
+    graph.set(
+      step.name,
+      [...needed].filter((name) => file.steps.has(name)),
+    );
+  }
+  return graph;
+}
+
+function checkCycles(mistakes: Mistakes, file: PipelineFile): void {
+  const graph = stepGraph(file);
+  const sorted = new Map([...graph].sort(([left], [right]) => compareText(left, right)));
+  for (const cycle of cyclesOf(sorted, cyclesShownMax)) {
+    const links = cycle.map((name, index) =>
+      linkBetween(file, name, cycle[(index + 1) % cycle.length] ?? name),
+    );
+    const shown = cycle.slice(0, membersShownMax).map((name) => quote(name));
+    if (cycle.length > membersShownMax) shown.push(`${cycle.length - membersShownMax} more`);
+    const [first, ...others] = links;
+    if (first === undefined) continue;
+    mistakes.add({
+      code: "pipeline/cycle",
+      message: `the steps need each other in a circle: ${[...shown, shown[0]].join(" -> ")}`,
+      help: "remove one of these needs",
+      span: first.span,
+      related: others
+        .slice(0, membersShownMax)
+        .map((link) => ({ message: `and ${quote(link.step)} is needed here`, span: link.span })),
+    });
+  }
+}
+
+function linkBetween(file: PipelineFile, from: string, to: string): { step: string; span: Span } {
+  const step = file.steps.get(from);
+  const link = [...(step?.needs ?? []), ...(step?.inputs ?? [])].find((other) => other.step === to);
+  return { step: to, span: link?.span ?? step?.span ?? { start: 0, end: 0 } };
+}

@@ -1,0 +1,242 @@
+/**
+ * Planning: what a pipeline file means in a context. The whole way on one page:
+ *
+ *   text -> readText -> readPipeline -> checkLinks -> parameters, cells, conditions -> order -> Plan
+ *
+ * Promises: a pure function of its arguments (no clock, randomness, locale, environment variable or order of
+ * keys gets in); either a plan or every mistake of the file, never both, never a thrown error for what a file says.
+ */
+
+import { failure, type Result, success } from "../protocol/errors.ts";
+import { limits } from "../protocol/limits.ts";
+import type { Plan, PlanContext, PlannedEnvironment, PlannedStep, Scalar } from "../protocol/plan.ts";
+import { compareText, valueCid } from "../protocol/values.ts";
+import { cellsOf, type StepCell } from "./cells.ts";
+import type { Condition, ConditionTypes, ConditionValues } from "./conditions.ts";
+import { type Diagnostic, Mistakes } from "./diagnostics.ts";
+import { decideInclusion, type OwnInclusion } from "./inclusion.ts";
+import { labelsOf } from "./labels.ts";
+import { checkLinks } from "./links.ts";
+import { matrixVariable } from "./matrix.ts";
+import { orderOf } from "./order.ts";
+import { resolveParameters } from "./parameters.ts";
+import type { ParameterType, PipelineFile, StepDeclaration } from "./pipeline.ts";
+import { readPipeline, zeroOf } from "./read.ts";
+import { readText } from "./source-text.ts";
+
+export type PlanRequest = {
+  /** The pipeline file; bytes are checked to be UTF-8. */
+  readonly text: string | Uint8Array;
+  /** The file's name in diagnostics and in the plan, relative to the repository. */
+  readonly path: string;
+  readonly context: PlanContext;
+  /** Where the text comes from when not from the file at `path`. */
+  readonly origin?: Plan["origin"];
+};
+
+/**
+ * Plans a pipeline, or says everything that is wrong with it, sorted by position.
+ *
+ * A promise only because the condition language is loaded when a file has a condition, and not before.
+ */
+export async function planPipeline(request: PlanRequest): Promise<Result<Plan, readonly Diagnostic[]>> {
+  const mistakes = new Mistakes();
+  const text = readText(request.text, mistakes);
+  const refused = (): Result<Plan, readonly Diagnostic[]> =>
+    failure(mistakes.diagnostics({ text, file: request.path }));
+  if (mistakes.count > 0) return refused();
+  const file = readPipeline(text, mistakes);
+  if (file === null) return refused();
+  checkLinks(mistakes, file);
+  const parameters = resolveParameters(mistakes, file.parameters, request.context.parameters);
+  const conditions = await compileConditions(mistakes, file);
+  if (mistakes.count > 0) return refused();
+  const context: PlanContext = { ...request.context, parameters: Object.fromEntries(parameters) };
+  const cells = cellsOf(mistakes, file);
+  if (cells === null) return refused();
+  const steps = planSteps(mistakes, { file, cells, conditions, context, parameters });
+  if (steps === null) return refused();
+  return success({
+    otto: 1,
+    pipeline: file.name,
+    origin: request.origin ?? { kind: "file", path: request.path },
+    context,
+    environments: planEnvironments(file),
+    steps,
+  });
+}
+
+/** The plan's id: the CID of its DAG-CBOR bytes, the one handle on it everywhere. */
+export function planId(plan: Plan): string {
+  return valueCid(plan);
+}
+
+async function compileConditions(
+  mistakes: Mistakes,
+  file: PipelineFile,
+): Promise<ReadonlyMap<string, Condition>> {
+  const conditions = new Map<string, Condition>();
+  const conditional = [...file.steps.values()].filter(
+    (step) => step.condition !== null && step.matrix?.cells.length !== 0,
+  );
+  if (conditional.length === 0) return conditions;
+  const { ConditionCompiler } = await import("./conditions.ts");
+  const compiler = new ConditionCompiler(mistakes);
+  const parameters = new Map([...file.parameters].map(([name, declared]) => [name, declared.type]));
+  for (const step of conditional) {
+    const types: ConditionTypes = { parameters, matrix: matrixTypes(step) };
+    const condition = step.condition === null ? null : compiler.compile(step.condition, types);
+    if (condition !== null) conditions.set(step.name, condition);
+  }
+  return conditions;
+}
+
+/** One type for each axis; the matrix was checked to have no more. */
+function matrixTypes(step: StepDeclaration): ReadonlyMap<string, ParameterType> | null {
+  if (step.matrix === null) return null;
+  const types = new Map<string, ParameterType>();
+  for (const key of step.matrix.keys) {
+    const value = step.matrix.cells.find((cell) => cell.has(key))?.get(key);
+    types.set(key, typeof value === "number" ? "number" : typeof value === "boolean" ? "boolean" : "string");
+  }
+  return types;
+}
+
+type Planning = {
+  readonly file: PipelineFile;
+  readonly cells: readonly StepCell[];
+  readonly conditions: ReadonlyMap<string, Condition>;
+  readonly context: PlanContext;
+  readonly parameters: ReadonlyMap<string, Scalar>;
+};
+
+function planSteps(mistakes: Mistakes, planning: Planning): readonly PlannedStep[] | null {
+  const { cells, file } = planning;
+  const byName = new Map(cells.map((cell) => [cell.name, cell]));
+  const order = orderOf(new Map(cells.map((cell) => [cell.name, cell.needs.map((need) => need.step)])));
+  const own = new Map<string, OwnInclusion>();
+  for (const cell of cells) own.set(cell.name, ownInclusion(planning, cell));
+  if (mistakes.count > 0 || !order.ok) return null;
+  const needsOf = new Map(cells.map((cell) => [cell.name, cell.needs]));
+  const inclusion = decideInclusion(order.value, own, needsOf);
+  const environments = environmentVariables(file);
+  const steps: PlannedStep[] = [];
+  let characters = 0;
+  for (const name of order.value) {
+    const cell = byName.get(name);
+    const decided = inclusion.get(name);
+    if (cell === undefined || decided === undefined) continue;
+    const step = planStep(mistakes, { cell, decided, environments });
+    steps.push(step);
+    characters += charactersOf(step);
+    if (characters > limits.manifestBytesMax / 2) return tooLarge(mistakes, cell.step);
+  }
+  return mistakes.count > 0 ? null : steps;
+}
+
+function ownInclusion({ conditions, context, parameters }: Planning, { step, cell }: StepCell): OwnInclusion {
+  const condition = conditions.get(step.name);
+  if (condition === undefined || step.condition === null) {
+    return { included: true, reason: "always", from: step.name };
+  }
+  const matrix = new Map<string, Scalar>();
+  for (const [key, type] of matrixTypes(step) ?? []) matrix.set(key, cell.get(key) ?? zeroOf(type));
+  const values: ConditionValues = {
+    git: { branch: context.branch ?? "", tag: context.tag ?? "", commit: context.commit ?? "" },
+    trigger: context.trigger,
+    environment: step.environment?.value ?? "",
+    parameters,
+    matrix,
+  };
+  const included = condition(values) === true;
+  const words = step.condition.text.trim().replace(/\s+/g, " ");
+  const shown = words.length > 200 ? `${words.slice(0, 197).toWellFormed()}...` : words;
+  return { included, reason: `when ${shown} is ${included}`, from: step.name };
+}
+
+/** For each environment, and for none (""), what a step in it starts with: `env` of the file, then settings. */
+function environmentVariables(
+  file: PipelineFile,
+): ReadonlyMap<string, readonly (readonly [string, string])[]> {
+  const variables = new Map<string, readonly (readonly [string, string])[]>([["", [...file.variables]]]);
+  for (const [name, environment] of file.environments) {
+    variables.set(name, [...file.variables, ...environment.settings]);
+  }
+  return variables;
+}
+
+function planStep(
+  mistakes: Mistakes,
+  parts: {
+    readonly cell: StepCell;
+    readonly decided: { included: boolean; reason: string; needs: PlannedStep["needs"] };
+    readonly environments: ReadonlyMap<string, readonly (readonly [string, string])[]>;
+  },
+): PlannedStep {
+  const { cell, decided, environments } = parts;
+  const { step } = cell;
+  const environment = step.environment?.value ?? null;
+  const needed = new Set(decided.needs.map((need) => need.step));
+  const effect = environment !== null;
+  return {
+    name: cell.name,
+    from: step.name,
+    cell: sortedRecord(cell.cell),
+    included: decided.included,
+    reason: decided.reason,
+    commands: step.commands,
+    needs: decided.needs,
+    environment,
+    variables: sortedRecord([
+      ...(environments.get(environment ?? "") ?? []),
+      ...step.variables,
+      ...[...cell.cell].map(([key, value]) => [matrixVariable(key), String(value)] as const),
+    ]),
+    inputs: cell.inputs.filter((input) => needed.has(input.step)),
+    outputs: step.outputs,
+    timeoutMs: step.timeoutMs ?? limits.timeoutMsDefault,
+    retry: step.retry ?? defaultRetry(effect),
+    effect,
+    labels: labelsOf(mistakes, step.labels, cell.cell),
+  };
+}
+
+/** A worker that vanished in the middle of a deployment leaves it half done: a person decides, not a retry. */
+function defaultRetry(effect: boolean): PlannedStep["retry"] {
+  return effect ? { attemptsMax: 1, on: [] } : { attemptsMax: limits.lostAttemptsMaxDefault, on: ["lost"] };
+}
+
+function planEnvironments(file: PipelineFile): Readonly<Record<string, PlannedEnvironment>> {
+  return sortedRecord(
+    [...file.environments].map(
+      ([name, { domain, settings }]) => [name, { domain, settings: sortedRecord(settings) }] as const,
+    ),
+  );
+}
+
+/** A record whose keys are in the order of code units; of equal keys the last one counts. */
+function sortedRecord<Value>(entries: Iterable<readonly [string, Value]>): Record<string, Value> {
+  const sorted = [...new Map(entries)].sort(([left], [right]) => compareText(left, right));
+  return Object.fromEntries(sorted);
+}
+
+/** Roughly what the step adds to a manifest; aliases and matrices repeat texts that the file has once. */
+function charactersOf(step: PlannedStep): number {
+  let count = step.name.length + step.reason.length + 200;
+  for (const command of step.commands) count += command.length;
+  for (const [name, value] of Object.entries(step.variables)) count += name.length + value.length;
+  for (const need of step.needs) count += need.step.length + 20;
+  for (const input of step.inputs) count += input.name.length + input.step.length + input.output.length + 20;
+  for (const output of step.outputs) for (const pattern of output.files) count += pattern.length;
+  return count;
+}
+
+function tooLarge(mistakes: Mistakes, step: StepDeclaration): null {
+  mistakes.add({
+    code: "pipeline/over-limit",
+    message: "with this step the plan has more text than a manifest can hold",
+    help: "move long commands into scripts of the repository",
+    span: step.span,
+  });
+  return null;
+}

@@ -1,0 +1,292 @@
+/**
+ * What one step of a pipeline file may say.
+ */
+
+import { limits } from "../protocol/limits.ts";
+import { type Outcome, outcomes as allOutcomes, type RetryCause, type StepOutput } from "../protocol/plan.ts";
+import { compareText } from "../protocol/values.ts";
+import { type Mistakes, quote } from "./diagnostics.ts";
+import { formatDuration, parseDuration } from "./durations.ts";
+import {
+  outputNames,
+  overLimit,
+  readCount,
+  readNamed,
+  readRecord,
+  readText,
+  readTexts,
+  readVariables,
+  wrongType,
+} from "./fields.ts";
+import { readLabels } from "./labels.ts";
+import { readMatrix } from "./matrix.ts";
+import { patternProblem } from "./patterns.ts";
+import type { ConditionText, InputDeclaration, NeedDeclaration, StepDeclaration } from "./pipeline.ts";
+import { suggestion } from "./suggestions.ts";
+import type { MapEntry, YamlNode } from "./yaml.ts";
+
+const keys = [
+  "run",
+  "needs",
+  "when",
+  "matrix",
+  "environment",
+  "env",
+  "inputs",
+  "outputs",
+  "timeout",
+  "retry",
+  "labels",
+];
+
+/** A step of the wrong shape is answered too, empty: what needs it is not wrong for that. */
+export function readStep(mistakes: Mistakes, entry: MapEntry): StepDeclaration {
+  const what = `the step ${quote(entry.key)}`;
+  const record = readRecord(mistakes, entry.value, { what, keys, help: "write `run: COMMAND` under it" });
+  const field = <Value>(key: string, read: (node: YamlNode) => Value): Value | null => {
+    const found = record?.entries.get(key);
+    return found === undefined ? null : read(found.value);
+  };
+  if (record !== null && !record.entries.has("run")) {
+    mistakes.add({
+      code: "pipeline/missing-key",
+      message: `${what} has nothing to run`,
+      help: "write `run: COMMAND`",
+      span: entry.keySpan,
+    });
+  }
+  const environment = field("environment", (node) => {
+    const help = "write the name of one of `environments`";
+    const value = readText(mistakes, node, { what: "`environment`", help });
+    return value === null ? null : { value, span: node.span };
+  });
+  return {
+    name: entry.key,
+    span: entry.keySpan,
+    commands: field("run", (node) => readCommands(mistakes, node)) ?? [],
+    needs: field("needs", (node) => readNeeds(mistakes, node)) ?? [],
+    condition: field("when", (node) => readCondition(mistakes, node)),
+    matrix: field("matrix", (node) => readMatrix(mistakes, node, entry.key)),
+    environment,
+    variables:
+      field("env", (node) => limited(mistakes, node, readVariables(mistakes, node, "`env`"))) ?? new Map(),
+    inputs: field("inputs", (node) => readInputs(mistakes, node)) ?? [],
+    outputs: field("outputs", (node) => readOutputs(mistakes, node)) ?? [],
+    timeoutMs: field("timeout", (node) => readTimeout(mistakes, node)),
+    retry: field("retry", (node) => readRetry(mistakes, node)),
+    labels: field("labels", (node) => readLabels(mistakes, node)) ?? [],
+  };
+}
+
+function limited<Entries extends { readonly size: number }>(
+  mistakes: Mistakes,
+  node: YamlNode,
+  entries: Entries,
+): Entries {
+  const countMax = limits.entriesPerStepMax;
+  overLimit(mistakes, { count: entries.size, countMax, what: "`env`", span: node.span });
+  return entries;
+}
+
+function readCommands(mistakes: Mistakes, node: YamlNode): readonly string[] {
+  const commands = readTexts(mistakes, node, {
+    what: "`run`",
+    each: "a command",
+    help: "write `run: COMMAND` or `run: [COMMAND, COMMAND]`",
+    countMax: limits.commandsPerStepMax,
+  });
+  return commands.map(({ text }) => text);
+}
+
+const needsHelp = "write `needs: STEP`, `needs: [STEP, STEP]` or `needs: { STEP: [failed] }`";
+
+function readNeeds(mistakes: Mistakes, node: YamlNode): readonly NeedDeclaration[] {
+  if (node.kind === "map") {
+    return [...node.entries.values()].map(({ key, keySpan, value }) => ({
+      step: key,
+      outcomes: readOutcomes(mistakes, value),
+      span: keySpan,
+    }));
+  }
+  if (node.kind === "list" && node.items.length === 0) return [];
+  const names = readTexts(mistakes, node, {
+    what: "`needs`",
+    each: "a name in `needs`",
+    help: needsHelp,
+    countMax: limits.stepsPerPlanMax,
+  });
+  const needs = new Map<string, NeedDeclaration>();
+  for (const { text, node: item } of names) {
+    const first = needs.get(text);
+    if (first === undefined) needs.set(text, { step: text, outcomes: ["passed"], span: item.span });
+    else {
+      mistakes.add({
+        code: "pipeline/duplicate-need",
+        message: `${quote(text)} is needed twice`,
+        help: "keep one of the two",
+        span: item.span,
+        related: [{ message: "the first is here", span: first.span }],
+      });
+    }
+  }
+  return [...needs.values()];
+}
+
+function readOutcomes(mistakes: Mistakes, node: YamlNode): readonly Outcome[] {
+  const texts = readTexts(mistakes, node, {
+    what: "the outcomes",
+    each: "an outcome",
+    help: "write for example `[failed, timed-out]`",
+    countMax: allOutcomes.length,
+  });
+  const found = new Set<Outcome>();
+  for (const { text, node: item } of texts) {
+    const outcome = allOutcomes.find((known) => known === text);
+    if (outcome !== undefined) found.add(outcome);
+    else unknownOutcome(mistakes, { text, known: allOutcomes, node: item });
+  }
+  const sorted = allOutcomes.filter((outcome) => found.has(outcome));
+  return sorted.length === 0 ? ["passed"] : sorted;
+}
+
+function unknownOutcome(
+  mistakes: Mistakes,
+  written: { readonly text: string; readonly known: readonly string[]; readonly node: YamlNode },
+): void {
+  const { text, known, node } = written;
+  mistakes.add({
+    code: "pipeline/unknown-outcome",
+    message: `${quote(text)} is no way for a step to end`,
+    help: () =>
+      text.startsWith("timeout") ? "did you mean `timed-out`?" : suggestion(text, known, "outcome"),
+    span: node.span,
+  });
+}
+
+function readCondition(mistakes: Mistakes, node: YamlNode): ConditionText | null {
+  const help = 'write a condition such as `git.branch == "main"`';
+  if (node.kind === "scalar" && typeof node.value === "boolean") {
+    return { text: node.source, span: node.span, textStart: node.textStart };
+  }
+  const text = readText(mistakes, node, { what: "`when`", help });
+  if (text === null) return null;
+  if (text.length > limits.conditionCharactersMax) {
+    mistakes.add({
+      code: "pipeline/over-limit",
+      message: `a condition has at most ${limits.conditionCharactersMax} characters`,
+      help: "split the step",
+      span: node.span,
+    });
+    return null;
+  }
+  return { text, span: node.span, textStart: node.kind === "scalar" ? node.textStart : null };
+}
+
+function readInputs(mistakes: Mistakes, node: YamlNode): readonly InputDeclaration[] {
+  const help = "write `inputs: { NAME: STEP.OUTPUT }`";
+  const entries = readNamed(mistakes, node, { what: "`inputs`", noun: "an input", names: outputNames, help });
+  const countMax = limits.entriesPerStepMax;
+  overLimit(mistakes, { count: entries.length, countMax, what: "`inputs`", span: node.span });
+  const inputs: InputDeclaration[] = [];
+  for (const { key, value } of entries) {
+    const reference = readText(mistakes, value, { what: `the input ${quote(key)}`, help });
+    if (reference === null) continue;
+    const point = reference.lastIndexOf(".");
+    if (point > 0 && point < reference.length - 1) {
+      const place = { step: reference.slice(0, point), output: reference.slice(point + 1) };
+      inputs.push({ name: key, ...place, span: value.span });
+      continue;
+    }
+    mistakes.add({
+      code: "pipeline/bad-input",
+      message: `${quote(reference)} names no output of a step`,
+      help: "write `STEP.OUTPUT`",
+      span: value.span,
+    });
+  }
+  return inputs.sort((left, right) => compareText(left.name, right.name));
+}
+
+function readOutputs(mistakes: Mistakes, node: YamlNode): readonly StepOutput[] {
+  const help = "write `outputs: { NAME: dist/** }`";
+  const entries = readNamed(mistakes, node, {
+    what: "`outputs`",
+    noun: "an output",
+    names: outputNames,
+    help,
+  });
+  const countMax = limits.entriesPerStepMax;
+  overLimit(mistakes, { count: entries.length, countMax, what: "`outputs`", span: node.span });
+  const outputs: StepOutput[] = [];
+  for (const { key, value } of entries) {
+    const what = `the output ${quote(key)}`;
+    const patterns = readTexts(mistakes, value, { what, each: "a pattern", help, countMax });
+    for (const { text, node: item } of patterns) {
+      const problem = patternProblem(text);
+      if (problem === null) continue;
+      mistakes.add({
+        code: "pipeline/bad-pattern",
+        message: `${quote(text)}: ${problem.message}`,
+        help: problem.help,
+        span: item.span,
+      });
+    }
+    outputs.push({ name: key, files: patterns.map(({ text }) => text) });
+  }
+  return outputs.sort((left, right) => compareText(left.name, right.name));
+}
+
+function readTimeout(mistakes: Mistakes, node: YamlNode): number | null {
+  const source = node.kind === "scalar" && node.value !== null ? node.source : null;
+  const durationMs = source === null ? null : parseDuration(source);
+  if (durationMs !== null && durationMs <= limits.timeoutMsMax) return durationMs;
+  const longest = formatDuration(limits.timeoutMsMax);
+  mistakes.add({
+    code: "pipeline/bad-duration",
+    message:
+      durationMs === null ? "this is no duration" : `a step may take ${longest} at most, and this is longer`,
+    help:
+      source !== null && /^[1-9]\d*$/.test(source)
+        ? `write \`${source}s\` for seconds or \`${source}m\` for minutes`
+        : "write for example `90s`, `10m`, `2h` or `1h30m`",
+    span: node.span,
+  });
+  return null;
+}
+
+const retryCauses: readonly RetryCause[] = ["lost", "timed-out", "failed"];
+
+/** `retry: N` means N further attempts after the first, whatever went wrong; `on` narrows what it is for. */
+function readRetry(mistakes: Mistakes, node: YamlNode): StepDeclaration["retry"] {
+  const countWords = { what: "`retry`", code: "pipeline/bad-retry", max: limits.attemptsMax - 1 } as const;
+  if (node.kind === "scalar") {
+    const count = readCount(mistakes, node, countWords);
+    return count === null ? null : retryOf(count, retryCauses);
+  }
+  const help = "write `retry: 2` or `retry: { max: 2, on: [lost, timed-out] }`";
+  const record = readRecord(mistakes, node, { what: "`retry`", keys: ["max", "on"], help });
+  if (record === null) return null;
+  const max = record.entries.get("max")?.value;
+  if (max === undefined) {
+    return wrongType(mistakes, node, { what: "`retry`", wanted: "a map with `max`", help });
+  }
+  const count = readCount(mistakes, max, { ...countWords, what: "`max`" });
+  const on = record.entries.get("on")?.value;
+  const causes = on === undefined ? retryCauses : readRetryCauses(mistakes, on, help);
+  return count === null ? null : retryOf(count, causes);
+}
+
+function retryOf(further: number, causes: readonly RetryCause[]): StepDeclaration["retry"] {
+  return further === 0 ? { attemptsMax: 1, on: [] } : { attemptsMax: further + 1, on: causes };
+}
+
+function readRetryCauses(mistakes: Mistakes, node: YamlNode, help: string): readonly RetryCause[] {
+  const words = { what: "`on`", each: "an entry of `on`", help, countMax: retryCauses.length };
+  const found = new Set<RetryCause>();
+  for (const { text, node: item } of readTexts(mistakes, node, words)) {
+    const cause = retryCauses.find((known) => known === text);
+    if (cause !== undefined) found.add(cause);
+    else unknownOutcome(mistakes, { text, known: retryCauses, node: item });
+  }
+  return retryCauses.filter((cause) => found.has(cause));
+}

@@ -1,0 +1,260 @@
+/**
+ * From the text of a pipeline file to a typed pipeline: what a file may say is here and in `planner/read-step.ts`.
+ *
+ * Promises: strict, every mistake of the file at once. What depends on other parts of the file (does this
+ * step exist?) is asked by `planner/links.ts`, what depends on the context by `planner/plan.ts`.
+ */
+
+import { limits } from "../protocol/limits.ts";
+import type { Scalar } from "../protocol/plan.ts";
+import { type Mistakes, quote, type Span } from "./diagnostics.ts";
+import {
+  checkName,
+  identifiers,
+  overLimit,
+  plainNames,
+  readNamed,
+  readRecord,
+  readScalar,
+  readText,
+  readVariables,
+  wrongType,
+} from "./fields.ts";
+import type {
+  EnvironmentDeclaration,
+  ParameterDeclaration,
+  ParameterType,
+  PipelineFile,
+  StepDeclaration,
+} from "./pipeline.ts";
+import { readStep } from "./read-step.ts";
+import { suggestion } from "./suggestions.ts";
+import { type MapNode, parseYaml, type YamlNode } from "./yaml.ts";
+
+const example = "write `otto: 1`, `pipeline: NAME` and `steps:`";
+const keys = ["otto", "pipeline", "parameters", "environments", "env", "steps"];
+
+/** The pipeline, or null when there is nothing to check further. With mistakes it may be incomplete. */
+export function readPipeline(text: string, mistakes: Mistakes): PipelineFile | null {
+  const root = parseYaml(text, mistakes);
+  if (root === null) return null;
+  if (root.kind === "scalar" && root.value === null) {
+    mistakes.add({
+      code: "pipeline/empty",
+      message: "the file says nothing",
+      help: "write `otto: 1` and `steps:`; `otto init` makes a file from what the repository shows",
+      span: { start: 0, end: 0 },
+    });
+    return null;
+  }
+  const top = readRecord(mistakes, root, { what: "the file", keys, help: example });
+  if (top === null) return null;
+  readVersion(mistakes, top);
+  const name = top.entries.get("pipeline");
+  const environments = top.entries.get("environments");
+  const parameters = top.entries.get("parameters");
+  const variables = top.entries.get("env");
+  return {
+    name: name === undefined ? "main" : (readName(mistakes, name.value) ?? "main"),
+    parameters: parameters === undefined ? new Map() : readParameters(mistakes, parameters.value),
+    environments: environments === undefined ? new Map() : readEnvironments(mistakes, environments.value),
+    variables: variables === undefined ? new Map() : readVariables(mistakes, variables.value, "`env`"),
+    steps: readSteps(mistakes, top),
+  };
+}
+
+function readVersion(mistakes: Mistakes, top: MapNode): void {
+  const version = top.entries.get("otto");
+  if (version === undefined) {
+    missingKey(mistakes, { key: "otto", help: "write `otto: 1` as the first line", span: firstOf(top) });
+    return;
+  }
+  const { value } = version;
+  if (value.kind === "scalar" && value.value === 1) return;
+  mistakes.add({
+    code: "pipeline/version",
+    message: "this version of Otto reads pipeline files of version 1",
+    help: "write `otto: 1`",
+    span: value.span,
+  });
+}
+
+function missingKey(
+  mistakes: Mistakes,
+  missing: { readonly key: string; readonly help: string; readonly span: Span },
+): void {
+  mistakes.add({
+    code: "pipeline/missing-key",
+    message: `the key ${quote(missing.key)} is missing`,
+    help: missing.help,
+    span: missing.span,
+  });
+}
+
+function firstOf(map: MapNode): Span {
+  const [first] = map.entries.values();
+  return first?.keySpan ?? { start: map.span.start, end: map.span.start };
+}
+
+function readName(mistakes: Mistakes, node: YamlNode): string | null {
+  const name = readText(mistakes, node, { what: "the name of the pipeline", help: "write `pipeline: NAME`" });
+  if (name === null) return null;
+  const rule = { name, span: node.span, noun: "a pipeline", rule: plainNames };
+  return checkName(mistakes, rule) ? name : null;
+}
+
+function readSteps(mistakes: Mistakes, top: MapNode): Map<string, StepDeclaration> {
+  const steps = new Map<string, StepDeclaration>();
+  const help = "write `steps:` and under it for example `test: { run: npm test }`";
+  const node = top.entries.get("steps");
+  if (node === undefined) {
+    missingKey(mistakes, { key: "steps", help, span: firstOf(top) });
+    return steps;
+  }
+  const empty =
+    (node.value.kind === "scalar" && node.value.value === null) ||
+    (node.value.kind === "map" && node.value.entries.size === 0);
+  if (empty) {
+    mistakes.add({ code: "pipeline/missing-key", message: "there is no step", help, span: node.keySpan });
+  }
+  const entries = readNamed(mistakes, node.value, {
+    what: "`steps`",
+    noun: "a step",
+    names: plainNames,
+    help,
+  });
+  const countMax = limits.stepsPerPlanMax;
+  if (overLimit(mistakes, { count: entries.length, countMax, what: "`steps`", span: node.keySpan }))
+    return steps;
+  for (const entry of entries) steps.set(entry.key, readStep(mistakes, entry));
+  return steps;
+}
+
+function readEnvironments(mistakes: Mistakes, node: YamlNode): Map<string, EnvironmentDeclaration> {
+  const environments = new Map<string, EnvironmentDeclaration>();
+  const help = "write for example `production: { settings: { HOSTNAME: www.example.org } }`";
+  const entries = readNamed(mistakes, node, {
+    what: "`environments`",
+    noun: "an environment",
+    names: plainNames,
+    help,
+  });
+  for (const { key, value } of entries) {
+    const what = `the environment ${quote(key)}`;
+    environments.set(key, { domain: null, settings: new Map() });
+    if (value.kind === "scalar" && value.value === null) continue;
+    const record = readRecord(mistakes, value, { what, keys: ["domain", "settings"], help });
+    const domain = record?.entries.get("domain")?.value;
+    const settings = record?.entries.get("settings")?.value;
+    environments.set(key, {
+      domain: domain === undefined ? null : readDomain(mistakes, domain),
+      settings: settings === undefined ? new Map() : readVariables(mistakes, settings, "`settings`"),
+    });
+  }
+  return environments;
+}
+
+function readDomain(mistakes: Mistakes, node: YamlNode): string | null {
+  const domain = readText(mistakes, node, { what: "`domain`", help: "write `domain: NAME`" });
+  if (domain === null) return null;
+  const rule = { name: domain, span: node.span, noun: "a domain", rule: plainNames };
+  return checkName(mistakes, rule) ? domain : null;
+}
+
+const parameterTypes: readonly ParameterType[] = ["string", "number", "boolean"];
+const parameterHelp = "write for example `channel: { type: string, enum: [beta, stable], default: beta }`";
+
+function readParameters(mistakes: Mistakes, node: YamlNode): Map<string, ParameterDeclaration> {
+  const parameters = new Map<string, ParameterDeclaration>();
+  const entries = readNamed(mistakes, node, {
+    what: "`parameters`",
+    noun: "a parameter",
+    names: identifiers,
+    help: parameterHelp,
+  });
+  for (const { key, keySpan, value } of entries) {
+    const before = mistakes.count;
+    const what = `the parameter ${quote(key)}`;
+    const record = readRecord(mistakes, value, {
+      what,
+      keys: ["type", "enum", "default"],
+      help: parameterHelp,
+    });
+    if (record === null) continue;
+    const typeNode = record.entries.get("type")?.value;
+    if (typeNode === undefined) {
+      missingKey(mistakes, { key: "type", help: "write `type: string`", span: keySpan });
+      continue;
+    }
+    const type = readParameterType(mistakes, typeNode);
+    if (type === null) continue;
+    const choices = readChoices(mistakes, record.entries.get("enum")?.value, type);
+    const given = record.entries.get("default")?.value;
+    const initial = given === undefined ? null : readTyped(mistakes, given, { what: "`default`", type });
+    if (initial !== null && given !== undefined && choices !== null && !choices.includes(initial)) {
+      mistakes.add({
+        code: "pipeline/bad-parameter",
+        message: `the default ${quote(String(initial))} is none of the values in \`enum\``,
+        help: suggestion(String(initial), choices.map(String), "value"),
+        span: given.span,
+      });
+    }
+    // With a mistake in it a parameter takes any value, so that nothing is complained about twice.
+    if (mistakes.count === before) parameters.set(key, { type, choices, default: initial, span: keySpan });
+    else parameters.set(key, { type, choices: null, default: zeroOf(type), span: keySpan });
+  }
+  return parameters;
+}
+
+/** The value that stands for "none" in conditions: a type never changes because something is absent. */
+export function zeroOf(type: ParameterType): Scalar {
+  return type === "string" ? "" : type === "number" ? 0 : false;
+}
+
+function readParameterType(mistakes: Mistakes, node: YamlNode): ParameterType | null {
+  const text = readText(mistakes, node, { what: "`type`", help: "write `type: string`" });
+  if (text === null) return null;
+  const type = parameterTypes.find((known) => known === text);
+  if (type !== undefined) return type;
+  mistakes.add({
+    code: "pipeline/bad-parameter",
+    message: `${quote(text)} is no type of parameters`,
+    help: () => suggestion(text, parameterTypes, "type"),
+    span: node.span,
+  });
+  return null;
+}
+
+function readChoices(
+  mistakes: Mistakes,
+  node: YamlNode | undefined,
+  type: ParameterType,
+): readonly Scalar[] | null {
+  if (node === undefined) return null;
+  if (node.kind !== "list" || node.items.length === 0) {
+    return wrongType(mistakes, node, {
+      what: "`enum`",
+      wanted: "a list of values",
+      help: "write `enum: [one, two]`",
+    });
+  }
+  const choices = node.items.map((item) => readTyped(mistakes, item, { what: "a value of `enum`", type }));
+  return choices.filter((choice) => choice !== null);
+}
+
+function readTyped(
+  mistakes: Mistakes,
+  node: YamlNode,
+  wanted: { readonly what: string; readonly type: ParameterType },
+): Scalar | null {
+  if (wanted.type === "string") {
+    return readText(mistakes, node, { what: wanted.what, help: 'write `""` for an empty text' });
+  }
+  const scalar = readScalar(mistakes, node, { what: wanted.what, help: `write a ${wanted.type}` });
+  if (scalar === null || typeof scalar === wanted.type) return scalar;
+  return wrongType(mistakes, node, {
+    what: wanted.what,
+    wanted: `a ${wanted.type}`,
+    help: `write a ${wanted.type}, or change \`type\``,
+  });
+}
