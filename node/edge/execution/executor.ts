@@ -1,0 +1,325 @@
+/**
+ * The executor of a worker: fetches what a step starts from, has its commands run by the runner, stores what comes
+ * out, and says once how it ended.
+ *
+ *   accepted --files are there--> running --no process is left--> storing --> ended
+ *      +------ stopped, out of time, or nothing to start from ------------------^
+ *
+ * Promises: `ended` comes exactly once per attempt, after all of its output, when none of its processes is left.
+ * Whatever goes wrong with one attempt is in its report; the executor goes on. What an earlier executor on the same
+ * folder left running is killed before this one starts anything.
+ */
+
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { OttoError, unreachable } from "../../../protocol/errors.ts";
+import { limits } from "../../../protocol/limits.ts";
+import type { LogReference, OutputReference, StepReport } from "../../../protocol/report.ts";
+import type { Assignment, Executor, ExecutorObserver, StopCause } from "../../ports.ts";
+import { type Blobs, isDiskFull } from "../blobs.ts";
+import { storeOutput } from "./outputs.ts";
+import { killAll } from "./processes.ts";
+import { boundReport, commandProblem, Tail, tailText } from "./report.ts";
+import { RunnerLink } from "./runner-link.ts";
+import type { RunnerResult } from "./runner-messages.ts";
+import { Sources } from "./sources.ts";
+import { type Workspace, Workspaces } from "./workspaces.ts";
+
+export type ExecutorOptions = {
+  /** The worker's own; nobody else may use it at the same time. */
+  readonly folder: string;
+  readonly blobs: Blobs;
+  /** Brings blobs that are missing here into `blobs`, or throws. */
+  readonly fetch: (digests: string[]) => Promise<void>;
+  readonly observer: ExecutorObserver;
+  /** Variables of this machine that every step gets; see `pass-variables.ts`. */
+  readonly passVariables: Readonly<Record<string, string>>;
+  /** How many attempts run at once as a rule. More are not refused, they only cost more. */
+  readonly slots: number;
+};
+
+const pathDefault = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** Starts an executor with its runner. Throws `OTTO_START_FAILED` or what the folder's file system says. */
+export async function startExecutor(options: ExecutorOptions): Promise<LocalExecutor> {
+  const { folder } = options;
+  mkdirSync(join(folder, "home"), { recursive: true });
+  const identity = identityOf(folder);
+  await killAll(identity);
+  const workspaces = new Workspaces(folder);
+  workspaces.throwAway(join(folder, "pipes"));
+  workspaces.throwAway(join(folder, "logs"));
+  mkdirSync(join(folder, "logs"));
+  const runner = await RunnerLink.start({
+    folder,
+    executor: identity,
+    slots: options.slots,
+    environment: {
+      PATH: pathDefault,
+      LANG: "C.UTF-8",
+      CI: "true",
+      ...options.passVariables,
+      HOME: join(folder, "home"),
+    },
+  });
+  return new LocalExecutor(options, { runner, workspaces });
+}
+
+type Attempt = {
+  readonly assignment: Assignment;
+  readonly serial: number;
+  readonly startedAt: number;
+  readonly abort: AbortController;
+  readonly tail: Tail;
+  logBytes: number;
+  isRunning: boolean;
+};
+
+/** What is known of an attempt when it is over, before it is put into words. */
+type End = {
+  readonly outcome: StepReport["outcome"];
+  readonly problem: string;
+  readonly result: RunnerResult | null;
+};
+
+export class LocalExecutor implements Executor {
+  readonly #options: ExecutorOptions;
+  readonly #runner: RunnerLink;
+  readonly #workspaces: Workspaces;
+  readonly #sources: Sources;
+  readonly #attempts = new Map<string, Attempt>();
+  readonly #executions = new Set<Promise<void>>();
+  #serial = 0;
+
+  constructor(
+    options: ExecutorOptions,
+    parts: { readonly runner: RunnerLink; readonly workspaces: Workspaces },
+  ) {
+    this.#options = options;
+    this.#runner = parts.runner;
+    this.#workspaces = parts.workspaces;
+    this.#sources = new Sources(options);
+  }
+
+  /** The process that the steps are children of; for tests and for the curious. */
+  get runnerPid(): number | undefined {
+    return this.#runner.pid;
+  }
+
+  start(assignment: Assignment): void {
+    this.#serial += 1;
+    const attempt: Attempt = {
+      assignment,
+      serial: this.#serial,
+      startedAt: performance.now(),
+      abort: new AbortController(),
+      tail: new Tail(),
+      logBytes: 0,
+      isRunning: false,
+    };
+    this.#attempts.set(assignment.id, attempt);
+    const execution = this.#execute(attempt).finally(() => this.#executions.delete(execution));
+    this.#executions.add(execution);
+  }
+
+  stop(id: string, _cause: StopCause): void {
+    const attempt = this.#attempts.get(id);
+    if (attempt === undefined) return;
+    if (attempt.isRunning) this.#runner.stop(attempt.serial);
+    else attempt.abort.abort();
+  }
+
+  async close(): Promise<void> {
+    for (const id of this.#attempts.keys()) this.stop(id, "cancelled");
+    await Promise.all(this.#executions);
+    await this.#runner.close();
+    await this.#workspaces.close();
+  }
+
+  async #execute(attempt: Attempt): Promise<void> {
+    let workspace: Workspace | null = null;
+    let end: End;
+    let outputs: readonly OutputReference[] = [];
+    try {
+      workspace = this.#workspaces.take();
+      end = await this.#prepareAndRun(attempt, workspace);
+      if (end.outcome === "passed" || end.outcome === "failed") {
+        const stored = await this.#storeOutputs(attempt.assignment, workspace.folder);
+        outputs = stored.outputs;
+        if (end.outcome === "passed" && stored.problem !== null) {
+          end = { ...end, outcome: "failed", problem: stored.problem };
+        }
+      }
+    } catch (error) {
+      end = { outcome: "failed", problem: problemOf(error, this.#options.folder), result: null };
+    }
+    const report = await this.#report(attempt, end, outputs);
+    if (workspace !== null) this.#workspaces.release(workspace);
+    this.#attempts.delete(attempt.assignment.id);
+    this.#options.observer.ended(attempt.assignment.id, report);
+  }
+
+  async #prepareAndRun(attempt: Attempt, workspace: Workspace): Promise<End> {
+    const { assignment } = attempt;
+    const stopped = await this.#prepare(attempt, workspace);
+    if (stopped !== null) return stopped;
+    const leftMs = Math.max(1, assignment.timeoutMs - (performance.now() - attempt.startedAt));
+    attempt.isRunning = true;
+    const result = await this.#runner.run(
+      {
+        serial: attempt.serial,
+        workspace: workspace.folder,
+        logFile: this.#logFile(attempt),
+        commands: assignment.commands,
+        environment: stepEnvironment(assignment, workspace),
+        timeoutMs: Math.ceil(leftMs),
+      },
+      (offset, bytes) => {
+        attempt.tail.append(bytes);
+        attempt.logBytes = offset + bytes.length;
+        this.#options.observer.output(assignment.id, offset, bytes);
+      },
+    );
+    return endOf(assignment, result);
+  }
+
+  /** Gets the files into the workspace. Returns an end when it was stopped, or ran out of time, on the way. */
+  async #prepare(attempt: Attempt, workspace: Workspace): Promise<End | null> {
+    const { assignment, abort } = attempt;
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      abort.abort();
+    }, assignment.timeoutMs);
+    const interrupted = new Promise<"interrupted">((resolve) => {
+      abort.signal.addEventListener("abort", () => resolve("interrupted"), { once: true });
+    });
+    try {
+      const filling = this.#sources.fill(workspace.folder, assignment, abort.signal);
+      // A fetch that cannot be interrupted is left to itself; what it still does ends at its next look.
+      filling.catch(() => undefined);
+      await Promise.race([filling, interrupted]);
+    } catch (error) {
+      if (!abort.signal.aborted) throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+    if (!abort.signal.aborted) return null;
+    if (!isLate)
+      return { outcome: "cancelled", problem: "Cancelled before its files were there.", result: null };
+    const problem = `The step's time of ${assignment.timeoutMs / 1000} s was over before its files were there.`;
+    return { outcome: "timed-out", problem, result: null };
+  }
+
+  async #storeOutputs(
+    assignment: Assignment,
+    workspace: string,
+  ): Promise<{ readonly outputs: readonly OutputReference[]; readonly problem: string | null }> {
+    const outputs: OutputReference[] = [];
+    let problem: string | null = null;
+    for (const output of assignment.outputs) {
+      const stored = await storeOutput(output, workspace, this.#options.blobs);
+      if (stored.ok) outputs.push(stored.value);
+      else problem ??= stored.problem;
+    }
+    return { outputs, problem };
+  }
+
+  async #report(attempt: Attempt, end: End, outputs: readonly OutputReference[]): Promise<StepReport> {
+    const commands = end.result?.commands ?? [];
+    const tailBytes = attempt.tail.bytes();
+    const tail = tailText(tailBytes, limits.reportTailBytesMax);
+    // Many commands or outputs may leave no room for the tail: then the log must be somewhere else.
+    const isCrowded = commands.length > 20 || outputs.length > 10;
+    const isWhole = attempt.logBytes === tailBytes.length && tailBytes.equals(Buffer.from(tail));
+    let { problem, outcome } = end;
+    let log: LogReference = {
+      bytes: attempt.logBytes,
+      droppedBytes: end.result?.logDroppedBytes ?? 0,
+      digest: null,
+    };
+    try {
+      if (!isWhole || (isCrowded && tail !== "")) {
+        log = { ...log, digest: await this.#storeLog(attempt, end.result, tailBytes) };
+      }
+    } catch (error) {
+      // Without a place for the whole log, its tail is the log.
+      log = { bytes: tailBytes.length, droppedBytes: attempt.logBytes - tailBytes.length, digest: null };
+      if (outcome === "passed") outcome = "failed";
+      if (problem === "" || outcome === end.outcome) problem ||= problemOf(error, this.#options.folder);
+    }
+    rmSync(this.#logFile(attempt), { force: true });
+    const durationMs = Math.round(performance.now() - attempt.startedAt);
+    return boundReport({ outcome, problem, durationMs, commands, outputs, log, tail });
+  }
+
+  /** Makes the log a blob. It is in a file when it is long, and all in the tail when it is short. */
+  async #storeLog(attempt: Attempt, result: RunnerResult | null, tailBytes: Buffer): Promise<string> {
+    const { blobs } = this.#options;
+    if (attempt.logBytes === tailBytes.length) return blobs.writeBytes(tailBytes);
+    const file = this.#logFile(attempt);
+    const digest = result?.logDigest ?? null;
+    if (digest === null) return blobs.addFile(file);
+    await blobs.adoptFile(file, digest);
+    return digest;
+  }
+
+  #logFile(attempt: Attempt): string {
+    return join(this.#options.folder, "logs", String(attempt.serial));
+  }
+}
+
+/** The environment of a step is made from nothing; what Otto says of the attempt cannot be overridden. */
+function stepEnvironment(assignment: Assignment, workspace: Workspace): Record<string, string> {
+  return {
+    TMPDIR: workspace.temporary,
+    ...assignment.variables,
+    OTTO: "true",
+    OTTO_RUN: assignment.run,
+    OTTO_STEP: assignment.step,
+    OTTO_ATTEMPT: String(assignment.attempt),
+    OTTO_FENCING_TOKEN: String(assignment.token),
+  };
+}
+
+function endOf(assignment: Assignment, result: RunnerResult | null): End {
+  if (result === null) {
+    const problem = "The process that ran the step died; whatever was left of the step has been killed.";
+    return { outcome: "failed", problem, result };
+  }
+  const last = result.commands.at(-1);
+  const command = assignment.commands[result.commands.length - 1] ?? "";
+  const problem = last === undefined ? null : commandProblem(command, last.end, assignment.timeoutMs);
+  switch (result.end.kind) {
+    case "passed":
+      return { outcome: "passed", problem: "", result };
+    case "failed":
+    case "timed-out":
+    case "cancelled":
+      return { outcome: result.end.kind, problem: problem ?? result.end.kind, result };
+    case "broken":
+      return { outcome: "failed", problem: result.end.problem, result };
+    default:
+      return unreachable(result.end);
+  }
+}
+
+function problemOf(error: unknown, folder: string): string {
+  if (isDiskFull(error))
+    return `The disk that holds ${folder} is full. Free some space there, then try again.`;
+  if (error instanceof OttoError) return [error.message, error.next].join(" ");
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The name that marks every process of this folder's steps, the same after a restart. */
+function identityOf(folder: string): string {
+  const file = join(folder, "identity");
+  if (existsSync(file)) {
+    const identity = readFileSync(file, "utf8").trim();
+    if (/^[0-9a-f]{16}$/.test(identity)) return identity;
+  }
+  const identity = randomBytes(8).toString("hex");
+  writeFileSync(file, `${identity}\n`);
+  return identity;
+}

@@ -1,0 +1,124 @@
+/**
+ * Storing what a step declared as its outputs: the files in its workspace that its patterns name, as trees.
+ *
+ * Promises: only what is inside the workspace gets into an output; a symbolic link that leads out of it is refused,
+ * in a file's place as well as in a folder's. A pattern that names a folder means everything below it. An output
+ * that matches nothing is a problem, since the steps that need it could not run.
+ */
+
+import { lstatSync, readlinkSync, realpathSync } from "node:fs";
+import { glob, readdir } from "node:fs/promises";
+import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
+import { failure, type Result, success } from "../../../protocol/errors.ts";
+import { limits } from "../../../protocol/limits.ts";
+import type { StepOutput } from "../../../protocol/plan.ts";
+import type { OutputReference } from "../../../protocol/report.ts";
+import { encodeTree, isSafePath, type TreeFile } from "../../../protocol/tree.ts";
+import type { Blobs } from "../blobs.ts";
+
+/** Stores one output. The problem is one sentence. */
+export async function storeOutput(
+  output: StepOutput,
+  workspace: string,
+  blobs: Blobs,
+): Promise<Result<OutputReference, string>> {
+  const paths = await matches(output, workspace);
+  if (!paths.ok) return paths;
+  if (paths.value.length === 0) {
+    const patterns = output.files.map((pattern) => `"${pattern}"`).join(", ");
+    return failure(
+      `The output "${output.name}" matches no file: nothing in the workspace is named ${patterns}.`,
+    );
+  }
+  const files: TreeFile[] = [];
+  let bytes = 0;
+  for (const path of paths.value) {
+    const file = await storeFile(path, workspace, blobs);
+    if (!file.ok) return failure(`The output "${output.name}" is refused: ${file.problem}.`);
+    files.push(file.value);
+    bytes += file.value.size;
+    if (bytes > limits.sourceBytesMax) {
+      return failure(`The output "${output.name}" is larger than ${limits.sourceBytesMax} bytes.`);
+    }
+  }
+  const tree = await blobs.writeBytes(encodeTree(files));
+  return success({ name: output.name, tree, files: files.length, bytes });
+}
+
+/** Relative paths of all files and links that the patterns name, each once. */
+async function matches(output: StepOutput, workspace: string): Promise<Result<readonly string[], string>> {
+  const found = new Set<string>();
+  const add = (path: string): string | null => {
+    if (path.split(sep).includes(".git")) return null;
+    if (!isSafePath(path))
+      return `The output "${output.name}" names "${path}", which is outside the workspace.`;
+    found.add(path);
+    return found.size > limits.sourceFilesMax
+      ? `The output "${output.name}" has more than ${limits.sourceFilesMax} files.`
+      : null;
+  };
+  for (const pattern of output.files) {
+    if (isAbsolute(pattern) || pattern.split("/").includes("..")) {
+      return failure(`The output "${output.name}" names "${pattern}", which is outside the workspace.`);
+    }
+    for await (const match of glob(pattern, { cwd: workspace })) {
+      const isFolder = lstatSync(join(workspace, match), { throwIfNoEntry: false })?.isDirectory() === true;
+      const below = isFolder ? await filesBelow(workspace, match) : [match];
+      for (const path of below) {
+        const problem = add(path);
+        if (problem !== null) return failure(problem);
+      }
+    }
+  }
+  return success([...found]);
+}
+
+/** Every file and link below a folder; links are not followed. */
+async function filesBelow(workspace: string, folder: string): Promise<readonly string[]> {
+  const entries = await readdir(join(workspace, folder), { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile() || entry.isSymbolicLink())
+    .map((entry) => relative(workspace, join(entry.parentPath, entry.name)));
+}
+
+async function storeFile(path: string, workspace: string, blobs: Blobs): Promise<Result<TreeFile, string>> {
+  const full = join(workspace, path);
+  if (!isInside(dirname(full), workspace)) {
+    return failure(`"${path}" is reached through a link that leads out of the workspace`);
+  }
+  const found = lstatSync(full);
+  if (found.isSymbolicLink()) {
+    const target = readlinkSync(full);
+    if (isAbsolute(target) || !isInside(resolve(dirname(full), target), workspace)) {
+      return failure(`the link "${path}" leads out of the workspace, to "${target}"`);
+    }
+    const bytes = Buffer.from(target);
+    return success({ path, mode: "link", size: bytes.length, digest: await blobs.writeBytes(bytes) });
+  }
+  if (!found.isFile()) return failure(`"${path}" is neither a file nor a link`);
+  const digest = await blobs.addFile(full);
+  const size = lstatSync(blobs.path(digest)).size;
+  return success({ path, mode: (found.mode & 0o100) === 0 ? "file" : "executable", size, digest });
+}
+
+/** Whether the path stays in the folder when every link on its way is followed. */
+function isInside(path: string, folder: string): boolean {
+  const root = realpathSync(folder);
+  for (let existing = path; ; existing = dirname(existing)) {
+    const real = realPath(existing);
+    if (real === null) continue;
+    const whole = join(real, relative(existing, path));
+    return whole === root || whole.startsWith(`${root}${sep}`);
+  }
+}
+
+/** Null for a path that is not there, or only as a link to what is not there. */
+function realPath(path: string): string | null {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === "ENOENT" || code === "ENOTDIR" || code === "ELOOP") return null;
+    throw error;
+  }
+}

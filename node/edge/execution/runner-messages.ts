@@ -1,0 +1,57 @@
+/**
+ * What a worker and its runner say to each other. Both are of the same build, so these are checked by the
+ * compiler alone.
+ */
+
+import type { CommandReport } from "../../../protocol/report.ts";
+
+/** One attempt as the runner sees it: a folder, commands, and where the log goes. */
+export type RunnerTask = {
+  /** Unique among the attempts of one executor. */
+  readonly serial: number;
+  readonly workspace: string;
+  readonly logFile: string;
+  readonly commands: readonly string[];
+  /** Over the environment that the runner was configured with. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+};
+
+export type ToRunner =
+  | {
+      readonly kind: "configure";
+      /** A folder of this runner alone, for its pipes. */
+      readonly folder: string;
+      /** Every step of this executor carries it in its environment; see `processes.ts`. */
+      readonly marker: string;
+      readonly environment: Readonly<Record<string, string>>;
+      readonly slots: number;
+    }
+  | { readonly kind: "run"; readonly task: RunnerTask }
+  | { readonly kind: "stop"; readonly serial: number }
+  | { readonly kind: "close" };
+
+/** How the commands of an attempt came to their end. */
+export type RunnerEnd =
+  | { readonly kind: "passed" }
+  /** The last of the commands says how. */
+  | { readonly kind: "failed" }
+  | { readonly kind: "timed-out" }
+  | { readonly kind: "cancelled" }
+  /** Something of the machine, not of the step: the disk is full, a process cannot be started or killed. */
+  | { readonly kind: "broken"; readonly problem: string };
+
+export type RunnerResult = {
+  readonly serial: number;
+  readonly end: RunnerEnd;
+  readonly durationMs: number;
+  readonly commands: readonly CommandReport[];
+  readonly logBytes: number;
+  readonly logDroppedBytes: number;
+  /** Digest of the log file; null when the log was too short to need one, or could not be written. */
+  readonly logDigest: string | null;
+};
+
+export type FromRunner =
+  | { readonly kind: "ready" }
+  | { readonly kind: "ended"; readonly result: RunnerResult };

@@ -1,0 +1,302 @@
+/**
+ * One attempt on the runner's side: its commands one by one, its output, its end.
+ *
+ * Promises: `ended` is called once, when no process of the attempt is left; all of its output was handed over
+ * before. What a command leaves running (a server for the next command) lives until the attempt ends, not longer.
+ *
+ *   running --last command ended----------------------------> clearing --nothing is left--> ended
+ *      |                                                         ^
+ *      +--stop, time-out: SIGTERM--> stopping --grace is over----+  (SIGKILL, until nothing is left)
+ *      +--the log cannot be written------------------------------+
+ */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { Socket } from "node:net";
+import { limits } from "../../../protocol/limits.ts";
+import type { CommandReport } from "../../../protocol/report.ts";
+import { AttemptLog } from "./attempt-log.ts";
+import type { OutputPipe } from "./pipes.ts";
+import { findProcesses, markerVariable, type Orphans, signalProcess } from "./processes.ts";
+import type { RunnerEnd, RunnerResult, RunnerTask } from "./runner-messages.ts";
+
+/** Output is collected for this long before it is written and sent. */
+const outputDelayMs = 4;
+/** How often a stopping attempt is looked at, and how the looking slows down while something refuses to die. */
+const lookMsMin = 5;
+const lookMsMax = 200;
+/** The descriptor that every command inherits, so that the pipe tells whether something still lives. */
+const lifelineDescriptor = 9;
+
+export type AttemptSurroundings = {
+  readonly executor: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly orphans: Orphans;
+  output(serial: number, offset: number, bytes: Buffer): void;
+  /** True while the worker does not keep up: then no more is read from the step. */
+  isCongested(): boolean;
+  /** The pipe is given back when nobody holds it open any more. */
+  ended(result: RunnerResult, pipe: OutputPipe | null): void;
+};
+
+type State = "running" | "stopping" | "clearing" | "ended";
+
+export class RunningAttempt {
+  readonly #task: RunnerTask;
+  readonly #surroundings: AttemptSurroundings;
+  readonly #pipe: OutputPipe;
+  readonly #log: AttemptLog;
+  readonly #startedAt = performance.now();
+  readonly #commands: CommandReport[] = [];
+  readonly #environment: Record<string, string>;
+  /** Process groups that may have members, by their leader. */
+  #groups: number[] = [];
+  #state: State = "running";
+  #end: RunnerEnd = { kind: "passed" };
+  #current: { readonly startedMs: number; readonly logOffset: number } | null = null;
+  #socket: Socket | null = null;
+  #collected: Buffer[] = [];
+  #collectedBytes = 0;
+  #timeoutTimer: NodeJS.Timeout | null = null;
+  #outputTimer: NodeJS.Timeout | null = null;
+  #lookTimer: NodeJS.Timeout | null = null;
+  #killAtMs = Number.POSITIVE_INFINITY;
+
+  constructor(task: RunnerTask, pipe: OutputPipe, surroundings: AttemptSurroundings) {
+    this.#task = task;
+    this.#pipe = pipe;
+    this.#surroundings = surroundings;
+    this.#log = new AttemptLog(task.logFile);
+    this.#environment = {
+      ...surroundings.environment,
+      ...task.environment,
+      ...markerVariable(surroundings.executor, task.serial),
+    };
+  }
+
+  start(): void {
+    this.#timeoutTimer = setTimeout(() => this.#stop({ kind: "timed-out" }), this.#task.timeoutMs);
+    this.#outputTimer = setTimeout(() => this.#readAlong(), outputDelayMs);
+    this.#startNext();
+  }
+
+  /** Ends everything: asked first, then killed. */
+  cancel(): void {
+    this.#stop({ kind: "cancelled" });
+  }
+
+  /** Ends everything at once: the worker is gone, nobody will hear of it. */
+  abandon(): void {
+    if (this.#state === "running" || this.#state === "stopping") this.#clear({ kind: "cancelled" });
+  }
+
+  /** To be called when the worker has caught up. */
+  resume(): void {
+    this.#socket?.resume();
+  }
+
+  #startNext(): void {
+    const command = this.#task.commands[this.#commands.length];
+    if (command === undefined) return this.#clear({ kind: "passed" });
+    this.#current = { startedMs: this.#elapsedMs(), logOffset: this.#log.bytes };
+    try {
+      const child = this.#spawn(command);
+      child.on("exit", (code, signal) => this.#commandEnded(code, signal));
+      child.on("error", (error) => this.#notStarted(error));
+      if (child.pid !== undefined) this.#groups.push(child.pid);
+    } catch (error) {
+      this.#notStarted(error);
+    }
+  }
+
+  #spawn(command: string): ChildProcess {
+    const output = this.#pipe.writer;
+    const none = "ignore";
+    const stdio = [none, output, output, none, none, none, none, none, none];
+    stdio[lifelineDescriptor] = output;
+    return spawn("/bin/sh", ["-e", "-c", command], {
+      cwd: this.#task.workspace,
+      env: this.#environment,
+      detached: true,
+      stdio: stdio as ("ignore" | number)[],
+    });
+  }
+
+  #notStarted(error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#record({ kind: "not-started", problem: reason });
+    if (this.#state === "running") {
+      this.#clear({ kind: "broken", problem: `A command could not be started: ${reason}.` });
+    }
+  }
+
+  #commandEnded(code: number | null, signal: string | null): void {
+    this.#take();
+    // A group without members can get none any more, and its number may be given to a stranger.
+    this.#groups = this.#groups.filter((group) => signalProcess(-group, 0));
+    if (this.#state !== "running") {
+      // An attempt that broke in the middle has no kind of its own for its last command: it was killed.
+      if (this.#end.kind === "timed-out" || this.#end.kind === "cancelled") this.#record(this.#end);
+      else this.#record({ kind: "signal", signal: signal ?? "SIGKILL" });
+      if (this.#state === "stopping") this.#look(lookMsMin);
+      return;
+    }
+    this.#record(signal === null ? { kind: "exit", code: code ?? -1 } : { kind: "signal", signal });
+    if (code === 0) this.#startNext();
+    else this.#clear({ kind: "failed" });
+  }
+
+  #record(end: CommandReport["end"]): void {
+    if (this.#current === null) return;
+    const { startedMs, logOffset } = this.#current;
+    this.#commands.push({ startedMs, durationMs: this.#elapsedMs() - startedMs, logOffset, end });
+    this.#current = null;
+  }
+
+  #stop(end: RunnerEnd): void {
+    if (this.#state !== "running") return;
+    this.#state = "stopping";
+    this.#end = end;
+    this.#killAtMs = performance.now() + limits.killGraceMs;
+    for (const group of this.#groups) signalProcess(-group, "SIGTERM");
+    this.#look(lookMsMin);
+  }
+
+  /** Looks whether a stopping attempt has obeyed, and kills what has not when its grace is over. */
+  #look(afterMs: number): void {
+    if (this.#lookTimer !== null) clearTimeout(this.#lookTimer);
+    this.#lookTimer = setTimeout(() => {
+      this.#groups = this.#groups.filter((group) => signalProcess(-group, 0));
+      const obeyed = this.#current === null && this.#groups.length === 0;
+      if (obeyed || performance.now() >= this.#killAtMs) this.#clear(this.#end);
+      else this.#look(Math.min(afterMs * 2, lookMsMax));
+    }, afterMs);
+  }
+
+  /** Nothing more may run: kills what is left, and ends when it is gone. */
+  #clear(end: RunnerEnd): void {
+    if (this.#state === "clearing" || this.#state === "ended") return;
+    this.#state = "clearing";
+    this.#end = end;
+    if (this.#timeoutTimer !== null) clearTimeout(this.#timeoutTimer);
+    if (this.#lookTimer !== null) clearTimeout(this.#lookTimer);
+    this.#killAtMs = performance.now() + limits.killGraceMs;
+    this.#clearing(lookMsMin);
+  }
+
+  #clearing(afterMs: number): void {
+    let alive = this.#current !== null;
+    for (const group of this.#groups) alive = signalProcess(-group, "SIGKILL") || alive;
+    this.#pipe.closeWriter();
+    const atEnd = this.#drain();
+    const { orphans, executor } = this.#surroundings;
+    const mine = (serial: number): boolean => serial === this.#task.serial;
+    const suspicious = alive || !atEnd || orphans.belongingTo(mine).length > 0;
+    if (!suspicious) return this.#finish(true);
+
+    const pipe = atEnd ? null : this.#pipe.path;
+    const left = findProcesses({ executor, serial: mine, groups: this.#groups, pipe });
+    for (const pid of left) signalProcess(pid, "SIGKILL");
+    if (left.length === 0 && this.#current === null && (atEnd || process.platform === "linux")) {
+      return this.#finish(atEnd);
+    }
+    if (performance.now() > this.#killAtMs) {
+      this.#record({ kind: "signal", signal: "SIGKILL" });
+      this.#end = { kind: "broken", problem: `Processes could not be ended: ${left.join(", ")}.` };
+      return this.#finish(false);
+    }
+    this.#lookTimer = setTimeout(() => this.#clearing(Math.min(afterMs * 2, lookMsMax)), afterMs);
+  }
+
+  #finish(atEnd: boolean): void {
+    if (this.#state === "ended") return;
+    this.#state = "ended";
+    this.#take();
+    if (this.#outputTimer !== null) clearTimeout(this.#outputTimer);
+    if (this.#socket === null) this.#pipe.closeReader();
+    else this.#socket.destroy();
+    const result: RunnerResult = {
+      serial: this.#task.serial,
+      end: this.#end,
+      durationMs: this.#elapsedMs(),
+      commands: this.#commands,
+      logBytes: this.#log.bytes,
+      logDroppedBytes: this.#log.droppedBytes,
+      logDigest: this.#log.finish(),
+    };
+    this.#surroundings.ended(result, atEnd ? this.#pipe : null);
+  }
+
+  /** From now on output is taken when it comes. Most commands have ended before it comes to this. */
+  #readAlong(): void {
+    this.#outputTimer = null;
+    const socket = new Socket({ fd: this.#pipe.reader, readable: true, writable: false });
+    this.#socket = socket;
+    socket.on("data", (bytes: Buffer) => {
+      this.#collect(bytes);
+      if (this.#surroundings.isCongested()) socket.pause();
+    });
+    // The end of the pipe is looked for by draining it; an error of the pipe is the end of it too.
+    socket.on("error", () => socket.destroy());
+  }
+
+  #collect(bytes: Buffer): void {
+    this.#collected.push(bytes);
+    this.#collectedBytes += bytes.length;
+    if (this.#collectedBytes >= limits.logChunkBytesMax) this.#flush();
+    else this.#outputTimer ??= setTimeout(() => this.#flush(), outputDelayMs);
+  }
+
+  #flush(): void {
+    if (this.#outputTimer !== null && this.#socket !== null) {
+      clearTimeout(this.#outputTimer);
+      this.#outputTimer = null;
+    }
+    if (this.#collectedBytes === 0) return;
+    const bytes = this.#collected.length === 1 ? this.#collected[0] : Buffer.concat(this.#collected);
+    this.#collected = [];
+    this.#collectedBytes = 0;
+    if (bytes !== undefined) this.#emit(bytes);
+  }
+
+  #emit(bytes: Buffer): void {
+    for (let at = 0; at < bytes.length; at += limits.logChunkBytesMax) {
+      if (this.#end.kind === "broken") return;
+      const chunk = bytes.subarray(at, at + limits.logChunkBytesMax);
+      const offset = this.#log.bytes;
+      try {
+        const kept = this.#log.append(chunk);
+        if (kept.length > 0) this.#surroundings.output(this.#task.serial, offset, kept);
+      } catch (error) {
+        this.#clear({ kind: "broken", problem: logProblem(error, this.#task.logFile) });
+        this.#end = { kind: "broken", problem: logProblem(error, this.#task.logFile) };
+      }
+    }
+  }
+
+  /** Everything that the step has written until now is in the log afterwards. */
+  #take(): void {
+    this.#drain();
+    this.#flush();
+  }
+
+  #drain(): boolean {
+    if (this.#socket?.destroyed === true) return true;
+    return this.#pipe.drain((bytes) => {
+      this.#collected.push(bytes);
+      this.#collectedBytes += bytes.length;
+    });
+  }
+
+  #elapsedMs(): number {
+    return Math.round(performance.now() - this.#startedAt);
+  }
+}
+
+function logProblem(error: unknown, path: string): string {
+  const code = (error as NodeJS.ErrnoException).code;
+  const folder = path.slice(0, path.lastIndexOf("/"));
+  if (code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG") {
+    return `The disk that holds ${folder} is full: the log could not be written. Free some space there, then try again.`;
+  }
+  return `The log could not be written to ${folder}: ${String(error)}. Look at that folder, then try again.`;
+}

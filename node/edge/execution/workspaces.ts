@@ -1,0 +1,121 @@
+/**
+ * Workspaces: the folder that a step runs in, and its temporary folder.
+ *
+ * Promises: every attempt finds both empty. A used one is renamed away at once and deleted later, when nothing
+ * has been going on for a while: deleting many files slows down making files for the next step. The same slot has
+ * the same path each time, because many tools' caches know their files by absolute path.
+ *
+ *   <folder>/work/<slot>/workspace      where the commands run
+ *   <folder>/work/<slot>/temporary      their TMPDIR
+ *   <folder>/trash/                     used ones, on their way out
+ */
+
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync } from "node:fs";
+import { join } from "node:path";
+
+/** Deleting starts after this long without a new used workspace, or when this many have gathered. */
+const deleteAfterMs = 2_000;
+const trashMax = 50;
+
+/** Deletes also what a tool has made read-only (Go's module cache is). Follows no link. */
+const deleteScript = `rm -rf -- "$@" 2>/dev/null || {
+  find "$@" -type d -exec chmod u+rwx {} + ; rm -rf -- "$@"; }`;
+
+export type Workspace = {
+  readonly slot: number;
+  readonly folder: string;
+  readonly temporary: string;
+};
+
+export class Workspaces {
+  readonly #work: string;
+  readonly #trash: string;
+  readonly #free: number[] = [];
+  #slots = 0;
+  #thrown = 0;
+  #trashCount = 0;
+  #timer: NodeJS.Timeout | null = null;
+  #deleting: Promise<void> = Promise.resolve();
+
+  /** What earlier processes left in the folder goes to the trash. */
+  constructor(folder: string) {
+    this.#work = join(folder, "work");
+    this.#trash = join(folder, "trash");
+    mkdirSync(this.#trash, { recursive: true });
+    this.#trashCount = readdirSync(this.#trash).length;
+    this.throwAway(this.#work);
+    mkdirSync(this.#work, { recursive: true });
+  }
+
+  take(): Workspace {
+    let slot = this.#free.pop();
+    if (slot === undefined) {
+      this.#slots += 1;
+      slot = this.#slots;
+    }
+    const workspace: Workspace = {
+      slot,
+      folder: join(this.#work, String(slot), "workspace"),
+      temporary: join(this.#work, String(slot), "temporary"),
+    };
+    mkdirSync(workspace.folder, { recursive: true });
+    mkdirSync(workspace.temporary, { recursive: true });
+    return workspace;
+  }
+
+  release(workspace: Workspace): void {
+    this.#clear(workspace.folder);
+    this.#clear(workspace.temporary);
+    this.#free.push(workspace.slot);
+  }
+
+  /** Renames a file or folder away, to be deleted later. */
+  throwAway(path: string): void {
+    if (!existsSync(path)) return;
+    this.#thrown += 1;
+    renameSync(path, join(this.#trash, `${process.pid}-${this.#thrown}`));
+    this.#trashCount += 1;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#delete(), this.#trashCount > trashMax ? 0 : deleteAfterMs);
+    this.#timer.unref();
+  }
+
+  /** Deletes everything. Returns when it is gone. */
+  async close(): Promise<void> {
+    this.throwAway(this.#work);
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#delete();
+    await this.#deleting;
+  }
+
+  /** The cheapest way for a folder that stayed empty, which is what a short step leaves. */
+  #clear(folder: string): void {
+    try {
+      rmdirSync(folder);
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code;
+      if (code === "ENOENT") return;
+      this.throwAway(folder);
+    }
+  }
+
+  #delete(): void {
+    this.#timer = null;
+    this.#deleting = this.#deleting.then(async () => {
+      const names = readdirSync(this.#trash).slice(0, 1_000);
+      this.#trashCount = 0;
+      if (names.length === 0) return;
+      await deleteFolders(names.map((name) => join(this.#trash, name)));
+    });
+  }
+}
+
+async function deleteFolders(paths: readonly string[]): Promise<void> {
+  return new Promise((resolve) => {
+    const child = spawn("/bin/sh", ["-c", deleteScript, "delete", ...paths], { stdio: "ignore" });
+    // What could not be deleted stays in the trash; the next start of the executor tries again.
+    child.on("error", () => resolve());
+    child.on("exit", () => resolve());
+  });
+}
