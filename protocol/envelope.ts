@@ -11,7 +11,14 @@
 import { failure, type Result, success } from "./errors.ts";
 import { decodeCanonical, decodeUntrusted, encodeValue } from "./values.ts";
 
-export type EnvelopeKind = "charter" | "certificate" | "manifest" | "result" | "log-entry" | "announcement" | "invite";
+export type EnvelopeKind =
+  | "charter"
+  | "certificate"
+  | "manifest"
+  | "result"
+  | "log-entry"
+  | "announcement"
+  | "invite";
 
 export type Envelope = {
   readonly kind: EnvelopeKind;
@@ -66,7 +73,10 @@ export function openEnvelope(
     return failure("bad-signature");
   const value = decodeCanonical(payload);
   if (!value.ok) return failure("malformed");
-  return success({ envelope: { kind: expected.kind, domain, signer, payload, signature }, value: value.value });
+  return success({
+    envelope: { kind: expected.kind, domain, signer, payload, signature },
+    value: value.value,
+  });
 }
 
 function toBeSigned(kind: EnvelopeKind, domain: string, payload: Uint8Array): Uint8Array {

@@ -62,10 +62,7 @@ export class OttoError extends Error {
   /** What to do next, as an imperative sentence. */
   readonly next: string;
 
-  constructor(
-    code: ErrorCode,
-    words: { what: string; state?: string; next: string; cause?: unknown },
-  ) {
+  constructor(code: ErrorCode, words: { what: string; state?: string; next: string; cause?: unknown }) {
     super(words.what, words.cause === undefined ? undefined : { cause: words.cause });
     this.code = code;
     this.state = words.state;

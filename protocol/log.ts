@@ -11,6 +11,8 @@ import { encodeValue, sha256Hex } from "./values.ts";
 export type LogEntry = {
   readonly otto: "log-entry/1";
   readonly log: string;
+  /** The start of the author's process that the log belongs to: with the author it makes the log's id. */
+  readonly incarnation: string;
   /** 1, 2, 3, ... */
   readonly seq: number;
   /** sha256 of the entry before, empty for the first. */
@@ -28,14 +30,22 @@ export function logId(domain: string, peer: string, incarnation: string): string
 }
 
 export function sealEntry(
-  log: { readonly id: string; readonly head: LogHead },
+  log: { readonly id: string; readonly incarnation: string; readonly head: LogHead },
   domain: string,
   run: string,
   events: readonly Event[],
   keys: Signer,
 ): { readonly bytes: Uint8Array; readonly head: LogHead } {
   const seq = log.head.seq + 1;
-  const entry: LogEntry = { otto: "log-entry/1", log: log.id, seq, prev: log.head.hash, run, events };
+  const entry: LogEntry = {
+    otto: "log-entry/1",
+    log: log.id,
+    incarnation: log.incarnation,
+    seq,
+    prev: log.head.hash,
+    run,
+    events,
+  };
   const bytes = sealEnvelope("log-entry", domain, entry, keys);
   return { bytes, head: { seq, hash: sha256Hex(bytes) } };
 }
@@ -50,7 +60,8 @@ export function openEntry(
   const entry = opened.value.value as LogEntry;
   const sound =
     entry?.otto === "log-entry/1" &&
-    typeof entry.log === "string" &&
+    typeof entry.incarnation === "string" &&
+    entry.log === logId(domain, opened.value.envelope.signer, entry.incarnation) &&
     typeof entry.run === "string" &&
     Number.isSafeInteger(entry.seq) &&
     Array.isArray(entry.events);

@@ -28,6 +28,7 @@ export type Verdict = "accepted" | "stale" | "duplicate";
 /** What a worker signs about an attempt: the payload of a `result` envelope. */
 export type SignedResult = LeaseRef & {
   readonly otto: "result/1";
+  readonly step: string;
   readonly attempt: number;
   readonly report: StepReport;
 };
@@ -108,7 +109,11 @@ function kind<Kind extends string, Fields extends z.core.$ZodLooseShape>(name: K
 
 const message = z.discriminatedUnion("kind", [
   kind("prepare", { ballot }),
-  kind("promise", { ballot, records: z.array(promised).check(z.maxLength(limits.batchRecordsMax)), last: z.boolean() }),
+  kind("promise", {
+    ballot,
+    records: z.array(promised).check(z.maxLength(limits.batchRecordsMax)),
+    last: z.boolean(),
+  }),
   kind("sync", { ballot, round: count, records, last: z.boolean() }),
   kind("accept", { ballot, round: count, records }),
   kind("accepted", { ballot, round: count }),

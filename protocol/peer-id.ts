@@ -21,7 +21,7 @@ export function publicKeyOf(peer: string): Uint8Array | null {
   let bytes: Uint8Array;
   try {
     bytes = base58btc.decode(`z${peer}`);
-  } catch (_error) {
+  } catch {
     return null;
   }
   if (bytes.length !== prefix.length + 32) return null;

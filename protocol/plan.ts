@@ -9,13 +9,7 @@
 /** How a step can end. `needs` may branch on these. */
 export type Outcome = "passed" | "failed" | "timed-out" | "cancelled" | "skipped";
 
-export const outcomes: readonly Outcome[] = [
-  "passed",
-  "failed",
-  "timed-out",
-  "cancelled",
-  "skipped",
-];
+export const outcomes: readonly Outcome[] = ["passed", "failed", "timed-out", "cancelled", "skipped"];
 
 /** Why an attempt may be tried again: its worker vanished, its time ran out, or a command failed. */
 export type RetryCause = "lost" | "timed-out" | "failed";

@@ -11,11 +11,11 @@
 
 import { decodeValue, encodeValue } from "../values.ts";
 import { type Ballot, compareBallots, noBallot } from "./ballot.ts";
-import type { RegisterMessage, WireRecord } from "./messages.ts";
+import type { PromisedRecord, RegisterMessage, WireRecord } from "./messages.ts";
+import { pagesOf } from "./pages.ts";
 import { type RegisterValue, runOfStepRegister } from "./registers.ts";
 import type { TableEffect } from "./table.ts";
 
-const pageRecords = 2_000;
 const acceptorKey = "acceptor";
 const recordPrefix = "register/";
 
@@ -71,17 +71,10 @@ export class Acceptor {
       this.#promised = ballot;
       effects.push({ kind: "store", operations: [this.#ownEntry()] });
     }
-    const records = [...this.#records].map(
-      ([name, { ballot: at, round, value }]): WireRecord & { ballot: Ballot; round: number } => ({
-        name,
-        value,
-        ballot: at,
-        round,
-      }),
-    );
-    for (let from = 0; from === 0 || from < records.length; from += pageRecords) {
-      const page = records.slice(from, from + pageRecords);
-      const last = from + pageRecords >= records.length;
+    const records = [...this.#records].map(([name, record]): PromisedRecord => ({ name, ...record }));
+    const pages = pagesOf(records);
+    for (const [index, page] of pages.entries()) {
+      const last = index === pages.length - 1;
       effects.push(reply(ballot.peer, { kind: "promise", ballot, records: page, last }));
     }
     return effects;
@@ -109,12 +102,7 @@ export class Acceptor {
     return this.#store(ballot, round, records, true);
   }
 
-  #store(
-    ballot: Ballot,
-    round: number,
-    records: readonly WireRecord[],
-    whole: boolean,
-  ): TableEffect[] {
+  #store(ballot: Ballot, round: number, records: readonly WireRecord[], whole: boolean): TableEffect[] {
     this.#promised = ballot;
     const operations: Extract<TableEffect, { kind: "store" }>["operations"][number][] = [];
     for (const { name, value } of records) {

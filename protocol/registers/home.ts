@@ -17,13 +17,8 @@ import { limits } from "../limits.ts";
 import { decodeValue, encodeValue } from "../values.ts";
 import { type Ballot, compareBallots, noBallot } from "./ballot.ts";
 import type { PromisedRecord, RegisterMessage, WireRecord } from "./messages.ts";
-import {
-  type Command,
-  evaluate,
-  type Refusal,
-  type RegisterValue,
-  runOfStepRegister,
-} from "./registers.ts";
+import { pagesOf } from "./pages.ts";
+import { type Command, evaluate, type Refusal, type RegisterValue, runOfStepRegister } from "./registers.ts";
 import type { TableEffect } from "./table.ts";
 
 export type Decision<Ticket> = {
@@ -170,12 +165,23 @@ export class Home<Ticket> {
     while (this.#stage === "home" && this.#waiting.length > 0) {
       const full = this.#waiting.length >= limits.batchRecordsMax;
       if (this.#rounds.length >= (full ? limits.roundsInFlightMax : limits.roundsInFlightMin)) break;
-      const batch = this.#waiting.splice(0, limits.batchRecordsMax);
+      const batch = this.#nextBatch();
       const started = this.#startRound(batch);
       effects.push(...started.effects);
       decisions.push(...started.decisions);
     }
     return { effects, decisions };
+  }
+
+  #nextBatch(): readonly Proposal<Ticket>[] {
+    let size = 0;
+    let bytes = 0;
+    for (const { command } of this.#waiting) {
+      bytes += command.kind === "finish" ? command.report.length : 0;
+      if (size > 0 && (size >= limits.batchRecordsMax || bytes > limits.batchBytesMax)) break;
+      size += 1;
+    }
+    return this.#waiting.splice(0, size);
   }
 
   #startRound(batch: readonly Proposal<Ticket>[]): {
@@ -247,17 +253,18 @@ export class Home<Ticket> {
     for (const [name, value] of this.#committed)
       if (!this.#speculative.has(name)) records.push({ name, value: encodeValue(value) });
     for (const [name, value] of this.#speculative) records.push({ name, value: encodeValue(value) });
-    const effects: TableEffect[] = [];
-    for (let from = 0; from === 0 || from < records.length; from += limits.batchRecordsMax) {
-      const page = records.slice(from, from + limits.batchRecordsMax);
-      const last = from + limits.batchRecordsMax >= records.length;
-      effects.push({
-        kind: "send",
-        to: peer,
-        message: { kind: "sync", ballot: this.#ballot, round: this.#round, records: page, last },
-      });
-    }
-    return effects;
+    const pages = pagesOf(records);
+    return pages.map((page, index) => ({
+      kind: "send",
+      to: peer,
+      message: {
+        kind: "sync",
+        ballot: this.#ballot,
+        round: this.#round,
+        records: page,
+        last: index === pages.length - 1,
+      },
+    }));
   }
 
   #commit(round: Round<Ticket>): void {

@@ -121,7 +121,8 @@ export class RegisterTable<Ticket> {
       for (const to of this.#linked) if (to !== this.#self) effects.push({ kind: "send", to, message });
     }
     const silent =
-      this.#following !== null && nowMs - this.#following.heardMs > limits.homeSilenceMsMax + this.#rankDelayMs();
+      this.#following !== null &&
+      nowMs - this.#following.heardMs > limits.homeSilenceMsMax + this.#rankDelayMs();
     if (silent && !this.#reigning()) {
       this.#following = null;
       this.#standAtMs = nowMs;
@@ -196,7 +197,8 @@ export class RegisterTable<Ticket> {
     this.#highestEpoch = Math.max(this.#highestEpoch, message.promised.epoch);
     if (compareBallots(message.ballot, this.#home.ballot) !== 0) return nothing;
     // A reigning home that a peer refuses only because that peer follows somebody lower stays home.
-    if (this.#home.stage === "home" && compareBallots(message.promised, this.#home.ballot) <= 0) return nothing;
+    if (this.#home.stage === "home" && compareBallots(message.promised, this.#home.ballot) <= 0)
+      return nothing;
     this.#abdicate(nowMs);
     return nothing;
   }

@@ -1,0 +1,466 @@
+/**
+ * A control peer's decisions: what it votes, what it admits, and, while it is home, everything in `reign.ts`.
+ *
+ * Pure: `decide` takes one input and the time and returns effects in the order in which they must be performed.
+ * The loop (`loop.ts`) performs them. The simulator drives this same class.
+ *
+ *   bundle --signatures, plan--> known --source is here--> ready --home admits--> open --> closed
+ */
+
+import { openEnvelope, type RefusedBecause, type Signer, type Verifier } from "../../protocol/envelope.ts";
+import { unreachable } from "../../protocol/errors.ts";
+import type { Event } from "../../protocol/events.ts";
+import { limits } from "../../protocol/limits.ts";
+import { openBundle, type Submission } from "../../protocol/manifest.ts";
+import type { Charter } from "../../protocol/membership.ts";
+import type { LeaseRef, Message, SignedResult } from "../../protocol/messages.ts";
+import type { RegisterMessage } from "../../protocol/registers/messages.ts";
+import { runRegister } from "../../protocol/registers/registers.ts";
+import { RegisterTable, type TableOutput } from "../../protocol/registers/table.ts";
+import { parseSignedResult } from "../../protocol/report-check.ts";
+import type { StepReport } from "../../protocol/report.ts";
+import type { StoredEntry, WriteOperation } from "../ports.ts";
+import type { ControlEffect, ControlInput, Now } from "./effects.ts";
+import { History, historyKeys } from "./history.ts";
+import { Leases } from "./leases.ts";
+import { Reign, type Ticket } from "./reign.ts";
+
+export const controlKeys = {
+  /** `bundle/<run>` -> the bundle of a run that is not closed */
+  bundles: "bundle/",
+  /** `archive/<run>` -> the bundle of a closed run */
+  archive: "archive/",
+  registers: "register/",
+  acceptor: "acceptor",
+  ...historyKeys,
+} as const;
+
+export type ControlOptions = {
+  readonly charter: Charter;
+  readonly keys: Signer & Verifier;
+  /** Unique for each start of the process. */
+  readonly incarnation: string;
+  /** Every entry under `bundles`, `registers`, `acceptor` and `heads` of `controlKeys`, in the order of keys. */
+  readonly stored: readonly StoredEntry[];
+};
+
+type Known = {
+  readonly submission: Submission;
+  readonly bytes: Uint8Array;
+  source: "asked" | "here" | "missing";
+  readonly announcers: Set<string>;
+};
+
+export class ControlCore {
+  readonly #charter: Charter;
+  readonly #keys: Signer & Verifier;
+  readonly #peers: ReadonlySet<string>;
+  readonly #table: RegisterTable<Ticket>;
+  readonly #history: History;
+  readonly #leases: Leases;
+  readonly #reign: Reign;
+  readonly #known = new Map<string, Known>();
+  readonly #asked = new Set<string>();
+  readonly #linked = new Map<string, string>();
+  #effects: ControlEffect[] = [];
+  #noted = new Map<string, Event[]>();
+  #wasHome = false;
+  #toldHome: string | null | undefined = undefined;
+  #nextAntiEntropyMs = 0;
+  #antiEntropyTurn = 0;
+
+  constructor(options: ControlOptions, now: Now) {
+    const { charter, keys, incarnation, stored } = options;
+    this.#charter = charter;
+    this.#keys = keys;
+    const peers = charter.controls.map(({ peer }) => peer);
+    this.#peers = new Set(peers);
+    const under = (prefix: string) => stored.filter(([key]) => key.startsWith(prefix));
+    const registers = [
+      ...under(controlKeys.registers),
+      ...stored.filter(([key]) => key === controlKeys.acceptor),
+    ];
+    const tableOptions = { self: keys.peer, peers, incarnation, stored: registers };
+    this.#table = new RegisterTable(tableOptions, now.monotonicMs);
+    this.#history = new History({ domain: charter.domain, incarnation, keys }, under(controlKeys.heads));
+    this.#leases = new Leases(charter.leaseMs);
+    this.#reign = new Reign(
+      {
+        propose: (register, command, ticket) => this.#table.propose(register, command, ticket),
+        send: (to, message) => this.#send(to, message),
+        note: (event) => this.#note(event),
+        answer: (question, answer) => this.#effects.push({ kind: "answer", question, answer }),
+        committed: (register) => this.#table.value(register),
+        reportIn: (envelope) => this.#reportIn(envelope),
+        admitted: (submission) => this.#admitted(submission),
+      },
+      this.#leases,
+    );
+    for (const [, bytes] of under(controlKeys.bundles)) this.#know(bytes, null, now);
+    for (const known of this.#known.values()) this.#askForSource(known, null);
+  }
+
+  get isHome(): boolean {
+    return this.#wasHome;
+  }
+
+  get home(): string | null {
+    return this.#table.home;
+  }
+
+  decide(input: ControlInput, now: Now): readonly ControlEffect[] {
+    this.#take(input, now);
+    this.#followReign(now);
+    this.#serve(now);
+    this.#record();
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  /** Pairs, proposes and starts rounds until nothing more can be decided without hearing from somebody. */
+  #serve(now: Now): void {
+    while (this.#table.stage === "home") {
+      this.#reign.serve();
+      const output = this.#table.flush();
+      if (output.effects.length === 0 && output.decisions.length === 0) return;
+      this.#perform(output, now);
+    }
+  }
+
+  #take(input: ControlInput, now: Now): void {
+    switch (input.kind) {
+      case "tick":
+        return this.#tick(now);
+      case "peer-up":
+        return this.#peerUp(input.peer, input.role, now);
+      case "peer-down":
+        return this.#peerDown(input.peer, now);
+      case "message":
+        return this.#message(input.from, input.message, now);
+      case "bundle":
+        return this.#bundle(input, now);
+      case "source": {
+        const known = this.#known.get(input.run);
+        if (known !== undefined) known.source = input.problem === null ? "here" : "missing";
+        return this.#admitReady();
+      }
+      case "cancel":
+        if (this.#table.stage === "home") return this.#reign.cancel(input.run, input.by, input.question);
+        return this.#notHome(input.question);
+      case "use-invite":
+        if (this.#table.stage === "home")
+          return this.#reign.useInvite(input.nonce, input.peer, input.question);
+        return this.#notHome(input.question);
+      default:
+        return unreachable(input);
+    }
+  }
+
+  #tick(now: Now): void {
+    this.#perform(this.#table.tick(now.monotonicMs), now);
+    if (this.#table.stage === "home") {
+      this.#reign.tick(now);
+      this.#admitReady();
+    }
+    if (now.monotonicMs < this.#nextAntiEntropyMs) return;
+    this.#nextAntiEntropyMs = now.monotonicMs + limits.antiEntropyMs;
+    const controls = [...this.#linked].filter(([, role]) => role === "control").map(([peer]) => peer);
+    const peer = controls[this.#antiEntropyTurn % Math.max(1, controls.length)];
+    this.#antiEntropyTurn += 1;
+    if (peer !== undefined) this.#reconcile(peer);
+    for (const known of this.#known.values()) if (known.source === "missing") this.#askForSource(known, null);
+  }
+
+  #peerUp(peer: string, role: string, now: Now): void {
+    this.#linked.set(peer, role);
+    if (role !== "control" || !this.#peers.has(peer)) return;
+    this.#perform(this.#table.peerUp(peer), now);
+    this.#reconcile(peer);
+  }
+
+  #peerDown(peer: string, now: Now): void {
+    this.#linked.delete(peer);
+    for (const session of this.#leases.closePeer(peer)) this.#reign.dropSession(session);
+    if (this.#peers.has(peer)) this.#perform(this.#table.peerDown(peer, now.monotonicMs), now);
+  }
+
+  /** Anti-entropy: says what is here, and of which submissions it knows; the other side sends what is missing. */
+  #reconcile(peer: string): void {
+    this.#send(peer, { kind: "vector", heads: this.#history.heads() });
+    for (const [run, { submission }] of this.#known)
+      if (!this.#isAdmitted(run)) this.#send(peer, { kind: "announce", run, bundle: submission.digest });
+  }
+
+  #message(from: string, message: Message, now: Now): void {
+    switch (message.kind) {
+      case "prepare":
+      case "promise":
+      case "sync":
+      case "accept":
+      case "accepted":
+      case "gap":
+      case "nack":
+      case "heartbeat":
+        return this.#registerMessage(from, message, now);
+      case "session": {
+        const { session, labels, slots, held } = message;
+        const replaced = this.#leases.open(session, { peer: from, labels: new Set(labels), slots });
+        this.#send(from, this.#welcome());
+        if (this.#table.stage !== "home") return;
+        for (const lease of replaced) this.#reign.expire(lease, "lost");
+        return this.#renewed(from, { held, sentMs: 0 }, now);
+      }
+      case "pull":
+        return this.#table.stage === "home" ? this.#reign.pull(from, message) : this.#redirect(from);
+      case "renew":
+        return this.#table.stage === "home" ? this.#renewed(from, message, now) : this.#redirect(from);
+      case "release":
+        return this.#table.stage === "home"
+          ? this.#reign.release(from, message.leases)
+          : this.#redirect(from);
+      case "result":
+        return this.#table.stage === "home"
+          ? this.#result(from, message.envelope, now)
+          : this.#redirect(from);
+      case "output":
+        return this.#output(from, message);
+      case "announce":
+        return this.#announced(from, message.run, message.bundle);
+      case "events":
+        return this.#events(from, message.entries);
+      case "vector":
+        return this.#vector(from, message.heads);
+      case "hello":
+      case "welcome":
+      case "grant":
+      case "renewed":
+      case "ack":
+      case "revoke":
+      case "announced":
+        return this.#count("role", from);
+      default:
+        return unreachable(message);
+    }
+  }
+
+  #registerMessage(from: string, message: RegisterMessage, now: Now): void {
+    // A ballot speaks for its own peer alone: nobody prepares, syncs or accepts in another's name.
+    const proposes = message.kind === "prepare" || message.kind === "sync" || message.kind === "accept";
+    const impostor = (proposes || message.kind === "heartbeat") && message.ballot.peer !== from;
+    if (!this.#peers.has(from) || impostor) return this.#count("role", from);
+    this.#perform(this.#table.receive(from, message, now.monotonicMs), now);
+  }
+
+  #renewed(
+    from: string,
+    message: { readonly held: readonly LeaseRef[]; readonly sentMs: number },
+    now: Now,
+  ): void {
+    this.#leases.renew(from, message.held, now.monotonicMs);
+    const superseded = this.#reign.superseded(message.held);
+    this.#send(from, { kind: "renewed", sentMs: message.sentMs, superseded });
+  }
+
+  #result(from: string, envelope: Uint8Array, now: Now): void {
+    const opened = openEnvelope(envelope, { kind: "result", domain: this.#charter.domain }, this.#keys);
+    if (!opened.ok) return this.#count(opened.problem, from);
+    if (opened.value.envelope.signer !== from) return this.#count("stranger", from);
+    const result = parseSignedResult(opened.value.value);
+    if (!result.ok || envelope.length > limits.reportBytesMax * 2) return this.#count("malformed", from);
+    this.#reign.result(from, result.value, envelope, now);
+  }
+
+  #output(from: string, message: Extract<Message, { kind: "output" }>): void {
+    const { run, index, attempt, offset, bytes } = message;
+    const lease = this.#leases.get(run, index);
+    const plan = this.#known.get(run)?.submission.manifest.plan;
+    const step = plan?.steps[index]?.name;
+    // Only the holder of the lease is heard: a superseded worker's output is not the step's.
+    if (lease?.worker !== from || lease.attempt !== attempt || step === undefined) return;
+    this.#effects.push({ kind: "show-output", run, step, attempt, offset, bytes });
+  }
+
+  #announced(from: string, run: string, digest: string): void {
+    const known = this.#known.get(run);
+    if (this.#isAdmitted(run))
+      return this.#send(from, { kind: "announced", run, state: "admitted", reason: "" });
+    if (known !== undefined) {
+      known.announcers.add(from);
+      if (known.source !== "here") this.#askForSource(known, from);
+      return;
+    }
+    if (this.#asked.has(run) || this.#asked.size > limits.openRunsMax) return;
+    this.#asked.add(run);
+    this.#effects.push({ kind: "fetch-bundle", run, digest, from });
+  }
+
+  #bundle(input: Extract<ControlInput, { kind: "bundle" }>, now: Now): void {
+    this.#asked.delete(input.run);
+    if (input.bytes === null) return;
+    const already = this.#known.get(input.run);
+    const known = already ?? this.#know(input.bytes, input.from, now);
+    if (known === null) return;
+    const { run, digest } = known.submission;
+    if (input.from !== null) known.announcers.add(input.from);
+    if (already === undefined) {
+      const put: WriteOperation = { kind: "put", key: controlKeys.bundles + run, value: input.bytes };
+      this.#effects.push({ kind: "store", operations: [put] });
+      if (input.from === null) this.#spread({ kind: "announce", run, bundle: digest });
+    }
+    if (this.#table.stage === "home") this.#reign.adopt(known.submission, now);
+    this.#askForSource(known, input.from);
+  }
+
+  /** Checks a bundle and takes it up. Null: it was refused and counted. */
+  #know(bytes: Uint8Array, from: string | null, now: Now): Known | null {
+    const opened = openBundle(bytes, this.#charter, now.wallMs, this.#keys);
+    if (!opened.ok) {
+      this.#count(opened.problem.because, from);
+      return null;
+    }
+    const known: Known = { submission: opened.value, bytes, source: "missing", announcers: new Set() };
+    this.#known.set(opened.value.run, known);
+    return known;
+  }
+
+  #askForSource(known: Known, from: string | null): void {
+    if (known.source === "asked") return;
+    known.source = "asked";
+    const { run, manifest } = known.submission;
+    const [announcer] = known.announcers;
+    this.#effects.push({
+      kind: "fetch-source",
+      run,
+      source: manifest.source,
+      from: from ?? announcer ?? null,
+    });
+  }
+
+  #admitReady(): void {
+    if (this.#table.stage !== "home") return;
+    for (const [run, known] of this.#known)
+      if (known.source === "here" && !this.#isAdmitted(run)) this.#reign.admit(known.submission);
+  }
+
+  #isAdmitted(run: string): boolean {
+    return this.#table.value(runRegister(run)) !== null;
+  }
+
+  #admitted(submission: Submission): void {
+    const { run } = submission;
+    const message: Message = { kind: "announced", run, state: "admitted", reason: "" };
+    for (const peer of this.#known.get(run)?.announcers ?? []) this.#send(peer, message);
+  }
+
+  #events(from: string, entries: readonly Uint8Array[]): void {
+    for (const bytes of entries) {
+      const received = this.#history.receive(bytes, (author) => this.#peers.has(author));
+      if (received.kind === "refused") this.#count(received.because, from);
+      if (received.kind === "gap") {
+        this.#send(from, { kind: "vector", heads: this.#history.heads() });
+        return;
+      }
+      if (received.kind !== "kept") continue;
+      this.#effects.push({ kind: "store", operations: received.operations });
+      this.#effects.push({ kind: "recorded", events: received.entry.events });
+      this.#archiveClosed(received.entry.events);
+    }
+  }
+
+  /** A closed run is no longer kept at hand: its bundle goes to the archive. */
+  #archiveClosed(events: readonly Event[]): void {
+    for (const { kind, run } of events) {
+      const known = kind === "run-closed" ? this.#known.get(run) : undefined;
+      if (known === undefined) continue;
+      this.#known.delete(run);
+      const operations: WriteOperation[] = [
+        { kind: "put", key: controlKeys.archive + run, value: known.bytes },
+        { kind: "delete", key: controlKeys.bundles + run },
+      ];
+      this.#effects.push({ kind: "store", operations });
+    }
+  }
+
+  #vector(from: string, heads: Readonly<Record<string, number>>): void {
+    for (const { log, from: first, to: last } of this.#history.missingAt(heads)) {
+      const through = Math.min(last, first + limits.entriesPerAnswerMax - 1);
+      this.#effects.push({ kind: "send-entries", to: from, log, from: first, through });
+    }
+  }
+
+  /** Performs what the table asks and acts on what it decided. */
+  #perform(output: TableOutput<Ticket>, now: Now): void {
+    for (const effect of output.effects) this.#effects.push(effect);
+    this.#followReign(now);
+    for (const decision of output.decisions) this.#reign.decided(decision, now);
+  }
+
+  /** The reign begins or ends; workers are told who is home. */
+  #followReign(now: Now): void {
+    const isHome = this.#table.stage === "home";
+    if (isHome !== this.#wasHome) {
+      this.#wasHome = isHome;
+      if (isHome) {
+        const submissions = new Map([...this.#known].map(([run, known]) => [run, known.submission]));
+        for (const { run, bundle } of this.#reign.begin(this.#table.committedEntries(), submissions, now))
+          this.#effects.push({ kind: "fetch-bundle", run, digest: bundle, from: null });
+        this.#admitReady();
+      } else this.#reign.end();
+    }
+    if (this.#table.home === this.#toldHome) return;
+    this.#toldHome = this.#table.home;
+    this.#effects.push({ kind: "home-is", home: this.#toldHome });
+    for (const [peer, role] of this.#linked) if (role === "worker") this.#send(peer, this.#welcome());
+  }
+
+  #redirect(worker: string): void {
+    this.#send(worker, this.#welcome());
+  }
+
+  #welcome(): Message {
+    return { kind: "welcome", home: this.#table.home, leaseMs: this.#charter.leaseMs };
+  }
+
+  #notHome(question: number): void {
+    this.#effects.push({ kind: "answer", question, answer: { ok: false, reason: "not-home" } });
+  }
+
+  #reportIn(envelope: Uint8Array): StepReport | null {
+    const opened = openEnvelope(envelope, { kind: "result", domain: this.#charter.domain }, this.#keys);
+    return opened.ok ? (opened.value.value as SignedResult).report : null;
+  }
+
+  #note(event: Event): void {
+    const events = this.#noted.get(event.run);
+    if (events === undefined) this.#noted.set(event.run, [event]);
+    else events.push(event);
+  }
+
+  /** Writes what was noted into this peer's log: one signed entry a run and turn. */
+  #record(): void {
+    if (this.#noted.size === 0) return;
+    const noted = this.#noted;
+    this.#noted = new Map();
+    for (const [run, events] of noted) {
+      const { bytes, operations } = this.#history.append(run, events);
+      this.#effects.push({ kind: "store", operations }, { kind: "recorded", events });
+      this.#archiveClosed(events);
+      for (const peer of this.#peers)
+        if (this.#linked.has(peer)) this.#send(peer, { kind: "events", entries: [bytes] });
+    }
+  }
+
+  #spread(message: Message): void {
+    this.#effects.push({ kind: "publish", message });
+    for (const [peer, role] of this.#linked) if (role === "control") this.#send(peer, message);
+  }
+
+  #send(to: string, message: Message): void {
+    this.#effects.push({ kind: "send", to, message });
+  }
+
+  #count(because: RefusedBecause, from: string | null): void {
+    this.#effects.push({ kind: "count-refused", because, from });
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * What a core is told (inputs) and what it asks for (effects).
+ *
+ * The loop performs the effects of one input in their order: what is stored is durable before anything after it
+ * is sent, recorded or answered.
+ */
+
+import type { RefusedBecause } from "../../protocol/envelope.ts";
+import type { Event } from "../../protocol/events.ts";
+import type { Role } from "../../protocol/membership.ts";
+import type { Message } from "../../protocol/messages.ts";
+import type { Assignment, StopCause, WriteOperation } from "../ports.ts";
+import type { StepReport } from "../../protocol/report.ts";
+import type { Source } from "../../protocol/manifest.ts";
+
+export type Now = { readonly monotonicMs: number; readonly wallMs: number };
+
+/** Told to every core. */
+export type SharedInput =
+  | { readonly kind: "tick" }
+  | { readonly kind: "peer-up"; readonly peer: string; readonly role: Role }
+  | { readonly kind: "peer-down"; readonly peer: string }
+  | { readonly kind: "message"; readonly from: string; readonly message: Message }
+  /** A bundle that was asked for or submitted here; `bytes` null: nobody had it. */
+  | {
+      readonly kind: "bundle";
+      readonly run: string;
+      readonly digest: string;
+      readonly from: string | null;
+      readonly bytes: Uint8Array | null;
+    };
+
+export type ControlInput =
+  | SharedInput
+  /** The files of a run's source are here, or cannot be had now. */
+  | { readonly kind: "source"; readonly run: string; readonly problem: string | null }
+  | { readonly kind: "cancel"; readonly run: string; readonly by: string; readonly question: number }
+  | { readonly kind: "use-invite"; readonly nonce: string; readonly peer: string; readonly question: number };
+
+export type WorkerInput =
+  | SharedInput
+  | {
+      readonly kind: "step-output";
+      readonly assignment: string;
+      readonly offset: number;
+      readonly bytes: Uint8Array;
+    }
+  | { readonly kind: "step-ended"; readonly assignment: string; readonly report: StepReport }
+  /** The report's blobs are safe with the control peers, or not yet. */
+  | { readonly kind: "kept"; readonly assignment: string }
+  | { readonly kind: "stop" };
+
+export type Answer =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly reason: "no-such-run" | "closed" | "taken" | "not-home" };
+
+export type SharedEffect =
+  | { readonly kind: "store"; readonly operations: readonly WriteOperation[] }
+  | { readonly kind: "send"; readonly to: string; readonly message: Message }
+  | { readonly kind: "publish"; readonly message: Message }
+  | {
+      readonly kind: "fetch-bundle";
+      readonly run: string;
+      readonly digest: string;
+      readonly from: string | null;
+    }
+  | { readonly kind: "count-refused"; readonly because: RefusedBecause; readonly from: string | null };
+
+export type ControlEffect =
+  | SharedEffect
+  | {
+      readonly kind: "fetch-source";
+      readonly run: string;
+      readonly source: Source;
+      readonly from: string | null;
+    }
+  /** Events are now history: views and watchers are told. */
+  | { readonly kind: "recorded"; readonly events: readonly Event[] }
+  | {
+      readonly kind: "show-output";
+      readonly run: string;
+      readonly step: string;
+      readonly attempt: number;
+      readonly offset: number;
+      readonly bytes: Uint8Array;
+    }
+  | {
+      readonly kind: "send-entries";
+      readonly to: string;
+      readonly log: string;
+      readonly from: number;
+      readonly through: number;
+    }
+  | { readonly kind: "home-is"; readonly home: string | null }
+  | { readonly kind: "answer"; readonly question: number; readonly answer: Answer };
+
+export type WorkerEffect =
+  | SharedEffect
+  | { readonly kind: "start-step"; readonly assignment: Assignment }
+  | { readonly kind: "stop-step"; readonly assignment: string; readonly cause: StopCause }
+  /** Bring the report's blobs to the control peers before the result is told. */
+  | { readonly kind: "keep-blobs"; readonly assignment: string; readonly report: StepReport }
+  | { readonly kind: "stopped" };

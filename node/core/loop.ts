@@ -1,0 +1,116 @@
+/**
+ * The loop: takes one input at a time, lets the core decide, performs what it asks for, in order.
+ *
+ * Durable first, audible second: an effect is performed only after everything that was to be stored before it is
+ * synced. While a sync is under way further inputs are decided and what they store gathers for the next one (group
+ * commit). A storage that fails stops the loop: nothing is said that might not be true after a restart.
+ */
+
+import type { Clock, Storage, Timer, WriteOperation } from "../ports.ts";
+import type { Now } from "./effects.ts";
+
+type Stores = { readonly kind: "store"; readonly operations: readonly WriteOperation[] };
+
+export type LoopOptions<Input, Effect extends { readonly kind: string }> = {
+  readonly decide: (input: Input, now: Now) => readonly (Effect | Stores)[];
+  /** Performs everything but `store`. Must not throw. */
+  readonly perform: (effect: Exclude<Effect, Stores>) => void;
+  readonly clock: Clock;
+  readonly storage: Storage;
+  readonly tick: { readonly input: Input; readonly everyMs: number };
+  /** Told once, when storage failed and the loop has stopped. */
+  readonly failed: (cause: unknown) => void;
+};
+
+export class Loop<Input, Effect extends { readonly kind: string }> {
+  readonly #options: LoopOptions<Input, Effect>;
+  #inputs: Input[] = [];
+  #effects: (Effect | Stores)[] = [];
+  #deciding = false;
+  #performing = false;
+  #stopped = false;
+  #timer: Timer | null = null;
+  #idle: (() => void)[] = [];
+
+  constructor(options: LoopOptions<Input, Effect>) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.post(this.#options.tick.input);
+    this.#timer = this.#options.clock.setTimer(this.#options.tick.everyMs, () => {
+      if (!this.#stopped) this.start();
+    });
+  }
+
+  post(input: Input): void {
+    if (this.#stopped) return;
+    this.#inputs.push(input);
+    if (!this.#deciding) this.#decideAll();
+  }
+
+  /** Stops taking inputs and resolves when what was decided has been performed. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    if (this.#performing) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  #decideAll(): void {
+    this.#deciding = true;
+    for (let input = this.#inputs.shift(); input !== undefined; input = this.#inputs.shift()) {
+      const { clock } = this.#options;
+      const now = { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };
+      this.#effects.push(...this.#options.decide(input, now));
+    }
+    this.#deciding = false;
+    if (!this.#performing && this.#effects.length > 0) this.#perform();
+  }
+
+  #perform(): void {
+    this.#performing = true;
+    this.#performAll().then(
+      () => this.#becomeIdle(),
+      (cause: unknown) => {
+        this.#stopped = true;
+        this.#timer?.cancel();
+        this.#becomeIdle();
+        this.#options.failed(cause);
+      },
+    );
+  }
+
+  async #performAll(): Promise<void> {
+    while (this.#effects.length > 0) {
+      const group = this.#effects;
+      this.#effects = [];
+      const operations: WriteOperation[] = [];
+      // What comes before the first store depends on nothing new: it is performed at once.
+      let next = 0;
+      while (next < group.length && this.#tryPerform(group[next])) next += 1;
+      for (const effect of group) if (isStore(effect)) operations.push(...effect.operations);
+      if (operations.length > 0) {
+        await this.#options.storage.write(operations);
+        await this.#options.storage.sync();
+      }
+      for (; next < group.length; next += 1) this.#tryPerform(group[next]);
+    }
+  }
+
+  /** False, and nothing done, for an effect that stores. */
+  #tryPerform(effect: Effect | Stores | undefined): boolean {
+    if (effect === undefined || isStore(effect)) return false;
+    this.#options.perform(effect as Exclude<Effect, Stores>);
+    return true;
+  }
+
+  #becomeIdle(): void {
+    this.#performing = false;
+    if (this.#effects.length > 0 && !this.#stopped) return this.#perform();
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+}
+
+function isStore(effect: { readonly kind: string }): effect is Stores {
+  return effect.kind === "store";
+}

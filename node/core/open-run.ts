@@ -1,0 +1,202 @@
+/**
+ * One open run as its home sees it: which steps may be claimed, which wait, which are over.
+ *
+ *   blocked --every need met--> ready --claim proposed--> claiming --granted--> leased --> done
+ *      |                          ^                          |                    |
+ *      +--a need cannot be met    +------- refused ----------+---- tried again ---+
+ *      v
+ *     done (skipped)
+ *
+ * A pure function of the plan and the registers, so a new home rebuilds it after a take-over.
+ */
+
+import { assert } from "../../protocol/errors.ts";
+import { limits } from "../../protocol/limits.ts";
+import type { Submission } from "../../protocol/manifest.ts";
+import type { Outcome, PlannedStep } from "../../protocol/plan.ts";
+import type { PastAttempt, RunOutcome, StepValue } from "../../protocol/registers/registers.ts";
+import type { OutputReference } from "../../protocol/report.ts";
+
+export type StepPhase = "blocked" | "ready" | "claiming" | "leased" | "done";
+
+export type Skip = { readonly index: number; readonly reason: string };
+
+type StepState = {
+  phase: StepPhase;
+  outcome: Outcome | null;
+  token: number;
+  outputs: readonly OutputReference[];
+};
+
+export class OpenRun {
+  readonly submission: Submission;
+  cancelled = false;
+  /** True while the closing of the run is being decided. */
+  closing = false;
+  readonly #steps: readonly PlannedStep[];
+  readonly #states: StepState[];
+  readonly #indexOf: ReadonlyMap<string, number>;
+  readonly #dependents: readonly number[][];
+  #left: number;
+
+  constructor(submission: Submission) {
+    this.submission = submission;
+    this.#steps = submission.manifest.plan.steps;
+    this.#indexOf = new Map(this.#steps.map(({ name }, index) => [name, index]));
+    this.#states = this.#steps.map(() => ({ phase: "blocked", outcome: null, token: 0, outputs: [] }));
+    this.#dependents = this.#steps.map(() => []);
+    this.#left = this.#steps.length;
+    for (const [index, step] of this.#steps.entries())
+      for (const need of step.needs) this.#dependents[this.indexOf(need.step)]?.push(index);
+  }
+
+  /** The steps that can be told apart from the plan alone: what is ready at once, what is left out. */
+  begin(): { readonly ready: number[]; readonly skipped: Skip[] } {
+    const changes = { ready: [] as number[], skipped: [] as Skip[] };
+    for (const [index, step] of this.#steps.entries()) {
+      if (step.included) continue;
+      changes.skipped.push({ index, reason: step.reason });
+      this.#end(index, "skipped");
+    }
+    for (let index = 0; index < this.#steps.length; index += 1) this.#release(index, changes);
+    return changes;
+  }
+
+  get stepCount(): number {
+    return this.#steps.length;
+  }
+
+  step(index: number): PlannedStep {
+    const step = this.#steps[index];
+    assert(step !== undefined, `run ${this.submission.run} has a step ${index}`);
+    return step;
+  }
+
+  has(index: number): boolean {
+    return index < this.#steps.length;
+  }
+
+  indexOf(name: string): number {
+    const index = this.#indexOf.get(name);
+    assert(index !== undefined, `the plan has a step ${name}`);
+    return index;
+  }
+
+  phase(index: number): StepPhase {
+    return this.#state(index).phase;
+  }
+
+  token(index: number): number {
+    return this.#state(index).token;
+  }
+
+  setPhase(index: number, phase: Exclude<StepPhase, "done">): void {
+    this.#state(index).phase = phase;
+  }
+
+  /** Steps that were granted and are not over. */
+  leased(): number[] {
+    return [...this.#states.keys()].filter((index) => this.#states[index]?.phase === "leased");
+  }
+
+  /** True when nothing is left that could run. */
+  get over(): boolean {
+    if (this.#left === 0) return true;
+    return this.cancelled && !this.#states.some(({ phase }) => phase === "leased" || phase === "claiming");
+  }
+
+  get outcome(): RunOutcome {
+    if (this.cancelled) return "cancelled";
+    const failed = this.#states.some(({ outcome }) => outcome === "failed" || outcome === "timed-out");
+    return failed ? "failed" : "passed";
+  }
+
+  /** Takes the register's newest value. Returns what became ready or skipped by it. */
+  apply(
+    index: number,
+    value: StepValue,
+    outputs: readonly OutputReference[],
+  ): { readonly ready: number[]; readonly skipped: Skip[] } {
+    const changes = { ready: [] as number[], skipped: [] as Skip[] };
+    const state = this.#state(index);
+    state.token = value.token;
+    if (value.state === "leased") {
+      state.phase = "leased";
+    } else if (value.state === "queued") {
+      state.phase = "ready";
+      changes.ready.push(index);
+    } else if (state.phase !== "done") {
+      state.outputs = outputs;
+      this.#end(index, value.outcome);
+      for (const dependent of this.#dependents[index] ?? []) this.#release(dependent, changes);
+    }
+    return changes;
+  }
+
+  /** The trees that the step's declared inputs stand for; empty for an output that was never made. */
+  inputsOf(index: number): { name: string; tree: string }[] {
+    return this.step(index).inputs.flatMap(({ name, step, output }) => {
+      const made = this.#state(this.indexOf(step)).outputs.find((candidate) => candidate.name === output);
+      return made === undefined ? [] : [{ name, tree: made.tree }];
+    });
+  }
+
+  /** True when the step gets another attempt after one that ended for `cause`. */
+  triesAgain(
+    index: number,
+    past: readonly PastAttempt[],
+    cause: "lost" | "released" | "timed-out" | "failed",
+  ): boolean {
+    if (this.cancelled || past.length + 1 >= limits.attemptsMax) return false;
+    if (cause === "released") return true;
+    const { attemptsMax, on } = this.step(index).retry;
+    const used = past.filter((attempt) => attempt.cause !== "released").length + 1;
+    return used < attemptsMax && on.includes(cause);
+  }
+
+  #release(index: number, changes: { ready: number[]; skipped: Skip[] }): void {
+    const work = [index];
+    for (let next = work.pop(); next !== undefined; next = work.pop()) {
+      const state = this.#state(next);
+      if (state.phase !== "blocked") continue;
+      const unmet = this.#unmetNeed(next);
+      if (unmet === "waiting") continue;
+      if (unmet === null) {
+        state.phase = "ready";
+        changes.ready.push(next);
+        continue;
+      }
+      changes.skipped.push({ index: next, reason: unmet.reason });
+      this.#end(next, "skipped");
+      work.push(...(this.#dependents[next] ?? []));
+    }
+  }
+
+  /** Null when every need is met, "waiting" when it is too early to say, or why the step can never run. */
+  #unmetNeed(index: number): { readonly reason: string } | "waiting" | null {
+    let waiting = false;
+    for (const need of this.step(index).needs) {
+      const { outcome } = this.#state(this.indexOf(need.step));
+      if (outcome === null) waiting = true;
+      else if (!need.outcomes.includes(outcome)) return { reason: `${need.step} ${endedAs(outcome)}` };
+    }
+    return waiting ? "waiting" : null;
+  }
+
+  #end(index: number, outcome: Outcome): void {
+    const state = this.#state(index);
+    state.phase = "done";
+    state.outcome = outcome;
+    this.#left -= 1;
+  }
+
+  #state(index: number): StepState {
+    const state = this.#states[index];
+    assert(state !== undefined, `run ${this.submission.run} has a step ${index}`);
+    return state;
+  }
+}
+
+function endedAs(outcome: Outcome): string {
+  return outcome === "skipped" || outcome === "cancelled" ? `was ${outcome}` : outcome.replace("-", " ");
+}

@@ -1,0 +1,504 @@
+/**
+ * What the home does: admits runs, pairs pulls with ready steps, watches leases, judges results, closes runs.
+ *
+ * It proposes to the register table and acts on what was decided, never on what it hopes for: a grant, an
+ * acknowledgement and an event follow the decision. All of its state is rebuilt from the registers when a reign begins.
+ */
+
+import { assert, unreachable } from "../../protocol/errors.ts";
+import type { AttemptCause, Event } from "../../protocol/events.ts";
+import { limits } from "../../protocol/limits.ts";
+import type { Submission } from "../../protocol/manifest.ts";
+import type {
+  GrantedLease,
+  LeaseRef,
+  Message,
+  SignedResult,
+  WorkerMessage,
+} from "../../protocol/messages.ts";
+import type { Decision } from "../../protocol/registers/home.ts";
+import {
+  type Command,
+  inviteRegister,
+  type PastAttempt,
+  type RegisterValue,
+  runRegister,
+  stepRegister,
+  type StepValue,
+} from "../../protocol/registers/registers.ts";
+import type { StepReport } from "../../protocol/report.ts";
+import type { Answer, Now } from "./effects.ts";
+import type { HeldLease, Leases } from "./leases.ts";
+import { OpenRun } from "./open-run.ts";
+import { type ParkedPull, ReadyQueue } from "./queue.ts";
+
+/** The claims of one pull: the grant goes out when the last of them is decided. */
+type Order = { readonly pull: ParkedPull; left: number; readonly leases: GrantedLease[] };
+
+export type Ticket =
+  | { readonly kind: "admit"; readonly submission: Submission }
+  | { readonly kind: "claim"; readonly run: string; readonly index: number; readonly order: Order }
+  | { readonly kind: "finish"; readonly from: string; readonly result: SignedResult }
+  | { readonly kind: "expire"; readonly lease: HeldLease; readonly cause: "lost" | "released" | "cancelled" }
+  | { readonly kind: "cancel"; readonly run: string; readonly by: string; readonly question: number }
+  | { readonly kind: "close"; readonly run: string }
+  | { readonly kind: "invite"; readonly question: number };
+
+export type ReignContext = {
+  propose(register: string, command: Command, ticket: Ticket): void;
+  send(to: string, message: Message): void;
+  note(event: Event): void;
+  answer(question: number, answer: Answer): void;
+  committed(register: string): RegisterValue | null;
+  /** Opens a result that is in a register: it was checked before it got there. */
+  reportIn(envelope: Uint8Array): StepReport | null;
+  admitted(submission: Submission): void;
+};
+
+const acceptedRemembered = 10_000;
+
+export class Reign {
+  readonly #context: ReignContext;
+  readonly #leases: Leases;
+  #runs = new Map<string, OpenRun>();
+  #queue = new ReadyQueue();
+  #admitting = new Set<string>();
+  /** Open runs whose plan is not here yet. */
+  #bodiless = new Map<string, { readonly bundle: string; readonly cancelled: boolean }>();
+  /** Results accepted lately, so that one sent again is a duplicate and not a late one. */
+  #accepted = new Set<string>();
+
+  constructor(context: ReignContext, leases: Leases) {
+    this.#context = context;
+    this.#leases = leases;
+  }
+
+  /** Takes over: every open run in the registers is this home's now. Returns the runs whose bundle it lacks. */
+  begin(
+    entries: Iterable<[string, RegisterValue]>,
+    known: ReadonlyMap<string, Submission>,
+    now: Now,
+  ): { readonly run: string; readonly bundle: string }[] {
+    this.end();
+    for (const [name, value] of entries) {
+      if (value.kind !== "run" || value.outcome !== null) continue;
+      const run = name.slice("run/".length);
+      const submission = known.get(run);
+      this.#bodiless.set(run, { bundle: value.envelope, cancelled: value.cancelled });
+      if (submission !== undefined) this.adopt(submission, now);
+    }
+    return [...this.#bodiless].map(([run, { bundle }]) => ({ run, bundle }));
+  }
+
+  end(): void {
+    this.#runs = new Map();
+    this.#queue = new ReadyQueue();
+    this.#admitting = new Set();
+    this.#bodiless = new Map();
+    this.#leases.clearHeld();
+  }
+
+  /** True while another run may be admitted. */
+  get hasRoom(): boolean {
+    return this.#runs.size < limits.openRunsMax && this.#queue.length < limits.queuedStepsMax;
+  }
+
+  isOpen(run: string): boolean {
+    return this.#runs.has(run) || this.#bodiless.has(run);
+  }
+
+  admit(submission: Submission): void {
+    const { run, manifestCid: manifest, digest: envelope } = submission;
+    if (this.isOpen(run) || this.#admitting.has(run) || !this.hasRoom) return;
+    this.#admitting.add(run);
+    this.#context.propose(
+      runRegister(run),
+      { kind: "admit", manifest, envelope },
+      { kind: "admit", submission },
+    );
+  }
+
+  /** The plan of an open run is here: its steps are rebuilt from their registers. */
+  adopt(submission: Submission, now: Now): void {
+    const found = this.#bodiless.get(submission.run);
+    if (found === undefined) return;
+    this.#bodiless.delete(submission.run);
+    const run = this.#open(submission, now);
+    run.cancelled = found.cancelled;
+    for (let index = 0; index < run.stepCount; index += 1) {
+      const value = this.#context.committed(stepRegister(submission.run, index));
+      if (value?.kind === "step") this.#restore(run, index, value, now);
+    }
+    this.#enqueueReady(run);
+    this.#settle(run);
+  }
+
+  pull(peer: string, message: Extract<WorkerMessage, { kind: "pull" }>): void {
+    const session = this.#leases.session(message.session);
+    if (session === undefined || session.peer !== peer || message.slots === 0) return;
+    const { session: id, nonce, slots } = message;
+    this.#queue.park({ peer, session: id, nonce, labels: session.labels, slots });
+  }
+
+  dropSession(session: string): void {
+    this.#queue.dropPull(session);
+  }
+
+  /** Pairs what waits with what is ready. Call after each input. */
+  serve(): void {
+    for (const { pull, steps } of this.#queue.match()) {
+      const claimable = steps.filter(({ run, index }) => {
+        const open = this.#runs.get(run);
+        return open !== undefined && !open.cancelled && open.phase(index) === "ready";
+      });
+      if (claimable.length === 0) {
+        this.#queue.park(pull);
+        continue;
+      }
+      const order: Order = { pull, left: claimable.length, leases: [] };
+      for (const { run, index } of claimable) {
+        this.#runs.get(run)?.setPhase(index, "claiming");
+        // One nonce a lease: a pull that takes several steps tells them apart by their registers.
+        const { peer: worker, session, nonce } = pull;
+        const ticket: Ticket = { kind: "claim", run, index, order };
+        this.#context.propose(stepRegister(run, index), { kind: "claim", worker, session, nonce }, ticket);
+      }
+    }
+  }
+
+  /** Which of these leases are no longer their holder's. */
+  superseded(held: readonly LeaseRef[]): LeaseRef[] {
+    return held.filter((ref) => {
+      if (this.#bodiless.has(ref.run)) return false;
+      const run = this.#runs.get(ref.run);
+      if (run === undefined) {
+        const register = this.#context.committed(runRegister(ref.run));
+        return register?.kind === "run" && register.outcome !== null;
+      }
+      return !run.has(ref.index) || run.token(ref.index) > ref.token || run.phase(ref.index) === "done";
+    });
+  }
+
+  result(from: string, result: SignedResult, envelope: Uint8Array, now: Now): void {
+    const lease: LeaseRef = { run: result.run, index: result.index, token: result.token };
+    const run = this.#runs.get(result.run);
+    if (run === undefined || !run.has(result.index)) {
+      if (!this.#bodiless.has(result.run)) this.#refuseResult(from, result, now);
+      return;
+    }
+    const value = this.#context.committed(stepRegister(lease.run, lease.index));
+    const past = value?.kind === "step" ? value.past : [];
+    const { outcome } = result.report;
+    const cause = causeOf(outcome);
+    const again = (cause === "failed" || cause === "timed-out") && run.triesAgain(lease.index, past, cause);
+    this.#context.propose(
+      stepRegister(lease.run, lease.index),
+      { kind: "finish", token: lease.token, worker: from, cause, outcome, report: envelope, again },
+      { kind: "finish", from, result },
+    );
+  }
+
+  /** The worker gives leases back. */
+  release(from: string, leases: readonly LeaseRef[]): void {
+    for (const ref of leases) {
+      const held = this.#leases.get(ref.run, ref.index);
+      if (held !== undefined && held.token === ref.token && held.worker === from)
+        this.expire(held, "released");
+    }
+  }
+
+  expire(lease: HeldLease, why: "lost" | "released"): void {
+    const run = this.#runs.get(lease.run);
+    if (run === undefined) return;
+    const cause = run.cancelled ? "cancelled" : why;
+    const value = this.#context.committed(stepRegister(lease.run, lease.index));
+    const past = value?.kind === "step" ? value.past : [];
+    const again = cause !== "cancelled" && run.triesAgain(lease.index, past, cause);
+    this.#context.propose(
+      stepRegister(lease.run, lease.index),
+      { kind: "expire", token: lease.token, cause, again },
+      { kind: "expire", lease, cause },
+    );
+  }
+
+  tick(now: Now): void {
+    for (const lease of this.#leases.expired(now.monotonicMs)) {
+      this.#leases.postpone(lease, now.monotonicMs);
+      this.expire(lease, "lost");
+    }
+  }
+
+  cancel(run: string, by: string, question: number): void {
+    this.#context.propose(runRegister(run), { kind: "cancel" }, { kind: "cancel", run, by, question });
+  }
+
+  useInvite(nonce: string, peer: string, question: number): void {
+    this.#context.propose(inviteRegister(nonce), { kind: "use-invite", peer }, { kind: "invite", question });
+  }
+
+  decided(decision: Decision<Ticket>, now: Now): void {
+    const { ticket } = decision;
+    switch (ticket.kind) {
+      case "admit":
+        this.#admitting.delete(ticket.submission.run);
+        if (decision.verdict === "changed") this.#opened(ticket.submission, now);
+        return;
+      case "claim":
+        return this.#claimed(ticket, decision, now);
+      case "finish":
+        return this.#finished(ticket, decision, now);
+      case "expire":
+        return this.#expired(ticket, decision, now);
+      case "cancel":
+        return this.#cancelled(ticket, decision, now);
+      case "close":
+        if (decision.verdict !== "changed" || decision.value.kind !== "run") return;
+        if (decision.value.outcome === null) return;
+        this.#context.note({
+          kind: "run-closed",
+          run: ticket.run,
+          timeMs: now.wallMs,
+          outcome: decision.value.outcome,
+        });
+        this.#runs.delete(ticket.run);
+        return;
+      case "invite": {
+        const mine = decision.verdict === "changed" || decision.reason === "duplicate";
+        this.#context.answer(ticket.question, mine ? { ok: true } : { ok: false, reason: "taken" });
+        return;
+      }
+      default:
+        return unreachable(ticket);
+    }
+  }
+
+  /** The run is the domain's: its first steps are offered. */
+  #opened(submission: Submission, now: Now): void {
+    const run = this.#open(submission, now);
+    this.#context.note({
+      kind: "run-admitted",
+      run: submission.run,
+      timeMs: now.wallMs,
+      manifest: submission.manifestCid,
+      plan: submission.planId,
+      pipeline: submission.manifest.plan.pipeline,
+      submitter: submission.submitter.peer,
+      steps: run.stepCount,
+    });
+    this.#enqueueReady(run);
+    this.#settle(run);
+  }
+
+  #open(submission: Submission, now: Now): OpenRun {
+    const run = new OpenRun(submission);
+    this.#runs.set(submission.run, run);
+    this.#context.admitted(submission);
+    this.#noteSkipped(run, run.begin().skipped, now);
+    return run;
+  }
+
+  #restore(run: OpenRun, index: number, value: StepValue, now: Now): void {
+    const report =
+      value.state === "done" && value.report !== null ? this.#context.reportIn(value.report) : null;
+    const { skipped } = run.apply(index, value, report?.outputs ?? []);
+    this.#noteSkipped(run, skipped, now);
+    for (const past of value.past) {
+      const last = past === value.past.at(-1) && value.state === "done";
+      this.#noteEnded(run, index, past, last, last ? report : null, now);
+    }
+    if (value.state !== "leased") return;
+    const { token, attempt, worker, session } = value;
+    this.#leases.grant({ run: run.submission.run, index, token, attempt, worker, session }, now.monotonicMs);
+    this.#noteStarted(run, { index, attempt, token, worker }, now);
+  }
+
+  #claimed(ticket: Extract<Ticket, { kind: "claim" }>, decision: Decision<Ticket>, now: Now): void {
+    const { run: id, index, order } = ticket;
+    const run = this.#runs.get(id);
+    order.left -= 1;
+    if (run !== undefined && decision.value?.kind === "step") {
+      run.apply(index, decision.value, []);
+      if (decision.value.state === "leased" && decision.verdict === "changed") {
+        const { token, attempt, worker, session } = decision.value;
+        this.#leases.grant({ run: id, index, token, attempt, worker, session }, now.monotonicMs);
+        this.#noteStarted(run, { index, attempt, token, worker }, now);
+        const inputs = run.inputsOf(index);
+        const bundle = run.submission.digest;
+        if (!run.cancelled) order.leases.push({ run: id, index, token, attempt, bundle, inputs });
+        else this.#expireNow(id, index);
+      }
+    }
+    if (order.left > 0) return;
+    const { peer, nonce } = order.pull;
+    if (order.leases.length > 0) this.#context.send(peer, { kind: "grant", nonce, leases: order.leases });
+    else this.#queue.park(order.pull);
+  }
+
+  #finished(ticket: Extract<Ticket, { kind: "finish" }>, decision: Decision<Ticket>, now: Now): void {
+    const { from, result } = ticket;
+    const { run: id, index, token } = result;
+    if (decision.verdict === "refused") {
+      if (decision.reason !== "duplicate") return this.#refuseResult(from, result, now);
+      return this.#context.send(from, {
+        kind: "ack",
+        lease: { run: id, index, token },
+        verdict: "duplicate",
+      });
+    }
+    this.#remember(result);
+    this.#leases.end(id, index);
+    this.#context.send(from, { kind: "ack", lease: { run: id, index, token }, verdict: "accepted" });
+    const run = this.#runs.get(id);
+    if (run === undefined || decision.value.kind !== "step") return;
+    this.#advance(run, index, decision.value, result.report, now);
+  }
+
+  #expired(ticket: Extract<Ticket, { kind: "expire" }>, decision: Decision<Ticket>, now: Now): void {
+    const { lease } = ticket;
+    const run = this.#runs.get(lease.run);
+    if (decision.verdict === "refused" || run === undefined || decision.value.kind !== "step") return;
+    this.#leases.end(lease.run, lease.index);
+    const { run: id, index, token } = lease;
+    const cause = run.cancelled ? "cancelled" : "superseded";
+    this.#context.send(lease.worker, { kind: "revoke", lease: { run: id, index, token }, cause });
+    this.#advance(run, index, decision.value, null, now);
+  }
+
+  #cancelled(ticket: Extract<Ticket, { kind: "cancel" }>, decision: Decision<Ticket>, now: Now): void {
+    const { question, run: id, by } = ticket;
+    if (decision.verdict === "refused") {
+      const reason = decision.reason === "absent" ? "no-such-run" : "closed";
+      this.#context.answer(question, decision.reason === "duplicate" ? { ok: true } : { ok: false, reason });
+      return;
+    }
+    this.#context.answer(question, { ok: true });
+    this.#context.note({ kind: "cancel-requested", run: id, timeMs: now.wallMs, by });
+    const run = this.#runs.get(id);
+    if (run === undefined) return;
+    run.cancelled = true;
+    for (const index of run.leased()) {
+      const lease = this.#leases.get(id, index);
+      if (lease === undefined) continue;
+      const { token } = lease;
+      this.#context.send(lease.worker, {
+        kind: "revoke",
+        lease: { run: id, index, token },
+        cause: "cancelled",
+      });
+    }
+    this.#settle(run);
+  }
+
+  /** A step's register moved on: events, dependants, and the run's end follow. */
+  #advance(run: OpenRun, index: number, value: StepValue, report: StepReport | null, now: Now): void {
+    const ended = value.past.at(-1);
+    assert(ended !== undefined, "an ended attempt is in the past of its step");
+    this.#noteEnded(run, index, ended, value.state === "done", report, now);
+    const { ready, skipped } = run.apply(index, value, report?.outputs ?? []);
+    this.#noteSkipped(run, skipped, now);
+    for (const next of ready)
+      this.#queue.push({ run: run.submission.run, index: next }, run.step(next).labels);
+    this.#settle(run);
+  }
+
+  #expireNow(run: string, index: number): void {
+    const lease = this.#leases.get(run, index);
+    if (lease !== undefined) this.expire(lease, "released");
+  }
+
+  #enqueueReady(run: OpenRun): void {
+    for (let index = 0; index < run.stepCount; index += 1)
+      if (run.phase(index) === "ready")
+        this.#queue.push({ run: run.submission.run, index }, run.step(index).labels);
+  }
+
+  #settle(run: OpenRun): void {
+    if (!run.over || run.closing) return;
+    run.closing = true;
+    const id = run.submission.run;
+    this.#context.propose(
+      runRegister(id),
+      { kind: "close", outcome: run.outcome },
+      { kind: "close", run: id },
+    );
+  }
+
+  /** The token is not the newest any more: the result is recorded and cannot win. */
+  #refuseResult(from: string, result: SignedResult, now: Now): void {
+    const { run: id, index, token, attempt, report } = result;
+    const lease = { run: id, index, token };
+    if (this.#accepted.has(acceptedKey(lease)))
+      return this.#context.send(from, { kind: "ack", lease, verdict: "duplicate" });
+    this.#context.send(from, { kind: "ack", lease, verdict: "stale" });
+    const step = result.step;
+    const { outcome } = report;
+    this.#context.note({
+      kind: "result-refused",
+      run: id,
+      timeMs: now.wallMs,
+      step,
+      attempt,
+      token,
+      worker: from,
+      outcome,
+    });
+  }
+
+  #remember(lease: LeaseRef): void {
+    this.#accepted.add(acceptedKey(lease));
+    if (this.#accepted.size <= acceptedRemembered) return;
+    for (const oldest of this.#accepted) {
+      this.#accepted.delete(oldest);
+      break;
+    }
+  }
+
+  #noteStarted(
+    run: OpenRun,
+    lease: {
+      readonly index: number;
+      readonly attempt: number;
+      readonly token: number;
+      readonly worker: string;
+    },
+    now: Now,
+  ): void {
+    const { index, ...rest } = lease;
+    const step = run.step(index).name;
+    this.#context.note({
+      kind: "attempt-started",
+      run: run.submission.run,
+      timeMs: now.wallMs,
+      step,
+      ...rest,
+    });
+  }
+
+  #noteEnded(
+    run: OpenRun,
+    index: number,
+    past: PastAttempt,
+    final: boolean,
+    report: StepReport | null,
+    now: Now,
+  ): void {
+    const step = run.step(index).name;
+    const { run: id } = run.submission;
+    this.#context.note({ kind: "attempt-ended", run: id, timeMs: now.wallMs, step, ...past, final, report });
+  }
+
+  #noteSkipped(run: OpenRun, skipped: readonly { index: number; reason: string }[], now: Now): void {
+    for (const { index, reason } of skipped) {
+      const step = run.step(index).name;
+      this.#context.note({ kind: "step-skipped", run: run.submission.run, timeMs: now.wallMs, step, reason });
+    }
+  }
+}
+
+function acceptedKey({ run, index, token }: LeaseRef): string {
+  return `${run}/${index}/${token}`;
+}
+
+function causeOf(outcome: StepReport["outcome"]): AttemptCause {
+  return outcome === "passed" ? "finished" : outcome;
+}

@@ -1,0 +1,453 @@
+/**
+ * A worker's decisions: what it pulls, which leases it holds, when it starts, stops and reports steps.
+ *
+ *   granted --bundle is here--> queued --free slot--> running --ended--> keeping --blobs kept--> reported --ack--> gone
+ *               |                 |                     |
+ *               +--- refused -----+---- revoked: given back or stopped
+ *
+ * It decides nothing about runs: it asks the home for work and tells it what happened. What it executes is what the
+ * submitter signed; it checks that itself. Past its deadline an exclusive step is stopped; any other goes on, since
+ * its result counts only if nobody was given a newer token.
+ */
+
+import { type RefusedBecause, sealEnvelope, type Signer, type Verifier } from "../../protocol/envelope.ts";
+import { unreachable } from "../../protocol/errors.ts";
+import { limits } from "../../protocol/limits.ts";
+import { openBundle, type Submission } from "../../protocol/manifest.ts";
+import type { Charter } from "../../protocol/membership.ts";
+import type { GrantedLease, LeaseRef, Message, SignedResult } from "../../protocol/messages.ts";
+import type { StepReport } from "../../protocol/report.ts";
+import type { Assignment, Random, StoredEntry, WriteOperation } from "../ports.ts";
+import type { Now, WorkerEffect, WorkerInput } from "./effects.ts";
+import { workerDeadlineMs } from "./leases.ts";
+
+export const workerKeys = {
+  /** `pending/<run>` -> a bundle that was submitted here and is not admitted yet */
+  pending: "pending/",
+} as const;
+
+export type WorkerOptions = {
+  readonly charter: Charter;
+  readonly keys: Signer & Verifier;
+  readonly incarnation: string;
+  readonly labels: readonly string[];
+  readonly slots: number;
+  readonly random: Pick<Random, "integer">;
+  /** Every entry under `workerKeys.pending`. */
+  readonly stored: readonly StoredEntry[];
+};
+
+type Held = {
+  readonly id: string;
+  readonly lease: GrantedLease;
+  phase: "granted" | "queued" | "running" | "keeping" | "reported";
+  /** Monotonic; null until a renewal was answered. */
+  deadlineMs: number | null;
+  startedMs: number;
+  /** True when the lease is to be given back rather than reported: this worker is stopping. */
+  givingBack: boolean;
+  report: StepReport | null;
+};
+
+export class WorkerCore {
+  readonly #options: WorkerOptions;
+  readonly #session: string;
+  readonly #controls: ReadonlySet<string>;
+  readonly #linked = new Set<string>();
+  readonly #bundles = new Map<string, Submission>();
+  readonly #asked = new Set<string>();
+  readonly #held = new Map<string, Held>();
+  /** Submitted here and not admitted yet: run -> digest of the bundle. */
+  readonly #pending = new Map<string, string>();
+  #effects: WorkerEffect[] = [];
+  #home: string | null = null;
+  #hadHome = false;
+  #leaseMs: number;
+  #pulls = 0;
+  #openPull: string | null = null;
+  #pullAtMs = 0;
+  #renewAtMs = 0;
+  #stepMsAverage = 1_000;
+  #stopping = false;
+  #clockGapMs: number | null = null;
+
+  constructor(options: WorkerOptions, now: Now) {
+    this.#options = options;
+    this.#session = `${options.incarnation}:1`;
+    this.#controls = new Set(options.charter.controls.map(({ peer }) => peer));
+    this.#leaseMs = options.charter.leaseMs;
+    for (const [key, bytes] of options.stored) {
+      const opened = openBundle(bytes, options.charter, now.wallMs, options.keys);
+      if (opened.ok) this.#pending.set(key.slice(workerKeys.pending.length), opened.value.digest);
+    }
+  }
+
+  decide(input: WorkerInput, now: Now): readonly WorkerEffect[] {
+    this.#take(input, now);
+    this.#startQueued(now);
+    this.#pull(now);
+    if (this.#stopping && this.#held.size === 0) this.#effects.push({ kind: "stopped" });
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  #take(input: WorkerInput, now: Now): void {
+    switch (input.kind) {
+      case "tick":
+        return this.#tick(now);
+      case "peer-up":
+        return this.#peerUp(input.peer, input.role);
+      case "peer-down":
+        this.#linked.delete(input.peer);
+        if (input.peer === this.#home) this.#loseHome();
+        return;
+      case "message":
+        return this.#message(input.from, input.message, now);
+      case "bundle":
+        return this.#bundle(input, now);
+      case "step-output":
+        return this.#output(input.assignment, input.offset, input.bytes);
+      case "step-ended":
+        return this.#ended(input.assignment, input.report, now);
+      case "kept":
+        return this.#report(input.assignment);
+      case "stop":
+        return this.#stop();
+      default:
+        return unreachable(input);
+    }
+  }
+
+  #tick(now: Now): void {
+    this.#watchClocks(now);
+    for (const held of this.#held.values()) {
+      const past = held.deadlineMs !== null && now.monotonicMs > held.deadlineMs;
+      if (past && held.phase === "running" && this.#isExclusive(held))
+        this.#effects.push({ kind: "stop-step", assignment: held.id, cause: "lease-ended" });
+    }
+    if (this.#home !== null && this.#held.size > 0 && now.monotonicMs >= this.#renewAtMs) this.#renew(now);
+  }
+
+  /** The two clocks drift apart when the machine was suspended: exclusive steps may have lost their lease. */
+  #watchClocks(now: Now): void {
+    const gapMs = now.wallMs - now.monotonicMs;
+    const driftMs = this.#clockGapMs === null ? 0 : Math.abs(gapMs - this.#clockGapMs);
+    this.#clockGapMs = gapMs;
+    if (driftMs <= limits.suspendMsMax) return;
+    for (const held of this.#held.values())
+      if (held.phase === "running" && this.#isExclusive(held))
+        this.#effects.push({ kind: "stop-step", assignment: held.id, cause: "lease-ended" });
+  }
+
+  #peerUp(peer: string, role: string): void {
+    if (role !== "control" || !this.#controls.has(peer)) return;
+    this.#linked.add(peer);
+    const { labels, slots } = this.#options;
+    this.#send(peer, { kind: "session", session: this.#session, labels, slots, held: this.#leases() });
+    for (const [run, bundle] of this.#pending) this.#send(peer, { kind: "announce", run, bundle });
+  }
+
+  #message(from: string, message: Message, now: Now): void {
+    if (!this.#controls.has(from)) return this.#count("role", from);
+    switch (message.kind) {
+      case "welcome":
+        if (from === this.#home && message.home !== from) this.#loseHome();
+        return this.#welcome(message, now);
+      case "grant":
+        return this.#grant(message, now);
+      case "renewed":
+        return this.#renewed(message);
+      case "ack":
+        return this.#acknowledged(message.lease);
+      case "revoke":
+        return this.#revoke(message.lease, message.cause);
+      case "announced":
+        if (!this.#pending.delete(message.run)) return;
+        return this.#store([{ kind: "delete", key: workerKeys.pending + message.run }]);
+      case "prepare":
+      case "promise":
+      case "sync":
+      case "accept":
+      case "accepted":
+      case "gap":
+      case "nack":
+      case "heartbeat":
+      case "session":
+      case "pull":
+      case "renew":
+      case "result":
+      case "release":
+      case "output":
+      case "hello":
+      case "announce":
+      case "events":
+      case "vector":
+        return this.#count("role", from);
+      default:
+        return unreachable(message);
+    }
+  }
+
+  #welcome(message: Extract<Message, { kind: "welcome" }>, now: Now): void {
+    this.#leaseMs = message.leaseMs;
+    if (message.home === null || !this.#linked.has(message.home) || message.home === this.#home) return;
+    this.#home = message.home;
+    this.#openPull = null;
+    // After a take-over all workers pull again: spread over half a second.
+    const jitterMs = this.#hadHome ? this.#options.random.integer(limits.pullJitterMsMax) : 0;
+    this.#pullAtMs = now.monotonicMs + jitterMs;
+    this.#hadHome = true;
+    if (this.#held.size > 0) this.#renew(now);
+    for (const held of this.#held.values()) if (held.phase === "reported") this.#sendResult(held);
+  }
+
+  #loseHome(): void {
+    this.#home = null;
+    this.#openPull = null;
+  }
+
+  #pull(now: Now): void {
+    if (this.#home === null || this.#openPull !== null || this.#stopping) return;
+    if (now.monotonicMs < this.#pullAtMs) return;
+    const slots = this.#options.slots + this.#prefetch() - this.#busy();
+    if (slots <= 0) return;
+    this.#pulls += 1;
+    this.#openPull = `${this.#session}/${this.#pulls}`;
+    const message = {
+      session: this.#session,
+      nonce: this.#openPull,
+      slots: Math.min(slots, limits.pullSlotsMax),
+    };
+    this.#send(this.#home, { kind: "pull", ...message });
+  }
+
+  /** Very short steps are asked for ahead, so that a slot never waits for a round; long ones never are. */
+  #prefetch(): number {
+    const ahead = Math.floor(limits.prefetchMs / Math.max(1, this.#stepMsAverage)) * this.#options.slots;
+    return Math.min(limits.prefetchStepsMax, ahead);
+  }
+
+  #busy(): number {
+    let busy = 0;
+    for (const { phase } of this.#held.values()) if (phase !== "keeping" && phase !== "reported") busy += 1;
+    return busy;
+  }
+
+  #grant(message: Extract<Message, { kind: "grant" }>, now: Now): void {
+    if (message.nonce === this.#openPull) this.#openPull = null;
+    for (const lease of message.leases) {
+      const id = `${lease.run}-${lease.index}-${lease.attempt}`;
+      if (this.#held.has(id)) continue;
+      const { monotonicMs: startedMs } = now;
+      this.#held.set(id, {
+        id,
+        lease,
+        phase: "granted",
+        deadlineMs: null,
+        startedMs,
+        givingBack: false,
+        report: null,
+      });
+      if (this.#stopping) this.#giveBack(lease);
+      else if (this.#bundles.has(lease.bundle)) this.#ready(lease);
+      else if (!this.#asked.has(lease.bundle)) {
+        this.#asked.add(lease.bundle);
+        this.#effects.push({ kind: "fetch-bundle", run: lease.run, digest: lease.bundle, from: null });
+      }
+    }
+    // The lease counts from a message that this worker sent: an exclusive step waits for the answer to this one.
+    if (message.leases.some((lease) => this.#exclusive(lease) !== false)) this.#renew(now);
+  }
+
+  #ready(lease: GrantedLease): void {
+    for (const held of this.#held.values())
+      if (held.lease.bundle === lease.bundle && held.phase === "granted") held.phase = "queued";
+  }
+
+  #bundle(input: Extract<WorkerInput, { kind: "bundle" }>, now: Now): void {
+    this.#asked.delete(input.digest);
+    const { charter, keys } = this.#options;
+    const opened = input.bytes === null ? null : openBundle(input.bytes, charter, now.wallMs, keys);
+    if (opened !== null && !opened.ok) this.#count(opened.problem.because, input.from);
+    const waiting = [...this.#held.values()].filter(
+      ({ lease, phase }) => lease.bundle === input.digest && phase === "granted",
+    );
+    if (opened === null || !opened.ok || opened.value.run !== input.run) {
+      for (const { lease } of waiting) this.#giveBack(lease);
+      return;
+    }
+    if (input.from === null && input.bytes !== null && waiting.length === 0) {
+      this.#submitted(opened.value, input.bytes);
+      return;
+    }
+    this.#bundles.set(input.digest, opened.value);
+    this.#forgetOldBundles();
+    for (const held of waiting) {
+      held.phase = "queued";
+      if (this.#isExclusive(held)) this.#renew(now);
+    }
+  }
+
+  /** A person submitted through this worker: it is announced until a home has admitted it. */
+  #submitted(submission: Submission, bytes: Uint8Array): void {
+    const { run, digest } = submission;
+    if (this.#pending.has(run)) return;
+    this.#pending.set(run, digest);
+    this.#store([{ kind: "put", key: workerKeys.pending + run, value: bytes }]);
+    const message: Message = { kind: "announce", run, bundle: digest };
+    this.#effects.push({ kind: "publish", message });
+    for (const peer of this.#linked) this.#send(peer, message);
+  }
+
+  #forgetOldBundles(): void {
+    if (this.#bundles.size <= limits.bundlesKeptMax) return;
+    const used = new Set([...this.#held.values()].map(({ lease }) => lease.bundle));
+    for (const digest of this.#bundles.keys()) if (!used.has(digest)) this.#bundles.delete(digest);
+  }
+
+  #startQueued(now: Now): void {
+    let free = this.#options.slots;
+    for (const { phase } of this.#held.values()) if (phase === "running") free -= 1;
+    for (const held of this.#held.values()) {
+      if (free <= 0) return;
+      if (held.phase !== "queued") continue;
+      const assured = held.deadlineMs !== null && held.deadlineMs > now.monotonicMs;
+      if (this.#isExclusive(held) && !assured) continue;
+      const assignment = this.#assignment(held);
+      if (assignment === null) {
+        this.#giveBack(held.lease);
+        continue;
+      }
+      held.phase = "running";
+      held.startedMs = now.monotonicMs;
+      free -= 1;
+      this.#effects.push({ kind: "start-step", assignment });
+    }
+  }
+
+  #assignment({ id, lease }: Held): Assignment | null {
+    const submission = this.#bundles.get(lease.bundle);
+    const step = submission?.manifest.plan.steps[lease.index];
+    if (submission === undefined || step === undefined || !step.included) return null;
+    const { run, token, attempt, inputs } = lease;
+    const { commands, variables, timeoutMs, outputs, name } = step;
+    const { source } = submission.manifest;
+    return { id, run, step: name, attempt, token, commands, variables, timeoutMs, source, inputs, outputs };
+  }
+
+  #output(id: string, offset: number, bytes: Uint8Array): void {
+    const held = this.#held.get(id);
+    if (held === undefined || this.#home === null) return;
+    const { run, index, attempt } = held.lease;
+    this.#send(this.#home, { kind: "output", run, index, attempt, offset, bytes });
+  }
+
+  #ended(id: string, report: StepReport, now: Now): void {
+    const held = this.#held.get(id);
+    if (held === undefined) return;
+    const tookMs = now.monotonicMs - held.startedMs;
+    this.#stepMsAverage = this.#stepMsAverage * 0.8 + tookMs * 0.2;
+    if (held.givingBack) return this.#giveBack(held.lease);
+    held.report = report;
+    held.phase = "keeping";
+    if (report.log.digest === null && report.outputs.length === 0) return this.#report(id);
+    this.#effects.push({ kind: "keep-blobs", assignment: id, report });
+  }
+
+  #report(id: string): void {
+    const held = this.#held.get(id);
+    if (held?.report === null || held === undefined) return;
+    held.phase = "reported";
+    this.#sendResult(held);
+  }
+
+  #sendResult(held: Held): void {
+    if (this.#home === null || held.report === null) return;
+    const { run, index, token, attempt, bundle } = held.lease;
+    const step = this.#bundles.get(bundle)?.manifest.plan.steps[index]?.name ?? "";
+    const result: SignedResult = { otto: "result/1", run, index, token, step, attempt, report: held.report };
+    const { charter, keys } = this.#options;
+    this.#send(this.#home, {
+      kind: "result",
+      envelope: sealEnvelope("result", charter.domain, result, keys),
+    });
+  }
+
+  #renew(now: Now): void {
+    this.#renewAtMs = now.monotonicMs + Math.floor(this.#leaseMs / limits.renewalsPerLease);
+    if (this.#home === null) return;
+    const message = { session: this.#session, sentMs: now.monotonicMs, held: this.#leases() };
+    this.#send(this.#home, { kind: "renew", ...message });
+  }
+
+  #renewed(message: Extract<Message, { kind: "renewed" }>): void {
+    const deadlineMs = message.sentMs + workerDeadlineMs(this.#leaseMs);
+    // A session's greeting is answered without a time: it only tells what was superseded.
+    if (message.sentMs > 0) for (const held of this.#held.values()) held.deadlineMs = deadlineMs;
+    for (const lease of message.superseded) this.#revoke(lease, "superseded");
+  }
+
+  #acknowledged(lease: LeaseRef): void {
+    const held = this.#find(lease);
+    if (held?.phase === "reported") this.#held.delete(held.id);
+  }
+
+  /** The lease is no longer this worker's, or its run was cancelled. */
+  #revoke(lease: LeaseRef, cause: "cancelled" | "superseded"): void {
+    const held = this.#find(lease);
+    if (held === undefined) return;
+    if (held.phase === "running") this.#effects.push({ kind: "stop-step", assignment: held.id, cause });
+    else if (held.phase === "granted" || held.phase === "queued") this.#giveBack(held.lease);
+  }
+
+  #giveBack(lease: GrantedLease): void {
+    const { run, index, token, attempt } = lease;
+    this.#held.delete(`${run}-${index}-${attempt}`);
+    if (this.#home !== null) this.#send(this.#home, { kind: "release", leases: [{ run, index, token }] });
+  }
+
+  #stop(): void {
+    this.#stopping = true;
+    for (const held of this.#held.values()) {
+      if (held.phase === "granted" || held.phase === "queued") this.#giveBack(held.lease);
+      else if (held.phase === "running") {
+        held.givingBack = true;
+        this.#effects.push({ kind: "stop-step", assignment: held.id, cause: "lease-ended" });
+      }
+    }
+  }
+
+  #find(lease: LeaseRef): Held | undefined {
+    for (const held of this.#held.values()) {
+      const { run, index, token } = held.lease;
+      if (run === lease.run && index === lease.index && token === lease.token) return held;
+    }
+    return undefined;
+  }
+
+  #leases(): LeaseRef[] {
+    return [...this.#held.values()].map(({ lease: { run, index, token } }) => ({ run, index, token }));
+  }
+
+  #isExclusive(held: Held): boolean {
+    return this.#exclusive(held.lease) === true;
+  }
+
+  /** Undefined while the plan is not here. */
+  #exclusive(lease: GrantedLease): boolean | undefined {
+    return this.#bundles.get(lease.bundle)?.manifest.plan.steps[lease.index]?.effect;
+  }
+
+  #store(operations: readonly WriteOperation[]): void {
+    this.#effects.push({ kind: "store", operations });
+  }
+
+  #send(to: string, message: Message): void {
+    this.#effects.push({ kind: "send", to, message });
+  }
+
+  #count(because: RefusedBecause, from: string | null): void {
+    this.#effects.push({ kind: "count-refused", because, from });
+  }
+}
