@@ -7,6 +7,7 @@
  */
 
 import { limits } from "../protocol/limits.ts";
+import { cellName } from "../protocol/names.ts";
 import {
   type Need,
   outcomes as allOutcomes,
@@ -16,7 +17,6 @@ import {
 } from "../protocol/plan.ts";
 import { compareText } from "../protocol/values.ts";
 import { type Mistakes, quote } from "./diagnostics.ts";
-import { cellName } from "./matrix.ts";
 import type { Cell, InputDeclaration, PipelineFile, StepDeclaration } from "./pipeline.ts";
 
 export type StepCell = {

@@ -5,6 +5,7 @@
  */
 
 import { limits } from "../protocol/limits.ts";
+import { isIdentifier, isOutputName, isPlainName } from "../protocol/names.ts";
 import type { Scalar } from "../protocol/plan.ts";
 import { type DiagnosticCode, type Mistakes, quote, type Span } from "./diagnostics.ts";
 import { suggestion } from "./suggestions.ts";
@@ -73,35 +74,25 @@ export function readNamed(
   );
 }
 
-export type NameRule = { readonly pattern: RegExp; readonly words: string };
+export type NameRule = { readonly fits: (name: string) => boolean; readonly words: string };
 
-/** Names of steps and environments: they appear in paths, logs and URLs. */
-export const plainNames: NameRule = {
-  pattern: /^[A-Za-z0-9_][A-Za-z0-9._-]*$/,
-  words: "use letters, digits, `-`, `_` and `.`",
-};
-/** Names that conditions or variables use. */
+export const plainNames: NameRule = { fits: isPlainName, words: "use letters, digits, `-`, `_` and `.`" };
 export const identifiers: NameRule = {
-  pattern: /^[A-Za-z_][A-Za-z0-9_]*$/,
+  fits: isIdentifier,
   words: "use letters, digits and `_`, and begin with a letter",
 };
-/** Names of inputs and outputs: `step.output` is split at its last point. */
-export const outputNames: NameRule = {
-  pattern: /^[A-Za-z0-9_][A-Za-z0-9_-]*$/,
-  words: "use letters, digits, `-` and `_`",
-};
+export const outputNames: NameRule = { fits: isOutputName, words: "use letters, digits, `-` and `_`" };
 
 export function checkName(
   mistakes: Mistakes,
   subject: { readonly name: string; readonly span: Span; readonly noun: string; readonly rule: NameRule },
 ): boolean {
   const { name, span, noun, rule } = subject;
-  let help: string | null = null;
+  if (rule.fits(name)) return true;
+  let help = rule.words;
   if (name.length > limits.nameCharactersMax) help = `use at most ${limits.nameCharactersMax} characters`;
-  else if (!rule.pattern.test(name)) help = rule.words;
   else if (name === "__proto__")
     help = "choose another name: this one means something to JavaScript programs";
-  if (help === null) return true;
   mistakes.add({
     code: "pipeline/bad-name",
     message: `${quote(name)} cannot be the name of ${noun}`,
@@ -243,6 +234,8 @@ export function readVariables(mistakes: Mistakes, node: YamlNode, what: string):
     names: identifiers,
     help: "write `NAME: value` lines",
   });
+  const countMax = limits.entriesPerStepMax;
+  overLimit(mistakes, { count: entries.length, countMax, what, span: node.span });
   for (const { key, keySpan, value } of entries) {
     if (key.startsWith("OTTO_")) {
       mistakes.add({

@@ -3,23 +3,14 @@
  */
 
 import { limits } from "../protocol/limits.ts";
+import { isLabel } from "../protocol/names.ts";
 import { compareText } from "../protocol/values.ts";
 import { type Mistakes, quote, type Span } from "./diagnostics.ts";
 import { readTexts, wrongType } from "./fields.ts";
 import type { Cell, LabelDeclaration } from "./pipeline.ts";
 import type { YamlNode } from "./yaml.ts";
 
-const keyPattern = /^[A-Za-z0-9_][A-Za-z0-9_./-]*$/;
-const valuePattern = /^[A-Za-z0-9_][A-Za-z0-9_.:/+-]*$/;
 const help = "write `labels: [gpu, os=linux]` or `labels: { os: linux }`";
-
-/** True for a label as it stands in a plan. */
-export function isLabel(label: string): boolean {
-  if (label.length > 2 * limits.nameCharactersMax + 1) return false;
-  const equals = label.indexOf("=");
-  if (equals === -1) return keyPattern.test(label);
-  return keyPattern.test(label.slice(0, equals)) && valuePattern.test(label.slice(equals + 1));
-}
 
 export function readLabels(mistakes: Mistakes, node: YamlNode): readonly LabelDeclaration[] {
   if (node.kind !== "map") {

@@ -6,6 +6,7 @@
  */
 
 import { limits } from "../protocol/limits.ts";
+import { cellName, isCellValue } from "../protocol/names.ts";
 import type { Scalar } from "../protocol/plan.ts";
 import { compareText } from "../protocol/values.ts";
 import { type Mistakes, quote, type Span } from "./diagnostics.ts";
@@ -17,13 +18,6 @@ import type { MapEntry, YamlNode } from "./yaml.ts";
 type PlacedCell = { readonly cell: Cell; readonly span: Span };
 
 const help = 'write for example `matrix: { os: [linux, macos], ruby: ["3.3", "3.4"] }`';
-
-/** A cell's step name; its keys sorted by code unit. */
-export function cellName(step: string, cell: Cell): string {
-  if (cell.size === 0) return step;
-  const parts = [...cell].sort(([left], [right]) => compareText(left, right));
-  return `${step} (${parts.map(([key, value]) => `${key}=${value}`).join(", ")})`;
-}
 
 /** The variable that carries a value of the matrix to the commands: `os` is `OTTO_MATRIX_OS`. */
 export function matrixVariable(key: string): string {
@@ -91,8 +85,7 @@ function readAxis(mistakes: Mistakes, { key, keySpan, value }: MapEntry): readon
 function readCellValue(mistakes: Mistakes, node: YamlNode): Scalar | null {
   const scalar = readScalar(mistakes, node, { what: "a value of the matrix", help });
   if (scalar === null) return null;
-  const text = String(scalar);
-  if (text.length <= limits.nameCharactersMax && !/\p{Cc}/u.test(text)) return scalar;
+  if (isCellValue(scalar)) return scalar;
   mistakes.add({
     code: "pipeline/bad-matrix",
     message: "a value of the matrix becomes part of a step's name, and this one cannot",

@@ -2,7 +2,7 @@
  * Glob patterns of outputs: relative to the workspace, `/`-separated, never leading out of it.
  */
 
-import { isSafePath } from "../protocol/tree.ts";
+import { hasClosedBrackets, isSafePattern } from "../protocol/names.ts";
 
 /** Why a pattern cannot be used, and what to write instead; null when it can. */
 export function patternProblem(pattern: string): { readonly message: string; readonly help: string } | null {
@@ -30,10 +30,10 @@ export function patternProblem(pattern: string): { readonly message: string; rea
       help: "copy the files into the workspace first",
     };
   }
-  if (!isBalanced(pattern)) {
+  if (!hasClosedBrackets(pattern)) {
     return { message: "a bracket is opened and not closed", help: "close the `[` or `{`" };
   }
-  if (!isSafePath(pattern)) {
+  if (!isSafePattern(pattern)) {
     return {
       message: "a pattern has no empty, `.` or `.git` part",
       help: "write it like `dist/**` or `build/*.tar.gz`",
@@ -45,17 +45,4 @@ export function patternProblem(pattern: string): { readonly message: string; rea
 function strip(pattern: string): string {
   const stripped = pattern.replace(/^[A-Za-z]:/, "").replace(/^\/+|\/+$/g, "");
   return stripped === "" ? "**" : stripped;
-}
-
-function isBalanced(pattern: string): boolean {
-  let inClass = false;
-  let depth = 0;
-  for (const character of pattern) {
-    if (inClass) inClass = character !== "]";
-    else if (character === "[") inClass = true;
-    else if (character === "{") depth += 1;
-    else if (character === "}") depth -= 1;
-    if (depth < 0) return false;
-  }
-  return !inClass && depth === 0;
 }

@@ -68,24 +68,13 @@ export function readStep(mistakes: Mistakes, entry: MapEntry): StepDeclaration {
     condition: field("when", (node) => readCondition(mistakes, node)),
     matrix: field("matrix", (node) => readMatrix(mistakes, node, entry.key)),
     environment,
-    variables:
-      field("env", (node) => limited(mistakes, node, readVariables(mistakes, node, "`env`"))) ?? new Map(),
+    variables: field("env", (node) => readVariables(mistakes, node, "`env`")) ?? new Map(),
     inputs: field("inputs", (node) => readInputs(mistakes, node)) ?? [],
     outputs: field("outputs", (node) => readOutputs(mistakes, node)) ?? [],
     timeoutMs: field("timeout", (node) => readTimeout(mistakes, node)),
     retry: field("retry", (node) => readRetry(mistakes, node)),
     labels: field("labels", (node) => readLabels(mistakes, node)) ?? [],
   };
-}
-
-function limited<Entries extends { readonly size: number }>(
-  mistakes: Mistakes,
-  node: YamlNode,
-  entries: Entries,
-): Entries {
-  const countMax = limits.entriesPerStepMax;
-  overLimit(mistakes, { count: entries.size, countMax, what: "`env`", span: node.span });
-  return entries;
 }
 
 function readCommands(mistakes: Mistakes, node: YamlNode): readonly string[] {

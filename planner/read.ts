@@ -172,6 +172,8 @@ function readParameters(mistakes: Mistakes, node: YamlNode): Map<string, Paramet
     names: identifiers,
     help: parameterHelp,
   });
+  const countMax = limits.entriesPerStepMax;
+  overLimit(mistakes, { count: entries.length, countMax, what: "`parameters`", span: node.span });
   for (const { key, keySpan, value } of entries) {
     const before = mistakes.count;
     const what = `the parameter ${quote(key)}`;

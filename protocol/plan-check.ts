@@ -1,0 +1,374 @@
+/**
+ * A plan that arrives from somebody else, checked before anything believes its shape.
+ *
+ * Promises: strict (no key more, none less), within `limits`, names unique, every step after everything it needs
+ * (so there is no cycle), inputs come from outputs that exist, patterns stay in the workspace. Linear in the
+ * size of the plan; written by hand because every peer pays for it at every submission.
+ *
+ * Each function answers what is wrong first, or null: `a(x) ?? b(x)` asks `b` only if `a` found nothing.
+ */
+
+import { failure, type Result, success } from "./errors.ts";
+import { limits } from "./limits.ts";
+import {
+  cellName,
+  isCellValue,
+  isIdentifier,
+  isLabel,
+  isOutputName,
+  isPlainName,
+  isSafePattern,
+} from "./names.ts";
+import { outcomes as allOutcomes, type Plan, type PlannedStep, type Scalar } from "./plan.ts";
+
+type Problem = string | null;
+type Fields = Readonly<Record<string, unknown>>;
+
+const textCharactersMax = 4_000;
+const retryCauses = ["lost", "timed-out", "failed"];
+
+export function parsePlan(value: unknown): Result<Plan, string> {
+  const problem = planProblem(value);
+  return problem === null ? success(value as Plan) : failure(problem);
+}
+
+function planProblem(value: unknown): Problem {
+  const plan = fieldsOf(value);
+  if (plan === null) return "not a plan";
+  return (
+    keysProblem(plan, "plan", ["otto", "pipeline", "origin", "context", "environments", "steps"]) ??
+    when(plan["otto"] !== 1, "otto: not version 1") ??
+    when(!isName(plan["pipeline"], isPlainName), "pipeline: not a name") ??
+    originProblem(plan["origin"]) ??
+    contextProblem(plan["context"]) ??
+    environmentsProblem(plan["environments"]) ??
+    stepsProblem(plan["steps"], plan["environments"] as Fields)
+  );
+}
+
+function originProblem(value: unknown): Problem {
+  const origin = fieldsOf(value);
+  if (origin?.["kind"] === "file") {
+    return (
+      keysProblem(origin, "origin", ["kind", "path"]) ??
+      when(!isText(origin["path"], textCharactersMax), "origin.path: not a path")
+    );
+  }
+  if (origin?.["kind"] !== "conventions") return "origin: not a file and not conventions";
+  return (
+    keysProblem(origin, "origin", ["kind", "version", "found"]) ??
+    when(!isCount(origin["version"], 1, Number.MAX_SAFE_INTEGER), "origin.version: not a version") ??
+    listProblem(origin["found"], "origin.found", 1_000, (found) =>
+      when(!isText(found, textCharactersMax), "not a text"),
+    )
+  );
+}
+
+function contextProblem(value: unknown): Problem {
+  const context = fieldsOf(value);
+  if (context === null) return "context: not a map";
+  return (
+    keysProblem(context, "context", ["branch", "tag", "commit", "trigger", "parameters"]) ??
+    when(!isTextOrNull(context["branch"]), "context.branch: not a text") ??
+    when(!isTextOrNull(context["tag"]), "context.tag: not a text") ??
+    when(!isTextOrNull(context["commit"]), "context.commit: not a text") ??
+    when(!isText(context["trigger"], limits.nameCharactersMax), "context.trigger: not a text") ??
+    recordProblem(context["parameters"], "context.parameters", {
+      isKey: isIdentifier,
+      isValue: isScalar,
+      countMax: limits.entriesPerStepMax,
+    })
+  );
+}
+
+function environmentsProblem(value: unknown): Problem {
+  const environments = fieldsOf(value);
+  if (environments === null) return "environments: not a map";
+  for (const name of Object.keys(environments)) {
+    const place = `environments.${quoted(name)}`;
+    const environment = fieldsOf(environments[name]);
+    if (environment === null || !isPlainName(name)) return `${place}: not an environment`;
+    const problem =
+      keysProblem(environment, place, ["domain", "settings"]) ??
+      when(
+        environment["domain"] !== null && !isName(environment["domain"], isPlainName),
+        `${place}.domain: not a name`,
+      ) ??
+      variablesProblem(environment["settings"], `${place}.settings`);
+    if (problem !== null) return problem;
+  }
+  return null;
+}
+
+function stepsProblem(value: unknown, environments: Fields): Problem {
+  if (!Array.isArray(value) || value.length === 0) return "steps: not a list of steps";
+  if (value.length > limits.stepsPerPlanMax) return `steps: more than ${limits.stepsPerPlanMax}`;
+  const earlier = new Map<string, PlannedStep>();
+  let needs = 0;
+  for (const [index, entry] of (value as unknown[]).entries()) {
+    const fields = fieldsOf(entry);
+    if (fields === null) return `steps[${index}]: not a step`;
+    const place = `steps[${index}]`;
+    const problem = shapeProblem(fields, place);
+    if (problem !== null) return problem;
+    const step = fields as unknown as PlannedStep;
+    const linked = linksProblem(step, place, { earlier, environments });
+    if (linked !== null) return linked;
+    needs += step.needs.length;
+    if (needs > limits.needsPerPlanMax) return `steps: more than ${limits.needsPerPlanMax} needs`;
+    earlier.set(step.name, step);
+  }
+  return null;
+}
+
+const stepKeys = [
+  "name",
+  "from",
+  "cell",
+  "included",
+  "reason",
+  "commands",
+  "needs",
+  "environment",
+  "variables",
+  "inputs",
+  "outputs",
+  "timeoutMs",
+  "retry",
+  "effect",
+  "labels",
+];
+
+/** The shape of one step by itself. */
+function shapeProblem(step: Fields, place: string): Problem {
+  const { commandsPerStepMax, entriesPerStepMax, stepsPerPlanMax } = limits;
+  return (
+    keysProblem(step, place, stepKeys) ??
+    when(!isName(step["from"], isPlainName), `${place}.from: not a name`) ??
+    cellProblem(step, place) ??
+    when(typeof step["included"] !== "boolean", `${place}.included: not a boolean`) ??
+    when(!isText(step["reason"], textCharactersMax), `${place}.reason: not a text`) ??
+    listProblem(step["commands"], `${place}.commands`, commandsPerStepMax, (command) =>
+      when(!isCarried(command) || command.trim() === "", "not a command"),
+    ) ??
+    when((step["commands"] as unknown[]).length === 0, `${place}.commands: empty`) ??
+    listProblem(step["needs"], `${place}.needs`, stepsPerPlanMax, needProblem) ??
+    when(
+      step["environment"] !== null && !isName(step["environment"], isPlainName),
+      `${place}.environment: not a name`,
+    ) ??
+    variablesProblem(step["variables"], `${place}.variables`) ??
+    listProblem(step["inputs"], `${place}.inputs`, stepsPerPlanMax, inputProblem) ??
+    listProblem(step["outputs"], `${place}.outputs`, entriesPerStepMax, outputProblem) ??
+    when(!isCount(step["timeoutMs"], 1, limits.timeoutMsMax), `${place}.timeoutMs: out of bounds`) ??
+    retryProblem(step["retry"], `${place}.retry`) ??
+    when(typeof step["effect"] !== "boolean", `${place}.effect: not a boolean`) ??
+    listProblem(step["labels"], `${place}.labels`, entriesPerStepMax, (label) =>
+      when(typeof label !== "string" || !isLabel(label), "not a label"),
+    )
+  );
+}
+
+function cellProblem(step: Fields, place: string): Problem {
+  const problem = recordProblem(step["cell"], `${place}.cell`, {
+    isKey: isIdentifier,
+    isValue: (value) => isScalar(value) && isCellValue(value),
+    countMax: limits.entriesPerStepMax,
+  });
+  if (problem !== null) return problem;
+  const name = cellName(String(step["from"]), Object.entries(step["cell"] as Record<string, Scalar>));
+  return (
+    when(step["name"] !== name, `${place}.name: not ${quoted(name)}`) ??
+    when(name.length > limits.cellNameCharactersMax, `${place}.name: too long`)
+  );
+}
+
+function needProblem(value: unknown): Problem {
+  const need = fieldsOf(value);
+  if (need === null) return "not a need";
+  return (
+    keysProblem(need, "need", ["step", "outcomes"]) ??
+    when(typeof need["step"] !== "string", "step: not a name") ??
+    choiceProblem(need["outcomes"], allOutcomes) ??
+    when((need["outcomes"] as unknown[]).length === 0, "outcomes: empty")
+  );
+}
+
+function inputProblem(value: unknown): Problem {
+  const input = fieldsOf(value);
+  if (input === null) return "not an input";
+  return (
+    keysProblem(input, "input", ["name", "step", "output"]) ??
+    when(!isName(input["name"], isOutputName), "name: not a name") ??
+    when(typeof input["step"] !== "string", "step: not a name") ??
+    when(!isName(input["output"], isOutputName), "output: not a name")
+  );
+}
+
+function outputProblem(value: unknown): Problem {
+  const output = fieldsOf(value);
+  if (output === null) return "not an output";
+  return (
+    keysProblem(output, "output", ["name", "files"]) ??
+    when(!isName(output["name"], isOutputName), "name: not a name") ??
+    listProblem(output["files"], "files", limits.entriesPerStepMax, (pattern) =>
+      when(!isText(pattern, textCharactersMax) || !isSafePattern(pattern), "not a safe pattern"),
+    ) ??
+    when((output["files"] as unknown[]).length === 0, "files: empty")
+  );
+}
+
+function retryProblem(value: unknown, place: string): Problem {
+  const retry = fieldsOf(value);
+  if (retry === null) return `${place}: not a map`;
+  const on = choiceProblem(retry["on"], retryCauses);
+  return (
+    keysProblem(retry, place, ["attemptsMax", "on"]) ??
+    when(!isCount(retry["attemptsMax"], 1, limits.attemptsMax), `${place}.attemptsMax: out of bounds`) ??
+    (on === null ? null : `${place}.on: ${on}`)
+  );
+}
+
+/** What a step says about others. Only earlier steps count as known: that is what forbids cycles. */
+function linksProblem(
+  step: PlannedStep,
+  place: string,
+  plan: { readonly earlier: ReadonlyMap<string, PlannedStep>; readonly environments: Fields },
+): Problem {
+  if (plan.earlier.has(step.name)) return `${place}.name: ${quoted(step.name)} is there twice`;
+  if (step.environment !== null) {
+    if (!Object.hasOwn(plan.environments, step.environment)) return `${place}.environment: not declared`;
+    if (!step.effect) return `${place}.effect: false in an environment`;
+  }
+  const passed = new Set<string>();
+  const needed = new Set<string>();
+  for (const need of step.needs) {
+    const other = plan.earlier.get(need.step);
+    if (other === undefined) return `${place}.needs: ${quoted(need.step)} is no earlier step`;
+    if (needed.has(need.step)) return `${place}.needs: ${quoted(need.step)} is there twice`;
+    needed.add(need.step);
+    if (need.outcomes.includes("passed")) passed.add(need.step);
+    if (step.included && !other.included && !need.outcomes.includes("skipped")) {
+      return `${place}: included, and needs ${quoted(need.step)}, which is left out`;
+    }
+  }
+  for (const input of step.inputs) {
+    if (!passed.has(input.step)) return `${place}.inputs: ${quoted(input.step)} need not have passed`;
+    const outputs = plan.earlier.get(input.step)?.outputs ?? [];
+    if (!outputs.some((output) => output.name === input.output)) {
+      return `${place}.inputs: ${quoted(input.step)} has no output ${quoted(input.output)}`;
+    }
+  }
+  const names = new Set(step.outputs.map((output) => output.name));
+  return when(names.size < step.outputs.length, `${place}.outputs: a name is there twice`);
+}
+
+function variablesProblem(value: unknown, place: string): Problem {
+  return recordProblem(value, place, {
+    isKey: (name) => isIdentifier(name) || isMatrixVariable(name),
+    isValue: isCarried,
+    // The file's own, the environment's, the step's and those of the matrix.
+    countMax: 4 * limits.entriesPerStepMax,
+  });
+}
+
+/** Longer than other names may be: a prefix and the name of an axis. */
+function isMatrixVariable(name: string): boolean {
+  return name.startsWith("OTTO_MATRIX_") && isIdentifier(name.slice("OTTO_MATRIX_".length));
+}
+
+function recordProblem(
+  value: unknown,
+  place: string,
+  rule: {
+    readonly isKey: (key: string) => boolean;
+    readonly isValue: (value: unknown) => boolean;
+    readonly countMax: number;
+  },
+): Problem {
+  const record = fieldsOf(value);
+  if (record === null) return `${place}: not a map`;
+  const names = Object.keys(record);
+  if (names.length > rule.countMax) return `${place}: more than ${rule.countMax}`;
+  for (const name of names) {
+    if (!rule.isKey(name)) return `${place}: ${quoted(name)} is not a name`;
+    if (!rule.isValue(record[name])) return `${place}.${name}: not a value`;
+  }
+  return null;
+}
+
+function listProblem(
+  value: unknown,
+  place: string,
+  countMax: number,
+  check: (item: unknown) => Problem,
+): Problem {
+  if (!Array.isArray(value)) return `${place}: not a list`;
+  if (value.length > countMax) return `${place}: more than ${countMax}`;
+  for (let index = 0; index < value.length; index += 1) {
+    const problem = check(value[index]);
+    if (problem !== null) return `${place}[${index}]: ${problem}`;
+  }
+  return null;
+}
+
+/** Some of the choices, each at most once, in their order: a set has one way to be written. */
+function choiceProblem(value: unknown, choices: readonly string[]): Problem {
+  if (!Array.isArray(value)) return "not a list";
+  let last = -1;
+  for (const item of value as unknown[]) {
+    const at = choices.findIndex((choice) => choice === item);
+    if (at <= last) return at === -1 ? "an unknown entry" : "not in order";
+    last = at;
+  }
+  return null;
+}
+
+function keysProblem(fields: Fields, place: string, keys: readonly string[]): Problem {
+  const present = Object.keys(fields);
+  for (const key of keys) if (!Object.hasOwn(fields, key)) return `${place}: ${quoted(key)} is missing`;
+  if (present.length === keys.length) return null;
+  return `${place}: ${quoted(present.find((key) => !keys.includes(key)) ?? "")} is unknown`;
+}
+
+/** A plain map. Links, bytes and lists are none. */
+function fieldsOf(value: unknown): Fields | null {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null ? (value as Fields) : null;
+}
+
+function when(wrong: boolean, problem: string): Problem {
+  return wrong ? problem : null;
+}
+
+function isName(value: unknown, rule: (name: string) => boolean): boolean {
+  return typeof value === "string" && rule(value);
+}
+
+function isText(value: unknown, charactersMax: number): value is string {
+  return typeof value === "string" && value.length <= charactersMax && !value.includes("\0");
+}
+
+function isTextOrNull(value: unknown): boolean {
+  return value === null || isText(value, textCharactersMax);
+}
+
+/** Text that a process can be given. Its length is bounded by the manifest's. */
+function isCarried(value: unknown): value is string {
+  return typeof value === "string" && !value.includes("\0");
+}
+
+function isScalar(value: unknown): value is Scalar {
+  return (
+    typeof value === "boolean" || isCarried(value) || (typeof value === "number" && Number.isFinite(value))
+  );
+}
+
+function isCount(value: unknown, min: number, max: number): boolean {
+  return typeof value === "number" && Number.isInteger(value) && value >= min && value <= max;
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 57)}...` : text);
+}
