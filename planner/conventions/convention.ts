@@ -31,14 +31,18 @@ export type Match = Signal & {
 export type Task = Signal & { readonly command: string };
 
 /**
- * How much a proposal weighs when an ecosystem is not alone at the root.
+ * How much a proposal weighs when an ecosystem is not alone at the root: the strongest that are there make the
+ * pipeline, all of them; `tooling` never does.
  *
- * - `tested`: the repository declares how to test it. It is part of the pipeline.
- * - `guessed`: there are tests, but nothing declares how to run them. Counts when nothing else is tested.
- * - `untested`: a project that can be built, with no tests found. Counts when nothing else is tested.
- * - `tooling`: there for formatters, documentation or releases of something else. Never counts.
+ * - `tested`: the repository declares how to test it, and it is a project of its own.
+ * - `secondary`: it declares tests, but beside a tested project it is there for something of that.
+ * - `fallback`: a task runner that declares tests, for repositories whose ecosystem does not.
+ * - `guessed`: there are tests, but nothing declares how to run them.
+ * - `untested`: a project that can be built, with no tests found.
+ * - `last`: a task runner that can build, but declares no tests.
+ * - `tooling`: formatters, documentation or releases of something else.
  */
-export type Standing = "tested" | "guessed" | "untested" | "tooling";
+export type Standing = "tested" | "secondary" | "fallback" | "guessed" | "untested" | "last" | "tooling";
 
 export type Cover = {
   readonly ecosystem: string;
@@ -60,8 +64,10 @@ export type Proposal = {
   readonly projectName: string | undefined;
   /** Brings the dependencies into a fresh workspace, locked where there is a lock. */
   readonly install: readonly string[];
-  /** Variables of every step of this ecosystem. */
+  /** Variables that the installation and everything after it need. */
   readonly variables: Readonly<Record<string, string>>;
+  /** Variables of this ecosystem's own steps; the repository's own CI entry sets such things itself. */
+  readonly stepVariables: Readonly<Record<string, string>>;
   /** A command that belongs to no ecosystem, as it is run with what was installed. */
   readonly within: (command: string) => string;
   /** Other ecosystems at the root that this one builds as its part; they get no steps of their own. */

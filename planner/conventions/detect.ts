@@ -9,6 +9,8 @@
  * `detectorVersion`, which is in the plan, so that an upgrade of Otto is a visible difference.
  */
 
+import { limits } from "../../protocol/limits.ts";
+import { compareText } from "../../protocol/values.ts";
 import { lookInto } from "./convention.ts";
 import type { Convention, Match, Proposal, Repository, RepositoryFiles, Task } from "./convention.ts";
 import { go } from "./go.ts";
@@ -20,6 +22,8 @@ import { otherSignals } from "./other-signals.ts";
 import { python } from "./python.ts";
 import { ruby } from "./ruby.ts";
 import { rust } from "./rust.ts";
+import { rejectedOf, setAside, weigh } from "./weigh.ts";
+import type { Candidate, Covered } from "./weigh.ts";
 
 export const detectorVersion = 1;
 
@@ -66,8 +70,6 @@ export function isSignalFile(path: string): boolean {
   return conventions.some((convention) => convention.reads(path));
 }
 
-type Candidate = { readonly convention: Convention; readonly proposal: Proposal };
-
 /** What counts, as steps, and why everything else does not. */
 type Choice = {
   readonly steps: readonly DetectedStep[];
@@ -81,7 +83,8 @@ export function detectPipeline(files: RepositoryFiles): Detection {
     const proposal = convention.propose(repository);
     return proposal === undefined ? [] : [{ convention, proposal }];
   });
-  const choice = chooseEntry(repository, candidates) ?? chooseEcosystems(candidates);
+  const entry = findEntry(repository, candidates);
+  const choice = entry === undefined ? chooseEcosystems(candidates) : chooseEntry(entry, candidates);
   const rejected = [...choice.rejected, ...otherSignals(files.paths)];
   if (choice.steps.length === 0) return { kind: "nothing", rejected };
   return {
@@ -93,46 +96,53 @@ export function detectPipeline(files: RepositoryFiles): Detection {
   };
 }
 
+/** One step that speaks for the whole repository, and the ecosystem whose file declares it, if one does. */
+type Entry = { readonly name: string; readonly tasks: readonly Task[]; readonly by: Candidate | undefined };
+
 /** The first rung: what the repository itself calls its CI. */
-function chooseEntry(repository: Repository, candidates: readonly Candidate[]): Choice | undefined {
+function findEntry(repository: Repository, candidates: readonly Candidate[]): Entry | undefined {
   const file = repository.first(entryFiles);
   if (file !== undefined) {
-    const reason = "is the repository's own CI entry";
-    const step = { name: "ci", commands: [file], needs: [], variables: {}, reason: `${file} ${reason}` };
-    return {
-      steps: [step],
-      matches: [{ ecosystem: "Repository", signal: file, reason }],
-      rejected: candidates.map((candidate) => setAside(candidate, `is left to ${file}`)),
-    };
+    const task = { signal: file, command: file, reason: "is the repository's own CI entry" };
+    return { name: "ci", tasks: [task], by: undefined };
   }
-  const entering = candidates.find(({ proposal }) => proposal.entry !== undefined);
-  const entry = entering?.proposal.entry;
-  if (entering === undefined || entry === undefined) return undefined;
+  for (const by of candidates) {
+    if (by.proposal.entry !== undefined) return { name: "ci", tasks: [by.proposal.entry], by };
+  }
+  return undefined;
+}
 
-  const others = candidates.filter((candidate) => candidate !== entering);
-  const { used, rejected } = weigh(others.filter(({ convention }) => convention !== make));
-  // The dependencies come first: the entry of one tool seldom installs what another one manages.
-  const installed = [...used.filter(({ proposal }) => proposal.install.length > 0), entering];
-  const around = installed[0] ?? entering;
-  const command = around.proposal.within(entry.command);
-  const step = {
-    name: "ci",
-    commands: [...new Set(installed.flatMap(({ proposal }) => proposal.install)), command],
+/**
+ * The entry, with everything installed that the ecosystems at the root manage: some entries install what they
+ * need and find it done, the others rely on it.
+ */
+function chooseEntry({ name, tasks, by }: Entry, candidates: readonly Candidate[]): Choice {
+  const { used, covered, rejected } = weigh(candidates.filter((candidate) => candidate !== by));
+  const parts = covered.filter(({ installs }) => installs).map(({ candidate }) => candidate);
+  const preparing = [...used, ...parts].filter(({ proposal }) => proposal.install.length > 0);
+  const around = by === undefined ? preparing : [...preparing, by];
+  const within = (command: string): string =>
+    around.reduce((inner, { proposal }) => proposal.within(inner), command);
+  const commands = tasks.map(({ command }) => within(command));
+  const step: DetectedStep = {
+    name,
+    commands: [...new Set(around.flatMap(({ proposal }) => proposal.install)), ...commands],
     needs: [],
-    variables: mergeVariables(installed),
-    reason: sentence([entry]),
+    variables: sortedRecord(around.flatMap(({ proposal }) => Object.entries(proposal.variables))),
+    reason: sentence(tasks),
   };
-  const left = others.filter((candidate) => !installed.includes(candidate) && !isIn(rejected, candidate));
+  const left = used.filter((candidate) => !preparing.includes(candidate));
+  const ecosystem = by?.convention.ecosystem ?? "Repository";
   return {
     steps: [step],
     matches: [
-      ...matchesOf(entering, [entry]),
-      ...installed.slice(0, -1).flatMap((other) => matchesOf(other, [])),
+      ...tasks.map(({ signal, reason }) => ({ ecosystem, signal, reason })),
+      ...around.flatMap((candidate) => matchesOf(candidate, [])),
     ],
     rejected: [
-      ...left.map((candidate) => setAside(candidate, `is left to ${entry.command}`)),
-      ...rejected,
-      ...installed.flatMap(rejectedOf),
+      ...left.map((candidate) => setAside(candidate, `is left to ${tasks[0]?.command ?? name}`)),
+      ...rejected.filter(({ signal }) => !parts.some(({ proposal }) => proposal.signal === signal)),
+      ...around.flatMap(rejectedOf),
     ],
   };
 }
@@ -140,97 +150,37 @@ function chooseEntry(repository: Repository, candidates: readonly Candidate[]): 
 /** The other rungs: every ecosystem at the root that declares tests, or what can be built when none does. */
 function chooseEcosystems(candidates: readonly Candidate[]): Choice {
   const { used, rejected, covered } = weigh(candidates);
-  const steps = used
-    .flatMap((candidate) => stepsOf(candidate, { suffix: used.length > 1, covered }))
-    .sort((one, other) => (one.name < other.name ? -1 : 1));
-  const installing = covered.filter(({ installs }) => installs).map(({ candidate }) => candidate);
+  const [only] = used;
+  if (only?.convention === make && candidates.length > 1) {
+    const { proposal } = only;
+    const name = proposal.test.length > 0 ? "test" : "build";
+    return chooseEntry({ name, tasks: [...proposal.build, ...proposal.test], by: only }, candidates);
+  }
+  const steps = used.flatMap((candidate) => stepsOf(candidate, { isOneOfSeveral: used.length > 1, covered }));
+  const parts = covered.filter(({ installs }) => installs).map(({ candidate }) => candidate);
   return {
-    steps,
+    steps: steps.sort((one, other) => compareText(one.name, other.name)),
     matches: [
       ...used.flatMap((candidate) => matchesOf(candidate, tasksOf(candidate.proposal))),
-      ...installing.flatMap((candidate) => matchesOf(candidate, [])),
+      ...parts.flatMap((candidate) => matchesOf(candidate, [])),
     ],
     rejected: [...rejected, ...used.flatMap(rejectedOf)],
   };
 }
 
-type Covered = { readonly candidate: Candidate; readonly by: Candidate; readonly installs: boolean };
-
-type Weighed = {
-  readonly used: readonly Candidate[];
-  readonly covered: readonly Covered[];
-  readonly rejected: readonly Match[];
-};
-
-/** Decides which ecosystems count when several are at the root. */
-function weigh(candidates: readonly Candidate[]): Weighed {
-  const covered: Covered[] = [];
-  const rejected: Match[] = [];
-  for (const by of candidates.filter(({ proposal }) => proposal.standing !== "tooling")) {
-    for (const cover of by.proposal.covers) {
-      const candidate = candidates.find(({ convention }) => convention.ecosystem === cover.ecosystem);
-      if (candidate === undefined) continue;
-      if (candidate.proposal.standing === "tested" && !cover.evenIfTested) continue;
-      covered.push({ candidate, by, installs: cover.installs });
-      rejected.push(setAside(candidate, `has no steps of its own: it ${cover.reason}`));
-    }
-  }
-  const free = candidates.filter((candidate) => !covered.some((cover) => cover.candidate === candidate));
-  const used = pickStanding(oneOfTheJvm(free, rejected));
-  const names = used.map(({ convention }) => convention.ecosystem).join(" and ");
-  for (const candidate of free) {
-    if (used.includes(candidate) || isIn(rejected, candidate)) continue;
-    const { because } = candidate.proposal;
-    rejected.push(
-      setAside(candidate, used.length === 0 ? because : `${because}; the pipeline is that of ${names}`),
-    );
-    if (used.length === 0) rejected.push(...rejectedOf(candidate));
-  }
-  return { used, covered, rejected };
-}
-
-function pickStanding(candidates: readonly Candidate[]): readonly Candidate[] {
-  const alone = candidates.filter(({ convention }) => convention !== make);
-  for (const standing of ["tested", "guessed", "untested"] as const) {
-    const fit = alone.filter(({ proposal }) => proposal.standing === standing);
-    // A Makefile's tests are declared, which outweighs a guess; beside declared tests it has no say.
-    if (fit.length > 0 && standing === "tested") return fit;
-    const makes = candidates.filter(
-      ({ convention, proposal }) => convention === make && proposal.standing === "tested",
-    );
-    if (makes.length > 0) return makes;
-    if (fit.length > 0) return fit;
-  }
-  return candidates.filter(({ proposal }) => proposal.standing === "untested");
-}
-
-/** Maven and Gradle at one root build the same sources: the one that brings its wrapper, Maven if both do. */
-function oneOfTheJvm(candidates: readonly Candidate[], rejected: Match[]): readonly Candidate[] {
-  const jvm = candidates.filter(({ convention }) => convention === maven || convention === gradle);
-  if (jvm.length < 2) return candidates;
-  const wrapped = jvm.find(({ proposal }) =>
-    proposal.matches.some(({ signal }) => /^(mvnw|gradlew)$/.test(signal)),
-  );
-  const kept = wrapped ?? jvm[0];
-  const other = jvm.find((candidate) => candidate !== kept);
-  if (kept === undefined || other === undefined) return candidates;
-  rejected.push(setAside(other, `builds the same sources as ${kept.proposal.signal}`));
-  return candidates.filter((candidate) => candidate !== other);
-}
-
 function stepsOf(
   { convention, proposal }: Candidate,
-  around: { suffix: boolean; covered: readonly Covered[] },
+  among: { readonly isOneOfSeveral: boolean; readonly covered: readonly Covered[] },
 ): readonly DetectedStep[] {
-  const before = around.covered
+  const parts = among.covered
     .filter(({ by, installs }) => installs && by.convention === convention)
     .flatMap(({ candidate }) => candidate.proposal.install);
-  const install = [...proposal.install, ...before];
+  const variables = [...Object.entries(proposal.variables), ...Object.entries(proposal.stepVariables)];
   const toStep = (name: string, tasks: readonly Task[], note = ""): DetectedStep => ({
-    name: around.suffix ? `${name}-${convention.slug}` : name,
-    commands: [...install, ...tasks.map(({ command }) => command)],
+    name: among.isOneOfSeveral ? `${name}-${convention.slug}` : name,
+    commands: [...proposal.install, ...parts, ...tasks.map(({ command }) => command)],
     needs: [],
-    variables: proposal.variables,
+    variables: sortedRecord(variables),
     reason: sentence(tasks) + note,
   });
   const steps: DetectedStep[] = [];
@@ -251,36 +201,19 @@ function sentence(tasks: readonly Task[]): string {
 
 function matchesOf({ convention, proposal }: Candidate, tasks: readonly Task[]): readonly Match[] {
   const { ecosystem } = convention;
-  const spoken = [...proposal.matches, ...tasks.map(({ signal, reason }) => ({ signal, reason }))];
-  return spoken.map(({ signal, reason }) => ({ ecosystem, signal, reason }));
+  return [...proposal.matches, ...tasks].map(({ signal, reason }) => ({ ecosystem, signal, reason }));
 }
 
-function rejectedOf({ convention, proposal }: Candidate): readonly Match[] {
-  return proposal.rejected.map(({ signal, reason }) => ({ ecosystem: convention.ecosystem, signal, reason }));
-}
-
-function setAside({ convention, proposal }: Candidate, reason: string): Match {
-  return { ecosystem: convention.ecosystem, signal: proposal.signal, reason };
-}
-
-function isIn(rejected: readonly Match[], { convention, proposal }: Candidate): boolean {
-  return rejected.some(
-    (match) => match.ecosystem === convention.ecosystem && match.signal === proposal.signal,
-  );
-}
-
-function mergeVariables(candidates: readonly Candidate[]): Readonly<Record<string, string>> {
-  return Object.assign({}, ...candidates.map(({ proposal }) => proposal.variables)) as Record<string, string>;
+function sortedRecord(entries: readonly (readonly [string, string])[]): Readonly<Record<string, string>> {
+  return Object.fromEntries([...new Map(entries)].sort(([one], [other]) => compareText(one, other)));
 }
 
 /** The project's own name, made fit for a pipeline: `@scope/name` is `name`. */
 function nameOf(candidates: readonly Candidate[]): string {
   for (const { proposal } of candidates) {
-    const name = proposal.projectName
-      ?.split("/")
-      .at(-1)
-      ?.replaceAll(/[^A-Za-z0-9_.-]+/g, "-");
-    if (name !== undefined && /^[A-Za-z]/.test(name)) return name;
+    const own = proposal.projectName?.split("/").at(-1) ?? "";
+    const name = own.replaceAll(/[^A-Za-z0-9_.-]+/g, "-").slice(0, limits.nameCharactersMax);
+    if (/^[A-Za-z]/.test(name)) return name;
   }
-  return "pipeline";
+  return "main";
 }

@@ -31,6 +31,7 @@ function propose(repository: Repository): Proposal | undefined {
     projectName: moduleName(repository.text(signal)),
     install: [],
     variables: {},
+    stepVariables: {},
     within: asIs,
     covers: [],
     entry: undefined,

@@ -33,6 +33,7 @@ function propose(repository: Repository): Proposal | undefined {
     projectName: settings === undefined ? undefined : rootName(repository.text(settings)),
     install: [],
     variables: {},
+    stepVariables: {},
     within: asIs,
     covers: [],
     entry: undefined,

@@ -29,7 +29,7 @@ function propose(repository: Repository): Proposal | undefined {
   const build = findBuild(signal, targets, target);
   return {
     // Without a known target it is not run: a first target may as well deploy as build.
-    standing: isTested ? "tested" : build.length > 0 ? "untested" : "tooling",
+    standing: isTested ? "fallback" : build.length > 0 ? "last" : "tooling",
     because: isTested
       ? `declares the target "${target.name}"`
       : 'declares none of the targets "ci", "test" and "check"',
@@ -37,6 +37,7 @@ function propose(repository: Repository): Proposal | undefined {
     projectName: undefined,
     install: [],
     variables: {},
+    stepVariables: {},
     within: asIs,
     covers: [],
     entry: targets.has("ci") ? { signal, command: "make ci", reason: 'declares the target "ci"' } : undefined,

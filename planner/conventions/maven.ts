@@ -28,6 +28,7 @@ function propose(repository: Repository): Proposal | undefined {
     projectName: artifact(repository.text(signal)),
     install: [],
     variables: {},
+    stepVariables: {},
     within: asIs,
     covers: [],
     entry: undefined,

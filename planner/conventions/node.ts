@@ -57,13 +57,15 @@ function propose(repository: Repository): Proposal | undefined {
   const entry = scriptTask(content, chosen.manager, "ci");
   const isTested = test.length > 0;
   const isProject = build.length > 0 || content.workspaces;
+  const isOwn = chosen.isLocked || content.workspaces;
   return {
-    standing: isTested ? "tested" : isProject ? "untested" : "tooling",
-    because: isTested ? "declares how to test" : "declares no test script",
+    standing: isTested ? (isOwn ? "tested" : "secondary") : isProject ? "untested" : "tooling",
+    because: isTested ? "has no lock file of its own" : "declares no test script",
     signal,
     projectName: fieldOf(content, "name"),
     install: content.hasDependencies || chosen.isLocked || content.workspaces ? [chosen.install] : [],
     variables: {},
+    stepVariables: {},
     within: asIs,
     covers: content.dependencies.has("@napi-rs/cli") || content.dependencies.has("neon-cli") ? [native] : [],
     entry,
@@ -195,6 +197,7 @@ function unreadable(): Proposal {
     projectName: undefined,
     install: [],
     variables: {},
+    stepVariables: {},
     within: asIs,
     covers: [],
     entry: undefined,

@@ -43,7 +43,7 @@ export function otherSignals(paths: readonly string[]): readonly Match[] {
   });
   const [below, ...more] = paths.filter((path) => nested.test(path));
   if (below === undefined) return unsupported;
-  const others = more.length === 0 ? "" : `, as are ${more.length} more projects`;
+  const others = more.length === 0 ? "" : `, like ${more.length} other project files`;
   const reason = `is in a subfolder${others}; only the root decides`;
   return [...unsupported, { ecosystem: "Repository", signal: below, reason }];
 }

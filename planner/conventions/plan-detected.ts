@@ -3,11 +3,14 @@
  * what it found in place of the file's path.
  */
 
+import { assert } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Plan, PlanContext, PlannedStep } from "../../protocol/plan.ts";
+import { compareText } from "../../protocol/values.ts";
+import { orderOf } from "../order.ts";
 import type { DetectedStep, Found } from "./detect.ts";
 
-/** Steps are in topological order; among those ready at once the smaller name by code unit comes first. */
+/** Steps are in the planner's order: each after what it needs, ties by code unit. */
 export function planDetected(detection: Found, context: PlanContext): Plan {
   return {
     otto: 1,
@@ -15,7 +18,7 @@ export function planDetected(detection: Found, context: PlanContext): Plan {
     origin: {
       kind: "conventions",
       version: detection.detectorVersion,
-      found: [...new Set(detection.matches.map(({ signal }) => signal))].sort(),
+      found: [...new Set(detection.matches.map(({ signal }) => signal))].sort(compareText),
     },
     context,
     environments: {},
@@ -24,18 +27,9 @@ export function planDetected(detection: Found, context: PlanContext): Plan {
 }
 
 function inOrder(steps: readonly DetectedStep[]): readonly DetectedStep[] {
-  const waiting = [...steps].sort((one, other) => (one.name < other.name ? -1 : 1));
-  const ordered: DetectedStep[] = [];
-  while (waiting.length > 0) {
-    const ready = waiting.findIndex(({ needs }) =>
-      needs.every((need) => ordered.some(({ name }) => name === need)),
-    );
-    const [next] = waiting.splice(ready, 1);
-    if (ready === -1 || next === undefined)
-      throw new Error("Bug: detected steps need each other in a circle");
-    ordered.push(next);
-  }
-  return ordered;
+  const order = orderOf(new Map(steps.map(({ name, needs }) => [name, needs])));
+  assert(order.ok, "detected steps do not need each other in a circle");
+  return order.value.flatMap((wanted) => steps.filter(({ name }) => name === wanted));
 }
 
 function toPlannedStep(step: DetectedStep): PlannedStep {

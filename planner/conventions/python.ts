@@ -39,6 +39,7 @@ function propose(repository: Repository): Proposal | undefined {
     projectName: project.name,
     install: installer.install,
     variables: installer.variables,
+    stepVariables: {},
     within: installer.within,
     covers: project.rust === undefined ? [] : [rustPart(project.rust)],
     entry: undefined,
@@ -71,7 +72,9 @@ function findRunner(repository: Repository, project: PythonProject): Runner | un
     return { ...project.pytestNeeded, ...pytest };
   if (repository.has("noxfile.py")) {
     const reason = "declares sessions for nox";
-    return { signal: "noxfile.py", reason, command: "nox", needs: ["nox"], isGuess: false };
+    // In CI nox fails for each Python that the machine lacks, unless it is told not to.
+    const command = "nox --no-error-on-missing-interpreters";
+    return { signal: "noxfile.py", reason, command, needs: ["nox"], isGuess: false };
   }
   if (project.tox !== undefined) {
     const reason = "declares environments for tox";
@@ -119,7 +122,7 @@ function toTask(runner: Runner, installer: Installer): Task {
 
 /** The build of last resort: the package installs, and its files are Python. */
 function compile(installer: Installer): Task {
-  const command = installer.tool("python -m compileall -q .");
+  const command = installer.tool("python -m compileall -q -x '[.]venv' .");
   return {
     signal: installer.matches[0]?.signal ?? "pyproject.toml",
     command,
@@ -135,7 +138,7 @@ function findLint(
 ): readonly Task[] {
   const linters = [
     { name: "ruff", signal: project.ruff, command: "ruff check ." },
-    { name: "flake8", signal: repository.first([".flake8"]), command: "flake8" },
+    { name: "flake8", signal: repository.first([".flake8"]), command: "flake8 --extend-exclude .venv" },
   ];
   const tasks: Task[] = [];
   for (const { name, signal, command } of linters) {

@@ -57,6 +57,7 @@ function propose(repository: Repository): Proposal | undefined {
     projectName: project.gemspec?.replace(/\.gemspec$/, ""),
     install: project.gemfile === undefined ? [] : ["bundle install"],
     variables: bundlerVariables(project),
+    stepVariables: project.isRails ? { RAILS_ENV: "test" } : {},
     within: asIs,
     covers: project.isRails ? [assets] : [],
     entry: undefined,
@@ -95,9 +96,8 @@ function lockSignal(project: Project, gemfile: string): Signal {
 /** Gems go into the workspace; with a lock, bundler refuses to change it. */
 function bundlerVariables(project: Project): Readonly<Record<string, string>> {
   if (project.gemfile === undefined) return {};
-  const rails = project.isRails ? { RAILS_ENV: "test" } : {};
   const locked = project.lock === undefined ? {} : { BUNDLE_DEPLOYMENT: "true" };
-  return { ...locked, BUNDLE_PATH: "vendor/bundle", ...rails };
+  return { ...locked, BUNDLE_PATH: "vendor/bundle" };
 }
 
 function testRails(repository: Repository, project: Project): readonly Task[] {

@@ -40,6 +40,7 @@ function propose(repository: Repository): Proposal | undefined {
     projectName: stringAt(tables, "package", "name"),
     install: [],
     variables: {},
+    stepVariables: {},
     within: asIs,
     covers: [],
     entry: undefined,
