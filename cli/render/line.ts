@@ -30,16 +30,7 @@ export function textWidth(text: string): number {
 /** The text in at most `width` columns; "…" stands for what was cut. */
 export function cut(text: string, width: number): string {
   if (textWidth(text) <= width) return text;
-  if (width <= 0) return "";
-  let used = 0;
-  let kept = "";
-  for (const character of text) {
-    const next = used + characterWidth(character);
-    if (next > width - 1) break;
-    used = next;
-    kept += character;
-  }
-  return `${kept}…`;
+  return width <= 0 ? "" : `${beginning(text, width - 1)}…`;
 }
 
 /** The text in exactly `width` columns: cut or filled up with spaces. */
@@ -49,20 +40,24 @@ export function fitText(text: string, width: number, side: "left" | "right" = "l
   return side === "left" ? short + spaces : spaces + short;
 }
 
-/** The line as it is written, in at most `width` columns (null: as long as it is). */
+/** The line as it is written, in at most `width` columns (null: as long as it is); "…" stands for what was cut. */
 export function paint(
   line: Line,
   options: { readonly width: number | null; readonly color: boolean },
 ): string {
-  let left = options.width ?? Number.POSITIVE_INFINITY;
+  const spans = line.map((span) => ({ ...span, text: visible(span.text) }));
+  const width = options.width ?? Number.POSITIVE_INFINITY;
+  const fits = spans.reduce((sum, { text }) => sum + textWidth(text), 0) <= width;
+  let left = fits ? width : width - 1;
   let painted = "";
-  for (const span of line) {
-    const text = cut(visible(span.text), left);
+  for (const { text, style: format } of spans) {
+    const tooLong = textWidth(text) > left;
+    const shown = tooLong ? `${beginning(text, left)}…` : text;
+    painted += options.color && format !== undefined ? style(format, shown) : shown;
+    if (tooLong) break;
     left -= textWidth(text);
-    painted += options.color && span.style !== undefined ? style(span.style, text) : text;
-    if (left <= 0) break;
   }
-  // Only an uncoloured end can be spaces of ours; they would be noise in a file.
+  // Spaces at the end would be noise in a file.
   return painted.trimEnd();
 }
 
@@ -73,6 +68,18 @@ export function paintedWidth(painted: string): number {
 
 function style(format: Style, text: string): string {
   return text === "" ? "" : styleText(format, text, { validateStream: false });
+}
+
+/** As much of the text as `width` columns hold. */
+function beginning(text: string, width: number): string {
+  let used = 0;
+  let kept = "";
+  for (const character of text) {
+    used += characterWidth(character);
+    if (used > width) break;
+    kept += character;
+  }
+  return kept;
 }
 
 function characterWidth(character: string): number {

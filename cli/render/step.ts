@@ -30,8 +30,8 @@ export const kindsByInterest: readonly Kind[] = [
   "failed",
   "timed-out",
   "cancelled",
-  "waiting",
   "ready",
+  "waiting",
   "passed",
   "skipped",
 ];

@@ -60,7 +60,8 @@ export function treeRenderer({ out, now, color, every }: RendererOptions): Rende
       columns,
       rows,
     };
-    screen.draw(frameLines(frame).map((line) => paint(line, { width: columns, color })));
+    // The last column stays free: after a character there, "clear to the end of the line" would clear it.
+    screen.draw(frameLines(frame).map((line) => paint(line, { width: columns - 1, color })));
   };
   const cursor = guardCursor(out, () => screen.forget());
   const stop = every(limits.redrawMsMin, draw);
@@ -147,14 +148,13 @@ class Screen {
   }
 
   /**
-   * A terminal that became narrower has broken our lines into more rows (nearly all do), and one that became
-   * lower has scrolled the top away: go up by what is left to see.
+   * A terminal that became narrower has broken our lines into more rows (nearly all do). One that became lower has
+   * scrolled the top away: the cursor stops at the first row by itself.
    */
   #toTop(): string {
-    const { columns, rows } = sizeOf(this.#out);
+    const { columns } = sizeOf(this.#out);
     let up = 0;
     for (const line of this.#drawn) up += Math.max(1, Math.ceil(paintedWidth(line) / columns));
-    up = Math.min(up, rows - 1);
     return up > 0 ? `\r${escape}${up}A` : "\r";
   }
 }
