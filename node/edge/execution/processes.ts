@@ -55,10 +55,25 @@ export function findProcesses(wanted: Belonging): readonly number[] {
     if (serial !== null && wanted.serial(serial)) return true;
     if (wanted.groups.length > 0) {
       const status = statusOf(pid);
-      if (status !== null && status.state !== "Z" && wanted.groups.includes(status.group)) return true;
+      if (status !== null && isLiving(status) && wanted.groups.includes(status.group)) return true;
     }
     return wanted.pipe !== null && holdsOpen(pid, wanted.pipe);
   });
+}
+
+/**
+ * The groups that still have a living member. One whose dead nobody has collected yet (an init that is slow at it,
+ * or does not do it at all, as in many containers) still takes signals, and is not alive.
+ */
+export function livingGroups(groups: readonly number[]): number[] {
+  const reachable = groups.filter((group) => signalProcess(-group, 0));
+  if (reachable.length === 0 || process.platform !== "linux") return reachable;
+  const living = new Set<number>();
+  for (const pid of allProcesses()) {
+    const status = statusOf(pid);
+    if (status !== null && isLiving(status)) living.add(status.group);
+  }
+  return reachable.filter((group) => living.has(group));
 }
 
 /** Sends a signal; says whether there was a process (or, for a negative id, a group) to receive it. */
@@ -158,6 +173,10 @@ function statusOf(pid: number): Status | null {
   const words = text.slice(text.lastIndexOf(")") + 2).split(" ");
   if (words.length < 3) return null;
   return { state: words[0] ?? "", parent: Number(words[1]), group: Number(words[2]) };
+}
+
+function isLiving(status: Status): boolean {
+  return status.state !== "Z" && status.state !== "X";
 }
 
 function holdsOpen(pid: number, path: string): boolean {

@@ -16,7 +16,7 @@ import { limits } from "../../../protocol/limits.ts";
 import type { CommandReport } from "../../../protocol/report.ts";
 import { AttemptLog } from "./attempt-log.ts";
 import type { OutputPipe } from "./pipes.ts";
-import { findProcesses, markerVariable, type Orphans, signalProcess } from "./processes.ts";
+import { findProcesses, livingGroups, markerVariable, type Orphans, signalProcess } from "./processes.ts";
 import type { RunnerEnd, RunnerResult, RunnerTask } from "./runner-messages.ts";
 
 /** Output is collected for this long before it is written and sent. */
@@ -165,7 +165,7 @@ export class RunningAttempt {
   #look(afterMs: number): void {
     if (this.#lookTimer !== null) clearTimeout(this.#lookTimer);
     this.#lookTimer = setTimeout(() => {
-      this.#groups = this.#groups.filter((group) => signalProcess(-group, 0));
+      this.#groups = livingGroups(this.#groups);
       const obeyed = this.#current === null && this.#groups.length === 0;
       if (obeyed || performance.now() >= this.#killAtMs) this.#clear(this.#end);
       else this.#look(Math.min(afterMs * 2, lookMsMax));
