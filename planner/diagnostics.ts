@@ -13,45 +13,49 @@
 import { limits } from "../protocol/limits.ts";
 import { compareText } from "../protocol/values.ts";
 
-export type DiagnosticCode =
-  | "pipeline/too-large"
-  | "pipeline/not-utf8"
-  | "pipeline/control-character"
-  | "pipeline/empty"
-  | "pipeline/syntax"
-  | "pipeline/tag"
-  | "pipeline/alias"
-  | "pipeline/too-deep"
-  | "pipeline/duplicate-key"
-  | "pipeline/unknown-key"
-  | "pipeline/missing-key"
-  | "pipeline/wrong-type"
-  | "pipeline/version"
-  | "pipeline/bad-name"
-  | "pipeline/bad-number"
-  | "pipeline/bad-duration"
-  | "pipeline/bad-retry"
-  | "pipeline/bad-pattern"
-  | "pipeline/bad-label"
-  | "pipeline/bad-matrix"
-  | "pipeline/bad-input"
-  | "pipeline/bad-parameter"
-  | "pipeline/missing-parameter"
-  | "pipeline/unknown-parameter"
-  | "pipeline/unknown-environment"
-  | "pipeline/unknown-step"
-  | "pipeline/unknown-output"
-  | "pipeline/unknown-outcome"
-  | "pipeline/duplicate-need"
-  | "pipeline/self-need"
-  | "pipeline/cycle"
-  | "pipeline/condition-syntax"
-  | "pipeline/condition-name"
-  | "pipeline/condition-type"
-  | "pipeline/condition-function"
-  | "pipeline/condition-failed"
-  | "pipeline/over-limit"
-  | "pipeline/too-many-mistakes";
+/** Every code, stable for ever: programs and documentation refer to them. */
+export const diagnosticCodes = [
+  "pipeline/too-large",
+  "pipeline/not-utf8",
+  "pipeline/control-character",
+  "pipeline/empty",
+  "pipeline/syntax",
+  "pipeline/tag",
+  "pipeline/alias",
+  "pipeline/too-deep",
+  "pipeline/duplicate-key",
+  "pipeline/unknown-key",
+  "pipeline/missing-key",
+  "pipeline/wrong-type",
+  "pipeline/version",
+  "pipeline/bad-name",
+  "pipeline/bad-number",
+  "pipeline/bad-duration",
+  "pipeline/bad-retry",
+  "pipeline/bad-pattern",
+  "pipeline/bad-label",
+  "pipeline/bad-matrix",
+  "pipeline/bad-input",
+  "pipeline/bad-parameter",
+  "pipeline/missing-parameter",
+  "pipeline/unknown-parameter",
+  "pipeline/unknown-environment",
+  "pipeline/unknown-step",
+  "pipeline/unknown-output",
+  "pipeline/unknown-outcome",
+  "pipeline/duplicate-need",
+  "pipeline/self-need",
+  "pipeline/cycle",
+  "pipeline/condition-syntax",
+  "pipeline/condition-name",
+  "pipeline/condition-type",
+  "pipeline/condition-function",
+  "pipeline/condition-failed",
+  "pipeline/over-limit",
+  "pipeline/too-many-mistakes",
+] as const;
+
+export type DiagnosticCode = (typeof diagnosticCodes)[number];
 
 /** A place in a file. Lines and columns count from 1, columns in UTF-16 code units; the end is exclusive. */
 export type Range = {

@@ -1,0 +1,190 @@
+/**
+ * From a folder to a plan: the pipeline file, or what the conventions detect where there is none, planned in the
+ * context that git and the command line give. Every command that runs, submits or explains begins here, so
+ * that what is explained is what is run.
+ */
+
+import { constants } from "node:fs";
+import { open } from "node:fs/promises";
+import { basename, isAbsolute, join, relative, resolve, sep } from "node:path";
+import type { Detection, Found } from "../planner/conventions/detect.ts";
+import { type Diagnostic, formatDiagnostics } from "../planner/diagnostics.ts";
+import { planId, planPipeline } from "../planner/plan.ts";
+import { OttoError } from "../protocol/errors.ts";
+import { limits } from "../protocol/limits.ts";
+import type { Plan, PlanContext } from "../protocol/plan.ts";
+import { readGitContext } from "./git-context.ts";
+
+export type LoadOptions = {
+  /** A file named by the person, relative to `folder`. */
+  readonly file?: string;
+  /** `NAME=VALUE` as typed. */
+  readonly parameters?: readonly string[];
+  readonly folder: string;
+  readonly trigger?: string;
+};
+
+export type LoadedPlan = {
+  readonly plan: Plan;
+  readonly planId: string;
+  /** The top folder of the repository; the folder itself where there is none. */
+  readonly root: string;
+  /** The pipeline file as it was read; null when the pipeline was detected. */
+  readonly text: string | null;
+  /** What the conventions found and set aside; null when there is a file. */
+  readonly detection: Found | null;
+};
+
+/** A pipeline file with mistakes; for programs they are here as values. */
+export class PipelineError extends OttoError {
+  readonly diagnostics: readonly Diagnostic[];
+
+  constructor(path: string, diagnostics: readonly Diagnostic[], text: string) {
+    const count = diagnostics.length === 1 ? "a mistake" : `${diagnostics.length} mistakes`;
+    super("OTTO_PIPELINE_INVALID", {
+      what: `${path} has ${count}.\n\n${formatDiagnostics(diagnostics, text)}\n`,
+      state: "Nothing was started.",
+      next: "Correct the file and check it with: otto explain",
+    });
+    this.diagnostics = diagnostics;
+  }
+}
+
+const fileNames = ["otto.yaml", "otto.yml"];
+
+/** Throws `OTTO_PIPELINE_INVALID`, `OTTO_NO_PIPELINE`, `OTTO_FILE_TOO_LARGE`, `OTTO_FILE_UNREADABLE` or `OTTO_USAGE`. */
+export async function loadPlan(options: LoadOptions): Promise<LoadedPlan> {
+  const folder = resolve(options.folder);
+  const { root: top, branch, tag, commit } = await readGitContext(folder);
+  const root = top ?? folder;
+  const parameters = parseParameters(options.parameters ?? []);
+  const context: PlanContext = { branch, tag, commit, trigger: options.trigger ?? "manual", parameters };
+  const found = await findFile(root, folder, options.file);
+  if (found === null) return loadDetected(root, context);
+  const text = decodeLoosely(found.bytes);
+  const planned = await planPipeline({ text: found.bytes, path: found.path, context });
+  if (!planned.ok) throw new PipelineError(found.path, planned.problem, text);
+  return { plan: planned.value, planId: planId(planned.value), root, text, detection: null };
+}
+
+/** For excerpts in messages: the planner has its own, strict eye on the bytes. */
+function decodeLoosely(bytes: Uint8Array): string {
+  return new TextDecoder("utf-8").decode(bytes);
+}
+
+function parseParameters(typed: readonly string[]): Readonly<Record<string, string>> {
+  const parameters = new Map<string, string>();
+  for (const word of typed) {
+    const equals = word.indexOf("=");
+    const name = word.slice(0, equals);
+    if (equals < 1 || parameters.has(name)) {
+      throw new OttoError("OTTO_USAGE", {
+        what: equals < 1 ? `"${word}" is no parameter.` : `The parameter "${name}" is given twice.`,
+        state: "Nothing was started.",
+        next: equals < 1 ? "Write it as --parameter NAME=VALUE" : "Give it once.",
+      });
+    }
+    parameters.set(name, word.slice(equals + 1));
+  }
+  return Object.fromEntries(parameters);
+}
+
+type FoundFile = {
+  /** As it is called in the plan and in messages: relative to the root, `/`-separated on every system. */
+  readonly path: string;
+  readonly bytes: Uint8Array;
+};
+
+async function findFile(root: string, folder: string, named: string | undefined): Promise<FoundFile | null> {
+  if (named !== undefined) {
+    const absolute = resolve(folder, named);
+    const bytes = await readBounded(absolute);
+    if (bytes !== null) return { path: portablePath(root, absolute), bytes };
+    throw new OttoError("OTTO_NO_PIPELINE", {
+      what: `There is no file ${named} in ${folder}.`,
+      state: "Nothing was started.",
+      next: "Name a pipeline file that exists, or leave --file out to use otto.yaml.",
+    });
+  }
+  for (const name of fileNames) {
+    const bytes = await readBounded(join(root, name));
+    if (bytes !== null) return { path: name, bytes };
+  }
+  return null;
+}
+
+/** A path that is the same on every machine that has the repository; outside of it only the name is. */
+function portablePath(root: string, absolute: string): string {
+  const inside = relative(root, absolute);
+  if (inside === ".." || inside.startsWith(`..${sep}`) || isAbsolute(inside)) return basename(absolute);
+  return inside.split(sep).join("/");
+}
+
+/** The bytes of a file, null when there is none. A file beyond the bound is never read. */
+async function readBounded(path: string): Promise<Uint8Array | null> {
+  const countMax = limits.pipelineFileBytesMax;
+  try {
+    // Non-blocking, so that a pipe by that name holds nobody up.
+    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const status = await file.stat();
+    if (!status.isFile()) throw unreadable(path, "it is no file");
+    const bytes = new Uint8Array(Math.min(status.size, countMax) + 1);
+    const { bytesRead } = await file.read(bytes, 0, bytes.length, 0);
+    if (status.size <= countMax && bytesRead <= status.size) return bytes.subarray(0, bytesRead);
+    throw new OttoError("OTTO_FILE_TOO_LARGE", {
+      what: `${path} has ${status.size} bytes; a pipeline file has at most ${countMax}.`,
+      state: "Nothing was started.",
+      next: "Split the pipeline, or move long commands into scripts of the repository.",
+    });
+  } catch (error) {
+    if (error instanceof OttoError) throw error;
+    const code = error instanceof Error && "code" in error ? error.code : null;
+    if (code === "ENOENT" || code === "ENOTDIR") return null;
+    throw unreadable(path, error instanceof Error ? error.message : String(error), error);
+  }
+}
+
+function unreadable(path: string, why: string, cause?: unknown): OttoError {
+  return new OttoError("OTTO_FILE_UNREADABLE", {
+    what: `${path} cannot be read: ${why}.`,
+    state: "Nothing was started.",
+    next: "Name a file that you may read.",
+    cause,
+  });
+}
+
+async function loadDetected(root: string, context: PlanContext): Promise<LoadedPlan> {
+  // The conventions are loaded only where they are asked.
+  const [{ detectPipeline, soughtSignals }, { planDetected }, { readRepositoryFiles }] = await Promise.all([
+    import("../planner/conventions/detect.ts"),
+    import("../planner/conventions/plan-detected.ts"),
+    import("../node/edge/repository-files.ts"),
+  ]);
+  const detection = detectPipeline(await readRepositoryFiles(root));
+  if (detection.kind === "nothing") throw nothingDetected(root, detection, soughtSignals);
+  const [name] = Object.keys(context.parameters);
+  if (name !== undefined) {
+    throw new OttoError("OTTO_USAGE", {
+      what: `A value was given for the parameter "${name}", and a detected pipeline has no parameters.`,
+      state: "Nothing was started.",
+      next: "Leave it out, or write the pipeline down with: otto init",
+    });
+  }
+  const plan = planDetected(detection, context);
+  return { plan, planId: planId(plan), root, text: null, detection };
+}
+
+function nothingDetected(
+  root: string,
+  detection: Extract<Detection, { kind: "nothing" }>,
+  sought: readonly { readonly ecosystem: string; readonly signals: readonly string[] }[],
+): OttoError {
+  const rejected = detection.rejected.slice(0, 20).map(({ signal, reason }) => `\n  ${signal} ${reason}`);
+  const looked = sought.map(({ signals }) => signals[0] ?? "").join(", ");
+  const seen = rejected.length === 0 ? `\n  (looked for ${looked} and the like)` : rejected.join("");
+  return new OttoError("OTTO_NO_PIPELINE", {
+    what: `There is no otto.yaml in ${root}, and nothing there shows how to test it:${seen}`,
+    state: "Nothing was started.",
+    next: "Write an otto.yaml with `otto: 1` and under `steps:` for example `test: { run: ./test.sh }`",
+  });
+}

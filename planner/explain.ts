@@ -1,0 +1,186 @@
+/**
+ * What a plan will do, for people and for programs: every step in order, why it is in or out, what it waits for
+ * and for how long at most, where it may run, what it takes and hands over. A pure function of the plan, so
+ * that what is explained is what is run.
+ */
+
+import type { Need, Outcome, Plan, PlannedStep, RetryCause } from "../protocol/plan.ts";
+import type { Found } from "./conventions/detect.ts";
+import { printable } from "./diagnostics.ts";
+import { formatDuration } from "./durations.ts";
+
+/** The longest times, in milliseconds. The wait for a free worker has no bound and is not in them. */
+export type StepTimes = {
+  readonly name: string;
+  /** Until everything that the step needs has ended, every attempt used and as long as allowed. */
+  readonly waitMsMax: number;
+  /** Of the step itself, all its attempts together. */
+  readonly runMsMax: number;
+};
+
+export type Explanation = {
+  readonly otto: "explain/1";
+  readonly planId: string;
+  readonly plan: Plan;
+  /** One entry a step, in the plan's order. */
+  readonly times: readonly StepTimes[];
+  /** Why these steps, when no file describes them. */
+  readonly detection: Pick<Found, "matches" | "rejected"> | null;
+};
+
+/** The explanation as a value, for `--json`. */
+export function explainJson(plan: Plan, planId: string, detection: Found | null = null): Explanation {
+  const found = detection === null ? null : { matches: detection.matches, rejected: detection.rejected };
+  return { otto: "explain/1", planId, plan, times: longestTimes(plan), detection: found };
+}
+
+/** The explanation as text that is safe on a terminal; ends with the plan's id and a line end. */
+export function explainPlan(plan: Plan, planId: string, detection: Found | null = null): string {
+  const times = new Map(longestTimes(plan).map((entry) => [entry.name, entry]));
+  const lines = [...introduction(plan), ...detectionLines(detection)];
+  for (const step of plan.steps) lines.push("", ...stepLines(step, times.get(step.name)));
+  lines.push("", ...summary(plan, times), `plan ${planId}`, "");
+  return lines.map(printable).join("\n");
+}
+
+/** For each step of a plan how long it may wait and run; steps that are left out take no time. */
+function longestTimes(plan: Plan): StepTimes[] {
+  const endMs = new Map<string, number>();
+  return plan.steps.map((step) => {
+    const waitMsMax = step.included
+      ? step.needs.reduce((longest, need) => Math.max(longest, endMs.get(need.step) ?? 0), 0)
+      : 0;
+    const runMsMax = step.included ? step.timeoutMs * step.retry.attemptsMax : 0;
+    endMs.set(step.name, waitMsMax + runMsMax);
+    return { name: step.name, waitMsMax, runMsMax };
+  });
+}
+
+function introduction(plan: Plan): string[] {
+  const { context, origin } = plan;
+  const lines = [`pipeline ${plan.pipeline}`];
+  switch (origin.kind) {
+    case "file":
+      lines.push(field("from", origin.path));
+      break;
+    case "conventions":
+      lines.push(field("from", `conventions, version ${origin.version}: ${origin.found.join(", ")}`));
+      break;
+  }
+  lines.push(field("git", gitWords(plan)), field("trigger", context.trigger));
+  const parameters = Object.entries(context.parameters);
+  if (parameters.length > 0) {
+    lines.push(field("parameters", parameters.map(([name, value]) => `${name}=${value}`).join(", ")));
+  }
+  for (const [name, { domain, settings }] of Object.entries(plan.environments)) {
+    const names = Object.keys(settings);
+    const set = names.length === 0 ? "no settings" : `sets ${names.join(", ")}`;
+    lines.push(
+      field("environment", `${name}: ${domain === null ? "any domain" : `domain ${domain}`}, ${set}`),
+    );
+  }
+  return lines;
+}
+
+function gitWords({ context: { branch, tag, commit } }: Plan): string {
+  const known = [
+    branch === null ? "" : `branch ${branch}`,
+    tag === null ? "" : `tag ${tag}`,
+    commit === null ? "" : `commit ${commit.slice(0, 12)}`,
+  ].filter((words) => words !== "");
+  return known.length === 0 ? "not known" : known.join(", ");
+}
+
+function detectionLines(detection: Found | null): string[] {
+  if (detection === null) return [];
+  const words = (match: Found["matches"][number]): string =>
+    `${match.ecosystem}: ${match.signal} ${match.reason}`;
+  return [
+    ...detection.matches.map((match) => field("counts", words(match))),
+    ...detection.rejected.map((match) => field("set aside", words(match))),
+  ];
+}
+
+function stepLines(step: PlannedStep, times: StepTimes | undefined): string[] {
+  const lines = [step.name, field(step.included ? "in" : "left out", step.reason)];
+  const cell = Object.entries(step.cell);
+  if (cell.length > 0) {
+    lines.push(field("cell", `of ${step.from}: ${cell.map(([key, value]) => `${key}=${value}`).join(", ")}`));
+  }
+  lines.push(field("needs", needsWords(step, times)));
+  for (const input of step.inputs)
+    lines.push(field("takes", `${input.name}, from ${input.step} (${input.output})`));
+  for (const [index, command] of step.commands.entries()) lines.push(...commandLines(command, index));
+  const variables = Object.entries(step.variables);
+  for (const [name, value] of variables) lines.push(field("with", `${name}=${oneLine(value)}`));
+  for (const { name, files } of step.outputs) lines.push(field("hands over", `${name}: ${files.join(", ")}`));
+  lines.push(field("where", whereWords(step)));
+  if (step.environment !== null) lines.push(field("environment", `${step.environment}, one run at a time`));
+  lines.push(field("at most", limitWords(step, times)));
+  return lines;
+}
+
+function commandLines(command: string, index: number): string[] {
+  const [first = "", ...rest] = command.replace(/\n$/, "").split("\n");
+  return [field(index === 0 ? "runs" : "then", first), ...rest.map((line) => field("", line))];
+}
+
+function needsWords(step: PlannedStep, times: StepTimes | undefined): string {
+  if (step.needs.length === 0) return "nothing";
+  const words = step.needs.map((need) => need.step + outcomeWords(need)).join(", ");
+  const waitMs = times?.waitMsMax ?? 0;
+  return waitMs === 0 ? words : `${words}; waits ${formatDuration(waitMs)} at most`;
+}
+
+const outcomePhrases: Record<Outcome, string> = {
+  passed: "passed",
+  failed: "failed",
+  "timed-out": "timed out",
+  cancelled: "was cancelled",
+  skipped: "was skipped",
+};
+
+/** Nothing for the usual case: that it passed. */
+function outcomeWords({ outcomes }: Need): string {
+  if (outcomes.length === 1 && outcomes[0] === "passed") return "";
+  return ` (if it ${outcomes.map((outcome) => outcomePhrases[outcome]).join(" or ")})`;
+}
+
+function whereWords(step: PlannedStep): string {
+  return step.labels.length === 0 ? "any worker" : `a worker with ${step.labels.join(", ")}`;
+}
+
+const retryPhrases: Record<RetryCause, string> = {
+  lost: "its worker is lost",
+  "timed-out": "it timed out",
+  failed: "it failed",
+};
+
+function limitWords(step: PlannedStep, times: StepTimes | undefined): string {
+  const each = formatDuration(step.timeoutMs);
+  const { attemptsMax, on } = step.retry;
+  if (attemptsMax === 1 || on.length === 0) return `${each}, one attempt`;
+  const causes = on.map((cause) => retryPhrases[cause]).join(" or ");
+  const total =
+    times === undefined || times.runMsMax === 0 ? "" : `; ${formatDuration(times.runMsMax)} in all`;
+  return `${each} an attempt, ${attemptsMax} attempts if ${causes}${total}`;
+}
+
+function summary(plan: Plan, times: ReadonlyMap<string, StepTimes>): string[] {
+  const included = plan.steps.filter((step) => step.included).length;
+  const out = plan.steps.length - included;
+  let longestMs = 0;
+  for (const { waitMsMax, runMsMax } of times.values()) longestMs = Math.max(longestMs, waitMsMax + runMsMax);
+  const counts = `${included} ${included === 1 ? "step" : "steps"}${out === 0 ? "" : `, ${out} left out`}`;
+  return [`${counts}; ${formatDuration(longestMs)} at most, the wait for free workers not counted`];
+}
+
+function field(label: string, text: string): string {
+  return `  ${label.padEnd(11)} ${text}`.trimEnd();
+}
+
+function oneLine(value: string): string {
+  const [first = "", ...rest] = value.split("\n");
+  const shown = first.length > 100 ? `${first.slice(0, 97)}...` : first;
+  return rest.length === 0 ? shown : `${shown} (and ${rest.length} more lines)`;
+}
