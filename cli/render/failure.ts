@@ -34,7 +34,7 @@ export function failuresText(view: RunView, recent: (step: string) => readonly s
 }
 
 /** One failing step. Nothing for a step that did not fail. */
-export function failureText(step: StepView, run: string, recent: readonly string[]): readonly Line[] {
+function failureText(step: StepView, run: string, recent: readonly string[]): readonly Line[] {
   const { state } = step;
   if (state.kind !== "failed" && state.kind !== "timed-out") return [];
   const attempt = step.attempts.at(-1);

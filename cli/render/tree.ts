@@ -110,7 +110,7 @@ export function frameLines(frame: Frame): readonly Line[] {
 }
 
 /** The list that stays on the screen: all steps of a small run; of a large one those that need a look. */
-export function finalLines(view: RunView, nowMs: number, width: number): readonly Line[] {
+function finalLines(view: RunView, nowMs: number, width: number): readonly Line[] {
   const few = view.steps.length <= limits.shownFinalStepsMax;
   const steps = few ? view.steps : view.steps.filter(needsALook).slice(0, limits.shownFinalStepsMax);
   const columns = columnsFor(steps, nowMs, width);

@@ -130,7 +130,7 @@ export function applyItem(view: RunView, item: WatchItem): void {
 }
 
 /** A run has one plan, named by its content: a second one is ignored. Steps that it does not name are forgotten. */
-export function applyPlan(view: RunView, plan: Plan, planId: string): void {
+function applyPlan(view: RunView, plan: Plan, planId: string): void {
   if (view.plan !== null) return;
   view.plan = plan;
   view.planId = planId;
