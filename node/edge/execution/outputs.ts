@@ -8,13 +8,16 @@
 
 import { lstatSync, readlinkSync, realpathSync } from "node:fs";
 import { glob, readdir } from "node:fs/promises";
-import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
+import { dirname, isAbsolute, join, relative, sep } from "node:path";
 import { failure, type Result, success } from "../../../protocol/errors.ts";
 import { limits } from "../../../protocol/limits.ts";
 import type { StepOutput } from "../../../protocol/plan.ts";
 import type { OutputReference } from "../../../protocol/report.ts";
 import { encodeTree, isSafePath, type TreeFile } from "../../../protocol/tree.ts";
 import type { Blobs } from "../blobs.ts";
+
+/** As many as the system itself follows. */
+const linksMax = 40;
 
 /** Stores one output. The problem is one sentence. */
 export async function storeOutput(
@@ -83,13 +86,16 @@ async function filesBelow(workspace: string, folder: string): Promise<readonly s
 
 async function storeFile(path: string, workspace: string, blobs: Blobs): Promise<Result<TreeFile, string>> {
   const full = join(workspace, path);
-  if (!isInside(dirname(full), workspace)) {
-    return failure(`"${path}" is reached through a link that leads out of the workspace`);
+  const folder = dirname(full);
+  if (realpathSync(folder) !== join(realpathSync(workspace), dirname(path))) {
+    return failure(
+      `"${path}" is reached through a link, which may lead out of the workspace; name its real place`,
+    );
   }
   const found = lstatSync(full);
   if (found.isSymbolicLink()) {
     const target = readlinkSync(full);
-    if (isAbsolute(target) || !isInside(resolve(dirname(full), target), workspace)) {
+    if (follow(target, { from: folder, within: workspace, linksLeft: linksMax }) === null) {
       return failure(`the link "${path}" leads out of the workspace, to "${target}"`);
     }
     const bytes = Buffer.from(target);
@@ -101,24 +107,29 @@ async function storeFile(path: string, workspace: string, blobs: Blobs): Promise
   return success({ path, mode: (found.mode & 0o100) === 0 ? "file" : "executable", size, digest });
 }
 
-/** Whether the path stays in the folder when every link on its way is followed. */
-function isInside(path: string, folder: string): boolean {
-  const root = realpathSync(folder);
-  for (let existing = path; ; existing = dirname(existing)) {
-    const real = realPath(existing);
-    if (real === null) continue;
-    const whole = join(real, relative(existing, path));
-    return whole === root || whole.startsWith(`${root}${sep}`);
+/**
+ * Where a link's target is, segment by segment as the system would go: `a/..` is not the same place as `.` when `a`
+ * is a link. Null when the way leaves the folder, is absolute, or turns in circles; it need not lead anywhere.
+ */
+function follow(
+  target: string,
+  where: { readonly from: string; readonly within: string; readonly linksLeft: number },
+): string | null {
+  if (isAbsolute(target) || where.linksLeft === 0) return null;
+  let at = where.from;
+  for (const segment of target.split("/")) {
+    if (segment === "" || segment === ".") continue;
+    if (segment === "..") {
+      if (at === where.within) return null;
+      at = dirname(at);
+      continue;
+    }
+    const next = join(at, segment);
+    if (lstatSync(next, { throwIfNoEntry: false })?.isSymbolicLink() === true) {
+      const led = follow(readlinkSync(next), { ...where, from: at, linksLeft: where.linksLeft - 1 });
+      if (led === null) return null;
+      at = led;
+    } else at = next;
   }
-}
-
-/** Null for a path that is not there, or only as a link to what is not there. */
-function realPath(path: string): string | null {
-  try {
-    return realpathSync(path);
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === "ENOENT" || code === "ENOTDIR" || code === "ELOOP") return null;
-    throw error;
-  }
+  return at;
 }

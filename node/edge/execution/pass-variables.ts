@@ -23,24 +23,39 @@ export const passedVariables: readonly Row[] = [
   { names: ["JAVA_HOME", "JAVA_*_HOME", "JDK_HOME"], why: "Java: where the JDK is" },
   { names: ["MAVEN_HOME", "M2_HOME", "GRADLE_HOME"], why: "Java: where the build tools are" },
   { names: ["GOROOT", "GOTOOLCHAIN"], why: "Go: where it is installed" },
-  { names: ["GOPROXY", "GONOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOINSECURE"], why: "Go: module mirrors" },
+  {
+    names: ["GOPROXY", "GONOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOINSECURE"],
+    why: "Go: module mirrors",
+  },
   { names: ["NVM_DIR", "NVM_BIN", "VOLTA_HOME", "FNM_DIR", "N_PREFIX"], why: "Node: version managers" },
   { names: ["npm_config_registry", "NPM_CONFIG_REGISTRY"], why: "Node: the registry of packages" },
   { names: ["npm_config_cafile", "NPM_CONFIG_CAFILE"], why: "Node: the registry's certificates" },
-  { names: ["YARN_NPM_REGISTRY_SERVER", "COREPACK_NPM_REGISTRY"], why: "Node: the same for yarn and corepack" },
+  {
+    names: ["YARN_NPM_REGISTRY_SERVER", "COREPACK_NPM_REGISTRY"],
+    why: "Node: the same for yarn and corepack",
+  },
   { names: ["PYENV_ROOT", "CONDA_PREFIX", "UV_PYTHON_INSTALL_DIR"], why: "Python: version managers" },
   { names: ["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_CERT"], why: "Python: mirrors" },
   { names: ["UV_INDEX_URL", "UV_DEFAULT_INDEX"], why: "Python: mirrors, for uv" },
   { names: ["RBENV_ROOT", "RUBY_ROOT", "GEM_HOME", "GEM_PATH"], why: "Ruby: where it and its gems are" },
   { names: ["BUNDLE_MIRROR__*"], why: "Ruby: mirrors" },
-  { names: ["ASDF_DIR", "ASDF_DATA_DIR", "MISE_DATA_DIR", "SDKMAN_DIR"], why: "managers of many languages' versions" },
+  {
+    names: ["ASDF_DIR", "ASDF_DATA_DIR", "MISE_DATA_DIR", "SDKMAN_DIR"],
+    why: "managers of many languages' versions",
+  },
   { names: ["ANDROID_HOME", "ANDROID_SDK_ROOT", "DOTNET_ROOT"], why: "other kits: where they are" },
   { names: ["CARGO_REGISTRIES_*_INDEX", "CARGO_HTTP_CAINFO", "CARGO_HTTP_PROXY"], why: "Rust: mirrors" },
   { names: ["http_proxy", "https_proxy", "no_proxy", "all_proxy"], why: "the way to the network" },
   { names: ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"], why: "the way to the network" },
-  { names: ["SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"], why: "whom to trust there" },
+  {
+    names: ["SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"],
+    why: "whom to trust there",
+  },
   { names: ["NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO", "AWS_CA_BUNDLE"], why: "whom to trust there" },
-  { names: ["LD_LIBRARY_PATH", "NIX_PATH", "NIX_PROFILES", "NIX_SSL_CERT_FILE"], why: "systems that are not in /usr" },
+  {
+    names: ["LD_LIBRARY_PATH", "NIX_PATH", "NIX_PROFILES", "NIX_SSL_CERT_FILE"],
+    why: "systems that are not in /usr",
+  },
 ];
 
 /** Tools that find their installation from HOME, which a step has another of: the variable that says where it is. */
@@ -54,7 +69,8 @@ const fromHome: readonly { readonly name: string; readonly folder: string }[] = 
   { name: "VOLTA_HOME", folder: ".volta" },
 ];
 
-const credentialName = /TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH|PRIVATE_KEY|API_?KEY|ACCESS_KEY|_KEY$|^KEY/i;
+const credentialName =
+  /TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH|PRIVATE_KEY|API_?KEY|ACCESS_KEY|_KEY$|^KEY/i;
 /** `scheme://name:password@host`, or `name:password@host` as proxies are sometimes given. */
 const userInfo = /(^|[\s,|])([a-z][a-z0-9+.-]*:\/\/)?[^\s/@,|]+@[^\s/@]/i;
 

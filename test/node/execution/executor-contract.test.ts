@@ -1,4 +1,5 @@
-import { executorContract, Witness } from "../../contracts/executor.ts";
+import { executorContract } from "../../contracts/executor.ts";
+import { Witness } from "../../contracts/witness.ts";
 import { makeSurroundings } from "./surroundings.ts";
 
 executorContract("the executor of real processes", async (observer) => {

@@ -44,7 +44,9 @@ describe("the variables that a worker passes to its steps", () => {
       NPM_TOKEN: "x",
       AWS_SECRET_ACCESS_KEY: "x",
     };
-    expect(Object.keys(choosePassVariables(environment, nothingThere))).toEqual(["CARGO_REGISTRIES_OURS_INDEX"]);
+    expect(Object.keys(choosePassVariables(environment, nothingThere))).toEqual([
+      "CARGO_REGISTRIES_OURS_INDEX",
+    ]);
     for (const name of ["GITHUB_TOKEN", "DB_PASSWORD", "API_KEY", "SSH_PRIVATE_KEY", "npm_config__auth"]) {
       expect(looksLikeCredential(name, "x"), name).toBe(true);
     }

@@ -1,15 +1,7 @@
-import { existsSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { makeSurroundings, type Surroundings } from "./surroundings.ts";
+import { isRunning, makeSurroundings, type Surroundings } from "./surroundings.ts";
 
 const isLinux = process.platform === "linux";
-
-/** Whether the process is there and not merely waiting to be collected. */
-function isRunning(pid: number): boolean {
-  if (!existsSync(`/proc/${pid}/stat`)) return false;
-  const text = readFileSync(`/proc/${pid}/stat`, "latin1");
-  return !/^[ZX]/.test(text.slice(text.lastIndexOf(")") + 2));
-}
 
 /** Process ids that the step printed as `pid=123`. */
 function printedPids(log: string): number[] {
@@ -40,7 +32,8 @@ describe.runIf(isLinux)("the processes of a step", () => {
     },
     {
       what: "one that ignores being asked to end",
-      command: "(trap '' TERM HUP INT; echo pid=$(sh -c 'echo $PPID'); while :; do sleep 1; done) & sleep 0.05",
+      command:
+        "(trap '' TERM HUP INT; echo pid=$(sh -c 'echo $PPID'); while :; do sleep 1; done) & sleep 0.05",
     },
   ];
   for (const { what, command } of strays) {
@@ -54,13 +47,18 @@ describe.runIf(isLinux)("the processes of a step", () => {
   }
 
   it("may be left running by a command for the next one", async () => {
-    const report = await surroundings.run(["sleep 600 & echo pid=$! | tee server", 'kill -0 "$(cut -d= -f2 server)"']);
+    const report = await surroundings.run([
+      "sleep 600 & echo pid=$! | tee server",
+      'kill -0 "$(cut -d= -f2 server)"',
+    ]);
     expect(report.outcome, report.problem).toBe("passed");
     expect(printedPids(report.tail).filter(isRunning)).toEqual([]);
   });
 
   it("are asked to end first, and may clean up then", async () => {
-    const id = surroundings.start(["trap 'echo cleaned up; exit 0' TERM; echo begun; while :; do sleep 0.05; done"]);
+    const id = surroundings.start([
+      "trap 'echo cleaned up; exit 0' TERM; echo begun; while :; do sleep 0.05; done",
+    ]);
     await surroundings.witness.text(id, "begun");
     surroundings.executor.stop(id, "cancelled");
     const report = await surroundings.witness.report(id);

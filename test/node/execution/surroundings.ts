@@ -1,5 +1,6 @@
 /** A real executor in a temporary folder, for the tests of this folder. */
 
+import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,7 +9,7 @@ import { type LocalExecutor, startExecutor } from "../../../node/edge/execution/
 import type { Assignment } from "../../../node/ports.ts";
 import { encodeTree, type TreeFile } from "../../../protocol/tree.ts";
 import type { StepReport } from "../../../protocol/report.ts";
-import { assignmentOf, Witness } from "../../contracts/executor.ts";
+import { assignmentOf, Witness } from "../../contracts/witness.ts";
 
 export type Surroundings = {
   readonly folder: string;
@@ -71,4 +72,11 @@ export async function storeTree(blobs: Blobs, texts: Readonly<Record<string, str
     files.push({ path, mode: isLink ? "link" : "file", size: bytes.length, digest });
   }
   return blobs.writeBytes(encodeTree(files));
+}
+
+/** Whether the process is there and not merely waiting to be collected. */
+export function isRunning(pid: number): boolean {
+  if (!existsSync(`/proc/${pid}/stat`)) return false;
+  const text = readFileSync(`/proc/${pid}/stat`, "latin1");
+  return !/^[ZX]/.test(text.slice(text.lastIndexOf(")") + 2));
 }

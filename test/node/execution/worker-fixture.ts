@@ -1,0 +1,48 @@
+/**
+ * A worker's execution in a process of its own, for tests that kill it or take its disk away.
+ *
+ *   node worker-fixture.ts FOLDER COMMANDS...      each COMMANDS is a JSON array; one attempt after the other
+ *
+ * Prints one JSON line for each thing that happens.
+ */
+
+import { join } from "node:path";
+import { openBlobs } from "../../../node/edge/blobs.ts";
+import { startExecutor } from "../../../node/edge/execution/executor.ts";
+import { encodeTree } from "../../../protocol/tree.ts";
+import { assignmentOf } from "../../contracts/witness.ts";
+
+const [folder = "", ...scripts] = process.argv.slice(2);
+const blobs = await openBlobs(join(folder, "blobs"));
+const tree = await blobs.writeBytes(encodeTree([]));
+let setEnded = (): void => undefined;
+
+function say(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+const executor = await startExecutor({
+  folder: join(folder, "execution"),
+  blobs,
+  fetch: async () => undefined,
+  observer: {
+    output: (_id, offset, bytes) =>
+      say({ offset, text: Buffer.from(bytes).toString("latin1").slice(0, 200) }),
+    ended: (_id, report) => {
+      say({ report });
+      setEnded();
+    },
+  },
+  passVariables: {},
+  slots: 2,
+});
+say({ worker: process.pid, runner: executor.runnerPid });
+for (const script of scripts) {
+  const ended = new Promise<void>((resolve) => {
+    setEnded = resolve;
+  });
+  executor.start(assignmentOf(tree, JSON.parse(script) as string[]));
+  await ended;
+}
+await executor.close();
+say({ closed: true });
