@@ -23,120 +23,145 @@ export type ExecutorUnderTest = {
   readonly cleanUp: () => Promise<void>;
 };
 
-export function executorContract(
-  name: string,
-  make: (observer: ExecutorObserver) => Promise<ExecutorUnderTest>,
-): void {
-  describe(`${name} keeps the contract of executors`, () => {
-    let witness: Witness;
-    let under: ExecutorUnderTest;
+type Maker = (observer: ExecutorObserver) => Promise<ExecutorUnderTest>;
 
+export function executorContract(name: string, make: Maker): void {
+  describe(`${name} keeps the contract of executors: reporting`, () => reporting(make));
+  describe(`${name} keeps the contract of executors: stopping`, () => stopping(make));
+}
+
+/** A fresh executor for each test. */
+class Fresh {
+  witness = new Witness();
+  #current: ExecutorUnderTest | null = null;
+
+  constructor(make: Maker) {
     beforeEach(async () => {
-      witness = new Witness();
-      under = await make(witness);
+      this.witness = new Witness();
+      this.#current = await make(this.witness);
     });
-
     afterEach(async () => {
-      await under.executor.close();
-      await under.cleanUp();
+      await this.executor.close();
+      await this.#now.cleanUp();
     });
+  }
 
-    function start(commands: readonly string[], more: Partial<Assignment> = {}): string {
-      const assignment = assignmentOf(under.emptyTree, commands, more);
-      under.executor.start(assignment);
-      return assignment.id;
+  get executor(): Executor {
+    return this.#now.executor;
+  }
+
+  get commands(): ExecutorUnderTest["commands"] {
+    return this.#now.commands;
+  }
+
+  start(commands: readonly string[], more: Partial<Assignment> = {}): string {
+    const assignment = assignmentOf(this.#now.emptyTree, commands, more);
+    this.executor.start(assignment);
+    return assignment.id;
+  }
+
+  get #now(): ExecutorUnderTest {
+    if (this.#current === null) throw new Error("the executor is made before each test");
+    return this.#current;
+  }
+}
+
+function reporting(make: Maker): void {
+  const under = new Fresh(make);
+
+  it("reports a step that passes, with one entry a command and no problem", async () => {
+    const report = await under.witness.report(under.start([under.commands.passes, under.commands.passes]));
+    expect(report.outcome).toBe("passed");
+    expect(report.problem).toBe("");
+    expect(report.commands.map((command) => command.end)).toEqual([
+      { kind: "exit", code: 0 },
+      { kind: "exit", code: 0 },
+    ]);
+  });
+
+  it("stops at the first command that fails and says which one", async () => {
+    const { passes, failsWith3 } = under.commands;
+    const report = await under.witness.report(under.start([passes, failsWith3, passes]));
+    expect(report.outcome).toBe("failed");
+    expect(report.commands.map((command) => command.end)).toEqual([
+      { kind: "exit", code: 0 },
+      { kind: "exit", code: 3 },
+    ]);
+    expect(report.problem).toContain(failsWith3.slice(0, 20));
+    expect(report.problem).toContain("3");
+  });
+
+  it("delivers output before the end, in order and without gaps", async () => {
+    const words = ["one ", "two ", "three "];
+    const id = under.start(words.map((word) => under.commands.prints(word)));
+    const report = await under.witness.report(id);
+    expect(under.witness.log(id)).toBe("one two three ");
+    let expected = 0;
+    for (const output of under.witness.outputs(id)) {
+      expect(output.offset).toBe(expected);
+      expect(output.text.length).toBeLessThanOrEqual(limits.logChunkBytesMax);
+      expected += output.text.length;
     }
+    expect(under.witness.happenings.at(-1)?.kind).toBe("ended");
+    expect(report.log).toEqual({ bytes: 14, droppedBytes: 0, digest: null });
+    expect(report.tail).toBe("one two three ");
+    expect(report.commands.map((command) => command.logOffset)).toEqual([0, 4, 8]);
+  });
 
-    it("reports a step that passes, with one entry a command and no problem", async () => {
-      const report = await witness.report(start([under.commands.passes, under.commands.passes]));
-      expect(report.outcome).toBe("passed");
-      expect(report.problem).toBe("");
-      expect(report.commands.map((command) => command.end)).toEqual([
-        { kind: "exit", code: 0 },
-        { kind: "exit", code: 0 },
-      ]);
-    });
+  it("ends each of many attempts exactly once", async () => {
+    const ids = Array.from({ length: 10 }, () => under.start([under.commands.passes]));
+    await Promise.all(ids.map(async (id) => under.witness.report(id)));
+    expect(ids.map((id) => under.witness.ends(id))).toEqual(ids.map(() => 1));
+  });
+}
 
-    it("stops at the first command that fails and says which one", async () => {
-      const { passes, failsWith3 } = under.commands;
-      const report = await witness.report(start([passes, failsWith3, passes]));
-      expect(report.outcome).toBe("failed");
-      expect(report.commands.map((command) => command.end)).toEqual([
-        { kind: "exit", code: 0 },
-        { kind: "exit", code: 3 },
-      ]);
-      expect(report.problem).toContain(failsWith3.slice(0, 20));
-      expect(report.problem).toContain("3");
-    });
+function stopping(make: Maker): void {
+  const under = new Fresh(make);
 
-    it("delivers output before the end, in order and without gaps", async () => {
-      const words = ["one ", "two ", "three "];
-      const id = start(words.map((word) => under.commands.prints(word)));
-      const report = await witness.report(id);
-      expect(witness.log(id)).toBe("one two three ");
-      let expected = 0;
-      for (const output of witness.outputs(id)) {
-        expect(output.offset).toBe(expected);
-        expect(output.text.length).toBeLessThanOrEqual(limits.logChunkBytesMax);
-        expected += output.text.length;
-      }
-      expect(witness.happenings.at(-1)?.kind).toBe("ended");
-      expect(report.log).toEqual({ bytes: 14, droppedBytes: 0, digest: null });
-      expect(report.tail).toBe("one two three ");
-      expect(report.commands.map((command) => command.logOffset)).toEqual([0, 4, 8]);
-    });
+  it("reports a stopped attempt as cancelled, and ends it once however often it is stopped", async () => {
+    const id = under.start([under.commands.lasts]);
+    await under.witness.text(id, "begun");
+    under.executor.stop(id, "cancelled");
+    under.executor.stop(id, "superseded");
+    const report = await under.witness.report(id);
+    under.executor.stop(id, "lease-ended");
+    expect(report.outcome).toBe("cancelled");
+    expect(report.commands.map((command) => command.end.kind)).toEqual(["cancelled"]);
+    expect(under.witness.ends(id)).toBe(1);
+  });
 
-    it("ends each of many attempts exactly once", async () => {
-      const ids = Array.from({ length: 10 }, () => start([under.commands.passes]));
-      await Promise.all(ids.map(async (id) => witness.report(id)));
-      expect(ids.map((id) => witness.ends(id))).toEqual(ids.map(() => 1));
-    });
+  it("reports an attempt that is stopped at once as cancelled", async () => {
+    const id = under.start([under.commands.lasts]);
+    under.executor.stop(id, "cancelled");
+    expect((await under.witness.report(id)).outcome).toBe("cancelled");
+  });
 
-    it("reports a stopped attempt as cancelled, and ends it once however often it is stopped", async () => {
-      const id = start([under.commands.lasts]);
-      await witness.text(id, "begun");
-      under.executor.stop(id, "cancelled");
-      under.executor.stop(id, "superseded");
-      const report = await witness.report(id);
-      under.executor.stop(id, "lease-ended");
-      expect(report.outcome).toBe("cancelled");
-      expect(report.commands.map((command) => command.end.kind)).toEqual(["cancelled"]);
-      expect(witness.ends(id)).toBe(1);
-    });
+  it("stops one attempt and leaves the others alone", async () => {
+    const stopped = under.start([under.commands.lasts]);
+    const other = under.start([under.commands.lasts]);
+    await under.witness.text(stopped, "begun");
+    await under.witness.text(other, "begun");
+    under.executor.stop(stopped, "cancelled");
+    await under.witness.report(stopped);
+    expect(under.witness.ends(other)).toBe(0);
+  });
 
-    it("reports an attempt that is stopped at once as cancelled", async () => {
-      const id = start([under.commands.lasts]);
-      under.executor.stop(id, "cancelled");
-      expect((await witness.report(id)).outcome).toBe("cancelled");
-    });
+  it("ignores ids that it does not know", async () => {
+    under.executor.stop("nobody", "cancelled");
+    expect((await under.witness.report(under.start([under.commands.passes]))).outcome).toBe("passed");
+  });
 
-    it("stops one attempt and leaves the others alone", async () => {
-      const stopped = start([under.commands.lasts]);
-      const other = start([under.commands.lasts]);
-      await witness.text(stopped, "begun");
-      await witness.text(other, "begun");
-      under.executor.stop(stopped, "cancelled");
-      await witness.report(stopped);
-      expect(witness.ends(other)).toBe(0);
-    });
+  it("tells a step whose time is over from one that was stopped", async () => {
+    const report = await under.witness.report(under.start([under.commands.lasts], { timeoutMs: 200 }));
+    expect(report.outcome).toBe("timed-out");
+    expect(report.problem).toContain("0.2 s");
+  });
 
-    it("ignores ids that it does not know", async () => {
-      under.executor.stop("nobody", "cancelled");
-      expect((await witness.report(start([under.commands.passes]))).outcome).toBe("passed");
-    });
-
-    it("tells a step whose time is over from one that was stopped", async () => {
-      const report = await witness.report(start([under.commands.lasts], { timeoutMs: 200 }));
-      expect(report.outcome).toBe("timed-out");
-      expect(report.problem).toContain("0.2 s");
-    });
-
-    it("cancels what runs when it is closed, and has reported it by then", async () => {
-      const id = start([under.commands.lasts]);
-      await witness.text(id, "begun");
-      await under.executor.close();
-      expect(witness.ends(id)).toBe(1);
-      expect((await witness.report(id)).outcome).toBe("cancelled");
-    });
+  it("cancels what runs when it is closed, and has reported it by then", async () => {
+    const id = under.start([under.commands.lasts]);
+    await under.witness.text(id, "begun");
+    await under.executor.close();
+    expect(under.witness.ends(id)).toBe(1);
+    expect((await under.witness.report(id)).outcome).toBe("cancelled");
   });
 }

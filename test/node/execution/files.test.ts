@@ -9,21 +9,10 @@ import { makeSurroundings, storeTree, type Surroundings } from "./surroundings.t
 
 describe("the files of a step", () => {
   let surroundings: Surroundings;
-  /** What the fetch of a test does. */
-  let fetch: (digests: string[]) => Promise<void> = async () => undefined;
   beforeAll(async () => {
-    surroundings = await makeSurroundings({
-      passVariables: { PATH: process.env["PATH"] ?? "/bin" },
-      fetch: async (digests) => fetch(digests),
-    });
+    surroundings = await makeSurroundings();
   });
   afterAll(async () => surroundings.close());
-
-  async function pathsOf(tree: string): Promise<readonly string[]> {
-    const parsed = parseTree(await surroundings.blobs.readBytes(tree, 1_000_000));
-    if (!parsed.ok) throw new Error(parsed.problem);
-    return parsed.value.files.map((file) => `${file.mode} ${file.path}`);
-  }
 
   it("are its source, with its inputs laid over it in their order", async () => {
     const source = await storeTree(surroundings.blobs, {
@@ -63,6 +52,19 @@ describe("the files of a step", () => {
     expect(report.tail).toBe("escaped");
     expect(existsSync(join(outside, "out"))).toBe(false);
   });
+});
+
+describe("the files of a step that are elsewhere", () => {
+  let surroundings: Surroundings;
+  /** What the fetch of a test does. */
+  let fetch: (digests: string[]) => Promise<void> = async () => undefined;
+  beforeAll(async () => {
+    surroundings = await makeSurroundings({
+      passVariables: { PATH: process.env["PATH"] ?? "/bin" },
+      fetch: async (digests) => fetch(digests),
+    });
+  });
+  afterAll(async () => surroundings.close());
 
   it("are fetched when they are not here, each once", async () => {
     const elsewhere = await openBlobs(join(surroundings.folder, "elsewhere"));

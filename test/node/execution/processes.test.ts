@@ -65,6 +65,14 @@ describe.runIf(isLinux)("the processes of a step", () => {
     expect(report.outcome).toBe("cancelled");
     expect(report.tail).toContain("cleaned up");
   });
+});
+
+describe.runIf(isLinux)("what a step's processes are given", () => {
+  let surroundings: Surroundings;
+  beforeAll(async () => {
+    surroundings = await makeSurroundings();
+  });
+  afterAll(async () => surroundings.close());
 
   it("write to one pipe, in order, which /dev/stdout and /dev/stderr name too", async () => {
     const report = await surroundings.run([
