@@ -71,8 +71,9 @@ function runGit(folder: string): Promise<string | undefined> {
       { maxBuffer: listingBytesMax, env: { ...process.env, LC_ALL: "C" } },
       (error, stdout, stderr) => {
         if (error === null) return resolve(stdout);
-        // Without git, or outside a repository, the folder is walked instead.
-        if (error.code === "ENOENT" || stderr.includes("not a git repository")) return resolve(undefined);
+        // Without git, or outside a repository, the folder is walked instead; walking says what a bad folder is.
+        const isNone = /not a git repository|cannot change to/.test(stderr);
+        if (error.code === "ENOENT" || isNone) return resolve(undefined);
         reject(
           new OttoError("OTTO_GIT_FAILED", {
             what: `git could not list the files of ${folder}: ${stderr.trim().split("\n")[0] ?? error.message}`,

@@ -39,7 +39,7 @@ export type Task = Signal & { readonly command: string };
  * - `fallback`: a task runner that declares tests, for repositories whose ecosystem does not.
  * - `guessed`: there are tests, but nothing declares how to run them.
  * - `untested`: a project that can be built, with no tests found.
- * - `last`: a task runner that can build, but declares no tests.
+ * - `last`: a task runner that can build but declares no tests, or what can only be linted.
  * - `tooling`: formatters, documentation or releases of something else.
  */
 export type Standing = "tested" | "secondary" | "fallback" | "guessed" | "untested" | "last" | "tooling";
@@ -100,6 +100,7 @@ export const asIs = (command: string): string => command;
 
 /** A repository with the questions that the modules ask of it. */
 export type Repository = {
+  readonly paths: readonly string[];
   has(path: string): boolean;
   /** The first of the candidates that exists. */
   first(candidates: readonly string[]): string | undefined;
@@ -109,12 +110,18 @@ export type Repository = {
   text(path: string): string;
 };
 
+/** Control, formatting and separating characters: in a name they could make a reason or a file say otherwise. */
+const hidden = /[\p{C}\u2028\u2029]/u;
+
+/** Paths with hidden characters in them decide nothing. */
 export function lookInto(files: RepositoryFiles): Repository {
-  const known = new Set(files.paths);
+  const paths = files.paths.filter((path) => !hidden.test(path));
+  const known = new Set(paths);
   return {
+    paths,
     has: (path) => known.has(path),
     first: (candidates) => candidates.find((path) => known.has(path)),
-    find: (fits) => files.paths.find((path) => fits.test(path)),
+    find: (fits) => paths.find((path) => fits.test(path)),
     text: (path) => (known.has(path) ? (files.read(path) ?? "") : ""),
   };
 }

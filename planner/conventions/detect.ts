@@ -85,7 +85,7 @@ export function detectPipeline(files: RepositoryFiles): Detection {
   });
   const entry = findEntry(repository, candidates);
   const choice = entry === undefined ? chooseEcosystems(candidates) : chooseEntry(entry, candidates);
-  const rejected = [...choice.rejected, ...otherSignals(files.paths)];
+  const rejected = [...choice.rejected, ...otherSignals(repository.paths)];
   if (choice.steps.length === 0) return { kind: "nothing", rejected };
   return {
     kind: "found",
@@ -184,9 +184,11 @@ function stepsOf(
     reason: sentence(tasks) + note,
   });
   const steps: DetectedStep[] = [];
-  if (proposal.lint.length > 0) steps.push(toStep("lint", proposal.lint));
-  if (proposal.test.length > 0) steps.push(toStep("test", [...proposal.build, ...proposal.test]));
-  else if (proposal.build.length > 0) steps.push(toStep("build", proposal.build, "; no tests found"));
+  const { lint, build, test } = proposal;
+  const missing = test.length > 0 ? "" : "; no tests found";
+  if (lint.length > 0) steps.push(toStep("lint", lint, build.length > 0 ? "" : missing));
+  if (test.length > 0) steps.push(toStep("test", [...build, ...test]));
+  else if (build.length > 0) steps.push(toStep("build", build, missing));
   return steps;
 }
 

@@ -26,13 +26,12 @@ function propose(repository: Repository): Proposal | undefined {
     .map((name) => targets.get(name))
     .find((found) => found !== undefined);
   const isTested = target !== undefined;
+  const known = targets.has("ci") ? "ci" : target?.name;
   const build = findBuild(signal, targets, target);
   return {
     // Without a known target it is not run: a first target may as well deploy as build.
     standing: isTested ? "fallback" : build.length > 0 ? "last" : "tooling",
-    because: isTested
-      ? `declares the target "${target.name}"`
-      : 'declares none of the targets "ci", "test" and "check"',
+    because: known === undefined ? 'declares none of the targets "ci", "test" and "check"' : declares(known),
     signal,
     projectName: undefined,
     install: [],
@@ -40,12 +39,10 @@ function propose(repository: Repository): Proposal | undefined {
     stepVariables: {},
     within: asIs,
     covers: [],
-    entry: targets.has("ci") ? { signal, command: "make ci", reason: 'declares the target "ci"' } : undefined,
+    entry: targets.has("ci") ? { signal, command: "make ci", reason: declares("ci") } : undefined,
     lint: [],
     build,
-    test: isTested
-      ? [{ signal, command: `make ${target.name}`, reason: `declares the target "${target.name}"` }]
-      : [],
+    test: isTested ? [{ signal, command: `make ${target.name}`, reason: declares(target.name) }] : [],
     matches: [],
     rejected: [],
   };
@@ -59,7 +56,9 @@ function findBuild(
 ): readonly Task[] {
   if (test !== undefined && (test.prerequisites.length > 0 || test.recipe.length === 0)) return [];
   const name = ["all", "build"].find((candidate) => targets.has(candidate));
-  return name === undefined
-    ? []
-    : [{ signal, command: `make ${name}`, reason: `declares the target "${name}"` }];
+  return name === undefined ? [] : [{ signal, command: `make ${name}`, reason: declares(name) }];
+}
+
+function declares(target: string): string {
+  return `declares the target "${target}"`;
 }

@@ -79,7 +79,7 @@ const managers: Readonly<Record<ManagerName, NodeManager>> = {
 /** With several lock files and nothing declared: npm's last, since it is the one left behind by accident. */
 const byLock: readonly ManagerName[] = ["pnpm", "berry", "bun", "npm"];
 
-export const lockFiles: readonly string[] = byLock.flatMap((name) => managers[name].locks);
+const lockFiles: readonly string[] = byLock.flatMap((name) => managers[name].locks);
 
 export type ManagerChoice = {
   readonly manager: NodeManager;

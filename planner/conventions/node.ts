@@ -4,7 +4,7 @@
 
 import { asIs } from "./convention.ts";
 import type { Convention, Cover, Proposal, Repository, Signal, Task } from "./convention.ts";
-import { chooseManager, lockFiles } from "./node-managers.ts";
+import { chooseManager } from "./node-managers.ts";
 import type { NodeManager } from "./node-managers.ts";
 import { fieldOf, readPackage } from "./node-package.ts";
 import type { Package } from "./node-package.ts";
@@ -15,7 +15,7 @@ const signal = "package.json";
 export const node: Convention = {
   ecosystem,
   slug: "node",
-  signals: [signal, ...lockFiles],
+  signals: [signal],
   reads: (path) => [signal, "yarn.lock", "pnpm-workspace.yaml"].includes(path),
   propose,
 };
@@ -59,8 +59,16 @@ function propose(repository: Repository): Proposal | undefined {
   const isProject = build.length > 0 || content.workspaces;
   const isOwn = chosen.isLocked || content.workspaces;
   return {
-    standing: isTested ? (isOwn ? "tested" : "secondary") : isProject ? "untested" : "tooling",
-    because: isTested ? "has no lock file of its own" : "declares no test script",
+    standing: isTested
+      ? isOwn
+        ? "tested"
+        : "secondary"
+      : isProject
+        ? "untested"
+        : lint.length > 0
+          ? "last"
+          : "tooling",
+    because: isTested ? "declares tests, but has no lock file beside it" : "declares no test script",
     signal,
     projectName: fieldOf(content, "name"),
     install: content.hasDependencies || chosen.isLocked || content.workspaces ? [chosen.install] : [],

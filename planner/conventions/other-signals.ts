@@ -43,7 +43,8 @@ export function otherSignals(paths: readonly string[]): readonly Match[] {
   });
   const [below, ...more] = paths.filter((path) => nested.test(path));
   if (below === undefined) return unsupported;
-  const others = more.length === 0 ? "" : `, like ${more.length} other project files`;
+  const others =
+    more.length === 0 ? "" : more.length === 1 ? ", as is 1 more" : `, as are ${more.length} more`;
   const reason = `is in a subfolder${others}; only the root decides`;
   return [...unsupported, { ecosystem: "Repository", signal: below, reason }];
 }

@@ -36,6 +36,9 @@ export type PythonProject = {
 
 const pyproject = "pyproject.toml";
 
+/** Names become parts of commands; a group by another name is not used. */
+const plainName = /^[\w./-]*$/;
+
 export function isRequirementsFile(path: string): boolean {
   return /^[^/]*requirements[^/]*\.txt$|^requirements\/[^/]*\.txt$/.test(path);
 }
@@ -49,7 +52,7 @@ export function readPythonProject(repository: Repository): PythonProject {
     ...ofSetup(repository),
     ...ofPipfile(repository),
     ...ofRequirements(repository),
-  ];
+  ].filter(({ name }) => plainName.test(name));
   const naming = dependencies.find(({ packages }) => packages.has("pytest"));
   const backend = stringAt(tables, "build-system", "build-backend") ?? "";
   const ruff = repository.first(["ruff.toml", ".ruff.toml"]);

@@ -16,7 +16,7 @@ const projectFiles = ["pyproject.toml", "setup.py", "setup.cfg", "Pipfile", "req
 export const python: Convention = {
   ecosystem: "Python",
   slug: "python",
-  signals: [...projectFiles, "uv.lock", "poetry.lock", "Pipfile.lock", "tox.ini", "noxfile.py", "manage.py"],
+  signals: [...projectFiles, "tox.ini", "noxfile.py", "manage.py"],
   reads: (path) => [...projectFiles, "tox.ini"].includes(path) || isRequirementsFile(path),
   propose,
 };
@@ -34,7 +34,7 @@ function propose(repository: Repository): Proposal | undefined {
   const build = test.length === 0 && project.isPackage ? [compile(installer)] : [];
   return {
     standing: standingOf(runner, project),
-    because: runner === undefined ? "declares no test and has no test files" : runner.reason,
+    because: reasonAside(runner),
     signal,
     projectName: project.name,
     install: installer.install,
@@ -114,6 +114,11 @@ function rustPart(backend: string): Cover {
     evenIfTested: true,
     installs: false,
   };
+}
+
+function reasonAside(runner: Runner | undefined): string {
+  if (runner === undefined) return "declares no test and has no test files";
+  return runner.isGuess ? `declares no test, though there is ${runner.signal}` : "declares how to test";
 }
 
 function toTask(runner: Runner, installer: Installer): Task {

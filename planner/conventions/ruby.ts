@@ -8,13 +8,15 @@ import type { Convention, Cover, Proposal, Repository, Signal, Task } from "./co
 const ecosystem = "Ruby";
 const gemfiles = ["Gemfile", "gems.rb"];
 const locks = ["Gemfile.lock", "gems.locked"];
+/** Plain names only: the name becomes part of a command. */
+const gemspecFile = /^[\w.-]+\.gemspec$/;
 const rakefiles = ["Rakefile", "rakefile", "Rakefile.rb"];
 
 export const ruby: Convention = {
   ecosystem,
   slug: "ruby",
   signals: ["Gemfile", "*.gemspec", "Rakefile", "config/application.rb"],
-  reads: (path) => [...gemfiles, ...locks, ...rakefiles, ".rspec"].includes(path) || isGemspec(path),
+  reads: (path) => [...gemfiles, ...locks, ...rakefiles, ".rspec"].includes(path) || gemspecFile.test(path),
   propose,
 };
 
@@ -72,7 +74,7 @@ function propose(repository: Repository): Proposal | undefined {
 function lookAt(repository: Repository): Project {
   const gemfile = repository.first(gemfiles);
   const lock = repository.first(locks);
-  const gemspec = repository.find(/^[^/]+\.gemspec$/);
+  const gemspec = repository.find(gemspecFile);
   const named = [gemfile, lock, gemspec].filter((path) => path !== undefined);
   return {
     gemfile,
@@ -176,8 +178,4 @@ function findLint(repository: Repository, project: Project, rejected: Signal[]):
     }
   }
   return [];
-}
-
-function isGemspec(path: string): boolean {
-  return /^[^/]+\.gemspec$/.test(path);
 }
