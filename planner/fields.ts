@@ -28,6 +28,7 @@ export function wrongType(
   node: YamlNode,
   words: { readonly what: string; readonly wanted: string; readonly help: string },
 ): null {
+  if (node.kind === "scalar" && node.broken) return null;
   mistakes.add({
     code: "pipeline/wrong-type",
     message: `${words.what} must be ${words.wanted}, and is ${describe(node)}`,

@@ -42,7 +42,10 @@ const keys = [
 /** A step of the wrong shape is answered too, empty: what needs it is not wrong for that. */
 export function readStep(mistakes: Mistakes, entry: MapEntry): StepDeclaration {
   const what = `the step ${quote(entry.key)}`;
-  const record = readRecord(mistakes, entry.value, { what, keys, help: "write `run: COMMAND` under it" });
+  const command =
+    entry.value.kind === "scalar" && entry.value.value !== null ? entry.value.source : "COMMAND";
+  const help = `write ${quote(`${entry.key}: { run: ${command} }`)}`;
+  const record = readRecord(mistakes, entry.value, { what, keys, help });
   const field = <Value>(key: string, read: (node: YamlNode) => Value): Value | null => {
     const found = record?.entries.get(key);
     return found === undefined ? null : read(found.value);

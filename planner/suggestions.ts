@@ -45,34 +45,43 @@ export function suggestion(written: string, candidates: readonly string[], noun:
 /**
  * Edits (insert, remove, replace, swap neighbours) from one text to the other, or `allowed + 1` when more.
  *
- * @source Optimal string alignment; a band of `allowed` around the diagonal, after E. Ukkonen,
- * "Algorithms for approximate string matching", Information and Control 64, 1985.
+ * Looks only at a band of `allowed` around the diagonal, and gives up on the first row that is all beyond it:
+ * a file may compare its ten thousand names with each other.
+ *
+ * @source Optimal string alignment; the band after E. Ukkonen, "Algorithms for approximate string matching",
+ * Information and Control 64, 1985.
  */
 function distanceBetween(left: string, right: string, allowed: number): number {
-  if (Math.abs(left.length - right.length) > allowed) return allowed + 1;
+  const beyond = allowed + 1;
+  if (Math.abs(left.length - right.length) > allowed) return beyond;
   let before: number[] = [];
-  let row = Array.from({ length: right.length + 1 }, (_, column) => column);
+  let row: number[] = [];
+  let next: number[] = [];
+  for (let column = 0; column <= Math.min(right.length, allowed); column += 1) row[column] = column;
   for (let line = 1; line <= left.length; line += 1) {
-    const next: number[] = Array.from({ length: right.length + 1 }, () => allowed + 1);
-    if (line <= allowed) next[0] = line;
+    const from = Math.max(1, line - allowed);
     const to = Math.min(right.length, line + allowed);
-    for (let column = Math.max(1, line - allowed); column <= to; column += 1) {
+    next[from - 1] = from === 1 && line <= allowed ? line : beyond;
+    let least = next[from - 1] ?? beyond;
+    for (let column = from; column <= to; column += 1) {
       const same = left[line - 1] === right[column - 1];
       let edits = Math.min(
-        (row[column - 1] ?? 0) + (same ? 0 : 1),
-        (row[column] ?? 0) + 1,
-        (next[column - 1] ?? 0) + 1,
+        (row[column - 1] ?? beyond) + (same ? 0 : 1),
+        // Above the right end of the band the last row has nothing, or something older.
+        column < line + allowed ? (row[column] ?? beyond) + 1 : beyond,
+        (next[column - 1] ?? beyond) + 1,
       );
       const swapped =
         line > 1 &&
         column > 1 &&
         left[line - 1] === right[column - 2] &&
         left[line - 2] === right[column - 1];
-      if (swapped) edits = Math.min(edits, (before[column - 2] ?? 0) + 1);
-      next[column] = edits;
+      if (swapped) edits = Math.min(edits, (before[column - 2] ?? beyond) + 1);
+      next[column] = Math.min(edits, beyond);
+      least = Math.min(least, next[column] ?? beyond);
     }
-    before = row;
-    row = next;
+    if (least > allowed) return beyond;
+    [before, row, next] = [row, next, before];
   }
-  return row[right.length] ?? allowed + 1;
+  return row[right.length] ?? beyond;
 }

@@ -18,6 +18,8 @@ export type ScalarNode = {
   readonly span: Span;
   /** Where the first character of `source` is, when the text is written in one piece without escapes. */
   readonly textStart: number | null;
+  /** True when something was said about the node already: no more needs to be. */
+  readonly broken: boolean;
 };
 export type ListNode = { readonly kind: "list"; readonly items: readonly YamlNode[]; readonly span: Span };
 export type MapEntry = { readonly key: string; readonly keySpan: Span; readonly value: YamlNode };
@@ -56,8 +58,7 @@ export function parseYaml(text: string, mistakes: Mistakes): YamlNode | null {
     last = start;
     mistakes.add({
       code: "pipeline/syntax",
-      message: `this is not YAML: ${lowerFirst(error.message)}`,
-      help: syntaxHelp(error.code),
+      ...syntaxWords(error.code, error.message),
       span: { start, end: Math.max(end, start + 1) },
     });
   }
@@ -95,6 +96,13 @@ function checkDirectives(text: string, mistakes: Mistakes): void {
   }
 }
 
+function syntaxWords(code: string, message: string): { readonly message: string; readonly help: string } {
+  const help = syntaxHelp(code);
+  if (code === "MULTIPLE_DOCS") return { message: "the file holds more than one document", help };
+  if (/missing closing .quote/i.test(message)) return { message: "a quote is not closed", help: "close it" };
+  return { message: `this is not YAML: ${message.charAt(0).toLowerCase()}${message.slice(1)}`, help };
+}
+
 function syntaxHelp(code: string): string {
   switch (code) {
     case "TAB_AS_INDENT":
@@ -118,15 +126,11 @@ function syntaxHelp(code: string): string {
   }
 }
 
-function lowerFirst(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1);
-}
-
 function convert(node: Node | null, fallback: Span, depth: number, conversion: Conversion): YamlNode {
   const { mistakes, anchors } = conversion;
   const sizeBefore = conversion.size;
   conversion.size += 1;
-  if (node === null) return { kind: "scalar", value: null, source: "", span: fallback, textStart: null };
+  if (node === null) return nothingAt(fallback, false);
   const span = spanOf(node, fallback);
   if (isAlias(node)) return resolveAlias(node.source, span, conversion);
   if (depth > limits.pipelineNestingMax) {
@@ -136,7 +140,7 @@ function convert(node: Node | null, fallback: Span, depth: number, conversion: C
       help: "a pipeline needs no more than six levels",
       span,
     });
-    return { kind: "scalar", value: null, source: "", span, textStart: null };
+    return nothingAt(span, true);
   }
   if (node.tag !== undefined) {
     mistakes.add({
@@ -170,7 +174,11 @@ function convertContent(node: Node, span: Span, depth: number, conversion: Conve
     return { kind: "list", items, span };
   }
   if (isScalar(node)) return convertScalar(node.value, node.source, span, conversion.text);
-  return { kind: "scalar", value: null, source: "", span, textStart: null };
+  return nothingAt(span, true);
+}
+
+function nothingAt(span: Span, broken: boolean): ScalarNode {
+  return { kind: "scalar", value: null, source: "", span, textStart: null, broken };
 }
 
 function resolveAlias(name: string, span: Span, conversion: Conversion): YamlNode {
@@ -186,14 +194,15 @@ function resolveAlias(name: string, span: Span, conversion: Conversion): YamlNod
     help: `write \`&${name}\` before an earlier value, or put text that begins with \`*\` in quotes`,
     span,
   });
-  return { kind: "scalar", value: null, source: "", span, textStart: null };
+  return nothingAt(span, true);
 }
 
 function convertScalar(value: unknown, source: string | undefined, span: Span, text: string): ScalarNode {
   const known = typeof value === "string" || typeof value === "number" || typeof value === "boolean";
   const kept = known ? value : null;
   const written = source ?? (kept === null ? "" : String(kept));
-  return { kind: "scalar", value: kept, source: written, span, textStart: textStartOf(written, span, text) };
+  const textStart = textStartOf(written, span, text);
+  return { kind: "scalar", value: kept, source: written, span, textStart, broken: false };
 }
 
 function textStartOf(written: string, { start, end }: Span, text: string): number | null {

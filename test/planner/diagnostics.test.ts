@@ -31,9 +31,8 @@ describe("a mistake in a pipeline file is said with its place and what to write 
   });
 
   it("bytes that are not UTF-8", async () => {
-    expect(
-      await complaints(Uint8Array.of(...new TextEncoder().encode("otto: 1\npipeline: caf"), 0xe9, 0x0a)),
-    ).toMatchInlineSnapshot(`
+    expect(await complaints(Uint8Array.of(...new TextEncoder().encode("otto: 1\npipeline: caf"), 0xe9, 0x0a)))
+      .toMatchInlineSnapshot(`
       "
       otto.yaml:2:14: error: the bytes here are not UTF-8 (pipeline/not-utf8)
         2 | pipeline: caf�
@@ -79,10 +78,10 @@ describe("a mistake in a pipeline file is said with its place and what to write 
   it("a quote that is not closed", async () => {
     expect(await complaints('otto: 1\nsteps: { a: { run: "x } }\n')).toMatchInlineSnapshot(`
       "
-      otto.yaml:3:1: error: this is not YAML: missing closing "quote (pipeline/syntax)
+      otto.yaml:3:1: error: a quote is not closed (pipeline/syntax)
         3 |
           | ^
-          = close what was opened: a quote, a bracket, or a \`:\` after a key
+          = close it
       "
     `);
   });
@@ -112,7 +111,7 @@ describe("a mistake in a pipeline file is said with its place and what to write 
   it("a second document", async () => {
     expect(await complaints("otto: 1\n---\nsteps: { a: { run: x } }\n")).toMatchInlineSnapshot(`
       "
-      otto.yaml:2:1: error: this is not YAML: source contains multiple documents; please use YAML.parseAllDocuments() (pipeline/syntax)
+      otto.yaml:2:1: error: the file holds more than one document (pipeline/syntax)
         2 | ---
           | ^^^
           = remove the \`---\` line: a file holds one pipeline
@@ -138,19 +137,13 @@ describe("a mistake in a pipeline file is said with its place and what to write 
         2 | steps: { a: { run: *command } }
           |                    ^^^^^^^^
           = write \`&command\` before an earlier value, or put text that begins with \`*\` in quotes
-
-      otto.yaml:2:20: error: \`run\` must be text, and is empty (pipeline/wrong-type)
-        2 | steps: { a: { run: *command } }
-          |                    ^^^^^^^^
-          = write \`run: COMMAND\` or \`run: [COMMAND, COMMAND]\`
       "
     `);
   });
 
   it("an alias as a key", async () => {
-    expect(
-      await complaints("otto: 1\nsteps: { &a a: { run: x }, *a : { run: x } }\n"),
-    ).toMatchInlineSnapshot(`
+    expect(await complaints("otto: 1\nsteps: { &a a: { run: x }, *a : { run: x } }\n"))
+      .toMatchInlineSnapshot(`
       "
       otto.yaml:2:28: error: a key must be a plain word (pipeline/wrong-type)
         2 | steps: { &a a: { run: x }, *a : { run: x } }
@@ -161,9 +154,8 @@ describe("a mistake in a pipeline file is said with its place and what to write 
   });
 
   it("nesting without end", async () => {
-    expect(
-      await complaints(`otto: 1\nsteps: { a: { run: ${"[".repeat(40)}x${"]".repeat(40)} } }\n`),
-    ).toMatchInlineSnapshot(`
+    expect(await complaints(`otto: 1\nsteps: { a: { run: ${"[".repeat(40)}x${"]".repeat(40)} } }\n`))
+      .toMatchInlineSnapshot(`
       "
       otto.yaml:2:21: error: a command must be text, and is a list (pipeline/wrong-type)
         2 | steps: { a: { run: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[x]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]] } }
@@ -242,7 +234,7 @@ describe("a mistake in a pipeline file is said with its place and what to write 
       otto.yaml:3:6: error: the step \`a\` must be a map, and is text (pipeline/wrong-type)
         3 |   a: npm test
           |      ^^^^^^^^
-          = write \`run: COMMAND\` under it
+          = write \`a: { run: npm test }\`
       "
     `);
   });
@@ -281,9 +273,8 @@ describe("a mistake in a pipeline file is said with its place and what to write 
   });
 
   it("a variable that belongs to Otto", async () => {
-    expect(
-      await complaints("otto: 1\nenv: { OTTO_RUN: mine }\nsteps: { a: { run: x } }\n"),
-    ).toMatchInlineSnapshot(`
+    expect(await complaints("otto: 1\nenv: { OTTO_RUN: mine }\nsteps: { a: { run: x } }\n"))
+      .toMatchInlineSnapshot(`
       "
       otto.yaml:2:8: error: \`OTTO_RUN\` cannot be declared: names with \`OTTO_\` are set by Otto (pipeline/bad-name)
         2 | env: { OTTO_RUN: mine }
@@ -294,9 +285,8 @@ describe("a mistake in a pipeline file is said with its place and what to write 
   });
 
   it("a number that is a version", async () => {
-    expect(
-      await complaints("otto: 1\nsteps:\n  a: { run: x, matrix: { ruby: [3.9, 3.10] } }\n"),
-    ).toMatchInlineSnapshot(`
+    expect(await complaints("otto: 1\nsteps:\n  a: { run: x, matrix: { ruby: [3.9, 3.10] } }\n"))
+      .toMatchInlineSnapshot(`
       "
       otto.yaml:3:38: error: the number \`3.10\` means 3.1 (pipeline/bad-number)
         3 |   a: { run: x, matrix: { ruby: [3.9, 3.10] } }
@@ -340,9 +330,8 @@ describe("a mistake in a pipeline file is said with its place and what to write 
   });
 
   it("a pattern that leaves the workspace", async () => {
-    expect(
-      await complaints("otto: 1\nsteps:\n  a: { run: x, outputs: { site: ../site/** } }\n"),
-    ).toMatchInlineSnapshot(`
+    expect(await complaints("otto: 1\nsteps:\n  a: { run: x, outputs: { site: ../site/** } }\n"))
+      .toMatchInlineSnapshot(`
       "
       otto.yaml:3:33: error: \`../site/**\`: a pattern cannot leave the workspace (pipeline/bad-pattern)
         3 |   a: { run: x, outputs: { site: ../site/** } }
@@ -353,9 +342,8 @@ describe("a mistake in a pipeline file is said with its place and what to write 
   });
 
   it("a pattern with an open bracket", async () => {
-    expect(
-      await complaints("otto: 1\nsteps:\n  a: { run: x, outputs: { site: 'dist/[a-z' } }\n"),
-    ).toMatchInlineSnapshot(`
+    expect(await complaints("otto: 1\nsteps:\n  a: { run: x, outputs: { site: 'dist/[a-z' } }\n"))
+      .toMatchInlineSnapshot(`
       "
       otto.yaml:3:33: error: \`dist/[a-z\`: a bracket is opened and not closed (pipeline/bad-pattern)
         3 |   a: { run: x, outputs: { site: 'dist/[a-z' } }
@@ -366,9 +354,8 @@ describe("a mistake in a pipeline file is said with its place and what to write 
   });
 
   it("a label with a space", async () => {
-    expect(
-      await complaints("otto: 1\nsteps:\n  a: { run: x, labels: [big machine] }\n"),
-    ).toMatchInlineSnapshot(`
+    expect(await complaints("otto: 1\nsteps:\n  a: { run: x, labels: [big machine] }\n"))
+      .toMatchInlineSnapshot(`
       "
       otto.yaml:3:25: error: \`big machine\` cannot be a label (pipeline/bad-label)
         3 |   a: { run: x, labels: [big machine] }
@@ -409,9 +396,8 @@ describe("a mistake in a pipeline file is said with its place and what to write 
   });
 
   it("an axis of two types", async () => {
-    expect(
-      await complaints("otto: 1\nsteps:\n  a: { run: x, matrix: { v: [1, two] } }\n"),
-    ).toMatchInlineSnapshot(`
+    expect(await complaints("otto: 1\nsteps:\n  a: { run: x, matrix: { v: [1, two] } }\n"))
+      .toMatchInlineSnapshot(`
       "
       otto.yaml:3:24: error: the axis \`v\` mixes number and string (pipeline/bad-matrix)
         3 |   a: { run: x, matrix: { v: [1, two] } }
@@ -422,9 +408,8 @@ describe("a mistake in a pipeline file is said with its place and what to write 
   });
 
   it("an input without an output", async () => {
-    expect(
-      await complaints("otto: 1\nsteps:\n  a: { run: x, inputs: { site: build } }\n"),
-    ).toMatchInlineSnapshot(`
+    expect(await complaints("otto: 1\nsteps:\n  a: { run: x, inputs: { site: build } }\n"))
+      .toMatchInlineSnapshot(`
       "
       otto.yaml:3:32: error: \`build\` names no output of a step (pipeline/bad-input)
         3 |   a: { run: x, inputs: { site: build } }
@@ -468,9 +453,8 @@ describe("a mistake in a pipeline file is said with its place and what to write 
   });
 
   it("a parameter without a value", async () => {
-    expect(
-      await complaints("otto: 1\nparameters:\n  channel: { type: string }\nsteps: { a: { run: x } }\n"),
-    ).toMatchInlineSnapshot(`
+    expect(await complaints("otto: 1\nparameters:\n  channel: { type: string }\nsteps: { a: { run: x } }\n"))
+      .toMatchInlineSnapshot(`
       "
       otto.yaml:3:3: error: the parameter \`channel\` has no default, and no value was given (pipeline/missing-parameter)
         3 |   channel: { type: string }
@@ -512,9 +496,8 @@ describe("a mistake in a pipeline file is said with its place and what to write 
   });
 
   it("an unknown step", async () => {
-    expect(
-      await complaints("otto: 1\nsteps:\n  build: { run: x }\n  test: { run: x, needs: biuld }\n"),
-    ).toMatchInlineSnapshot(`
+    expect(await complaints("otto: 1\nsteps:\n  build: { run: x }\n  test: { run: x, needs: biuld }\n"))
+      .toMatchInlineSnapshot(`
       "
       otto.yaml:4:26: error: there is no step called \`biuld\` (pipeline/unknown-step)
         4 |   test: { run: x, needs: biuld }
@@ -540,9 +523,8 @@ describe("a mistake in a pipeline file is said with its place and what to write 
   });
 
   it("an unknown outcome", async () => {
-    expect(
-      await complaints("otto: 1\nsteps:\n  a: { run: x }\n  b: { run: x, needs: { a: [timeout] } }\n"),
-    ).toMatchInlineSnapshot(`
+    expect(await complaints("otto: 1\nsteps:\n  a: { run: x }\n  b: { run: x, needs: { a: [timeout] } }\n"))
+      .toMatchInlineSnapshot(`
       "
       otto.yaml:4:29: error: \`timeout\` is no way for a step to end (pipeline/unknown-outcome)
         4 |   b: { run: x, needs: { a: [timeout] } }
@@ -603,9 +585,8 @@ describe("a mistake in a pipeline file is said with its place and what to write 
   });
 
   it("a condition that is not finished", async () => {
-    expect(
-      await complaints('otto: 1\nsteps:\n  a: { run: x, when: git.branch == "main" && }\n'),
-    ).toMatchInlineSnapshot(`
+    expect(await complaints('otto: 1\nsteps:\n  a: { run: x, when: git.branch == "main" && }\n'))
+      .toMatchInlineSnapshot(`
       "
       otto.yaml:3:45: error: this is no condition: unexpected end (pipeline/condition-syntax)
         3 |   a: { run: x, when: git.branch == "main" && }
@@ -616,9 +597,8 @@ describe("a mistake in a pipeline file is said with its place and what to write 
   });
 
   it("a condition with one equals sign", async () => {
-    expect(
-      await complaints('otto: 1\nsteps:\n  a: { run: x, when: git.branch = "main" }\n'),
-    ).toMatchInlineSnapshot(`
+    expect(await complaints('otto: 1\nsteps:\n  a: { run: x, when: git.branch = "main" }\n'))
+      .toMatchInlineSnapshot(`
       "
       otto.yaml:3:33: error: this is no condition: unexpected character: = (pipeline/condition-syntax)
         3 |   a: { run: x, when: git.branch = "main" }
@@ -629,9 +609,8 @@ describe("a mistake in a pipeline file is said with its place and what to write 
   });
 
   it("a condition on an unknown field", async () => {
-    expect(
-      await complaints('otto: 1\nsteps:\n  a: { run: x, when: git.brnch == "main" }\n'),
-    ).toMatchInlineSnapshot(`
+    expect(await complaints('otto: 1\nsteps:\n  a: { run: x, when: git.brnch == "main" }\n'))
+      .toMatchInlineSnapshot(`
       "
       otto.yaml:3:26: error: \`git.brnch\` is not declared (pipeline/condition-name)
         3 |   a: { run: x, when: git.brnch == "main" }
@@ -642,9 +621,8 @@ describe("a mistake in a pipeline file is said with its place and what to write 
   });
 
   it("a condition on an unknown name", async () => {
-    expect(
-      await complaints('otto: 1\nsteps:\n  a: { run: x, when: branch == "main" }\n'),
-    ).toMatchInlineSnapshot(`
+    expect(await complaints('otto: 1\nsteps:\n  a: { run: x, when: branch == "main" }\n'))
+      .toMatchInlineSnapshot(`
       "
       otto.yaml:3:22: error: \`branch\` is not known in conditions (pipeline/condition-name)
         3 |   a: { run: x, when: branch == "main" }
@@ -655,9 +633,8 @@ describe("a mistake in a pipeline file is said with its place and what to write 
   });
 
   it("a condition on a matrix that is not there", async () => {
-    expect(
-      await complaints('otto: 1\nsteps:\n  a: { run: x, when: matrix.os == "linux" }\n'),
-    ).toMatchInlineSnapshot(`
+    expect(await complaints('otto: 1\nsteps:\n  a: { run: x, when: matrix.os == "linux" }\n'))
+      .toMatchInlineSnapshot(`
       "
       otto.yaml:3:22: error: \`matrix\` is not known in conditions (pipeline/condition-name)
         3 |   a: { run: x, when: matrix.os == "linux" }
@@ -679,9 +656,8 @@ describe("a mistake in a pipeline file is said with its place and what to write 
   });
 
   it("a condition that compares text with null", async () => {
-    expect(
-      await complaints("otto: 1\nsteps:\n  a: { run: x, when: git.tag != null }\n"),
-    ).toMatchInlineSnapshot(`
+    expect(await complaints("otto: 1\nsteps:\n  a: { run: x, when: git.tag != null }\n"))
+      .toMatchInlineSnapshot(`
       "
       otto.yaml:3:22: error: \`string != null\` has no meaning (pipeline/condition-type)
         3 |   a: { run: x, when: git.tag != null }
@@ -692,9 +668,8 @@ describe("a mistake in a pipeline file is said with its place and what to write 
   });
 
   it("a regular expression in a condition", async () => {
-    expect(
-      await complaints('otto: 1\nsteps:\n  a:\n    run: x\n    when: git.branch.matches("^(a+)+$")\n'),
-    ).toMatchInlineSnapshot(`
+    expect(await complaints('otto: 1\nsteps:\n  a:\n    run: x\n    when: git.branch.matches("^(a+)+$")\n'))
+      .toMatchInlineSnapshot(`
       "
       otto.yaml:5:11: error: \`matches\` is not available: a regular expression can take for ever (pipeline/condition-function)
         5 |     when: git.branch.matches("^(a+)+$")
@@ -720,9 +695,8 @@ describe("a mistake in a pipeline file is said with its place and what to write 
   });
 
   it("a condition that cannot be evaluated", async () => {
-    expect(
-      await complaints("otto: 1\nsteps:\n  a: { run: x, when: 1 / size(git.tag) == 1 }\n"),
-    ).toMatchInlineSnapshot(`
+    expect(await complaints("otto: 1\nsteps:\n  a: { run: x, when: 1 / size(git.tag) == 1 }\n"))
+      .toMatchInlineSnapshot(`
       "
       otto.yaml:3:22: error: the condition cannot be evaluated: division by zero (pipeline/condition-failed)
         3 |   a: { run: x, when: 1 / size(git.tag) == 1 }
