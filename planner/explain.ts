@@ -115,7 +115,8 @@ function stepLines(step: PlannedStep, times: StepTimes | undefined): string[] {
   for (const [name, value] of variables) lines.push(field("with", `${name}=${oneLine(value)}`));
   for (const { name, files } of step.outputs) lines.push(field("hands over", `${name}: ${files.join(", ")}`));
   lines.push(field("where", whereWords(step)));
-  if (step.environment !== null) lines.push(field("environment", `${step.environment}, one run at a time`));
+  if (step.environment !== null)
+    lines.push(field("environment", `${step.environment}; reaches outside, so never two attempts at once`));
   lines.push(field("at most", limitWords(step, times)));
   return lines;
 }

@@ -1,6 +1,6 @@
 /** "Did you mean": close names are found, far ones are not made up. */
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { closest, suggestion } from "../../planner/suggestions.ts";
 

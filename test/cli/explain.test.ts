@@ -1,0 +1,172 @@
+/** `otto explain` in real folders, repositories and files. */
+
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { explain } from "../../cli/commands/explain.ts";
+import { readGitContext } from "../../cli/git-context.ts";
+import { loadPlan } from "../../cli/load-plan.ts";
+import { OttoError } from "../../protocol/errors.ts";
+import { limits } from "../../protocol/limits.ts";
+
+let folder = "";
+
+beforeEach(() => {
+  folder = realpathSync(mkdtempSync(join(tmpdir(), "otto-explain-")));
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  rmSync(folder, { recursive: true });
+});
+
+function write(path: string, text: string | Uint8Array): void {
+  writeFileSync(join(folder, path), text);
+}
+
+function git(...words: string[]): string {
+  const identity = ["-c", "user.name=A", "-c", "user.email=a@example.org"];
+  return execFileSync("git", [...identity, ...words], { cwd: folder, encoding: "utf8" }).trim();
+}
+
+/** What the command wrote to standard output. */
+async function output(options: Parameters<typeof explain>[0]): Promise<{ exitCode: number; text: string }> {
+  let text = "";
+  vi.spyOn(process.stdout, "write").mockImplementation((chunk, ...rest) => {
+    text += String(chunk);
+    for (const argument of rest) if (typeof argument === "function") argument(null);
+    return true;
+  });
+  const exitCode = await explain(options);
+  vi.restoreAllMocks();
+  return { exitCode, text };
+}
+
+async function errorOf(work: Promise<unknown>): Promise<OttoError> {
+  const error: unknown = await work.then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+  if (error instanceof OttoError) return error;
+  throw new Error("expected an OttoError", { cause: error });
+}
+
+const pipeline = "otto: 1\nsteps: { a: { run: x } }\n";
+
+describe("otto explain", () => {
+  it("explains the file of the folder", async () => {
+    write("otto.yaml", pipeline);
+    const { exitCode, text } = await output({ folder });
+    expect(exitCode).toBe(0);
+    expect(text).toContain("\na\n  in          always\n");
+    expect(text).toMatch(/\nplan bafyrei[a-z2-7]{52}\n$/);
+  });
+
+  it("writes JSON that says the same", async () => {
+    write("otto.yaml", pipeline);
+    const { planId, plan } = await loadPlan({ folder });
+    const { text } = await output({ folder, json: true });
+    expect(JSON.parse(text)).toMatchObject({ otto: "explain/1", planId, plan });
+  });
+
+  it("writes mistakes as JSON when asked to", async () => {
+    write("otto.yaml", "otto: 1\nsteps: { a: { run: x, needs: b } }\n");
+    const { exitCode, text } = await output({ folder, json: true });
+    expect(exitCode).toBe(2);
+    expect(JSON.parse(text)).toMatchObject({
+      code: "OTTO_PIPELINE_INVALID",
+      diagnostics: [{ code: "pipeline/unknown-step", range: { line: 2, column: 30 } }],
+    });
+  });
+});
+
+describe("loading a plan", () => {
+  it("shows every mistake with its place", async () => {
+    write("otto.yaml", "otto: 1\nsteps: { a: { run: x, needs: b, timeout: 5 } }\n");
+    const error = await errorOf(loadPlan({ folder }));
+    expect([error.code, error.exitCode]).toEqual(["OTTO_PIPELINE_INVALID", 2]);
+    expect(error.message).toContain("otto.yaml has 2 mistakes.");
+    expect(error.message).toContain(
+      "otto.yaml:2:30: error: there is no step called `b` (pipeline/unknown-step)",
+    );
+    expect(error.message).toContain("otto.yaml:2:42: error: this is no duration (pipeline/bad-duration)");
+  });
+
+  it("detects a pipeline where there is no file", async () => {
+    write("Makefile", "test:\n\ttrue\n");
+    const { plan, detection, text } = await loadPlan({ folder });
+    expect(plan.origin.kind).toBe("conventions");
+    expect(detection?.matches.length).toBeGreaterThan(0);
+    expect(text).toBeNull();
+  });
+
+  it("says what to do where there is nothing", async () => {
+    const error = await errorOf(loadPlan({ folder }));
+    expect(error.code).toBe("OTTO_NO_PIPELINE");
+    expect(error.message).toContain("There is no otto.yaml");
+  });
+
+  it("says that a named file is not there", async () => {
+    expect((await errorOf(loadPlan({ folder, file: "other.yaml" }))).code).toBe("OTTO_NO_PIPELINE");
+  });
+
+  it("refuses a file of ten megabytes, a folder and a file that is not text", async () => {
+    write("big.yaml", new Uint8Array(10 * 1024 * 1024));
+    expect((await errorOf(loadPlan({ folder, file: "big.yaml" }))).code).toBe("OTTO_FILE_TOO_LARGE");
+    write("largest.yaml", `${pipeline}#`.padEnd(limits.pipelineFileBytesMax, "#"));
+    expect((await loadPlan({ folder, file: "largest.yaml" })).plan.steps).toHaveLength(1);
+    mkdirSync(join(folder, "folder.yaml"));
+    expect((await errorOf(loadPlan({ folder, file: "folder.yaml" }))).code).toBe("OTTO_FILE_UNREADABLE");
+    write("bytes.yaml", Uint8Array.of(0xff, 0xfe, 0x00));
+    expect((await errorOf(loadPlan({ folder, file: "bytes.yaml" }))).code).toBe("OTTO_PIPELINE_INVALID");
+  });
+
+  it("takes parameters as they are typed, and refuses what is none", async () => {
+    write("otto.yaml", `${pipeline}parameters: { n: { type: number } }\n`);
+    const { plan } = await loadPlan({ folder, parameters: ["n=2"] });
+    expect(plan.context.parameters).toEqual({ n: 2 });
+    expect((await errorOf(loadPlan({ folder, parameters: ["n"] }))).code).toBe("OTTO_USAGE");
+    expect((await errorOf(loadPlan({ folder, parameters: ["n=1", "n=2"] }))).code).toBe("OTTO_USAGE");
+    expect((await errorOf(loadPlan({ folder }))).message).toContain("pipeline/missing-parameter");
+  });
+});
+
+describe("what git says", () => {
+  it("is in the plan: branch, tag and commit", async () => {
+    git("init", "-q", "-b", "topic/one");
+    write("otto.yaml", pipeline);
+    expect(await readGitContext(folder)).toEqual({
+      root: folder,
+      branch: "topic/one",
+      tag: null,
+      commit: null,
+    });
+    git("add", ".");
+    git("commit", "-q", "-m", "first");
+    const commit = git("rev-parse", "HEAD");
+    expect(await readGitContext(folder)).toEqual({ root: folder, branch: "topic/one", tag: null, commit });
+    git("tag", "v1");
+    git("tag", "v2");
+    git("checkout", "-q", "--detach");
+    expect(await readGitContext(folder)).toEqual({ root: folder, branch: null, tag: "v2", commit });
+  });
+
+  it("finds the file of the repository from a folder inside of it", async () => {
+    git("init", "-q");
+    write("otto.yaml", pipeline);
+    mkdirSync(join(folder, "deep/inside"), { recursive: true });
+    write("deep/other.yaml", pipeline);
+    const inside = join(folder, "deep/inside");
+    expect((await loadPlan({ folder: inside })).plan.origin).toEqual({ kind: "file", path: "otto.yaml" });
+    expect((await loadPlan({ folder: inside, file: "../other.yaml" })).plan.origin).toEqual({
+      kind: "file",
+      path: "deep/other.yaml",
+    });
+  });
+
+  it("is nothing outside of a repository", async () => {
+    expect(await readGitContext(folder)).toEqual({ root: null, branch: null, tag: null, commit: null });
+  });
+});
