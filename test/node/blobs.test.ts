@@ -23,10 +23,11 @@ async function textOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {
   return Buffer.concat(all).toString();
 }
 
+const digest = sha256Hex(Buffer.from("hello"));
+
 describe("a store of blobs", () => {
   let folder: string;
   let blobs: Blobs;
-  const digest = sha256Hex(Buffer.from("hello"));
 
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), "otto-blobs-"));
@@ -83,6 +84,24 @@ describe("a store of blobs", () => {
     expect(Buffer.from(await blobs.readBytes(digest, 5)).toString()).toBe("hello");
   });
 
+  it("clears half-written files of processes that are gone when it is opened", async () => {
+    writeFileSync(join(folder, "blobs", "temporary", "999999999-1"), "half");
+    writeFileSync(join(folder, "blobs", "temporary", `${process.ppid}-1`), "of a living process");
+    await openBlobs(join(folder, "blobs"));
+    expect(temporaryFiles()).toEqual([`${process.ppid}-1`]);
+  });
+});
+
+describe("reading from a store of blobs", () => {
+  let folder: string;
+  let blobs: Blobs;
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), "otto-blobs-"));
+    blobs = await openBlobs(join(folder, "blobs"));
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
   it("reads from any offset, and nothing behind the end", async () => {
     await blobs.writeBytes(Buffer.from("hello"));
     expect(await textOf(blobs.read(digest, 0))).toBe("hello");
@@ -105,13 +124,6 @@ describe("a store of blobs", () => {
     await blobs.adoptFile(file, digest);
     expect(existsSync(file)).toBe(false);
     expect(await textOf(blobs.read(digest, 0))).toBe("hello");
-  });
-
-  it("clears half-written files of processes that are gone when it is opened", async () => {
-    writeFileSync(join(folder, "blobs", "temporary", "999999999-1"), "half");
-    writeFileSync(join(folder, "blobs", "temporary", `${process.ppid}-1`), "of a living process");
-    await openBlobs(join(folder, "blobs"));
-    expect(temporaryFiles()).toEqual([`${process.ppid}-1`]);
   });
 
   it("never goes where a name that is no digest would lead", () => {

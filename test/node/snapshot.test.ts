@@ -164,6 +164,14 @@ describe("a snapshot of a working tree", () => {
     expect(await place.contents(snapshot.tree)).toEqual([`link folder: ${outside}`]);
   });
 
+  it("says that there is no repository", async () => {
+    const taking = snapshotWorkingTree(place.base, place.blobs);
+    await expect(taking).rejects.toMatchObject({ code: "OTTO_NO_REPOSITORY" });
+    await expect(taking).rejects.toThrow("is not in a git repository");
+  });
+});
+
+describe("the names in a snapshot of a working tree", () => {
   it("keeps any name that is text: spaces, line ends, quotes, other scripts", async () => {
     const names = [" a b ", "line\nend", '"quoted"', "日本", "-rf", ":(glob)x"];
     for (const name of names) place.write(name, name);
@@ -180,12 +188,6 @@ describe("a snapshot of a working tree", () => {
     const taking = snapshotWorkingTree(place.root, place.blobs);
     await expect(taking).rejects.toMatchObject({ code: "OTTO_FILE_UNREADABLE" });
     await expect(taking).rejects.toThrow('The name of the file "caf\u{fffd}" is not UTF-8.');
-  });
-
-  it("says that there is no repository", async () => {
-    const taking = snapshotWorkingTree(place.base, place.blobs);
-    await expect(taking).rejects.toMatchObject({ code: "OTTO_NO_REPOSITORY" });
-    await expect(taking).rejects.toThrow("is not in a git repository");
   });
 });
 
