@@ -8,6 +8,10 @@ const MiB = 1024 * KiB;
 export const limits = {
   /** A pipeline file as written by a person. */
   pipelineFileBytesMax: 1 * MiB,
+  /** What is read of a file that the conventions look into; the rest of a longer one does not count. */
+  signalFileBytesMax: 1 * MiB,
+  /** What git may answer when it lists a source: the most files, with long names. */
+  gitListingBytesMax: 80 * MiB,
   pipelineNestingMax: 32,
   /** Values in a pipeline file, each alias counted as everything that it stands for. */
   pipelineNodesMax: 500_000,
@@ -23,7 +27,7 @@ export const limits = {
   /** Entries of one list or map of a step: variables, inputs, outputs, labels. */
   entriesPerStepMax: 200,
   conditionCharactersMax: 2_000,
-  manifestBytesMax: 16 * MiB,
+  manifestBytesMax: 4 * MiB,
   timeoutMsDefault: 60 * 60_000,
   timeoutMsMax: 7 * 24 * 60 * 60_000,
   attemptsMax: 10,
@@ -31,7 +35,7 @@ export const limits = {
   lostAttemptsMaxDefault: 3,
 
   /** One frame on a stream between peers or on the local socket. */
-  frameBytesMax: 4 * MiB,
+  frameBytesMax: 5 * MiB,
   gossipBytesMax: 64 * KiB,
   valueNestingMax: 64,
   /** Records and bytes in one round between control peers. */
@@ -69,8 +73,18 @@ export const limits = {
   antiEntropyMs: 30_000,
   entriesPerAnswerMax: 500,
   dialBackoffMsMin: 100,
-  dialBackoffMsMax: 15_000,
+  dialBackoffMsMax: 5_000,
+  linkQueueBytesMax: 64 * MiB,
   requestMsMax: 10_000,
+  callsPerPeerMax: 512,
+  digestsPerCallMax: 10_000,
+  runsListedMax: 100,
+  liveOutputBytesMax: 1 * MiB,
+  watchQueueBytesMax: 16 * MiB,
+  runsInMemoryMax: 50,
+  unknownRunWaitMs: 3_000,
+  connectionsMax: 2_000,
+  inboundConnectionsPerSecondMax: 500,
   drainMsMax: 10_000,
 
   /** Output of one attempt; what comes after is counted and dropped, and the log says so. */
@@ -84,9 +98,9 @@ export const limits = {
   linkTargetBytesMax: 4 * KiB,
   blobChunkBytes: 256 * KiB,
 
+  minuteMs: 60_000,
   inviteMsDefault: 15 * 60_000,
-  workerCertificateMs: 7 * 24 * 60 * 60_000,
-  controlCertificateMs: 30 * 24 * 60 * 60_000,
+  certificateMs: 365 * 24 * 60 * 60_000,
   idleMeshMs: 10 * 60_000,
 
   /** A line of a step's output on a terminal or in a pipe; a longer one is broken. */

@@ -29,12 +29,6 @@ const skippedFolders: ReadonlySet<string> = new Set([
   ".gradle",
 ]);
 
-/** Of a longer file only the beginning is read; the conventions look for what stands near the top. */
-const signalBytesMax = 1024 * 1024;
-
-/** Bounds what git may answer: the most files that a source may have, with long names. */
-const listingBytesMax = limits.sourceFilesMax * 400;
-
 export async function readRepositoryFiles(folder: string): Promise<RepositoryFiles> {
   const listed = (await listByGit(folder)) ?? listByWalking(folder);
   const texts = new Map<string, string>();
@@ -68,7 +62,7 @@ function runGit(folder: string): Promise<string | undefined> {
     execFile(
       "git",
       ["-C", folder, "ls-files", "-z", "-t", ...options],
-      { maxBuffer: listingBytesMax, env: { ...process.env, LC_ALL: "C" } },
+      { maxBuffer: limits.gitListingBytesMax, env: { ...process.env, LC_ALL: "C" } },
       (error, stdout, stderr) => {
         if (error === null) return resolve(stdout);
         // Without git, or outside a repository, the folder is walked instead; walking says what a bad folder is.
@@ -124,7 +118,7 @@ function readBeginning(path: string): string | undefined {
   try {
     const status = fstatSync(file);
     if (!status.isFile()) return undefined;
-    const bytes = Buffer.alloc(Math.min(status.size, signalBytesMax));
+    const bytes = Buffer.alloc(Math.min(status.size, limits.signalFileBytesMax));
     const count = readSync(file, bytes, 0, bytes.length, 0);
     return bytes.toString("utf8", 0, count).replace(/^\uFEFF/, "");
   } finally {

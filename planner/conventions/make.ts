@@ -1,6 +1,6 @@
 /**
  * Make: the targets `ci`, `test` and `check`. A Makefile beside another ecosystem is the pipeline only by its
- * target `ci`; alone, it is all there is.
+ * target `ci`; alone, it is all there is. Where `configure` makes the Makefile, its template is read instead.
  */
 
 import { asIs } from "./convention.ts";
@@ -9,17 +9,19 @@ import { readMakefile } from "./makefile.ts";
 import type { MakeTarget } from "./makefile.ts";
 
 const makefiles = ["GNUmakefile", "makefile", "Makefile"];
+const template = "Makefile.in";
 
 export const make: Convention = {
   ecosystem: "Make",
   slug: "make",
   signals: makefiles,
-  reads: (path) => makefiles.includes(path),
+  reads: (path) => path === template || makefiles.includes(path),
   propose,
 };
 
 function propose(repository: Repository): Proposal | undefined {
-  const signal = repository.first(makefiles);
+  const isConfigured = repository.has("configure") && repository.has(template);
+  const signal = isConfigured ? template : repository.first(makefiles);
   if (signal === undefined) return undefined;
   const targets = readMakefile(repository.text(signal));
   const target = ["test", "check", "tests"]
@@ -34,7 +36,7 @@ function propose(repository: Repository): Proposal | undefined {
     because: known === undefined ? 'declares none of the targets "ci", "test" and "check"' : declares(known),
     signal,
     projectName: undefined,
-    install: [],
+    install: isConfigured ? ["./configure"] : [],
     variables: {},
     stepVariables: {},
     within: asIs,
@@ -43,7 +45,7 @@ function propose(repository: Repository): Proposal | undefined {
     lint: [],
     build,
     test: isTested ? [{ signal, command: `make ${target.name}`, reason: declares(target.name) }] : [],
-    matches: [],
+    matches: isConfigured ? [{ signal: "configure", reason: "makes the Makefile" }] : [],
     rejected: [],
   };
 }

@@ -52,22 +52,17 @@ function propose(repository: Repository): Proposal | undefined {
   const chosen = chooseManager(repository, content);
   const rejected: Signal[] = [...chosen.rejected];
   const test = findTests(repository, content, chosen.manager, rejected);
-  const build = findBuild(content, chosen.manager, test, rejected);
-  const lint = findLint(content, chosen.manager, test, rejected);
+  const types = findCheck(content, chosen.manager, test, rejected, typeScripts);
+  const ownBuild = findBuild(content, chosen.manager, test, rejected);
+  // Types are checked after the build where there is one: a workspace may need what another one built.
+  const [build, checked] = ownBuild.length > 0 ? [[...ownBuild, ...types], []] : [[], types];
+  const lint = [...findCheck(content, chosen.manager, test, rejected, lintScripts), ...checked];
   const entry = scriptTask(content, chosen.manager, "ci");
   const isTested = test.length > 0;
   const isProject = build.length > 0 || content.workspaces;
   const isOwn = chosen.isLocked || content.workspaces;
   return {
-    standing: isTested
-      ? isOwn
-        ? "tested"
-        : "secondary"
-      : isProject
-        ? "untested"
-        : lint.length > 0
-          ? "last"
-          : "tooling",
+    standing: standingOf({ isTested, isOwn, isProject, isLinted: lint.length > 0 }),
     because: isTested ? "declares tests, but has no lock file beside it" : "declares no test script",
     signal,
     projectName: fieldOf(content, "name"),
@@ -83,6 +78,18 @@ function propose(repository: Repository): Proposal | undefined {
     matches: chosen.matches,
     rejected,
   };
+}
+
+function standingOf(found: {
+  readonly isTested: boolean;
+  /** It has a lock or workspaces, so it is there for itself. */
+  readonly isOwn: boolean;
+  readonly isProject: boolean;
+  readonly isLinted: boolean;
+}): Proposal["standing"] {
+  if (found.isTested) return found.isOwn ? "tested" : "secondary";
+  if (found.isProject) return "untested";
+  return found.isLinted ? "last" : "tooling";
 }
 
 function findTests(
@@ -160,26 +167,24 @@ function findBuild(
   return [{ signal, command: manager.script("build"), reason: 'declares the script "build"' }];
 }
 
-function findLint(
+/** The first of the scripts that is declared, unless testing runs it already. */
+function findCheck(
   content: Package,
   manager: NodeManager,
   test: readonly Task[],
   rejected: Signal[],
+  candidates: readonly string[],
 ): readonly Task[] {
-  const tasks: Task[] = [];
-  for (const candidates of [lintScripts, typeScripts]) {
-    const name = candidates.find((script) => content.scripts.has(script));
-    if (name === undefined) continue;
-    const already = ["pretest", "posttest", ...testScripts].find((script) =>
-      calls(content.scripts.get(script), name),
-    );
-    if (test.length > 0 && already !== undefined) {
-      rejected.push({ signal, reason: `the script "${name}" is run by "${already}" already` });
-    } else {
-      tasks.push({ signal, command: manager.script(name), reason: `declares the script "${name}"` });
-    }
+  const name = candidates.find((script) => content.scripts.has(script));
+  if (name === undefined) return [];
+  const already = ["pretest", "posttest", ...testScripts].find((script) =>
+    calls(content.scripts.get(script), name),
+  );
+  if (test.length === 0 || already === undefined) {
+    return [{ signal, command: manager.script(name), reason: `declares the script "${name}"` }];
   }
-  return tasks;
+  rejected.push({ signal, reason: `the script "${name}" is run by "${already}" already` });
+  return [];
 }
 
 function scriptTask(content: Package, manager: NodeManager, name: string): Task | undefined {

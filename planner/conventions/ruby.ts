@@ -45,16 +45,17 @@ function propose(repository: Repository): Proposal | undefined {
   if (signal === undefined) return undefined;
 
   const rejected: Signal[] = [];
-  const test = project.isRails ? testRails(repository, project) : testRuby(repository, project, rejected);
+  const declared = project.isRails
+    ? testRails(repository, project)
+    : testByRake(repository, project, rejected);
+  const test = declared.length > 0 || project.isRails ? declared : testByFolder(repository, project);
   const lint = findLint(repository, project, rejected);
-  const isProject = project.isRails || project.gemspec !== undefined;
-  const builds = test.length === 0 && project.gemspec !== undefined;
-  const build = builds
-    ? [{ signal, command: `gem build ${project.gemspec}`, reason: "describes a gem" }]
-    : [];
+  const build = test.length > 0 ? [] : findBuild(repository, project);
+  const isDeclared = declared.length > 0 || /\brspec/.test(project.gems);
   return {
-    standing: test.length > 0 ? "tested" : isProject ? "untested" : "tooling",
-    because: test.length > 0 ? "declares how to test" : "has neither specs, tests nor a rake task for them",
+    standing:
+      test.length > 0 ? (isDeclared ? "tested" : "guessed") : build.length > 0 ? "untested" : "tooling",
+    because: reasonAside(test, isDeclared),
     signal,
     projectName: project.gemspec?.replace(/\.gemspec$/, ""),
     install: project.gemfile === undefined ? [] : ["bundle install"],
@@ -103,46 +104,76 @@ function bundlerVariables(project: Project): Readonly<Record<string, string>> {
 }
 
 function testRails(repository: Repository, project: Project): readonly Task[] {
-  const rails = repository.has("bin/rails") ? "bin/rails" : "bundle exec rails";
   const specs = repository.find(/^spec\/.*_spec\.rb$/);
   const tests = repository.find(/^test\/.*_test\.rb$/);
   const tasks: Task[] = [];
-  if (tests !== undefined) tasks.push({ signal: "test/", command: `${rails} test`, reason: `has ${tests}` });
+  if (tests !== undefined)
+    tasks.push({ signal: "test/", command: `${rails(repository)} test`, reason: `has ${tests}` });
   if (specs !== undefined && /\brspec/.test(project.gems)) {
     tasks.push({ signal: "spec/", command: "bundle exec rspec", reason: `has ${specs}` });
   }
   if (tasks.length > 0 && repository.has("config/database.yml")) {
     const reason = "describes a database, made ready for the tests";
-    tasks.unshift({ signal: "config/database.yml", command: `${rails} db:test:prepare`, reason });
+    tasks.unshift({ signal: "config/database.yml", command: `${rails(repository)} db:test:prepare`, reason });
   }
   return tasks;
 }
 
-/** The default rake task when it tests, then a rake task for tests, then what the folders show. */
-function testRuby(repository: Repository, project: Project, rejected: Signal[]): readonly Task[] {
-  const rakefile = project.rakefile;
-  const bundled = project.gemfile === undefined ? "" : "bundle exec ";
-  if (rakefile !== undefined) {
-    const rake = repository.text(rakefile);
-    const byDefault = defaultTasks(rake);
-    if (byDefault.some((name) => /^(ci|test|spec|check)/.test(name))) {
-      const reason = `tests by default: ${byDefault.join(", ")}`;
-      return [{ signal: rakefile, command: `${bundled}rake`, reason }];
-    }
-    const task = rakeTask(rake);
-    if (task !== undefined) {
-      return [{ signal: rakefile, command: `${bundled}rake ${task}`, reason: `declares the task "${task}"` }];
-    }
-    rejected.push({ signal: rakefile, reason: "declares no task for tests" });
+/** The default rake task when it tests, then a rake task for tests. */
+function testByRake(repository: Repository, project: Project, rejected: Signal[]): readonly Task[] {
+  const { rakefile } = project;
+  if (rakefile === undefined) return [];
+  const rake = repository.text(rakefile);
+  const byDefault = defaultTasks(rake);
+  if (byDefault.some((name) => /(^|[_:-])(ci|tests?|specs?|check)($|[_:-])/.test(name))) {
+    const reason = `tests by default: ${byDefault.join(", ")}`;
+    return [{ signal: rakefile, command: `${bundled(project)}rake`, reason }];
   }
+  const task = rakeTask(rake);
+  if (task !== undefined) {
+    const command = `${bundled(project)}rake ${task}`;
+    return [{ signal: rakefile, command, reason: `declares the task "${task}"` }];
+  }
+  rejected.push({ signal: rakefile, reason: "declares no task for tests" });
+  return [];
+}
+
+/** What the folders show when nothing declares how to run it. */
+function testByFolder(repository: Repository, project: Project): readonly Task[] {
   const specs = repository.find(/^spec\/.*_spec\.rb$/);
   if (specs !== undefined) {
-    return [{ signal: "spec/", command: `${bundled}rspec`, reason: `has ${specs}` }];
+    return [{ signal: "spec/", command: `${bundled(project)}rspec`, reason: `has ${specs}` }];
   }
   const tests = repository.find(/^test\/(.*_test|(.*\/)?test_[^/]*)\.rb$/);
   if (tests === undefined) return [];
   const each = `Dir["./test/**/{*_test,test_*}.rb"].sort.each { |file| require file }`;
-  return [{ signal: "test/", command: `${bundled}ruby -Ilib -Itest -e '${each}'`, reason: `has ${tests}` }];
+  const command = `${bundled(project)}ruby -Ilib -Itest -e '${each}'`;
+  return [{ signal: "test/", command, reason: `has ${tests}` }];
+}
+
+function findBuild(repository: Repository, project: Project): readonly Task[] {
+  if (project.isRails) {
+    const reason = "describes a Rails application, whose files can be loaded";
+    return [{ signal: "config/application.rb", command: `${rails(repository)} zeitwerk:check`, reason }];
+  }
+  const { gemspec } = project;
+  return gemspec === undefined
+    ? []
+    : [{ signal: gemspec, command: `gem build ${gemspec}`, reason: "describes a gem" }];
+}
+
+function reasonAside(test: readonly Task[], isDeclared: boolean): string {
+  const [first] = test;
+  if (first === undefined) return "has neither specs, tests nor a rake task for them";
+  return isDeclared ? "declares how to test" : `declares no test, though ${first.signal} ${first.reason}`;
+}
+
+function bundled(project: Project): string {
+  return project.gemfile === undefined ? "" : "bundle exec ";
+}
+
+function rails(repository: Repository): string {
+  return repository.has("bin/rails") ? "bin/rails" : "bundle exec rails";
 }
 
 /** `task default: :test`, `task :default => [:spec, :rubocop]`, `task default: %i[test rubocop]`. */

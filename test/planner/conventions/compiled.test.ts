@@ -118,6 +118,15 @@ describe("a repository with a Makefile alone", () => {
     expect(commandsOf({ Makefile })).toEqual(steps);
   });
 
+  test("is configured first where configure makes the Makefile", () => {
+    const files = {
+      configure: "",
+      "Makefile.in": "all: a\ntest: all\n",
+      Makefile: "all:\n\techo Configure first.\n",
+    };
+    expect(commandsOf(files)).toEqual({ test: ["./configure", "make test"] });
+  });
+
   test("runs no first target that may do anything", () => {
     expect(detect({ Makefile: "deploy:\n\t./deploy\n" }).kind).toBe("nothing");
   });

@@ -4,6 +4,11 @@ import { commandsOf, detect, find, packageJson, sentences } from "./fixture.ts";
 
 const declared = packageJson({ name: "shop", scripts: { test: "node --test" }, devDependencies: { a: "1" } });
 
+const locked = (scripts: object, more: object = {}) => ({
+  "package.json": packageJson({ scripts, ...more }),
+  "package-lock.json": "{}",
+});
+
 describe("the package manager of a Node repository", () => {
   test.each([
     ["package-lock.json", ["npm ci", "npm test"]],
@@ -53,17 +58,19 @@ describe("the package manager of a Node repository", () => {
 });
 
 describe("the steps of a Node repository", () => {
-  const locked = (scripts: object, more: object = {}) => ({
-    "package.json": packageJson({ scripts, ...more }),
-    "package-lock.json": "{}",
+  test("build before the tests in one workspace, and lint in another", () => {
+    expect(commandsOf(locked({ lint: "eslint .", build: "vite build", test: "vitest" }))).toEqual({
+      lint: ["npm ci", "npm run lint"],
+      test: ["npm ci", "npm run build", "npm test"],
+    });
   });
 
-  test("build before the tests in one workspace, and lint in another", () => {
-    expect(
-      commandsOf(locked({ lint: "eslint .", typecheck: "tsc", build: "vite build", test: "vitest" })),
-    ).toEqual({
-      lint: ["npm ci", "npm run lint", "npm run typecheck"],
-      test: ["npm ci", "npm run build", "npm test"],
+  test("check types after the build, or with the linter where nothing is built", () => {
+    const scripts = { lint: "eslint .", typecheck: "tsc", test: "vitest" };
+    expect(commandsOf(locked(scripts))["lint"]).toEqual(["npm ci", "npm run lint", "npm run typecheck"]);
+    expect(commandsOf(locked({ ...scripts, build: "b" }))).toEqual({
+      lint: ["npm ci", "npm run lint"],
+      test: ["npm ci", "npm run build", "npm run typecheck", "npm test"],
     });
   });
 
@@ -91,7 +98,9 @@ describe("the steps of a Node repository", () => {
       Object.keys(commandsOf(locked({ lint: "eslint .", posttest: "npm run lint", test: "t" }))),
     ).toEqual(["test"]);
   });
+});
 
+describe("the tests of a Node repository", () => {
   test("take npm's placeholder for no test", () => {
     const scripts = { test: 'echo "Error: no test specified" && exit 1', build: "tsc" };
     expect(commandsOf(locked(scripts))).toEqual({ build: ["npm ci", "npm run build"] });

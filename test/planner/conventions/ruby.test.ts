@@ -11,6 +11,7 @@ describe("a Ruby repository", () => {
   test.each([
     ["task default: :test", "bundle exec rake"],
     ["task default: %i[spec rubocop]", "bundle exec rake"],
+    ["task default: %w[all_specs standard]", "bundle exec rake"],
     ['desc "All"\ntask :default => [:test]', "bundle exec rake"],
     ["task default: :build\nRake::TestTask.new", "bundle exec rake test"],
     ["RSpec::Core::RakeTask.new(:spec)", "bundle exec rake spec"],
@@ -58,6 +59,19 @@ describe("a Ruby repository", () => {
     expect(find(gem).pipeline.steps[0]?.reason).toContain("no tests found");
   });
 
+  test("beside a tested project has test files that nothing declares set aside", () => {
+    const files = {
+      Gemfile: 'gem "minitest"\n',
+      "test/test_core.rb": "",
+      "go.mod": "module a",
+      "a_test.go": "",
+    };
+    expect(Object.keys(commandsOf(files))).toEqual(["test"]);
+    expect(sentences(find(files).rejected)).toEqual([
+      "Ruby: Gemfile declares no test, though test/ has test/test_core.rb; the pipeline is that of Go",
+    ]);
+  });
+
   test("with nothing but a Gemfile is tooling", () => {
     expect(detect({ Gemfile: 'gem "jekyll"\n' }).kind).toBe("nothing");
   });
@@ -79,6 +93,12 @@ describe("a Rails application", () => {
       test: ["bundle install", "bin/rails db:test:prepare", "bin/rails test"],
     });
     expect(planOf(rails).steps[0]?.variables["RAILS_ENV"]).toBe("test");
+  });
+
+  test("without tests is loaded whole, and says so", () => {
+    const { "test/models/cart_test.rb": _, ...untested } = rails;
+    expect(commandsOf(untested)).toEqual({ build: ["bundle install", "bin/rails zeitwerk:check"] });
+    expect(find(untested).pipeline.steps[0]?.reason).toContain("no tests found");
   });
 
   test("runs its specs when rspec is among the gems", () => {
