@@ -5,9 +5,12 @@
  * The first frame of an answer that failed is an `error` item.
  */
 
-import type { ErrorCode } from "./errors.ts";
+import { errorCodes, type ErrorCode, OttoError } from "./errors.ts";
 import type { Event } from "./events.ts";
+import type { Role } from "./membership.ts";
 import type { Plan } from "./plan.ts";
+import type { Request } from "./requests.ts";
+import { decodeUntrusted, encodeValue } from "./values.ts";
 
 /** What a watcher of one run receives: the plan first, the history, then what happens until the run is closed. */
 export type WatchItem =
@@ -46,3 +49,78 @@ export type RunSummary = {
   readonly startedMs: number | null;
   readonly endedMs: number | null;
 };
+
+/** One peer as the asked node sees it. */
+export type PeerSeen = {
+  readonly peer: string;
+  readonly name: string;
+  readonly role: Role;
+  readonly state: "self" | "linked" | "unlinked";
+  readonly isHome: boolean;
+  readonly addresses: readonly string[];
+  /** Wall clock since when the link is up, or null. */
+  readonly sinceMs: number | null;
+};
+
+export type NodeSeen = {
+  readonly domain: string;
+  readonly domainName: string;
+  readonly formed: boolean;
+  /** Control peers that have joined, and how many there will be. */
+  readonly controls: number;
+  readonly size: number;
+  /** What was refused since the node started, by reason. */
+  readonly refused: Readonly<Record<string, number>>;
+};
+
+/** What a node answers, besides `WatchItem`s and `CallError`. */
+export type AnswerItem =
+  | { readonly kind: "done" }
+  | { readonly kind: "runs"; readonly runs: readonly RunSummary[] }
+  | { readonly kind: "submitted"; readonly run: string }
+  | { readonly kind: "peers"; readonly node: NodeSeen; readonly peers: readonly PeerSeen[] }
+  | { readonly kind: "missing"; readonly digests: readonly string[] }
+  /** A blob begins: `size` bytes follow in `chunk` items, or null: the callee does not have it. */
+  | { readonly kind: "blob"; readonly digest: string; readonly size: number | null }
+  | { readonly kind: "chunk"; readonly bytes: Uint8Array }
+  | { readonly kind: "bundle"; readonly bytes: Uint8Array | null }
+  | { readonly kind: "invite"; readonly invite: Uint8Array }
+  | {
+      readonly kind: "joined";
+      readonly charter: Uint8Array;
+      readonly certificate: Uint8Array;
+      readonly personCertificate: Uint8Array;
+    };
+
+export type Item = WatchItem | AnswerItem | CallError;
+
+export function encodeRequest(value: Request): Uint8Array {
+  return encodeValue(value);
+}
+
+export function encodeItem(item: Item): Uint8Array {
+  return encodeValue(item);
+}
+
+/** An item from the node that was called. Its sender was chosen by the caller; only its frame is checked. */
+export function decodeItem(frame: Uint8Array): Item {
+  const decoded = decodeUntrusted(frame);
+  const item = decoded.ok ? (decoded.value as Item | null) : null;
+  if (typeof item?.kind !== "string")
+    throw new OttoError("OTTO_MESSAGE_INVALID", {
+      what: "The node answered with something that is not Otto's protocol.",
+      next: "Check that both sides run compatible versions of Otto.",
+    });
+  return item;
+}
+
+export function errorItem(error: OttoError): CallError {
+  const { code, message: what, next } = error;
+  return { kind: "error", code, what, state: error.state ?? null, next };
+}
+
+export function errorOf(item: CallError): OttoError {
+  const { what, next } = item;
+  const code = Object.hasOwn(errorCodes, item.code) ? item.code : "OTTO_MESSAGE_INVALID";
+  return new OttoError(code, { what, next, ...(item.state === null ? {} : { state: item.state }) });
+}

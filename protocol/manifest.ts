@@ -109,3 +109,15 @@ function refused(
 ): Result<never, { readonly because: RefusedBecause; readonly detail: string }> {
   return failure({ because, detail });
 }
+
+/** The plan in a bundle that was judged before it was stored. */
+export function planOfBundle(bytes: Uint8Array): { readonly plan: Plan; readonly planId: string } | null {
+  const decoded = decodeUntrusted(bytes);
+  if (!decoded.ok || !Array.isArray(decoded.value)) return null;
+  const envelope = decodeUntrusted(decoded.value[0] as Uint8Array);
+  if (!envelope.ok || !Array.isArray(envelope.value)) return null;
+  const manifest = decodeUntrusted(envelope.value[3] as Uint8Array);
+  if (!manifest.ok) return null;
+  const { plan } = manifest.value as Manifest;
+  return { plan, planId: valueCid(plan) };
+}

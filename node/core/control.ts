@@ -96,7 +96,7 @@ export class ControlCore {
       },
       this.#leases,
     );
-    for (const [, bytes] of under(controlKeys.bundles)) this.#know(bytes, null, now);
+    for (const [, bytes] of under(controlKeys.bundles)) this.#know({ bytes, from: null, question: null }, now);
     for (const known of this.#known.values()) this.#askForSource(known, null);
   }
 
@@ -106,6 +106,11 @@ export class ControlCore {
 
   get home(): string | null {
     return this.#table.home;
+  }
+
+  /** True while this peer knows of a run that is not closed. */
+  get hasOpenRuns(): boolean {
+    return this.#known.size > 0;
   }
 
   decide(input: ControlInput, now: Now): readonly ControlEffect[] {
@@ -299,7 +304,7 @@ export class ControlCore {
     this.#asked.delete(input.run);
     if (input.bytes === null) return;
     const already = this.#known.get(input.run);
-    const known = already ?? this.#know(input.bytes, input.from, now);
+    const known = already ?? this.#know(input, now);
     if (known === null) return;
     const { run, digest } = known.submission;
     if (input.from !== null) known.announcers.add(input.from);
@@ -308,19 +313,31 @@ export class ControlCore {
       this.#effects.push({ kind: "store", operations: [put] });
       if (input.from === null) this.#spread({ kind: "announce", run, bundle: digest });
     }
+    if (input.question !== null)
+      this.#effects.push({ kind: "answer", question: input.question, answer: { ok: true } });
     if (this.#table.stage === "home") this.#reign.adopt(known.submission, now);
     this.#askForSource(known, input.from);
   }
 
   /** Checks a bundle and takes it up. Null: it was refused and counted. */
-  #know(bytes: Uint8Array, from: string | null, now: Now): Known | null {
-    const opened = openBundle(bytes, this.#charter, now.wallMs, this.#keys);
+  #know(
+    input: { readonly bytes: Uint8Array | null; readonly from: string | null; readonly question: number | null },
+    now: Now,
+  ): Known | null {
+    if (input.bytes === null) return null;
+    const opened = openBundle(input.bytes, this.#charter, now.wallMs, this.#keys);
     if (!opened.ok) {
-      this.#count(opened.problem.because, from);
+      const { because, detail } = opened.problem;
+      this.#count(because, input.from);
+      if (input.question !== null) {
+        const answer = { ok: false, reason: "refused", detail: `${because}: ${detail}` } as const;
+        this.#effects.push({ kind: "answer", question: input.question, answer });
+      }
       return null;
     }
-    const known: Known = { submission: opened.value, bytes, source: "missing", announcers: new Set() };
-    this.#known.set(opened.value.run, known);
+    const { value: submission } = opened;
+    const known: Known = { submission, bytes: input.bytes, source: "missing", announcers: new Set() };
+    this.#known.set(submission.run, known);
     return known;
   }
 
@@ -423,7 +440,7 @@ export class ControlCore {
   }
 
   #notHome(question: number): void {
-    this.#effects.push({ kind: "answer", question, answer: { ok: false, reason: "not-home" } });
+    this.#effects.push({ kind: "answer", question, answer: { ok: false, reason: "not-home", detail: "" } });
   }
 
   #reportIn(envelope: Uint8Array): StepReport | null {

@@ -28,6 +28,8 @@ export type SharedInput =
       readonly digest: string;
       readonly from: string | null;
       readonly bytes: Uint8Array | null;
+      /** Set when a person submitted it here: answered once it is stored, or refused. */
+      readonly question: number | null;
     };
 
 export type ControlInput =
@@ -52,7 +54,11 @@ export type WorkerInput =
 
 export type Answer =
   | { readonly ok: true }
-  | { readonly ok: false; readonly reason: "no-such-run" | "closed" | "taken" | "not-home" };
+  | {
+      readonly ok: false;
+      readonly reason: "no-such-run" | "closed" | "taken" | "not-home" | "refused";
+      readonly detail: string;
+    };
 
 export type SharedEffect =
   | { readonly kind: "store"; readonly operations: readonly WriteOperation[] }
@@ -64,6 +70,7 @@ export type SharedEffect =
       readonly digest: string;
       readonly from: string | null;
     }
+  | { readonly kind: "answer"; readonly question: number; readonly answer: Answer }
   | { readonly kind: "count-refused"; readonly because: RefusedBecause; readonly from: string | null };
 
 export type ControlEffect =
@@ -91,8 +98,7 @@ export type ControlEffect =
       readonly from: number;
       readonly through: number;
     }
-  | { readonly kind: "home-is"; readonly home: string | null }
-  | { readonly kind: "answer"; readonly question: number; readonly answer: Answer };
+  | { readonly kind: "home-is"; readonly home: string | null };
 
 export type WorkerEffect =
   | SharedEffect

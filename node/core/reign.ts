@@ -264,7 +264,7 @@ export class Reign {
         return;
       case "invite": {
         const mine = decision.verdict === "changed" || decision.reason === "duplicate";
-        this.#context.answer(ticket.question, mine ? { ok: true } : { ok: false, reason: "taken" });
+        this.#context.answer(ticket.question, mine ? { ok: true } : { ok: false, reason: "taken", detail: "" });
         return;
       }
       default:
@@ -368,7 +368,7 @@ export class Reign {
     const { question, run: id, by } = ticket;
     if (decision.verdict === "refused") {
       const reason = decision.reason === "absent" ? "no-such-run" : "closed";
-      this.#context.answer(question, decision.reason === "duplicate" ? { ok: true } : { ok: false, reason });
+      this.#context.answer(question, decision.reason === "duplicate" ? { ok: true } : { ok: false, reason, detail: "" });
       return;
     }
     this.#context.answer(question, { ok: true });

@@ -52,7 +52,8 @@ type Held = {
 export class WorkerCore {
   readonly #options: WorkerOptions;
   readonly #session: string;
-  readonly #controls: ReadonlySet<string>;
+  readonly #controls: Set<string>;
+  #charter: Charter;
   readonly #linked = new Set<string>();
   readonly #bundles = new Map<string, Submission>();
   readonly #asked = new Set<string>();
@@ -74,12 +75,27 @@ export class WorkerCore {
   constructor(options: WorkerOptions, now: Now) {
     this.#options = options;
     this.#session = `${options.incarnation}:1`;
+    this.#charter = options.charter;
     this.#controls = new Set(options.charter.controls.map(({ peer }) => peer));
     this.#leaseMs = options.charter.leaseMs;
     for (const [key, bytes] of options.stored) {
       const opened = openBundle(bytes, options.charter, now.wallMs, options.keys);
       if (opened.ok) this.#pending.set(key.slice(workerKeys.pending.length), opened.value.digest);
     }
+  }
+
+  get home(): string | null {
+    return this.#home;
+  }
+
+  get isBusy(): boolean {
+    return this.#held.size > 0 || this.#pending.size > 0;
+  }
+
+  /** The domain has a newer charter. */
+  chartered(charter: Charter): void {
+    this.#charter = charter;
+    for (const { peer } of charter.controls) this.#controls.add(peer);
   }
 
   decide(input: WorkerInput, now: Now): readonly WorkerEffect[] {
@@ -267,18 +283,24 @@ export class WorkerCore {
 
   #bundle(input: Extract<WorkerInput, { kind: "bundle" }>, now: Now): void {
     this.#asked.delete(input.digest);
-    const { charter, keys } = this.#options;
+    const { keys } = this.#options;
+    const charter = this.#charter;
     const opened = input.bytes === null ? null : openBundle(input.bytes, charter, now.wallMs, keys);
     if (opened !== null && !opened.ok) this.#count(opened.problem.because, input.from);
     const waiting = [...this.#held.values()].filter(
       ({ lease, phase }) => lease.bundle === input.digest && phase === "granted",
     );
-    if (opened === null || !opened.ok || opened.value.run !== input.run) {
-      for (const { lease } of waiting) this.#giveBack(lease);
+    if (input.question !== null) {
+      const { question } = input;
+      if (opened?.ok === true && input.bytes !== null) this.#submitted(opened.value, input.bytes);
+      const problem = opened?.ok === false ? opened.problem : { because: "malformed", detail: "empty" };
+      const detail = `${problem.because}: ${problem.detail}`;
+      const answer = opened?.ok === true ? ({ ok: true } as const) : ({ ok: false, reason: "refused", detail } as const);
+      this.#effects.push({ kind: "answer", question, answer });
       return;
     }
-    if (input.from === null && input.bytes !== null && waiting.length === 0) {
-      this.#submitted(opened.value, input.bytes);
+    if (opened === null || !opened.ok || opened.value.run !== input.run) {
+      for (const { lease } of waiting) this.#giveBack(lease);
       return;
     }
     this.#bundles.set(input.digest, opened.value);

@@ -1,0 +1,298 @@
+/**
+ * Answers calls: checks who asks, then does what is asked here, or hands it to a peer that can.
+ *
+ * Over the local socket the rights on its file say who may ask. Over libp2p the caller shows a certificate of the
+ * domain; a stranger may only ask to join. What only the home knows is relayed to it, item by item.
+ */
+
+import {
+  type AnswerItem,
+  encodeItem,
+  encodeRequest,
+  errorItem,
+  type Item,
+  type PeerSeen,
+} from "../../protocol/calls.ts";
+import { OttoError, unreachable } from "../../protocol/errors.ts";
+import { limits } from "../../protocol/limits.ts";
+import { isFormed, openCertificate } from "../../protocol/membership.ts";
+import { decodeRequest, type Request } from "../../protocol/requests.ts";
+import { receiveBlobs, sendBlobs } from "./blob-transfer.ts";
+import type { Channel } from "./channel.ts";
+import { realClock } from "./clock.ts";
+import { decodeItem } from "../../protocol/calls.ts";
+import type { NodeHost } from "./node-host.ts";
+
+type RequestOf<Call extends Request["call"]> = Extract<Request, { call: Call }>;
+
+export type CallActions = {
+  /** The peer that answers for the whole domain: null when it is this one, or nobody can be reached. */
+  relayTo(request: Request): string | null;
+  /** Stores a submission and says which run it is. Throws what the submitter must know. */
+  submit(bundle: Uint8Array): Promise<string>;
+  bundle(run: string): Promise<Uint8Array | null>;
+  home(): string | null;
+  /** The rest needs a control peer; a worker that reaches none says so. */
+  control: ControlActions | null;
+  stop(): void;
+};
+
+export type ControlActions = {
+  watch(run: string, output: boolean, signal: AbortSignal): AsyncIterable<Item>;
+  runs(): Promise<Extract<AnswerItem, { kind: "runs" }>["runs"]>;
+  cancel(run: string, by: string): Promise<void>;
+  invite(request: RequestOf<"invite">): Uint8Array;
+  useInvite(nonce: string, peer: string): Promise<void>;
+  join(request: RequestOf<"join">, peer: string): Promise<Extract<AnswerItem, { kind: "joined" }>>;
+};
+
+export class CallServer {
+  readonly #host: NodeHost;
+  readonly #actions: CallActions;
+  readonly #open = new Set<Channel>();
+
+  constructor(host: NodeHost, actions: CallActions) {
+    this.#host = host;
+    this.#actions = actions;
+  }
+
+  /** Calls that are being answered. */
+  get open(): number {
+    return this.#open.size;
+  }
+
+  accept(channel: Channel): void {
+    this.#open.add(channel);
+    this.#answer(channel)
+      .catch((error: unknown) => this.#refuse(channel, error))
+      .finally(() => this.#open.delete(channel));
+  }
+
+  closeAll(): void {
+    for (const channel of this.#open) channel.abort();
+  }
+
+  async #answer(channel: Channel): Promise<void> {
+    const frames = channel.frames();
+    const first = await frames.next();
+    if (first.done === true) return;
+    const request = decodeRequest(first.value);
+    if (!request.ok) {
+      this.#count("malformed");
+      throw new OttoError("OTTO_MESSAGE_INVALID", {
+        what: `This node does not understand the call: ${request.problem}.`,
+        next: "Check that both sides run compatible versions of Otto.",
+      });
+    }
+    this.#authorize(channel, request.value);
+    const target = this.#actions.relayTo(request.value);
+    if (target === null) await this.#perform(channel, request.value, frames);
+    else await this.#relay(channel, request.value, target);
+    await channel.close();
+  }
+
+  #authorize(channel: Channel, request: Request): void {
+    if (channel.peer === null || request.call === "join") return;
+    const { membership, identity } = this.#host;
+    const shown = request.certificate;
+    const opened =
+      shown === null ? null : openCertificate(shown, membership.charter, realClock.wallMs(), identity);
+    if (opened?.ok === true && opened.value.peer === channel.peer) {
+      const reserved = request.call === "stop" || request.call === "use-invite";
+      const allowed = !reserved || (request.call === "use-invite" && opened.value.role === "control");
+      if (allowed) return;
+      this.#count("role");
+    } else this.#count(opened === null ? "unsigned" : opened.ok ? "stranger" : opened.problem);
+    throw new OttoError("OTTO_NOT_A_MEMBER", {
+      what: "This node does not take the call: the caller shows no certificate that allows it.",
+      state: "Nothing was done.",
+      next: "Join the domain with `otto join CODE`, using a code from `otto invite`.",
+    });
+  }
+
+  #count(because: Parameters<NodeHost["refused"]["set"]>[0]): void {
+    const { refused } = this.#host;
+    refused.set(because, (refused.get(because) ?? 0) + 1);
+  }
+
+  async #perform(
+    channel: Channel,
+    request: Request,
+    frames: AsyncGenerator<Uint8Array, void, void>,
+  ): Promise<void> {
+    const { blobs } = this.#host;
+    switch (request.call) {
+      case "submit":
+        return this.#send(channel, { kind: "submitted", run: await this.#actions.submit(request.bundle) });
+      case "peers":
+        return this.#send(channel, this.#peers());
+      case "missing-blobs":
+        return this.#send(channel, { kind: "missing", digests: blobs.missing(request.digests) });
+      case "put-blobs":
+        await receiveBlobs(decoded(frames), blobs);
+        return this.#send(channel, { kind: "done" });
+      case "get-blobs":
+        await sendBlobs(channel, blobs, request.digests);
+        for await (const frame of frames) {
+          const more = decodeRequest(frame);
+          if (more.ok && more.value.call === "get-blobs") await sendBlobs(channel, blobs, more.value.digests);
+        }
+        return;
+      case "bundle":
+        return this.#send(channel, { kind: "bundle", bytes: await this.#actions.bundle(request.run) });
+      case "stop":
+        await this.#send(channel, { kind: "done" });
+        return this.#actions.stop();
+      case "status":
+      case "watch":
+      case "cancel":
+      case "invite":
+      case "use-invite":
+      case "join":
+        return this.#performAsControl(channel, request, frames);
+      default:
+        return unreachable(request);
+    }
+  }
+
+  async #performAsControl(
+    channel: Channel,
+    request: RequestOf<"status" | "watch" | "cancel" | "invite" | "use-invite" | "join">,
+    frames: AsyncGenerator<Uint8Array, void, void>,
+  ): Promise<void> {
+    const { control } = this.#actions;
+    if (control === null)
+      throw new OttoError("OTTO_UNREACHABLE", {
+        what: "No control peer of the domain can be reached from this node.",
+        state: "What was submitted here is kept, and announced as soon as one is back.",
+        next: "Look with `otto peers`, start the control peers, or ask another node with --peer.",
+      });
+    switch (request.call) {
+      case "status":
+        return this.#send(channel, { kind: "runs", runs: await control.runs() });
+      case "watch":
+        return this.#watch(channel, request, frames, control);
+      case "cancel":
+        await control.cancel(request.run, request.by);
+        return this.#send(channel, { kind: "done" });
+      case "invite":
+        return this.#send(channel, { kind: "invite", invite: control.invite(request) });
+      case "use-invite":
+        await control.useInvite(request.nonce, request.peer);
+        return this.#send(channel, { kind: "done" });
+      case "join":
+        if (channel.peer === null) throw joinOverNetwork();
+        return this.#send(channel, await control.join(request, channel.peer));
+      default:
+        return unreachable(request);
+    }
+  }
+
+  async #watch(
+    channel: Channel,
+    request: RequestOf<"watch">,
+    frames: AsyncGenerator<Uint8Array, void, void>,
+    control: ControlActions,
+  ): Promise<void> {
+    const over = new AbortController();
+    channel.onClosed(() => over.abort());
+    // The caller says nothing more; reading on is how its leaving is noticed.
+    const gone = frames.next().then(
+      () => over.abort(),
+      () => over.abort(),
+    );
+    for await (const item of control.watch(request.run, request.output, over.signal)) {
+      if (over.signal.aborted) break;
+      await channel.send(encodeItem(item));
+    }
+    await channel.close();
+    await gone;
+  }
+
+  /** Asks another peer in this one's name and hands its items on. */
+  async #relay(channel: Channel, request: Request, target: string): Promise<void> {
+    const { network, membership } = this.#host;
+    const onward = await network.openCall(target);
+    channel.onClosed(() => onward.abort());
+    try {
+      await onward.send(encodeRequest({ ...request, certificate: membership.certificate }));
+      for await (const frame of onward.frames()) await channel.send(frame);
+    } finally {
+      onward.abort();
+    }
+  }
+
+  #peers(): Extract<AnswerItem, { kind: "peers" }> {
+    const { membership, network, identity, config, refused } = this.#host;
+    const { charter } = membership;
+    const home = this.#actions.home();
+    const { links } = network;
+    const self: PeerSeen = {
+      peer: identity.peer,
+      name: config.name,
+      role: config.role,
+      state: "self",
+      isHome: home === identity.peer,
+      addresses: network.addresses,
+      sinceMs: null,
+    };
+    const seen = new Map<string, PeerSeen>([[identity.peer, self]]);
+    for (const { peer, addresses } of charter.controls) {
+      if (peer === identity.peer) continue;
+      const link = links.get(peer);
+      const state = link === undefined ? "unlinked" : "linked";
+      const rest = { name: link?.name ?? "", isHome: home === peer, sinceMs: link?.sinceMs ?? null };
+      seen.set(peer, { peer, role: "control", state, addresses, ...rest });
+    }
+    for (const [peer, { role, name, sinceMs }] of links)
+      if (!seen.has(peer))
+        seen.set(peer, { peer, role, name, state: "linked", isHome: false, addresses: [], sinceMs });
+    const node = {
+      domain: charter.domain,
+      domainName: charter.name,
+      formed: isFormed(charter),
+      controls: charter.controls.length,
+      size: charter.size,
+      refused: Object.fromEntries(refused),
+    };
+    return { kind: "peers", node, peers: [...seen.values()] };
+  }
+
+  #send(channel: Channel, item: Item): Promise<void> {
+    return channel.send(encodeItem(item));
+  }
+
+  /** The caller is told what went wrong, if it is still there. */
+  async #refuse(channel: Channel, error: unknown): Promise<void> {
+    const told =
+      error instanceof OttoError
+        ? error
+        : new OttoError("OTTO_STORAGE_FAILED", {
+            what: `The node could not answer: ${error instanceof Error ? error.message : String(error)}.`,
+            next: "Look at the node's own output, and ask again.",
+            cause: error,
+          });
+    try {
+      await channel.send(encodeItem(errorItem(told)));
+      await channel.close();
+    } catch {
+      channel.abort();
+    }
+  }
+}
+
+async function* decoded(frames: AsyncIterable<Uint8Array>): AsyncGenerator<Item, void, void> {
+  for await (const frame of frames) yield decodeItem(frame);
+}
+
+function joinOverNetwork(): OttoError {
+  return new OttoError("OTTO_USAGE", {
+    what: "Joining goes to a control peer over the network, not over the local socket.",
+    next: "Run `otto join CODE` on the machine that is to join.",
+  });
+}
+
+/** Bounds what a caller may ask an invite to be. */
+export function boundedInviteMs(validMs: number): number {
+  return Math.min(Math.max(validMs, 1_000), 7 * 24 * 60 * limits.minuteMs);
+}

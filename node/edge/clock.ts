@@ -1,0 +1,18 @@
+/** The real clock and the real dice. */
+
+import { randomBytes, randomInt } from "node:crypto";
+import type { Clock, Random } from "../ports.ts";
+
+export const realClock: Clock = {
+  monotonicMs: () => Math.floor(performance.now()),
+  wallMs: () => Date.now(),
+  setTimer(afterMs, callback) {
+    const timer = setTimeout(callback, afterMs);
+    return { cancel: () => clearTimeout(timer) };
+  },
+};
+
+export const realRandom: Random = {
+  integer: (below) => (below <= 1 ? 0 : randomInt(below)),
+  bytes: (count) => randomBytes(count),
+};

@@ -1,0 +1,326 @@
+/**
+ * A control peer as a process: the real side of `node/core/control.ts`.
+ *
+ * Until the charter lists as many control peers as it is to have, nothing is decided: the founder only lets peers
+ * join. Then the core starts. Everything that the core asks for is performed here, in its order.
+ */
+
+import { OttoError, unreachable } from "../../protocol/errors.ts";
+import { limits } from "../../protocol/limits.ts";
+import { openBundle } from "../../protocol/manifest.ts";
+import { isFormed } from "../../protocol/membership.ts";
+import type { Request } from "../../protocol/requests.ts";
+import { ControlCore, controlKeys } from "../core/control.ts";
+import type { Answer, ControlEffect, ControlInput } from "../core/effects.ts";
+import { entryKey } from "../core/history.ts";
+import { Loop } from "../core/loop.ts";
+import { askFor } from "./client.ts";
+import { type CallActions, CallServer, type ControlActions } from "./call-server.ts";
+import { realClock } from "./clock.ts";
+import { Joining } from "./joining.ts";
+import { type NodeHost, openHost } from "./node-host.ts";
+import { Views } from "./views.ts";
+
+export type RunningNode = {
+  readonly host: NodeHost;
+  /** Resolves when the node has stopped, with what made it stop, or null when it was asked to. */
+  readonly stopped: Promise<unknown>;
+  stop(): Promise<void>;
+};
+
+export async function startControl(path: string): Promise<RunningNode> {
+  const queued: ControlInput[] = [];
+  let control: ControlNode | null = null;
+  const post = (input: ControlInput): void => void (control === null ? queued.push(input) : control.post(input));
+  const host = await openHost(path, {
+    up: (peer, role) => post({ kind: "peer-up", peer, role }),
+    down: (peer) => post({ kind: "peer-down", peer }),
+    message: (from, message) => post({ kind: "message", from, message }),
+    call: (channel) => (control === null ? channel.abort() : control.calls.accept(channel)),
+    charter: () => control?.charterChanged(),
+  });
+  control = new ControlNode(host);
+  try {
+    await control.start();
+  } catch (error) {
+    await control.stop();
+    throw error;
+  }
+  for (const input of queued) control.post(input);
+  return control;
+}
+
+class ControlNode implements RunningNode {
+  readonly host: NodeHost;
+  readonly calls: CallServer;
+  readonly stopped: Promise<unknown>;
+  readonly #views: Views;
+  readonly #joining: Joining;
+  #core: ControlCore | null = null;
+  #loop: Loop<ControlInput, ControlEffect> | null = null;
+  /** What happened before the core was there. */
+  #early: ControlInput[] = [];
+  #home: string | null = null;
+  #busyAtMs = realClock.monotonicMs();
+  #idleTimer: NodeJS.Timeout | null = null;
+  #stopping = false;
+  #resolveStopped: (cause: unknown) => void = () => undefined;
+
+  constructor(host: NodeHost) {
+    this.host = host;
+    const { storage, blobs, identity, membership, fetching } = host;
+    this.stopped = new Promise((resolve) => {
+      this.#resolveStopped = resolve;
+    });
+    const { domain } = membership.charter;
+    this.#views = new Views({ domain, keys: identity, storage, blobs, fetch: (some) => fetching.blobs(some) });
+    this.#joining = new Joining(host, (nonce, peer) => this.#useInvite(nonce, peer));
+    this.calls = new CallServer(host, this.#actions());
+  }
+
+  async start(): Promise<void> {
+    await this.#views.start();
+    await this.#startCore();
+    await this.host.serve();
+    this.#dialOthers();
+    const { idleMs } = this.host.config;
+    if (idleMs !== null) this.#idleTimer = setInterval(() => this.#stopWhenIdle(idleMs), Math.min(idleMs, 5_000));
+  }
+
+  post(input: ControlInput): void {
+    if (this.#loop === null) this.#early.push(input);
+    else this.#loop.post(input);
+  }
+
+  charterChanged(): void {
+    this.#dialOthers();
+    this.#startCore().catch((cause: unknown) => this.#fail(cause));
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    if (this.#idleTimer !== null) clearInterval(this.#idleTimer);
+    this.calls.closeAll();
+    await this.#loop?.stop();
+    await this.host.close();
+    this.#resolveStopped(null);
+  }
+
+  async #startCore(): Promise<void> {
+    const { membership, identity, storage, incarnation } = this.host;
+    if (this.#core !== null || !isFormed(membership.charter)) return;
+    const prefixes = [controlKeys.bundles, controlKeys.registers, controlKeys.heads, controlKeys.acceptor];
+    const stored = (await Promise.all(prefixes.map((prefix) => storage.list(prefix)))).flat();
+    const now = { monotonicMs: realClock.monotonicMs(), wallMs: realClock.wallMs() };
+    const core = new ControlCore({ charter: membership.charter, keys: identity, incarnation, stored }, now);
+    this.#core = core;
+    this.#loop = new Loop<ControlInput, ControlEffect>({
+      decide: (input, at) => core.decide(input, at),
+      perform: (effect) => this.#perform(effect),
+      clock: realClock,
+      storage,
+      tick: { input: { kind: "tick" }, everyMs: limits.tickMs },
+      failed: (cause) => this.#fail(cause),
+    });
+    this.#loop.start();
+    for (const input of this.#early.splice(0)) this.#loop.post(input);
+  }
+
+  #dialOthers(): void {
+    const { membership, network, identity } = this.host;
+    for (const { peer, addresses } of membership.charter.controls)
+      if (peer !== identity.peer) network.keepDialling(peer, addresses);
+  }
+
+  #perform(effect: Exclude<ControlEffect, { kind: "store" }>): void {
+    const { host } = this;
+    switch (effect.kind) {
+      case "send":
+        if (effect.to === host.identity.peer)
+          return this.post({ kind: "message", from: effect.to, message: effect.message });
+        return host.network.send(effect.to, effect.message);
+      case "publish":
+        return host.publish(effect.message);
+      case "fetch-bundle":
+        return this.#fetchBundle(effect);
+      case "fetch-source":
+        return this.#fetchSource(effect);
+      case "recorded":
+        this.#busyAtMs = realClock.monotonicMs();
+        return this.#views.record(effect.events);
+      case "show-output":
+        return this.#views.output({ ...effect, kind: "output" });
+      case "send-entries":
+        return this.#sendEntries(effect);
+      case "home-is":
+        this.#home = effect.home;
+        return;
+      case "answer":
+        return host.questions.answer(effect.question, effect.answer);
+      case "count-refused":
+        host.refused.set(effect.because, (host.refused.get(effect.because) ?? 0) + 1);
+        return;
+      default:
+        return unreachable(effect);
+    }
+  }
+
+  #fetchBundle({ run, digest, from }: Extract<ControlEffect, { kind: "fetch-bundle" }>): void {
+    const done = (found: { bytes: Uint8Array; from: string } | null): void => {
+      const bytes = found?.bytes ?? null;
+      this.post({ kind: "bundle", run, digest, from: found?.from ?? from, bytes, question: null });
+    };
+    this.host.fetching.bundle(run, from).then(done, () => done(null));
+  }
+
+  #fetchSource({ run, source, from }: Extract<ControlEffect, { kind: "fetch-source" }>): void {
+    this.host.fetching.source(source, from).then(
+      () => this.post({ kind: "source", run, problem: null }),
+      (error: unknown) =>
+        this.post({ kind: "source", run, problem: error instanceof Error ? error.message : String(error) }),
+    );
+  }
+
+  #sendEntries({ to, log, from, through }: Extract<ControlEffect, { kind: "send-entries" }>): void {
+    const { storage, network } = this.host;
+    const send = async (): Promise<void> => {
+      let entries: Uint8Array[] = [];
+      let bytes = 0;
+      for (let seq = from; seq <= through; seq += 1) {
+        const entry = await storage.get(entryKey(log, seq));
+        if (entry === undefined) break;
+        entries.push(entry);
+        bytes += entry.length;
+        if (bytes < limits.batchBytesMax && seq < through) continue;
+        network.send(to, { kind: "events", entries });
+        entries = [];
+        bytes = 0;
+      }
+    };
+    send().catch((cause: unknown) => this.#fail(cause));
+  }
+
+  #actions(): CallActions {
+    const { host } = this;
+    return {
+      relayTo: (request) => this.#relayTo(request),
+      submit: (bundle) => this.#submit(bundle),
+      bundle: async (run) =>
+        (await host.storage.get(controlKeys.bundles + run)) ??
+        (await host.storage.get(controlKeys.archive + run)) ??
+        null,
+      home: () => this.#home,
+      control: this.#controlActions(),
+      stop: () => void this.stop(),
+    };
+  }
+
+  #controlActions(): ControlActions {
+    const { questions } = this.host;
+    return {
+      watch: (run, output, signal) => this.#views.watch(run, output, signal),
+      runs: () => this.#views.summaries(),
+      cancel: async (run, by) => {
+        const answer = await questions.ask((question) => this.post({ kind: "cancel", run, by, question }));
+        if (!answer.ok) throw cancelRefused(run, answer);
+      },
+      invite: (request) => this.#joining.invite(request),
+      useInvite: (nonce, peer) => this.#useInvite(nonce, peer),
+      join: (request, peer) => this.#joining.join(request, peer),
+    };
+  }
+
+  /** Live output, cancelling and one-time invites are the home's. */
+  #relayTo(request: Request): string | null {
+    const atHome = request.call === "watch" || request.call === "cancel" || request.call === "use-invite";
+    if (!atHome || this.#home === null || this.#home === this.host.identity.peer) return null;
+    return this.host.network.links.has(this.#home) ? this.#home : null;
+  }
+
+  async #submit(bundle: Uint8Array): Promise<string> {
+    const { membership, identity, questions } = this.host;
+    if (!isFormed(membership.charter)) throw notFormed(membership.charter.controls.length, membership.charter.size);
+    const opened = openBundle(bundle, membership.charter, realClock.wallMs(), identity);
+    const run = opened.ok ? opened.value.run : "";
+    const digest = opened.ok ? opened.value.digest : "";
+    const answer = await questions.ask((question) =>
+      this.post({ kind: "bundle", run, digest, from: null, bytes: bundle, question }),
+    );
+    if (!answer.ok) throw submissionRefused(answer.detail);
+    this.#views.appeared(run);
+    return run;
+  }
+
+  async #useInvite(nonce: string, peer: string): Promise<void> {
+    const { questions, network, membership, identity } = this.host;
+    if (this.#home !== null && this.#home !== identity.peer) {
+      const { certificate } = membership;
+      await askFor(await network.openCall(this.#home), { call: "use-invite", certificate, nonce, peer }, "done");
+      return;
+    }
+    const answer = await questions.ask((question) => this.post({ kind: "use-invite", nonce, peer, question }));
+    if (answer.ok) return;
+    throw new OttoError(answer.reason === "taken" ? "OTTO_INVITE_INVALID" : "OTTO_UNREACHABLE", {
+      what:
+        answer.reason === "taken"
+          ? "This invite was used before."
+          : "The domain cannot decide now: fewer than half of its control peers can be reached.",
+      state: "Nobody joined.",
+      next: answer.reason === "taken" ? "Ask for a new one: `otto invite`." : "Try again when they are back.",
+    });
+  }
+
+  #stopWhenIdle(idleMs: number): void {
+    const nowMs = realClock.monotonicMs();
+    const busy = this.calls.open > 0 || this.#views.watched > 0 || this.#core?.hasOpenRuns === true;
+    if (busy) this.#busyAtMs = nowMs;
+    else if (nowMs - this.#busyAtMs >= idleMs) void this.stop();
+  }
+
+  /** Nothing that was acknowledged is lost; but this process can promise no more. */
+  #fail(cause: unknown): void {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    this.calls.closeAll();
+    this.host.close().then(
+      () => this.#resolveStopped(cause),
+      () => this.#resolveStopped(cause),
+    );
+  }
+}
+
+function cancelRefused(run: string, answer: Extract<Answer, { ok: false }>): OttoError {
+  if (answer.reason === "closed")
+    return new OttoError("OTTO_NO_SUCH_RUN", {
+      what: `Run ${run} is over; there is nothing to cancel.`,
+      next: `Look at it with \`otto status ${run}\`.`,
+    });
+  if (answer.reason === "no-such-run")
+    return new OttoError("OTTO_NO_SUCH_RUN", {
+      what: `There is no run ${run}, or it was not admitted yet.`,
+      next: "List the runs with `otto status`.",
+    });
+  return new OttoError("OTTO_UNREACHABLE", {
+    what: "The domain cannot decide now: fewer than half of its control peers can be reached.",
+    state: "The run goes on.",
+    next: "Try again when they are back.",
+  });
+}
+
+function submissionRefused(detail: string): OttoError {
+  return new OttoError("OTTO_REFUSED", {
+    what: `The submission was refused (${detail}).`,
+    state: "Nothing was submitted.",
+    next: "Submit with a key that has joined this domain: `otto join CODE`.",
+  });
+}
+
+function notFormed(joined: number, size: number): OttoError {
+  return new OttoError("OTTO_REFUSED", {
+    what: `The domain is not complete: ${joined} of ${size} control peers have joined.`,
+    state: "Nothing was submitted.",
+    next: "Let the others join with the control invites that the founder printed.",
+  });
+}
+

@@ -1,0 +1,156 @@
+/**
+ * A node's data folder: who the node is, to which domain it belongs, and where its parts keep theirs.
+ *
+ *   node.json     role, name, listening addresses     key           the peer's private key (0600)
+ *   charter       the domain's charter                certificate   the peer's role certificate
+ *   owner.key     on the founder: the domain's key    person.cert   what its person may show
+ *   db/           registers and logs                  blobs/        files, trees, outputs, logs
+ *   work/         workspaces of a worker              running.json  while it runs: pid, socket, addresses
+ */
+
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir, userInfo } from "node:os";
+import { join, resolve } from "node:path";
+import { OttoError } from "../../protocol/errors.ts";
+
+export type NodeConfig = {
+  readonly otto: "node/1";
+  readonly role: "control" | "worker";
+  readonly name: string;
+  /** Multiaddrs; empty for a peer that only dials. */
+  readonly listen: readonly string[];
+  readonly labels: readonly string[];
+  readonly slots: number;
+  /** Variables of this machine that steps get besides the toolchain's. */
+  readonly passVariables: readonly string[];
+  /** Stops by itself when nothing was asked of it for so long; null: never. */
+  readonly idleMs: number | null;
+};
+
+export type Running = {
+  readonly pid: number;
+  readonly socket: string;
+  readonly addresses: readonly string[];
+  readonly peer: string;
+};
+
+/** Where Otto keeps what belongs to this user: `OTTO_HOME`, else the XDG state folder. */
+export function ottoHome(): string {
+  const { OTTO_HOME, XDG_STATE_HOME } = process.env;
+  if (OTTO_HOME !== undefined && OTTO_HOME !== "") return resolve(OTTO_HOME);
+  return join(XDG_STATE_HOME === undefined || XDG_STATE_HOME === "" ? join(homedir(), ".local", "state") : XDG_STATE_HOME, "otto");
+}
+
+export class DataFolder {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = resolve(path);
+  }
+
+  get key(): string {
+    return join(this.path, "key");
+  }
+
+  get ownerKey(): string {
+    return join(this.path, "owner.key");
+  }
+
+  get database(): string {
+    return join(this.path, "db");
+  }
+
+  get blobs(): string {
+    return join(this.path, "blobs");
+  }
+
+  get work(): string {
+    return join(this.path, "work");
+  }
+
+  /** The local socket. A path of over a hundred bytes does not fit into a socket address; then it is elsewhere. */
+  get socket(): string {
+    const inside = join(this.path, "socket");
+    if (Buffer.byteLength(inside) <= 100) return inside;
+    const digest = createHash("sha256").update(this.path).digest("hex").slice(0, 24);
+    return join(tmpdir(), `otto-${userInfo().uid}-${digest}.sock`);
+  }
+
+  get isNode(): boolean {
+    return existsSync(join(this.path, "node.json"));
+  }
+
+  get isOwner(): boolean {
+    return existsSync(this.ownerKey);
+  }
+
+  create(): void {
+    mkdirSync(this.path, { recursive: true, mode: 0o700 });
+  }
+
+  config(): NodeConfig {
+    const bytes = this.read("node.json");
+    if (bytes === null)
+      throw new OttoError("OTTO_DATA_FOLDER_INVALID", {
+        what: `There is no node in ${this.path}.`,
+        next: "Start a domain with `otto up --control`, or join one with `otto join CODE`.",
+      });
+    try {
+      return JSON.parse(Buffer.from(bytes).toString()) as NodeConfig;
+    } catch (cause) {
+      throw new OttoError("OTTO_DATA_FOLDER_INVALID", {
+        what: `${join(this.path, "node.json")} is not JSON.`,
+        next: "Restore it, or remove the folder and join again.",
+        cause,
+      });
+    }
+  }
+
+  saveConfig(config: NodeConfig): void {
+    this.write("node.json", Buffer.from(`${JSON.stringify(config, null, 2)}\n`));
+  }
+
+  read(name: "charter" | "certificate" | "person.cert" | "node.json"): Uint8Array | null {
+    try {
+      return readFileSync(join(this.path, name));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+      throw error;
+    }
+  }
+
+  /** What must be there in the folder of a node. */
+  need(name: "charter" | "certificate"): Uint8Array {
+    const bytes = this.read(name);
+    if (bytes !== null) return bytes;
+    throw new OttoError("OTTO_DATA_FOLDER_INVALID", {
+      what: `${join(this.path, name)} is missing.`,
+      next: "Restore it, or remove the folder and join again.",
+    });
+  }
+
+  /** Written under another name first: a crash leaves the old file or the new one. */
+  write(name: string, bytes: Uint8Array): void {
+    const path = join(this.path, name);
+    writeFileSync(`${path}.new`, bytes, { mode: 0o600, flush: true });
+    renameSync(`${path}.new`, path);
+  }
+
+  running(): Running | null {
+    try {
+      return JSON.parse(readFileSync(join(this.path, "running.json"), "utf8")) as Running;
+    } catch {
+      return null;
+    }
+  }
+
+  saveRunning(running: Running): void {
+    this.write("running.json", Buffer.from(JSON.stringify(running)));
+  }
+
+  forgetRunning(): void {
+    rmSync(join(this.path, "running.json"), { force: true });
+    rmSync(this.socket, { force: true });
+  }
+}

@@ -1,0 +1,113 @@
+/** Brings blobs and bundles from other peers: first from whom is said to have them, then from the control peers, then from anybody. */
+
+import { encodeRequest } from "../../protocol/calls.ts";
+import { OttoError } from "../../protocol/errors.ts";
+import { limits } from "../../protocol/limits.ts";
+import type { Source } from "../../protocol/manifest.ts";
+import { parseTree } from "../../protocol/tree.ts";
+import { fetchFrom, itemsOf, putTo } from "./blob-transfer.ts";
+import type { Blobs } from "./blobs.ts";
+import type { RealNetwork } from "./network.ts";
+
+export class Fetching {
+  readonly #network: RealNetwork;
+  readonly #blobs: Blobs;
+  readonly #certificate: () => Uint8Array;
+
+  constructor(network: RealNetwork, blobs: Blobs, certificate: () => Uint8Array) {
+    this.#network = network;
+    this.#blobs = blobs;
+    this.#certificate = certificate;
+  }
+
+  /** Makes sure that the blobs are in the store. Throws when no linked peer has them all. */
+  async blobs(digests: readonly string[], first: string | null = null): Promise<void> {
+    let missing = this.#blobs.missing(digests);
+    const problems: string[] = [];
+    for (const peer of this.#candidates(first)) {
+      if (missing.length === 0) return;
+      try {
+        await fetchFrom(await this.#network.openCall(peer), this.#blobs, missing, this.#certificate());
+      } catch (error) {
+        if (error instanceof OttoError && error.code === "OTTO_DISK_FULL") throw error;
+        problems.push(error instanceof Error ? error.message : String(error));
+      }
+      missing = this.#blobs.missing(missing);
+    }
+    if (missing.length === 0) return;
+    throw new OttoError("OTTO_BLOB_MISSING", {
+      what: `${missing.length} files of this run are on no peer that can be reached${problems.length > 0 ? ` (${problems[0]})` : ""}.`,
+      next: "Wait for the peer that has them, or submit the run again.",
+    });
+  }
+
+  /** All files of a run's source. */
+  async source(source: Source, first: string | null): Promise<void> {
+    if (source.kind === "commit") return;
+    await this.blobs([source.tree], first);
+    const tree = parseTree(await this.#blobs.readBytes(source.tree, limits.sourceBytesMax));
+    if (!tree.ok)
+      throw new OttoError("OTTO_MESSAGE_INVALID", {
+        what: `The source of the run is not a tree of files: ${tree.problem}.`,
+        next: "Submit the run again.",
+      });
+    await this.blobs([...new Set(tree.value.files.map(({ digest }) => digest))], first);
+  }
+
+  /** A run's bundle from whoever has it, or null. */
+  async bundle(run: string, first: string | null): Promise<{ bytes: Uint8Array; from: string } | null> {
+    for (const peer of this.#candidates(first)) {
+      try {
+        const channel = await this.#network.openCall(peer);
+        try {
+          await channel.send(encodeRequest({ call: "bundle", certificate: this.#certificate(), run }));
+          const item = (await itemsOf(channel).next()).value;
+          if (item?.kind === "bundle" && item.bytes !== null) return { bytes: item.bytes, from: peer };
+        } finally {
+          channel.abort();
+        }
+      } catch {
+        // The next candidate may have it.
+        continue;
+      }
+    }
+    return null;
+  }
+
+  /** Gives blobs to so many control peers; throws when fewer could take them. */
+  async keep(digests: readonly string[], controls: readonly string[], copies: number): Promise<void> {
+    let kept = 0;
+    let problem: unknown = null;
+    for (const peer of controls.filter((candidate) => this.#network.links.has(candidate))) {
+      if (kept >= copies) return;
+      try {
+        await putTo(() => this.#network.openCall(peer), this.#blobs, digests, this.#certificate());
+        kept += 1;
+      } catch (error) {
+        problem = error;
+      }
+    }
+    if (kept >= copies) return;
+    throw new OttoError("OTTO_UNREACHABLE", {
+      what: `Only ${kept} of ${copies} control peers took the files of a step.`,
+      next: "Wait until more of them can be reached.",
+      cause: problem,
+    });
+  }
+
+  /** Gives the files of trees that this store has to so many control peers. */
+  async keepTrees(trees: readonly string[], controls: readonly string[], copies: number): Promise<void> {
+    for (const digest of trees) {
+      const tree = parseTree(await this.#blobs.readBytes(digest, limits.sourceBytesMax));
+      if (tree.ok) await this.keep([...new Set(tree.value.files.map((file) => file.digest))], controls, copies);
+    }
+  }
+
+  #candidates(first: string | null): string[] {
+    const linked = [...this.#network.links];
+    const controls = linked.filter(([, { role }]) => role === "control").map(([peer]) => peer);
+    const others = linked.filter(([, { role }]) => role !== "control").map(([peer]) => peer);
+    const all = [...(first === null ? [] : [first]), ...controls, ...others];
+    return [...new Set(all)].filter((peer) => this.#network.links.has(peer));
+  }
+}

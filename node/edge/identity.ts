@@ -1,0 +1,79 @@
+/**
+ * A key on disk: who a peer or a person is. Ed25519 from node:crypto; the public half is the libp2p peer id.
+ */
+
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign,
+  verify,
+} from "node:crypto";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { peerIdOf, publicKeyOf } from "../../protocol/peer-id.ts";
+import { OttoError } from "../../protocol/errors.ts";
+import type { Keys } from "../ports.ts";
+
+export type Identity = Keys & {
+  /** Private seed and public key, 64 bytes: what libp2p takes. */
+  readonly raw: Uint8Array;
+};
+
+const publicKeysKept = 4_096;
+
+/** Reads the key in a file, or makes one that only its owner can read. */
+export function openIdentity(path: string): Identity {
+  let pem: string;
+  try {
+    pem = readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw unreadable(path, error);
+    pem = generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    writeFileSync(path, pem, { mode: 0o600, flag: "wx" });
+  }
+  try {
+    return identityOf(createPrivateKey(pem));
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+export function identityOf(privateKey: KeyObject): Identity {
+  const { d, x } = privateKey.export({ format: "jwk" });
+  const publicBytes = Buffer.from(x ?? "", "base64url");
+  const raw = Buffer.concat([Buffer.from(d ?? "", "base64url"), publicBytes]);
+  return {
+    peer: peerIdOf(publicBytes),
+    raw,
+    sign: (bytes) => sign(null, bytes, privateKey),
+    verify: verifySignature,
+  };
+}
+
+const publicKeys = new Map<string, KeyObject>();
+
+/** True when the signature is the peer's over exactly these bytes. */
+export function verifySignature(peer: string, bytes: Uint8Array, signature: Uint8Array): boolean {
+  if (signature.length !== 64) return false;
+  let key = publicKeys.get(peer);
+  if (key === undefined) {
+    const publicBytes = publicKeyOf(peer);
+    if (publicBytes === null) return false;
+    const x = Buffer.from(publicBytes).toString("base64url");
+    key = createPublicKey({ format: "jwk", key: { kty: "OKP", crv: "Ed25519", x } });
+    if (publicKeys.size >= publicKeysKept) publicKeys.clear();
+    publicKeys.set(peer, key);
+  }
+  return verify(null, bytes, key, signature);
+}
+
+function unreadable(path: string, cause: unknown): OttoError {
+  return new OttoError("OTTO_DATA_FOLDER_INVALID", {
+    what: `The key in ${path} cannot be read.`,
+    next: "Give this user the right to read it, or restore it from a backup; a new key is a new peer.",
+    cause,
+  });
+}

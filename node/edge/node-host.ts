@@ -1,0 +1,146 @@
+/**
+ * What every node's process has, whatever its role: its folder, database, blobs, network, local socket, and the
+ * counters of what it refused. Opened in this order and closed in the reverse one.
+ */
+
+import type { Server } from "node:net";
+import type { RefusedBecause } from "../../protocol/envelope.ts";
+import { OttoError } from "../../protocol/errors.ts";
+import { type Charter, openCharter } from "../../protocol/membership.ts";
+import { encodeMessage, type Message } from "../../protocol/messages.ts";
+import type { Answer } from "../core/effects.ts";
+import { type Blobs, openBlobs } from "./blobs.ts";
+import type { Channel } from "./channel.ts";
+import { realClock, realRandom } from "./clock.ts";
+import { DataFolder, type NodeConfig } from "./data-folder.ts";
+import { Fetching } from "./fetching.ts";
+import { type Identity, openIdentity } from "./identity.ts";
+import { openStorage } from "./level-storage.ts";
+import { listenLocally } from "./local-socket.ts";
+import { type Membership, type NetworkObserver, type RealNetwork, startNetwork } from "./network.ts";
+import type { Storage } from "../ports.ts";
+
+export type HostEvents = Pick<NetworkObserver, "up" | "down" | "message"> & {
+  call(channel: Channel): void;
+  charter(charter: Charter): void;
+};
+
+export type NodeHost = {
+  readonly folder: DataFolder;
+  readonly config: NodeConfig;
+  readonly identity: Identity;
+  readonly membership: Membership;
+  readonly storage: Storage;
+  readonly blobs: Blobs;
+  readonly network: RealNetwork;
+  readonly fetching: Fetching;
+  readonly questions: Questions;
+  /** What was refused since the start, by reason. */
+  readonly refused: Map<RefusedBecause, number>;
+  readonly incarnation: string;
+  /** Opens the local socket and says where the node is: call when calls can be answered. */
+  serve(): Promise<void>;
+  /** Replaces the charter by a newer one and tells all links. */
+  adoptCharter(bytes: Uint8Array, charter: Charter): void;
+  publish(message: Message): void;
+  close(): Promise<void>;
+};
+
+/** Opens a node's folder and network. Whatever was opened is closed again when something fails. */
+export async function openHost(path: string, events: HostEvents): Promise<NodeHost> {
+  const folder = new DataFolder(path);
+  const config = folder.config();
+  const identity = openIdentity(folder.key);
+  const membership = readMembership(folder, identity);
+  const incarnation = Buffer.from(realRandom.bytes(9)).toString("base64url");
+  const { storage, repaired } = await openStorage(folder.database);
+  for (const sentence of repaired) process.stderr.write(`otto: ${sentence}\n`);
+  const refused = new Map<RefusedBecause, number>();
+  let server: Server | null = null;
+  try {
+    const blobs = await openBlobs(folder.blobs);
+    const observer: NetworkObserver = {
+      ...events,
+      call: (channel) => events.call(channel),
+      refused: (because) => refused.set(because, (refused.get(because) ?? 0) + 1),
+      charter: (bytes, charter) => {
+        folder.write("charter", bytes);
+        events.charter(charter);
+      },
+    };
+    const { listen } = config;
+    const network = await startNetwork({
+      identity,
+      membership,
+      listen,
+      clock: realClock,
+      random: realRandom,
+      observer,
+    });
+    return {
+      folder,
+      config,
+      identity,
+      membership,
+      storage,
+      blobs,
+      network,
+      fetching: new Fetching(network, blobs, () => membership.certificate),
+      questions: new Questions(),
+      refused,
+      incarnation,
+      async serve() {
+        server = await listenLocally(folder.socket, (channel) => events.call(channel));
+        const { addresses } = network;
+        folder.saveRunning({ pid: process.pid, socket: folder.socket, addresses, peer: identity.peer });
+      },
+      adoptCharter(bytes, charter) {
+        folder.write("charter", bytes);
+        membership.charter = charter;
+        membership.charterBytes = bytes;
+        network.greetAgain();
+      },
+      publish: (message) => network.publish(encodeMessage(message)),
+      async close() {
+        server?.close();
+        folder.forgetRunning();
+        await network.stop();
+        await storage.close();
+      },
+    };
+  } catch (error) {
+    await storage.close();
+    throw error;
+  }
+}
+
+/** Questions to the core that a caller waits on. */
+export class Questions {
+  readonly #open = new Map<number, (answer: Answer) => void>();
+  #last = 0;
+
+  ask(post: (question: number) => void): Promise<Answer> {
+    this.#last += 1;
+    const question = this.#last;
+    return new Promise((resolve) => {
+      this.#open.set(question, resolve);
+      post(question);
+    });
+  }
+
+  answer(question: number, answer: Answer): void {
+    this.#open.get(question)?.(answer);
+    this.#open.delete(question);
+  }
+}
+
+function readMembership(folder: DataFolder, identity: Identity): Membership {
+  const charterBytes = folder.need("charter");
+  const charter = openCharter(charterBytes, null, identity);
+  if (!charter.ok)
+    throw new OttoError("OTTO_DATA_FOLDER_INVALID", {
+      what: `The charter in ${folder.path} is not one: ${charter.problem}.`,
+      next: "Restore it, or remove the folder and join again.",
+    });
+  return { charter: charter.value, charterBytes, certificate: folder.need("certificate") };
+}

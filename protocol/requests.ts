@@ -1,0 +1,49 @@
+/**
+ * The requests that a call may begin with, and the one place where bytes from a caller become one. The answers are
+ * in `calls.ts`.
+ */
+
+import * as z from "zod/mini";
+import { failure, type Result, success } from "./errors.ts";
+import { limits } from "./limits.ts";
+import { decodeUntrusted } from "./values.ts";
+
+const text = z.string().check(z.maxLength(512));
+const role = z.enum(["control", "worker", "person"]);
+const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array);
+const digest = z.string().check(z.regex(/^[0-9a-f]{64}$/u));
+const digests = z.array(digest).check(z.maxLength(limits.digestsPerCallMax));
+/** Callers over libp2p show who they are; over the local socket the file's rights say it. */
+const certificate = z.nullable(bytes);
+
+const request = z.discriminatedUnion("call", [
+  z.object({ call: z.literal("status"), certificate }),
+  z.object({ call: z.literal("watch"), certificate, run: text, output: z.boolean() }),
+  z.object({ call: z.literal("submit"), certificate, bundle: bytes }),
+  z.object({ call: z.literal("cancel"), certificate, run: text, by: text }),
+  z.object({ call: z.literal("peers"), certificate }),
+  z.object({ call: z.literal("missing-blobs"), certificate, digests }),
+  z.object({ call: z.literal("put-blobs"), certificate }),
+  z.object({ call: z.literal("get-blobs"), certificate, digests }),
+  z.object({ call: z.literal("bundle"), certificate, run: text }),
+  z.object({ call: z.literal("invite"), certificate, role, validMs: z.int() }),
+  z.object({ call: z.literal("use-invite"), certificate, nonce: text, peer: text }),
+  z.object({
+    call: z.literal("join"),
+    certificate,
+    invite: bytes,
+    name: text,
+    person: text,
+    addresses: z.array(text).check(z.maxLength(16)),
+  }),
+  z.object({ call: z.literal("stop"), certificate }),
+]);
+
+export type Request = z.infer<typeof request>;
+
+export function decodeRequest(frame: Uint8Array): Result<Request, string> {
+  const decoded = decodeUntrusted(frame);
+  if (!decoded.ok) return decoded;
+  const parsed = request.safeParse(decoded.value);
+  return parsed.success ? success(parsed.data) : failure("not a call that this version knows");
+}
