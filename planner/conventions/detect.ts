@@ -37,7 +37,7 @@ export type DetectedStep = {
   readonly reason: string;
 };
 
-export type DetectedPipeline = {
+type DetectedPipeline = {
   readonly name: string;
   /** Sorted by name. */
   readonly steps: readonly DetectedStep[];

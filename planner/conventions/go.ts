@@ -50,14 +50,15 @@ function lockSignal(repository: Repository, signal: string): Signal {
   if (repository.has("vendor/modules.txt"))
     return { signal: "vendor/", reason: "brings the dependencies along" };
   if (repository.has("go.sum")) return { signal: "go.sum", reason: "locks the dependencies" };
-  if (!/^\s*require\b/m.test(repository.text(signal))) return { signal, reason: "requires no other module" };
+  if (!/^[ \t]*require\b/m.test(repository.text(signal)))
+    return { signal, reason: "requires no other module" };
   return { signal, reason: "has no go.sum beside it, so nothing vouches for the dependencies" };
 }
 
 function findLint(repository: Repository, rejected: Signal[]): readonly Task[] {
   const configuration = repository.first(linterConfigurations);
   if (configuration === undefined) return [];
-  if (/^\s*(tool\s+)?\S*golangci-lint\S*$/m.test(repository.text("go.mod"))) {
+  if (/^[ \t]*(tool[ \t]+)?\S*golangci-lint\S*$/m.test(repository.text("go.mod"))) {
     return [
       { signal: configuration, command: "go tool golangci-lint run", reason: "configures golangci-lint" },
     ];

@@ -19,19 +19,28 @@ export function readMakefile(text: string): ReadonlyMap<string, MakeTarget> {
       for (const name of open) addTo(targets, name, [], [line.trim()]);
       continue;
     }
-    // `name: needs`, but neither `name := value` nor `name ::= value`.
-    const rule = /^([^\s:=#][^:=#]*?)\s*::?(?![:=])\s*([^#]*)/.exec(line);
-    if (rule === null) {
+    const rule = readRule(line);
+    if (rule === undefined) {
       if (line.trim() !== "" && !line.startsWith("#")) open = [];
       continue;
     }
-    const [needs = "", inline] = (rule[2] ?? "").split(";", 2);
-    if (/[^:]=/.test(needs)) continue;
-    open = (rule[1] ?? "").split(/\s+/).filter((name) => !specialTarget.test(name) && !/[%$()]/.test(name));
+    const [needs = "", inline] = rule.rest.split(";", 2);
+    // `test: FLAGS += -g` sets a variable for a target.
+    if (needs.includes("=")) continue;
+    open = rule.head.split(/\s+/).filter((name) => !specialTarget.test(name) && !/[%$()]/.test(name));
     const prerequisites = needs.split(/\s+/).filter((need) => need !== "" && need !== "|");
     for (const name of open) addTo(targets, name, prerequisites, inline === undefined ? [] : [inline.trim()]);
   }
   return targets;
+}
+
+/** `name: needs`, but neither `name := value` nor `name ::= value`. */
+function readRule(line: string): { head: string; rest: string } | undefined {
+  const [text = ""] = line.split("#", 1);
+  const at = text.search(/[:=]/);
+  if (at < 1 || text[at] === "=" || /^\s/.test(text)) return undefined;
+  const rest = text.slice(at).replace(/^:{1,3}/, "");
+  return rest.startsWith("=") ? undefined : { head: text.slice(0, at), rest };
 }
 
 function addTo(

@@ -42,8 +42,18 @@ function propose(repository: Repository): Proposal | undefined {
   };
 }
 
-/** The project's own artifactId: the first that is not inside `<parent>`. */
+/** The project's own artifactId: the first outside comments and `<parent>`. */
 function artifact(text: string): string | undefined {
-  const own = text.replaceAll(/<!--[^]*?-->/g, "").replace(/<parent>[^]*?<\/parent>/, "");
+  const own = without(without(text, "<!--", "-->"), "<parent>", "</parent>");
   return /<artifactId>\s*([^<\s]+)\s*<\/artifactId>/.exec(own)?.[1];
+}
+
+/** Cuts out everything between two marks; what is never closed is cut to the end. */
+function without(text: string, open: string, close: string): string {
+  const [first = "", ...rest] = text.split(open);
+  const after = rest.map((part) => {
+    const end = part.indexOf(close);
+    return end === -1 ? "" : part.slice(end + close.length);
+  });
+  return [first, ...after].join("");
 }

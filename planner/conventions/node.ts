@@ -25,6 +25,28 @@ const testScripts = ["test:ci", "test-ci", "test", "test:run", "test:unit", "uni
 const lintScripts = ["lint:ci", "lint"];
 const typeScripts = ["typecheck", "type-check", "check-types", "check:types", "types:check"];
 
+const scriptRunners: ReadonlySet<string> = new Set([
+  "npm",
+  "yarn",
+  "pnpm",
+  "bun",
+  "run-s",
+  "run-p",
+  "npm-run-all",
+  "wireit",
+]);
+/** Words that send a package manager to another package. */
+const elsewhere: ReadonlySet<string> = new Set([
+  "workspace",
+  "--workspace",
+  "-w",
+  "--filter",
+  "-F",
+  "--prefix",
+  "-C",
+  "--cwd",
+]);
+
 /** Runners that need no script, by the dependency that brings them. */
 const runners: readonly (readonly [dependency: string, command: string])[] = [
   ["vitest", "vitest run"],
@@ -192,13 +214,14 @@ function scriptTask(content: Package, manager: NodeManager, name: string): Task 
   return { signal, command: manager.script(name), reason: `declares the script "${name}"` };
 }
 
-/** Whether a script runs another one by its name: `npm run build`, `yarn build`, `run-s lint build`. */
+/** Whether a script runs another one of this package: `npm run build`, `yarn build`, `run-s lint build`. */
 function calls(body: string | undefined, name: string): boolean {
-  if (body === undefined) return false;
-  const escaped = name.replaceAll(/[^A-Za-z0-9]/g, "\\$&");
-  return new RegExp(
-    `\\b(npm run|npm run-script|yarn|yarn run|pnpm|pnpm run|bun run|run-[sp]|npm-run-all|wireit)\\b[^&|;]*\\s${escaped}(?![\\w:-])`,
-  ).test(body);
+  return (body ?? "").split(/[&|;]+/).some((command) => {
+    const words = command.split(/[\s"']+/);
+    if (words.some((word) => elsewhere.has(word))) return false;
+    const runner = words.findIndex((word) => scriptRunners.has(word));
+    return runner !== -1 && words.includes(name, runner + 1);
+  });
 }
 
 function unreadable(): Proposal {

@@ -156,7 +156,7 @@ function withExtras(asked: readonly Dependencies[]): string {
 
 /** Whether a requirements file already installs the project: `-e .`, `.[test]`. */
 function namesItself(repository: Repository, files: readonly string[]): boolean {
-  return files.some((file) => /^\s*(-e\s+|--editable[ =])?\.(\[|\s*$)/m.test(repository.text(file)));
+  return files.some((file) => /^[ \t]*(-e[ \t]+|--editable[ =])?\.(\[|[ \t]*$)/m.test(repository.text(file)));
 }
 
 function runBy(prefix: string): Pick<Installer, "tool" | "within"> {

@@ -117,8 +117,10 @@ function ofSetup(repository: Repository): readonly Dependencies[] {
     const packages = packagesIn((match[2] ?? "").split("\n"));
     found.push({ kind: "extra", name: match[1] ?? "", signal: "setup.cfg", packages });
   }
-  const extras = /extras_require\s*=\s*\{([^}]*)\}/.exec(repository.text("setup.py"))?.[1] ?? "";
-  for (const match of extras.matchAll(/["']([\w-]+)["']\s*:\s*\[([^\]]*)\]/g)) {
+  const script = repository.text("setup.py");
+  const start = script.indexOf("extras_require");
+  const extras = start === -1 ? "" : (script.slice(start).split("}", 1)[0] ?? "");
+  for (const match of extras.matchAll(/["']([\w-]+)["']\s*:\s*\[([^[\]]*)\]/g)) {
     const packages = packagesIn(
       [...(match[2] ?? "").matchAll(/["']([^"']+)["']/g)].map((quoted) => quoted[1] ?? ""),
     );

@@ -179,13 +179,13 @@ function rails(repository: Repository): string {
 /** `task default: :test`, `task :default => [:spec, :rubocop]`, `task default: %i[test rubocop]`. */
 function defaultTasks(rake: string): readonly string[] {
   const line =
-    /^\s*task[\s(]+(?::default\s*=>|:?["']?default["']?\s*(?::|=>))\s*(.+)$/m.exec(rake)?.[1] ?? "";
+    /^[ \t]*task[ \t(]+(?::default\s*=>|:?["']?default["']?\s*(?::|=>))\s*(.+)$/m.exec(rake)?.[1] ?? "";
   const list = line.replace(/\bdo\b.*$|#.*$/, "").replace(/^%[iwIW]/, "");
   return [...list.matchAll(/[A-Za-z_][\w:-]*/g)].map((match) => match[0]);
 }
 
 function rakeTask(rake: string): string | undefined {
-  const declared = /^\s*(?:desc .*\n\s*)?(?:multi)?task[\s(]+:?["']?(ci|test|spec)["']?\b/m.exec(rake)?.[1];
+  const declared = /^[ \t]*(?:multi)?task[ \t(]+:?["']?(ci|test|spec)["']?\b/m.exec(rake)?.[1];
   if (declared !== undefined) return declared;
   if (/\b(Rake::TestTask|Minitest::TestTask|Hoe\.spec)\b/.test(rake)) return "test";
   return /\bRSpec::Core::RakeTask\b/.test(rake) ? "spec" : undefined;

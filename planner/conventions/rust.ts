@@ -21,7 +21,7 @@ export const rust: Convention = {
 
 /** Options that only a nightly rustfmt follows; a stable one would format otherwise. */
 const nightlyFormat =
-  /^\s*(unstable_features|imports_granularity|group_imports|wrap_comments|format_code_in_doc_comments|format_strings|normalize_comments|normalize_doc_attributes|reorder_impl_items|overflow_delimited_expr|imports_layout|imports_indent|brace_style|control_brace_style|comment_width|error_on_line_overflow|format_macro_matchers|struct_field_align_threshold|enum_discrim_align_threshold|blank_lines_upper_bound|hex_literal_case|skip_children|trailing_comma|type_punctuation_density|where_single_line|version)\s*=/m;
+  /^[ \t]*(unstable_features|imports_granularity|group_imports|wrap_comments|format_code_in_doc_comments|format_strings|normalize_comments|normalize_doc_attributes|reorder_impl_items|overflow_delimited_expr|imports_layout|imports_indent|brace_style|control_brace_style|comment_width|error_on_line_overflow|format_macro_matchers|struct_field_align_threshold|enum_discrim_align_threshold|blank_lines_upper_bound|hex_literal_case|skip_children|trailing_comma|type_punctuation_density|where_single_line|version)[ \t]*=/m;
 
 function propose(repository: Repository): Proposal | undefined {
   if (!repository.has(signal)) return undefined;

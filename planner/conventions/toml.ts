@@ -4,7 +4,7 @@
  * tool would refuse is that tool's to report.
  */
 
-export type TomlValue = string | boolean | readonly string[];
+type TomlValue = string | boolean | readonly string[];
 
 export type TomlTables = ReadonlyMap<string, ReadonlyMap<string, TomlValue>>;
 
@@ -27,10 +27,15 @@ export function readToml(text: string): TomlTables {
     if (pair === null) continue;
     let value = pair[2] ?? "";
     if (value.startsWith("[")) {
-      while (!isClosed(value) && index + 1 < lines.length) {
+      const parts = [value];
+      let open = openBrackets(value);
+      while (open > 0 && index + 1 < lines.length) {
         index += 1;
-        value += ` ${withoutComment(lines[index] ?? "").trim()}`;
+        const next = withoutComment(lines[index] ?? "").trim();
+        parts.push(next);
+        open += openBrackets(next);
       }
+      value = parts.join(" ");
     }
     current.set(dotted(pair[1] ?? ""), readValue(value));
   }
@@ -57,7 +62,7 @@ function dotted(name: string): string {
 
 function readValue(value: string): TomlValue {
   if (value.startsWith("["))
-    return [...value.replaceAll(/\{[^}]*\}/g, "").matchAll(/"([^"]*)"|'([^']*)'/g)].map(
+    return [...value.replaceAll(/\{[^{}]*\}/g, "").matchAll(/"([^"]*)"|'([^']*)'/g)].map(
       (m) => m[1] ?? m[2] ?? "",
     );
   if (value === "true" || value === "false") return value === "true";
@@ -85,8 +90,8 @@ function withoutComment(line: string): string {
   return line;
 }
 
-/** True when every bracket outside quotes is closed. */
-function isClosed(value: string): boolean {
-  const bare = value.replaceAll(/"[^"]*"|'[^']*'/g, "");
-  return bare.split("[").length <= bare.split("]").length;
+/** How many more brackets open than close, outside quotes. */
+function openBrackets(line: string): number {
+  const bare = line.replaceAll(/"[^"]*"|'[^']*'/g, "");
+  return bare.split("[").length - bare.split("]").length;
 }

@@ -84,7 +84,7 @@ describe("the text of a file", () => {
     symlinkSync("nowhere", join(folder, "package.json"));
     mkdirSync(join(folder, "lib"));
     symlinkSync("lib", join(folder, "Makefile"));
-    execFileSync("mkfifo", [join(folder, "go.mod")]);
+    execFileSync("sh", ["-c", 'mkfifo "$0"', join(folder, "go.mod")]);
     const files = await readRepositoryFiles(folder);
     for (const path of ["package.json", "Makefile", "go.mod"]) expect(files.read(path)).toBeUndefined();
   });

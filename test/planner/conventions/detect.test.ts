@@ -149,8 +149,62 @@ describe("a detection", () => {
     const files = { ...go, "a\n_test.go": "", "a\u202e_test.go": "" };
     expect(find(files)).toEqual(find(go));
   });
+});
 
-  test("stays quick where files are many", () => {
+describe("a repository of any size", () => {
+  test.each([
+    " ",
+    "\n",
+    "\n\n a",
+    "[",
+    "[a]\n",
+    "a = [\n",
+    "{",
+    "a = [{",
+    '"',
+    "<!--",
+    "<parent>",
+    "extras_require={",
+    "'a': [",
+    "yarn ",
+    "task ",
+    "task test\n",
+    "tool ",
+    "a b ",
+    "a:",
+    "a = \n",
+    "\\\n",
+    "[metadata]\n",
+    "x\n",
+    "'",
+    "=",
+    "#",
+  ])("is looked into when its files are nothing but %j", (piece) => {
+    const text = piece.repeat(Math.floor(300_000 / piece.length));
+    const names = [
+      "package.json",
+      "yarn.lock",
+      "Gemfile",
+      "Rakefile",
+      "pyproject.toml",
+      "setup.py",
+      "setup.cfg",
+      "tox.ini",
+      "requirements.txt",
+      "go.mod",
+      "Cargo.toml",
+      "rustfmt.toml",
+      "pom.xml",
+      "settings.gradle",
+      "Makefile",
+      ".golangci.yml",
+    ];
+    const script = packageJson({ scripts: { test: text, build: "b" } });
+    const files = Object.fromEntries(names.map((name) => [name, text]));
+    expect(find({ ...files, "package.json": script, "package-lock.json": "" }).kind).toBe("found");
+  });
+
+  test("is looked into when its files are many", () => {
     const many = Object.fromEntries(
       Array.from({ length: 50_000 }, (_, index) => [`src/part${index}/file.c`, ""]),
     );
