@@ -11,12 +11,14 @@
  */
 
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 
 /** Deleting starts after this long without a new used workspace, or when this many have gathered. */
 const deleteAfterMs = 2_000;
 const trashMax = 50;
+/** Nobody else's business on a machine with several users. */
+const folderMode = 0o700;
 
 /** Deletes also what a tool has made read-only (Go's module cache is). Follows no link. */
 const deleteScript = `rm -rf -- "$@" 2>/dev/null || {
@@ -32,6 +34,8 @@ export class Workspaces {
   readonly #work: string;
   readonly #trash: string;
   readonly #free: number[] = [];
+  /** Folders that are there, and empty. */
+  readonly #ready = new Set<string>();
   #slots = 0;
   #thrown = 0;
   #trashCount = 0;
@@ -59,8 +63,9 @@ export class Workspaces {
       folder: join(this.#work, String(slot), "workspace"),
       temporary: join(this.#work, String(slot), "temporary"),
     };
-    mkdirSync(workspace.folder, { recursive: true });
-    mkdirSync(workspace.temporary, { recursive: true });
+    for (const path of [workspace.folder, workspace.temporary]) {
+      if (!this.#ready.delete(path)) mkdirSync(path, { recursive: true, mode: folderMode });
+    }
     return workspace;
   }
 
@@ -72,7 +77,7 @@ export class Workspaces {
 
   /** Renames a file or folder away, to be deleted later. */
   throwAway(path: string): void {
-    if (!existsSync(path)) return;
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return;
     this.#thrown += 1;
     renameSync(path, join(this.#trash, `${process.pid}-${this.#thrown}`));
     this.#trashCount += 1;
@@ -89,15 +94,10 @@ export class Workspaces {
     await this.#deleting;
   }
 
-  /** The cheapest way for a folder that stayed empty, which is what a short step leaves. */
+  /** A folder that stayed as it was made is kept: removing one costs more than all the rest of a short step. */
   #clear(folder: string): void {
-    try {
-      rmdirSync(folder);
-    } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code;
-      if (code === "ENOENT") return;
-      this.throwAway(folder);
-    }
+    if (isUntouched(folder)) this.#ready.add(folder);
+    else this.throwAway(folder);
   }
 
   #delete(): void {
@@ -109,6 +109,12 @@ export class Workspaces {
       await deleteFolders(names.map((name) => join(this.#trash, name)));
     });
   }
+}
+
+function isUntouched(folder: string): boolean {
+  const found = lstatSync(folder, { throwIfNoEntry: false });
+  if (found?.isDirectory() !== true || (found.mode & 0o7777) !== folderMode) return false;
+  return readdirSync(folder).length === 0;
 }
 
 async function deleteFolders(paths: readonly string[]): Promise<void> {

@@ -15,12 +15,14 @@ describe.runIf(isLinux)("the processes of a step", () => {
   });
   afterAll(async () => surroundings.close());
 
+  /** Waits until the process in the background has become what it is going to be, so that it has left the group. */
+  const settled = "until grep -q sleep /proc/$!/comm; do :; done; echo pid=$!";
   const strays: readonly { readonly what: string; readonly command: string }[] = [
     { what: "one in the background", command: "sleep 600 & echo pid=$!" },
-    { what: "one in a session of its own", command: "setsid sleep 600 & echo pid=$!" },
+    { what: "one in a session of its own", command: `setsid sleep 600 & ${settled}` },
     {
       what: "one that closed all it inherited, as a daemon does",
-      command: "setsid sh -c 'exec 9>&-; exec sleep 600' >/dev/null 2>&1 & echo pid=$!",
+      command: `setsid sh -c 'exec 9>&-; exec sleep 600' >/dev/null 2>&1 & ${settled}`,
     },
     {
       what: "one that forked twice before it settled",
@@ -28,7 +30,7 @@ describe.runIf(isLinux)("the processes of a step", () => {
     },
     {
       what: "one that cleared its environment but kept its output",
-      command: "setsid env -i sleep 600 & echo pid=$!",
+      command: `setsid env -i sleep 600 & ${settled}`,
     },
     {
       what: "one that ignores being asked to end",
