@@ -74,7 +74,9 @@ export class RegisterTable<Ticket> {
   /** The peer that is home as far as this peer knows, or null. */
   get home(): string | null {
     if (this.#home.stage === "home") return this.#self;
-    return this.#following?.ballot.peer ?? null;
+    const followed = this.#following?.ballot.peer ?? null;
+    // A candidate follows its own sync before its reign has begun: it must not send workers to itself yet.
+    return followed === this.#self ? null : followed;
   }
 
   /** The register's value as this home has committed it; at any other peer, what that peer accepted last. */
