@@ -126,8 +126,8 @@ export class LocalExecutor implements Executor {
   stop(id: string, _cause: StopCause): void {
     const attempt = this.#attempts.get(id);
     if (attempt === undefined) return;
+    attempt.abort.abort();
     if (attempt.isRunning) this.#runner.stop(attempt.serial);
-    else attempt.abort.abort();
   }
 
   async close(): Promise<void> {
@@ -175,10 +175,13 @@ export class LocalExecutor implements Executor {
         environment: stepEnvironment(assignment, workspace),
         timeoutMs: Math.ceil(leftMs),
       },
-      (offset, bytes) => {
-        attempt.tail.append(bytes);
-        attempt.logBytes = offset + bytes.length;
-        this.#options.observer.output(assignment.id, offset, bytes);
+      {
+        signal: attempt.abort.signal,
+        output: (offset, bytes) => {
+          attempt.tail.append(bytes);
+          attempt.logBytes = offset + bytes.length;
+          this.#options.observer.output(assignment.id, offset, bytes);
+        },
       },
     );
     return endOf(assignment, result);
@@ -246,8 +249,8 @@ export class LocalExecutor implements Executor {
     } catch (error) {
       // Without a place for the whole log, its tail is the log.
       log = { bytes: tailBytes.length, droppedBytes: attempt.logBytes - tailBytes.length, digest: null };
+      if (outcome === "passed") problem = problemOf(error, this.#options.folder);
       if (outcome === "passed") outcome = "failed";
-      if (problem === "" || outcome === end.outcome) problem ||= problemOf(error, this.#options.folder);
     }
     rmSync(this.#logFile(attempt), { force: true });
     const durationMs = Math.round(performance.now() - attempt.startedAt);

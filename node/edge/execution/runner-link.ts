@@ -9,6 +9,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { OttoError } from "../../../protocol/errors.ts";
+import { limits } from "../../../protocol/limits.ts";
 import { programPath } from "../programs.ts";
 import { Channel } from "./channel.ts";
 import { killAll } from "./processes.ts";
@@ -37,6 +38,9 @@ type Life = {
   readonly ready: Promise<boolean>;
   /** Tasks that this runner was given. */
   readonly waiting: Map<number, Waiting>;
+  /** Resolves when this runner is gone and another has taken its place, or none will. */
+  readonly replaced: Promise<void>;
+  isGone: boolean;
 };
 
 export class RunnerLink {
@@ -69,12 +73,21 @@ export class RunnerLink {
     return this.#life.child.pid;
   }
 
-  /** Runs the task. The answer is null when the runner died under it; nothing of it runs any more then. */
-  async run(task: RunnerTask, output: (offset: number, bytes: Buffer) => void): Promise<RunnerResult | null> {
+  /**
+   * Runs the task, until it is done or stopped by `stop` or the signal. The answer is null when the runner died under
+   * it, or could not be started; nothing of the task runs any more then.
+   */
+  async run(
+    task: RunnerTask,
+    options: { readonly signal: AbortSignal; readonly output: Waiting["output"] },
+  ): Promise<RunnerResult | null> {
+    if (this.#life.isGone) await this.#life.replaced;
     const life = this.#life;
+    if (life.isGone) return null;
     return new Promise((answer) => {
-      life.waiting.set(task.serial, { output, answer });
+      life.waiting.set(task.serial, { output: options.output, answer });
       life.channel.send({ kind: "run", task } satisfies ToRunner);
+      if (options.signal.aborted) this.stop(task.serial);
     });
   }
 
@@ -82,10 +95,14 @@ export class RunnerLink {
     this.#life.channel.send({ kind: "stop", serial } satisfies ToRunner);
   }
 
+  /** Ends the runner and everything that it runs. One that does not answer is killed. */
   async close(): Promise<void> {
     this.#closing = true;
-    this.#life.channel.send({ kind: "close" } satisfies ToRunner);
+    const { channel, child } = this.#life;
+    channel.send({ kind: "close" } satisfies ToRunner);
+    const timer = setTimeout(() => child.kill("SIGKILL"), 2 * limits.killGraceMs);
     await Promise.all(this.#exits);
+    clearTimeout(timer);
   }
 
   #begin(): Life {
@@ -98,10 +115,7 @@ export class RunnerLink {
     });
     const waiting = new Map<number, Waiting>();
     let isReady = false;
-    let setReady = (_ready: boolean): void => undefined;
-    const ready = new Promise<boolean>((resolve) => {
-      setReady = resolve;
-    });
+    const { promise: ready, resolve: setReady } = Promise.withResolvers<boolean>();
     const channel = new Channel(child.stdio[3] as Socket, {
       message: (value) => {
         const message = value as FromRunner;
@@ -117,13 +131,17 @@ export class RunnerLink {
       closed: () => undefined,
       drained: () => undefined,
     });
+    const replaced = Promise.withResolvers<void>();
+    const life: Life = { child, channel, ready, waiting, replaced: replaced.promise, isGone: false };
     const exited = new Promise<void>((resolve) => {
       child.once("exit", () => resolve());
       child.once("error", () => resolve());
     });
     const exit = exited.then(async () => {
       setReady(false);
-      await this.#died(waiting, isReady);
+      life.isGone = true;
+      await this.#died(life, isReady);
+      replaced.resolve();
       this.#exits.delete(exit);
     });
     this.#exits.add(exit);
@@ -135,21 +153,19 @@ export class RunnerLink {
       environment,
       slots,
     } satisfies ToRunner);
-    return { child, channel, ready, waiting };
+    return life;
   }
 
-  async #died(waiting: Map<number, Waiting>, wasReady: boolean): Promise<void> {
-    // The new one first, so that what is asked for from now on goes to it, and only what the dead one ran is killed.
-    if (waiting.size > 0 || !this.#closing) await killAll(this.#options.executor);
-    if (!this.#closing) {
-      if (wasReady) this.#life = this.#begin();
-      else setTimeout(() => this.#restart(), restartMs).unref();
+  async #died(life: Life, wasReady: boolean): Promise<void> {
+    await killAll(this.#options.executor);
+    for (const task of life.waiting.values()) task.answer(null);
+    life.waiting.clear();
+    if (!wasReady && !this.#closing) {
+      // Whatever keeps it from starting is not gone at once: do not spin.
+      await new Promise<void>((resolve) => {
+        setTimeout(resolve, restartMs);
+      });
     }
-    for (const task of waiting.values()) task.answer(null);
-    waiting.clear();
-  }
-
-  #restart(): void {
     if (!this.#closing) this.#life = this.#begin();
   }
 }

@@ -14,7 +14,7 @@ import { Channel } from "./channel.ts";
 import { Pipes } from "./pipes.ts";
 import { findProcesses, Orphans, signalProcess } from "./processes.ts";
 import { type AttemptSurroundings, RunningAttempt } from "./running-attempt.ts";
-import type { FromRunner, RunnerTask, ToRunner } from "./runner-messages.ts";
+import type { FromRunner, RunnerResult, RunnerTask, ToRunner } from "./runner-messages.ts";
 
 const channelDescriptor = 3;
 /** So much may wait for the worker before steps are made to wait. */
@@ -81,9 +81,23 @@ function configure(message: ToRunner & { kind: "configure" }): void {
 
 function run(task: RunnerTask): void {
   if (surroundings === null || pipes === null) throw new Error("Bug: a task before the configuration");
-  const attempt = new RunningAttempt(task, pipes.take(), surroundings);
+  let attempt: RunningAttempt;
+  try {
+    attempt = new RunningAttempt(task, pipes.take(), surroundings);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return send({
+      kind: "ended",
+      result: notStarted(task.serial, `The step could not be started: ${reason}.`),
+    });
+  }
   attempts.set(task.serial, attempt);
   attempt.start();
+}
+
+function notStarted(serial: number, problem: string): RunnerResult {
+  const end = { kind: "broken", problem } as const;
+  return { serial, end, durationMs: 0, commands: [], logBytes: 0, logDroppedBytes: 0, logDigest: null };
 }
 
 function send(message: FromRunner): void {

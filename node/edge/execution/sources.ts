@@ -28,6 +28,7 @@ export class Sources {
   readonly #fetch: (digests: string[]) => Promise<void>;
   /** Trees of which every blob is here, oldest use first. */
   readonly #trees = new Map<string, Tree>();
+  readonly #arriving = new Map<string, Promise<Tree>>();
   readonly #commits = new Map<string, Promise<string>>();
   /** The last thing asked of each repository: one git at a time in each. */
   readonly #repositories = new Map<string, Promise<unknown>>();
@@ -68,6 +69,17 @@ export class Sources {
       this.#trees.set(digest, cached);
       return cached;
     }
+    // Several steps of one run start from the same tree at the same time: it is fetched for all of them at once.
+    const arriving = this.#arriving.get(digest) ?? this.#bring(digest);
+    this.#arriving.set(digest, arriving);
+    try {
+      return await arriving;
+    } finally {
+      this.#arriving.delete(digest);
+    }
+  }
+
+  async #bring(digest: string): Promise<Tree> {
     if (!this.#blobs.has(digest)) await this.#fetch([digest]);
     const parsed = parseTree(await this.#blobs.readBytes(digest, limits.treeBytesMax));
     if (!parsed.ok) {

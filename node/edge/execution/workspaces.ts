@@ -16,7 +16,7 @@ import { join } from "node:path";
 
 /** Deleting starts after this long without a new used workspace, or when this many have gathered. */
 const deleteAfterMs = 2_000;
-const trashMax = 50;
+const trashMax = 10;
 /** Nobody else's business on a machine with several users. */
 const folderMode = 0o700;
 
@@ -69,10 +69,9 @@ export class Workspaces {
     return workspace;
   }
 
+  /** Returns the slot. One that cannot be cleared (a full disk) is never used again instead. */
   release(workspace: Workspace): void {
-    this.#clear(workspace.folder);
-    this.#clear(workspace.temporary);
-    this.#free.push(workspace.slot);
+    if (this.#clear(workspace.folder) && this.#clear(workspace.temporary)) this.#free.push(workspace.slot);
   }
 
   /** Renames a file or folder away, to be deleted later. */
@@ -95,9 +94,15 @@ export class Workspaces {
   }
 
   /** A folder that stayed as it was made is kept: removing one costs more than all the rest of a short step. */
-  #clear(folder: string): void {
-    if (isUntouched(folder)) this.#ready.add(folder);
-    else this.throwAway(folder);
+  #clear(folder: string): boolean {
+    try {
+      if (isUntouched(folder)) this.#ready.add(folder);
+      else this.throwAway(folder);
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+      return false;
+    }
   }
 
   #delete(): void {
