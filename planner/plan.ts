@@ -1,7 +1,7 @@
 /**
  * Planning: what a pipeline file means in a context. The whole way on one page:
  *
- *   text -> readText -> readPipeline -> checkLinks -> parameters, cells, conditions -> order -> Plan
+ *   text -> readText -> YAML tree -> readPipeline -> checkLinks -> parameters, conditions, cells -> order -> Plan
  *
  * Promises: a pure function of its arguments (no clock, randomness, locale, environment variable or order of
  * keys gets in); either a plan or every mistake of the file, never both, never a thrown error for what a file says.
@@ -21,8 +21,10 @@ import { matrixVariable } from "./matrix.ts";
 import { orderOf } from "./order.ts";
 import { resolveParameters } from "./parameters.ts";
 import type { ParameterType, PipelineFile, StepDeclaration } from "./pipeline.ts";
+import { parsePlainYaml } from "./plain-yaml.ts";
 import { readPipeline, zeroOf } from "./read.ts";
 import { readText } from "./source-text.ts";
+import type { YamlNode } from "./yaml.ts";
 
 export type PlanRequest = {
   /** The pipeline file; bytes are checked to be UTF-8. */
@@ -37,33 +39,46 @@ export type PlanRequest = {
 /**
  * Plans a pipeline, or says everything that is wrong with it, sorted by position.
  *
- * A promise only because the condition language is loaded when a file has a condition, and not before.
+ * A promise only because the full YAML parser and the condition language are loaded when a file needs them, and
+ * not before.
  */
 export async function planPipeline(request: PlanRequest): Promise<Result<Plan, readonly Diagnostic[]>> {
   const mistakes = new Mistakes();
   const text = readText(request.text, mistakes);
-  const refused = (): Result<Plan, readonly Diagnostic[]> =>
-    failure(mistakes.diagnostics({ text, file: request.path }));
-  if (mistakes.count > 0) return refused();
-  const file = readPipeline(text, mistakes);
-  if (file === null) return refused();
+  if (mistakes.count === 0) {
+    // A plain file without mistakes never meets the full parser. With one it does: that one knows the places.
+    const plain = parsePlainYaml(text);
+    const short = plain === null ? null : await planTree(new Mistakes(), plain, request);
+    if (short !== null) return success(short);
+    const { parseYaml } = await import("./yaml.ts");
+    const tree = parseYaml(text, mistakes);
+    const plan = tree === null ? null : await planTree(mistakes, tree, request);
+    if (plan !== null) return success(plan);
+  }
+  return failure(mistakes.diagnostics({ text, file: request.path }));
+}
+
+/** The plan of a parsed file; null when there were mistakes. */
+async function planTree(mistakes: Mistakes, root: YamlNode, request: PlanRequest): Promise<Plan | null> {
+  const file = readPipeline(root, mistakes);
+  if (file === null) return null;
   checkLinks(mistakes, file);
   const parameters = resolveParameters(mistakes, file.parameters, request.context.parameters);
   const conditions = await compileConditions(mistakes, file);
-  if (mistakes.count > 0) return refused();
+  if (mistakes.count > 0) return null;
   const context: PlanContext = { ...request.context, parameters: Object.fromEntries(parameters) };
   const cells = cellsOf(mistakes, file);
-  if (cells === null) return refused();
+  if (cells === null) return null;
   const steps = planSteps(mistakes, { file, cells, conditions, context, parameters });
-  if (steps === null) return refused();
-  return success({
+  if (steps === null) return null;
+  return {
     otto: 1,
     pipeline: file.name,
     origin: request.origin ?? { kind: "file", path: request.path },
     context,
     environments: planEnvironments(file),
     steps,
-  });
+  };
 }
 
 /** The plan's id: the CID of its DAG-CBOR bytes, the one handle on it everywhere. */

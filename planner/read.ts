@@ -1,5 +1,5 @@
 /**
- * From the text of a pipeline file to a typed pipeline: what a file may say is here and in `planner/read-step.ts`.
+ * From the tree of a pipeline file to a typed pipeline: what a file may say is here and in `planner/read-step.ts`.
  *
  * Promises: strict, every mistake of the file at once. What depends on other parts of the file (does this
  * step exist?) is asked by `planner/links.ts`, what depends on the context by `planner/plan.ts`.
@@ -29,15 +29,13 @@ import type {
 } from "./pipeline.ts";
 import { readStep } from "./read-step.ts";
 import { suggestion } from "./suggestions.ts";
-import { type MapNode, parseYaml, type YamlNode } from "./yaml.ts";
+import type { MapNode, YamlNode } from "./yaml.ts";
 
 const example = "write `otto: 1`, `pipeline: NAME` and `steps:`";
 const keys = ["otto", "pipeline", "parameters", "environments", "env", "steps"];
 
 /** The pipeline, or null when there is nothing to check further. With mistakes it may be incomplete. */
-export function readPipeline(text: string, mistakes: Mistakes): PipelineFile | null {
-  const root = parseYaml(text, mistakes);
-  if (root === null) return null;
+export function readPipeline(root: YamlNode, mistakes: Mistakes): PipelineFile | null {
   if (root.kind === "scalar" && root.value === null) {
     mistakes.add({
       code: "pipeline/empty",

@@ -1,0 +1,170 @@
+/** The short way through YAML answers what the full parser answers, or nothing. */
+
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Mistakes } from "../../planner/diagnostics.ts";
+import { parsePlainYaml } from "../../planner/plain-yaml.ts";
+import { parseYaml, type YamlNode } from "../../planner/yaml.ts";
+
+/** What a tree says, without places. */
+function meaning(node: YamlNode): unknown {
+  switch (node.kind) {
+    case "scalar":
+      return [node.value, node.source];
+    case "list":
+      return node.items.map(meaning);
+    case "map":
+      return new Map([...node.entries.values()].map(({ key, value }) => [key, meaning(value)]));
+  }
+}
+
+/** Compares both ways; true when the short way had an answer. */
+function agree(text: string): boolean {
+  const plain = parsePlainYaml(text);
+  if (plain === null) return false;
+  const mistakes = new Mistakes();
+  const full = parseYaml(text, mistakes);
+  expect([mistakes.diagnostics({ text, file: "f" }), full === null]).toEqual([[], false]);
+  if (full !== null) expect(meaning(plain)).toEqual(meaning(full));
+  return true;
+}
+
+const usual = `# A pipeline
+otto: 1
+pipeline: webapp   # its name
+
+parameters:
+  channel: { type: string, enum: [beta, stable], default: beta }
+environments:
+  prod: {}
+steps:
+  build:
+    run:
+      - bundle install
+      - "bundle exec rake assets:prepare"
+    outputs: { assets: public/assets/** }
+    env: { A: 1.10, B: 'x, y', C: true, D: "" }
+  test:
+    needs: [build]
+    matrix: { ruby: ["3.3", "3.4"] }
+    when: git.branch == "main" && trigger != 'push'
+    run: |
+      one: [
+        two
+      # three
+    timeout: 1h30m
+  list:
+    run:
+    - a
+    - b
+    needs: test
+  last:
+    run: |-
+      the end
+`;
+
+describe("a plain file", () => {
+  it("takes the short way", () => {
+    expect(agree(usual)).toBe(true);
+  });
+
+  it.each([
+    "a:\n",
+    "a:\nb: 1\n",
+    "a: 1",
+    "a: []\nb: {}\n",
+    "a: x y  z\n",
+    "a: x#y\n",
+    "a: x:y\n",
+    "a: 1.2.3\n",
+    "a: [[a, b], {c: d}]\n",
+    "a:\n  - [x]\n  - {y: z}\n",
+    "a: 10.0\n",
+    "a: $HOME/x\n",
+    "a: x # y\n",
+    "a:\n\n  # c\n  b: c\n\n\nd: e\n",
+  ])("%j takes the short way", (text) => {
+    expect(agree(text)).toBe(true);
+  });
+});
+
+describe("anything else", () => {
+  it.each([
+    "",
+    "- a\n",
+    "a: &x 1\n",
+    "a: *x\n",
+    "a: !!str 1\n",
+    "a: null\n",
+    "a: ~\n",
+    "a: 0x10\n",
+    "a: 1e3\n",
+    "a: x\n  y\n",
+    'a: "x\n  y"\n',
+    'a: "\\n"\n',
+    "a: 'it''s'\n",
+    "a: [x,\n  y]\n",
+    "a: >\n  x\n",
+    "a: |2\n   x\n",
+    "a: |\n\n  x\n",
+    "a: x: y\n",
+    "a: 1\na: 2\n",
+    "a:\n    b: 1\n  c: 2\n",
+    "\ta: 1\n",
+    "a: caf\u00e9\n",
+    "a: 1\r\n",
+    "a: 1\n---\nb: 2\n",
+    "? a\n: b\n",
+    "<<: { a: 1 }\n",
+    "a: [x, ]\n",
+    "a: { b }\n",
+  ])("%j is left to the full parser", (text) => {
+    expect(agree(text)).toBe(false);
+  });
+});
+
+it("agrees with the full parser on whatever it answers, however a file is changed", () => {
+  const lines = usual.split("\n");
+  const edit = fc.record({
+    line: fc.nat(lines.length - 1),
+    column: fc.nat(40),
+    remove: fc.nat(3),
+    insert: fc.constantFrom(
+      ..." |  |    |:|: | #|#|-|- |,|[|]|{|}|\"|'|x|1|.|\n|\n  |\n\n|true|null|~|*|&a |!|\\|0x1|>|%|@|?|$|=|---|...|a: b|\n- x".split(
+        "|",
+      ),
+      "|",
+      "|\n",
+      "",
+    ),
+  });
+  const changed = fc.array(edit, { minLength: 1, maxLength: 3 }).map((edits) => {
+    const copy = [...lines];
+    for (const { line, column, remove, insert } of edits) {
+      const old = copy[line] ?? "";
+      copy[line] = old.slice(0, column) + insert + old.slice(column + remove);
+    }
+    return copy.join("\n");
+  });
+  let answered = 0;
+  fc.assert(
+    fc.property(changed, (text) => {
+      if (agree(text)) answered += 1;
+    }),
+    { numRuns: 1_500 },
+  );
+  expect(answered).toBeGreaterThan(300);
+});
+
+it("agrees with the full parser on small texts of YAML's own signs", () => {
+  const parts = "a|b|: |:| |  |\n|\n|\n  |\n    |- |-|[|]|{|}|, |,|\"|'|#| #|1|true|x".split("|").concat("|");
+  const text = fc
+    .array(fc.constantFrom(...parts), { maxLength: 14 })
+    .map((chosen) => `a: ${chosen.join("")}`);
+  fc.assert(
+    fc.property(text, (written) => {
+      agree(written);
+    }),
+    { numRuns: 20_000 },
+  );
+});
