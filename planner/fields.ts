@@ -11,7 +11,7 @@ import { type DiagnosticCode, type Mistakes, quote, type Span } from "./diagnost
 import { suggestion } from "./suggestions.ts";
 import type { MapEntry, MapNode, YamlNode } from "./yaml.ts";
 
-export function describe(node: YamlNode): string {
+function describe(node: YamlNode): string {
   switch (node.kind) {
     case "map":
       return "a map";
@@ -118,7 +118,7 @@ export function readText(
 }
 
 /** Escapes in quotes can write what no process or signature could carry. */
-export function checkText(mistakes: Mistakes, text: string, span: Span): boolean {
+function checkText(mistakes: Mistakes, text: string, span: Span): boolean {
   if (!text.includes("\0") && text.isWellFormed()) return true;
   mistakes.add({
     code: "pipeline/control-character",

@@ -6,7 +6,7 @@
 import type { Outcome, PlannedStep, Scalar, StepOutput } from "../protocol/plan.ts";
 import type { Span } from "./diagnostics.ts";
 
-export type Placed<Value> = { readonly value: Value; readonly span: Span };
+type Placed<Value> = { readonly value: Value; readonly span: Span };
 
 export type ParameterType = "string" | "number" | "boolean";
 

@@ -1,7 +1,7 @@
 /**
  * Planning: what a pipeline file means in a context. The whole way on one page:
  *
- *   text -> readText -> YAML tree -> readPipeline -> checkLinks -> parameters, conditions, cells -> order -> Plan
+ *   text -> readSource -> YAML tree -> readPipeline -> checkLinks -> parameters, conditions, cells -> order -> Plan
  *
  * Promises: a pure function of its arguments (no clock, randomness, locale, environment variable or order of
  * keys gets in); either a plan or every mistake of the file, never both, never a thrown error for what a file says.
@@ -23,7 +23,7 @@ import { resolveParameters } from "./parameters.ts";
 import type { ParameterType, PipelineFile, StepDeclaration } from "./pipeline.ts";
 import { parsePlainYaml } from "./plain-yaml.ts";
 import { readPipeline, zeroOf } from "./read.ts";
-import { readText } from "./source-text.ts";
+import { readSource } from "./source-text.ts";
 import type { YamlNode } from "./yaml.ts";
 
 export type PlanRequest = {
@@ -44,7 +44,7 @@ export type PlanRequest = {
  */
 export async function planPipeline(request: PlanRequest): Promise<Result<Plan, readonly Diagnostic[]>> {
   const mistakes = new Mistakes();
-  const text = readText(request.text, mistakes);
+  const text = readSource(request.text, mistakes);
   if (mistakes.count === 0) {
     // A plain file without mistakes never meets the full parser. With one it does: that one knows the places.
     const plain = parsePlainYaml(text);

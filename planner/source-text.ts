@@ -9,7 +9,7 @@ import { limits } from "../protocol/limits.ts";
 import { type Mistakes, withoutMark } from "./diagnostics.ts";
 
 /** The text without its byte order mark. It is worth parsing when no mistake was added. */
-export function readText(source: string | Uint8Array, mistakes: Mistakes): string {
+export function readSource(source: string | Uint8Array, mistakes: Mistakes): string {
   const size = source.length;
   if (size > limits.pipelineFileBytesMax) {
     mistakes.add({

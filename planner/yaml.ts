@@ -21,7 +21,7 @@ export type ScalarNode = {
   /** True when something was said about the node already: no more needs to be. */
   readonly broken: boolean;
 };
-export type ListNode = { readonly kind: "list"; readonly items: readonly YamlNode[]; readonly span: Span };
+type ListNode = { readonly kind: "list"; readonly items: readonly YamlNode[]; readonly span: Span };
 export type MapEntry = { readonly key: string; readonly keySpan: Span; readonly value: YamlNode };
 export type MapNode = {
   readonly kind: "map";

@@ -4,7 +4,7 @@ import { type Diagnostic, formatDiagnostics } from "../../planner/diagnostics.ts
 import { planPipeline } from "../../planner/plan.ts";
 import type { Plan, PlanContext, PlannedStep } from "../../protocol/plan.ts";
 
-export const usualContext: PlanContext = {
+const usualContext: PlanContext = {
   branch: "main",
   tag: null,
   commit: "0123456789abcdef0123456789abcdef01234567",
