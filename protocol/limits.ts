@@ -21,6 +21,7 @@ export const limits = {
   needsPerPlanMax: 100_000,
   matrixCellsPerStepMax: 256,
   commandsPerStepMax: 200,
+  outputsPerStepMax: 40,
   nameCharactersMax: 100,
   /** The name of a matrix cell with all its values: `test (os=linux, ruby=3.4)`. */
   cellNameCharactersMax: 500,
@@ -83,6 +84,7 @@ export const limits = {
   watchQueueBytesMax: 16 * MiB,
   runsInMemoryMax: 50,
   unknownRunWaitMs: 3_000,
+  watchRetriesMax: 50,
   connectionsMax: 2_000,
   inboundConnectionsPerSecondMax: 500,
   drainMsMax: 10_000,

@@ -221,6 +221,9 @@ export class LocalExecutor implements Executor {
   ): Promise<{ readonly outputs: readonly OutputReference[]; readonly problem: string | null }> {
     const outputs: OutputReference[] = [];
     let problem: string | null = null;
+    if (assignment.outputs.length > limits.outputsPerStepMax) {
+      return { outputs, problem: `A step has at most ${limits.outputsPerStepMax} outputs.` };
+    }
     for (const output of assignment.outputs) {
       const stored = await storeOutput(output, workspace, this.#options.blobs);
       if (stored.ok) outputs.push(stored.value);

@@ -3,7 +3,7 @@
  * log as text, and everything within `limits.reportBytesMax`.
  */
 
-import { unreachable } from "../../../protocol/errors.ts";
+import { assert, unreachable } from "../../../protocol/errors.ts";
 import { limits } from "../../../protocol/limits.ts";
 import type { CommandReport, StepReport } from "../../../protocol/report.ts";
 import { encodeValue } from "../../../protocol/values.ts";
@@ -69,7 +69,7 @@ export function commandProblem(command: string, end: CommandReport["end"], timeo
   }
 }
 
-/** The report within its bound: text is shortened first, then outputs, and the commands' times last. */
+/** The report within its bound: the tail is shortened first, then the commands' times are cut at the end. */
 export function boundReport(report: StepReport): StepReport {
   const problem = bounded(report.problem, problemCharactersMax);
   let bound: StepReport = { ...report, problem };

@@ -74,7 +74,7 @@ describe.runIf(process.platform === "linux")("when a process of the worker is ki
   const workers: Worker[] = [];
 
   function startWorker(...scripts: readonly (readonly string[])[]): Worker {
-    const words = [fixture, folder, ...scripts.map((script) => JSON.stringify(script))];
+    const words = [fixture, folder, ...scripts.map((commands) => JSON.stringify({ commands }))];
     const worker = new Worker(process.execPath, words);
     workers.push(worker);
     return worker;

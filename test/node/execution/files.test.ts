@@ -81,6 +81,21 @@ describe("the files of a step that are elsewhere", () => {
     expect(asked.map((digests) => digests.length)).toEqual([1, 2]);
   });
 
+  it("are fetched once for all steps that start from them at the same time", async () => {
+    const elsewhere = await openBlobs(join(surroundings.folder, "elsewhere"));
+    const tree = await storeTree(elsewhere, { file: "for everyone" });
+    let fetches = 0;
+    fetch = async (digests) => {
+      fetches += 1;
+      for (const digest of digests) await surroundings.blobs.write(digest, elsewhere.read(digest, 0));
+    };
+    const assignment = { source: { kind: "tree", tree } } as const;
+    const reports = [1, 2, 3].map(async () => surroundings.run(["cat file"], assignment));
+    const tails = (await Promise.all(reports)).map((report) => report.tail);
+    expect(tails).toEqual(["for everyone", "for everyone", "for everyone"]);
+    expect(fetches).toBe(2);
+  });
+
   it("that cannot be had fail the attempt with a reason", async () => {
     fetch = async () => {
       throw new Error("nobody has it");

@@ -7,15 +7,20 @@ import type { StepReport } from "../../../protocol/report.ts";
 
 const fixture = join(import.meta.dirname, "worker-fixture.ts");
 /** Its output needs a file, and more room than there is. */
-const talkative = "head -c 6000000 /dev/zero | tr '\\0' x; sleep 600";
+const talkative = { commands: ["head -c 6000000 /dev/zero | tr '\\0' x; sleep 600"] };
+/** There is room for the file, and none for a copy of it. */
+const productive = {
+  commands: ["head -c 1200000 /dev/zero > large"],
+  outputs: [{ name: "build", files: ["large"] }],
+};
 
 /** Runs a worker under a shell's preparation and returns the reports of its attempts. */
 function reportsUnder(
   preparation: string,
   folder: string,
-  around: readonly string[] = [],
+  what: { readonly attempt: unknown; readonly around?: readonly string[] },
 ): readonly StepReport[] {
-  const scripts = [[talkative], ["echo still here"]].map((script) => JSON.stringify(script));
+  const scripts = [what.attempt, { commands: ["echo still here"] }].map((script) => JSON.stringify(script));
   const shell = [
     "sh",
     "-c",
@@ -26,7 +31,7 @@ function reportsUnder(
     folder,
     ...scripts,
   ];
-  const [command = "", ...words] = [...around, ...shell];
+  const [command = "", ...words] = [...(what.around ?? []), ...shell];
   const ended = spawnSync(command, words, { encoding: "utf8", maxBuffer: 64 * 1024 * 1024 });
   expect(ended.stderr).toBe("");
   return ended.stdout
@@ -40,7 +45,7 @@ const mounting = ["unshare", "--map-root-user", "--mount"];
 const canMount =
   spawnSync(mounting[0] ?? "", [...mounting.slice(1), "mount", "-t", "tmpfs", "none", "/mnt"]).status === 0;
 
-describe("a step whose log finds no room", () => {
+describe("a step that finds no room", () => {
   let folder: string;
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), "otto-full-"));
@@ -60,11 +65,21 @@ describe("a step whose log finds no room", () => {
   }
 
   it("because of a limit on the size of files: it fails, is killed, and the worker goes on", () => {
-    expectOneClearFailure(reportsUnder("ulimit -f 2048", folder));
+    expectOneClearFailure(reportsUnder("ulimit -f 2048", folder, { attempt: talkative }));
   });
 
   it.skipIf(!canMount)("because a real disk is full (skipped where mounting is not allowed)", () => {
     const preparation = `mount -t tmpfs -o size=2m none ${folder}`;
-    expectOneClearFailure(reportsUnder(preparation, folder, mounting));
+    expectOneClearFailure(reportsUnder(preparation, folder, { attempt: talkative, around: mounting }));
+  });
+
+  it.skipIf(!canMount)("for its outputs: they are not stored, it fails, and the worker goes on", () => {
+    const preparation = `mount -t tmpfs -o size=2m none ${folder}`;
+    const reports = reportsUnder(preparation, folder, { attempt: productive, around: mounting });
+    expect(reports[0]).toMatchObject({ outcome: "failed", outputs: [] });
+    expect(reports[0]?.problem).toBe(
+      `The disk that holds ${folder}/blobs is full. Free some space there, then try again.`,
+    );
+    expect(reports[1]?.outcome, reports[1]?.problem).toBe("passed");
   });
 });

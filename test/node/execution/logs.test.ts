@@ -111,7 +111,12 @@ describe("a report", () => {
       logOffset: 60_000_000,
       end: { kind: "exit", code: 0 },
     })),
-    outputs: [],
+    outputs: Array.from({ length: limits.outputsPerStepMax }, () => ({
+      name: "n".repeat(limits.nameCharactersMax),
+      tree: "0".repeat(64),
+      files: limits.sourceFilesMax,
+      bytes: limits.sourceBytesMax,
+    })),
     log: { bytes: 60_000_000, droppedBytes: 0, digest: "0".repeat(64) },
     tail: "😀".repeat(1_000),
   };
@@ -124,7 +129,7 @@ describe("a report", () => {
   });
 
   it("is left as it is when it is small", () => {
-    const small = { ...full, problem: "p", commands: full.commands.slice(0, 3), tail: "t" };
+    const small = { ...full, problem: "p", commands: full.commands.slice(0, 3), outputs: [], tail: "t" };
     expect(boundReport(small)).toEqual(small);
   });
 });

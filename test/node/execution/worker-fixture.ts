@@ -1,7 +1,7 @@
 /**
  * A worker's execution in a process of its own, for tests that kill it or take its disk away.
  *
- *   node worker-fixture.ts FOLDER COMMANDS...      each COMMANDS is a JSON array; one attempt after the other
+ *   node worker-fixture.ts FOLDER ATTEMPT...      each a part of an Assignment in JSON; one after the other
  *
  * Prints one JSON line for each thing that happens.
  */
@@ -9,6 +9,7 @@
 import { join } from "node:path";
 import { openBlobs } from "../../../node/edge/blobs.ts";
 import { startExecutor } from "../../../node/edge/execution/executor.ts";
+import type { Assignment } from "../../../node/ports.ts";
 import { encodeTree } from "../../../protocol/tree.ts";
 import { assignmentOf } from "../../contracts/witness.ts";
 
@@ -41,7 +42,7 @@ for (const script of scripts) {
   const ended = new Promise<void>((resolve) => {
     setEnded = resolve;
   });
-  executor.start(assignmentOf(tree, JSON.parse(script) as string[]));
+  executor.start(assignmentOf(tree, [], JSON.parse(script) as Partial<Assignment>));
   await ended;
 }
 await executor.close();
