@@ -50,7 +50,8 @@ export class PipelineError extends OttoError {
   }
 }
 
-const fileNames = ["otto.yaml", "otto.yml"];
+/** What a pipeline file is called, at the root of a repository; the first that exists counts. */
+export const fileNames = ["otto.yaml", "otto.yml"] as const;
 
 /** Throws `OTTO_PIPELINE_INVALID`, `OTTO_NO_PIPELINE`, `OTTO_FILE_TOO_LARGE`, `OTTO_FILE_UNREADABLE` or `OTTO_USAGE`. */
 export async function loadPlan(options: LoadOptions): Promise<LoadedPlan> {

@@ -6,8 +6,8 @@
  */
 
 import { randomUUID } from "node:crypto";
-import { rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readdir, rename, rm, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
 
 import { readRepositoryFiles } from "../../node/edge/repository-files.ts";
 import type { Match } from "../../planner/conventions/convention.ts";
@@ -16,12 +16,13 @@ import type { Found } from "../../planner/conventions/detect.ts";
 import { nothingDetected } from "../../planner/conventions/nothing-detected.ts";
 import { writePipelineFile } from "../../planner/conventions/pipeline-file.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
+import { readGitContext } from "../git-context.ts";
+import { fileNames } from "../load-plan.ts";
 import { visible } from "../render/sanitize.ts";
 import { countWords } from "../words.ts";
 
-const fileName = "otto.yaml";
-
 export type InitOptions = {
+  /** A folder of the repository; the file goes to its root, where every other command looks for it. */
   readonly folder: string;
   /** Replace an existing file. */
   readonly force?: boolean;
@@ -32,16 +33,25 @@ export type InitOptions = {
 
 export async function init(options: InitOptions): Promise<ExitCode> {
   const output = options.output ?? process.stdout;
-  const detection = detectPipeline(await readRepositoryFiles(options.folder));
-  if (detection.kind === "nothing") throw nothingDetected(options.folder, detection.rejected);
+  const folder = resolve(options.folder);
+  const root = (await readGitContext(folder)).root ?? folder;
+  const detection = detectPipeline(await readRepositoryFiles(root));
+  if (detection.kind === "nothing") throw nothingDetected(root, detection.rejected);
   const text = writePipelineFile(detection);
   if (options.print === true) {
     output.write(text);
     return exitCodes.passed;
   }
-  await writeWhole(join(options.folder, fileName), text, options.force === true);
-  output.write(describe(detection));
+  const name = (await existingName(root)) ?? fileNames[0];
+  await writeWhole(join(root, name), text, options.force === true);
+  output.write(describe(name, detection));
   return exitCodes.passed;
+}
+
+/** The pipeline file that is there, by whichever of its names: a second one beside it would go unread. */
+async function existingName(root: string): Promise<(typeof fileNames)[number] | undefined> {
+  const names = await readdir(root);
+  return fileNames.find((name) => names.includes(name));
 }
 
 /** A new file is made only where there is none; an old one is replaced in one move, never half. */
@@ -78,10 +88,10 @@ function codeOf(error: unknown): unknown {
   return error instanceof Error && "code" in error ? error.code : undefined;
 }
 
-function describe({ pipeline, matches, rejected }: Found): string {
+function describe(name: string, { pipeline, matches, rejected }: Found): string {
   const names = pipeline.steps.map(({ name }) => name).join(", ");
   const lines = [
-    `Wrote ${fileName} with ${countWords(pipeline.steps.length, "step")}: ${names}.`,
+    `Wrote ${name} with ${countWords(pipeline.steps.length, "step")}: ${names}.`,
     "",
     "Found:",
     ...matches.map(sentence),

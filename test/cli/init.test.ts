@@ -1,4 +1,13 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -53,6 +62,17 @@ test("init leaves an existing file alone unless it is told to replace it", async
   expect(await init({ folder, output, force: true })).toBe(0);
   expect(readFileSync(join(folder, "otto.yaml"), "utf8")).toContain("run: make ci");
   expect(readdirSync(folder).sort()).toEqual(["Makefile", "otto.yaml"]);
+});
+
+test("init writes to the root of a repository, under the name that is there", async () => {
+  execFileSync("git", ["-C", folder, "init", "-q"]);
+  mkdirSync(join(folder, "src"));
+  writeFileSync(join(folder, "Makefile"), "ci:\n\ttrue\n");
+  expect(await init({ folder: join(folder, "src"), output })).toBe(0);
+  renameSync(join(folder, "otto.yaml"), join(folder, "otto.yml"));
+  await expect(init({ folder, output })).rejects.toMatchObject({ code: "OTTO_FILE_EXISTS" });
+  expect(await init({ folder, output, force: true })).toBe(0);
+  expect(readdirSync(folder).sort()).toEqual([".git", "Makefile", "otto.yml", "src"]);
 });
 
 test("init prints the file alone, and writes nothing, when asked", async () => {
