@@ -10,8 +10,6 @@ export const limits = {
   pipelineFileBytesMax: 1 * MiB,
   /** What is read of a file that the conventions look into; the rest of a longer one does not count. */
   signalFileBytesMax: 1 * MiB,
-  /** What git may answer when it lists a source: the most files, with long names. */
-  gitListingBytesMax: 80 * MiB,
   pipelineNestingMax: 32,
   /** Values in a pipeline file, each alias counted as everything that it stands for. */
   pipelineNodesMax: 500_000,

@@ -19,7 +19,7 @@ const markerName = "OTTO_EXECUTION";
  * The marker of one attempt. Markers nest: a mesh that was started by a step is part of that step, so the
  * marker inherited from outside stays in front.
  */
-export function attemptMarker(executor: string, serial: number | null): string {
+function attemptMarker(executor: string, serial: number | null): string {
   return serial === null ? `/${executor}:` : `/${executor}:${serial}/`;
 }
 
@@ -29,7 +29,7 @@ export function markerVariable(executor: string, serial: number): Record<string,
 }
 
 /** The serial of the attempt that the process belongs to, or null when it is none of the executor's. */
-export function serialOf(pid: number, executor: string): number | null {
+function serialOf(pid: number, executor: string): number | null {
   const environment = environmentOf(pid);
   const marker = attemptMarker(executor, null);
   const at = environment.indexOf(marker);

@@ -76,6 +76,10 @@ export function boundReport(report: StepReport): StepReport {
   if (report.commands.length <= surelySmallCommands && report.outputs.length <= surelySmallOutputs)
     return bound;
   while (encodeValue(bound).length > limits.reportBytesMax) {
+    assert(
+      bound.tail !== "" || bound.commands.length > 0,
+      "the outputs that a step may have fit into a report",
+    );
     if (bound.tail !== "")
       bound = { ...bound, tail: dropFirst(bound.tail, Math.ceil(bound.tail.length / 2)) };
     else bound = { ...bound, commands: bound.commands.slice(0, -1) };
