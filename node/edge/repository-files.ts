@@ -5,7 +5,6 @@
  * without the folders that hold what was downloaded or built.
  */
 
-import { execFile } from "node:child_process";
 import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from "node:fs";
 import type { Dirent } from "node:fs";
 import { join } from "node:path";
@@ -13,6 +12,7 @@ import { isSignalFile } from "../../planner/conventions/detect.ts";
 import type { RepositoryFiles } from "../../planner/conventions/convention.ts";
 import { OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
+import { git } from "./git.ts";
 
 const skippedFolders: ReadonlySet<string> = new Set([
   ".git",
@@ -56,29 +56,17 @@ async function listByGit(folder: string): Promise<readonly string[] | undefined>
   return [...present].filter((path) => !deleted.has(path) && !path.endsWith("/")).sort();
 }
 
-function runGit(folder: string): Promise<string | undefined> {
-  const options = ["--cached", "--others", "--deleted", "--exclude-standard"];
-  return new Promise((resolve, reject) => {
-    execFile(
-      "git",
-      ["-C", folder, "ls-files", "-z", "-t", ...options],
-      { maxBuffer: limits.gitListingBytesMax, env: { ...process.env, LC_ALL: "C" } },
-      (error, stdout, stderr) => {
-        if (error === null) return resolve(stdout);
-        // Without git, or outside a repository, the folder is walked instead; walking says what a bad folder is.
-        const isNone = /not a git repository|cannot change to/.test(stderr);
-        if (error.code === "ENOENT" || isNone) return resolve(undefined);
-        reject(
-          new OttoError("OTTO_GIT_FAILED", {
-            what: `git could not list the files of ${folder}: ${stderr.trim().split("\n")[0] ?? error.message}`,
-            state: "Nothing was detected.",
-            next: `Run \`git -C ${folder} ls-files\` to see what is wrong.`,
-            cause: error,
-          }),
-        );
-      },
-    );
-  });
+/** What git printed, or undefined without git or outside a repository: the folder is walked instead. */
+async function runGit(folder: string): Promise<string | undefined> {
+  const kinds = ["--cached", "--others", "--deleted", "--exclude-standard"];
+  try {
+    const listing = await git({ folder }, "ls-files", "-z", "-t", ...kinds);
+    return listing.toString("utf8");
+  } catch (error) {
+    const words = error instanceof OttoError ? String(error.cause) : "";
+    if (/ENOENT|not a git repository|must be run in a work tree/.test(words)) return undefined;
+    throw error;
+  }
 }
 
 function listByWalking(folder: string): readonly string[] {
