@@ -17,6 +17,8 @@ export type NodeManager = {
   readonly everywhere: (name: string) => string;
   /** A program that a dependency brought. */
   readonly binary: (command: string) => string;
+  /** The scripts of the package itself that installing runs. */
+  readonly installScripts: readonly string[];
   /** What stands between a script and its arguments. */
   readonly separator: string;
 };
@@ -32,6 +34,7 @@ const managers: Readonly<Record<ManagerName, NodeManager>> = {
     script: (name) => (name === "test" ? "npm test" : `npm run ${name}`),
     everywhere: (name) => `npm run ${name} --workspaces --if-present`,
     binary: (command) => `npx ${command}`,
+    installScripts: ["prepare", "postinstall"],
     separator: " -- ",
   },
   yarn1: {
@@ -42,6 +45,7 @@ const managers: Readonly<Record<ManagerName, NodeManager>> = {
     script: (name) => (name === "test" ? "yarn test" : `yarn run ${name}`),
     everywhere: (name) => `yarn workspaces run ${name}`,
     binary: (command) => `yarn run ${command}`,
+    installScripts: ["prepare", "postinstall"],
     separator: " ",
   },
   berry: {
@@ -52,6 +56,7 @@ const managers: Readonly<Record<ManagerName, NodeManager>> = {
     script: (name) => (name === "test" ? "yarn test" : `yarn run ${name}`),
     everywhere: (name) => `yarn workspaces foreach --all --topological run ${name}`,
     binary: (command) => `yarn run ${command}`,
+    installScripts: ["postinstall"],
     separator: " ",
   },
   pnpm: {
@@ -62,6 +67,7 @@ const managers: Readonly<Record<ManagerName, NodeManager>> = {
     script: (name) => (name === "test" ? "pnpm test" : `pnpm run ${name}`),
     everywhere: (name) => `pnpm --recursive --if-present run ${name}`,
     binary: (command) => `pnpm exec ${command}`,
+    installScripts: ["prepare", "postinstall"],
     separator: " ",
   },
   bun: {
@@ -72,6 +78,7 @@ const managers: Readonly<Record<ManagerName, NodeManager>> = {
     script: (name) => `bun run ${name}`,
     everywhere: (name) => `bun run --filter '*' ${name}`,
     binary: (command) => `bunx ${command}`,
+    installScripts: ["prepare", "postinstall"],
     separator: " ",
   },
 };

@@ -5,7 +5,7 @@
 import { asIs } from "./convention.ts";
 import type { Convention, Cover, Proposal, Repository, Signal, Task } from "./convention.ts";
 import { chooseManager } from "./node-managers.ts";
-import type { NodeManager } from "./node-managers.ts";
+import type { ManagerChoice, NodeManager } from "./node-managers.ts";
 import { fieldOf, readPackage } from "./node-package.ts";
 import type { Package } from "./node-package.ts";
 
@@ -88,7 +88,7 @@ function propose(repository: Repository): Proposal | undefined {
     because: isTested ? "declares tests, but has no lock file beside it" : "declares no test script",
     signal,
     projectName: fieldOf(content, "name"),
-    install: content.hasDependencies || chosen.isLocked || content.workspaces ? [chosen.install] : [],
+    install: needsInstall(content, chosen) ? [chosen.install] : [],
     variables: {},
     stepVariables: {},
     within: asIs,
@@ -100,6 +100,12 @@ function propose(repository: Repository): Proposal | undefined {
     matches: chosen.matches,
     rejected,
   };
+}
+
+/** A package without any of these has nothing to install, nor anything that installing would run. */
+function needsInstall(content: Package, { isLocked, manager }: ManagerChoice): boolean {
+  const runs = manager.installScripts.some((script) => content.scripts.has(script));
+  return isLocked || content.hasDependencies || content.workspaces || runs;
 }
 
 function standingOf(found: {
@@ -179,7 +185,7 @@ function findBuild(
       },
     ];
   }
-  const already = ["prepare", "postinstall", ...(test.length > 0 ? ["pretest", ...testScripts] : [])].find(
+  const already = [...manager.installScripts, ...(test.length > 0 ? ["pretest", ...testScripts] : [])].find(
     (name) => calls(content.scripts.get(name), "build"),
   );
   if (already !== undefined) {

@@ -85,6 +85,13 @@ describe("the steps of a Node repository", () => {
     ]);
   });
 
+  test("build what only a package manager that runs prepare would have built", () => {
+    const manifest = packageJson({ scripts: { prepare: "npm run build", build: "tsc", test: "t" } });
+    expect(commandsOf({ "package.json": manifest })).toEqual({ test: ["npm install", "npm test"] });
+    const berry = { "package.json": manifest, "yarn.lock": "__metadata:\n" };
+    expect(commandsOf(berry)["test"]).toEqual(["yarn install --immutable", "yarn run build", "yarn test"]);
+  });
+
   test("build all the same when a script only has a name that begins so", () => {
     expect(commandsOf(locked({ build: "tsc", test: "npm run build:fixtures && mocha" }))["test"]).toEqual([
       "npm ci",
