@@ -12,13 +12,21 @@ const text = z.string().check(z.maxLength(512));
 const role = z.enum(["control", "worker", "person"]);
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array);
 const digest = z.string().check(z.regex(/^[0-9a-f]{64}$/u));
-const digests = z.array(digest).check(z.maxLength(limits.digestsPerCallMax));
+const digests = z.readonly(z.array(digest).check(z.maxLength(limits.digestsPerCallMax)));
 /** Callers over libp2p show who they are; over the local socket the file's rights say it. */
 const certificate = z.nullable(bytes);
 
 const request = z.discriminatedUnion("call", [
   z.object({ call: z.literal("status"), certificate }),
-  z.object({ call: z.literal("watch"), certificate, run: text, output: z.boolean() }),
+  z.object({
+    call: z.literal("watch"),
+    certificate,
+    run: text,
+    /** Also what the steps write. */
+    output: z.boolean(),
+    /** False: what happened so far, and no more. */
+    follow: z.boolean(),
+  }),
   z.object({ call: z.literal("submit"), certificate, bundle: bytes }),
   z.object({ call: z.literal("cancel"), certificate, run: text, by: text }),
   z.object({ call: z.literal("peers"), certificate }),
@@ -34,7 +42,7 @@ const request = z.discriminatedUnion("call", [
     invite: bytes,
     name: text,
     person: text,
-    addresses: z.array(text).check(z.maxLength(16)),
+    addresses: z.readonly(z.array(text).check(z.maxLength(16))),
   }),
   z.object({ call: z.literal("stop"), certificate }),
 ]);

@@ -99,9 +99,10 @@ export async function putTo(
 }
 
 async function* chunksOf(items: AsyncIterator<Item>, size: number): AsyncGenerator<Uint8Array, void, void> {
-  for (let left = size; left > 0; ) {
+  for (let left = size; left > 0;) {
     const next = await items.next();
-    if (next.done === true || next.value.kind !== "chunk" || next.value.bytes.length > left) throw unexpected();
+    if (next.done === true || next.value.kind !== "chunk" || next.value.bytes.length > left)
+      throw unexpected();
     left -= next.value.bytes.length;
     yield next.value.bytes;
   }

@@ -7,6 +7,7 @@
 
 import {
   type AnswerItem,
+  decodeItem,
   encodeItem,
   encodeRequest,
   errorItem,
@@ -20,7 +21,6 @@ import { decodeRequest, type Request } from "../../protocol/requests.ts";
 import { receiveBlobs, sendBlobs } from "./blob-transfer.ts";
 import type { Channel } from "./channel.ts";
 import { realClock } from "./clock.ts";
-import { decodeItem } from "../../protocol/calls.ts";
 import type { NodeHost } from "./node-host.ts";
 
 type RequestOf<Call extends Request["call"]> = Extract<Request, { call: Call }>;
@@ -38,7 +38,7 @@ export type CallActions = {
 };
 
 export type ControlActions = {
-  watch(run: string, output: boolean, signal: AbortSignal): AsyncIterable<Item>;
+  watch(request: RequestOf<"watch">, signal: AbortSignal): AsyncIterable<Item>;
   runs(): Promise<Extract<AnswerItem, { kind: "runs" }>["runs"]>;
   cancel(run: string, by: string): Promise<void>;
   invite(request: RequestOf<"invite">): Uint8Array;
@@ -201,7 +201,7 @@ export class CallServer {
       () => over.abort(),
       () => over.abort(),
     );
-    for await (const item of control.watch(request.run, request.output, over.signal)) {
+    for await (const item of control.watch(request, over.signal)) {
       if (over.signal.aborted) break;
       await channel.send(encodeItem(item));
     }

@@ -31,7 +31,8 @@ export type RunningNode = {
 export async function startControl(path: string): Promise<RunningNode> {
   const queued: ControlInput[] = [];
   let control: ControlNode | null = null;
-  const post = (input: ControlInput): void => void (control === null ? queued.push(input) : control.post(input));
+  const post = (input: ControlInput): void =>
+    void (control === null ? queued.push(input) : control.post(input));
   const host = await openHost(path, {
     up: (peer, role) => post({ kind: "peer-up", peer, role }),
     down: (peer) => post({ kind: "peer-down", peer }),
@@ -73,7 +74,13 @@ class ControlNode implements RunningNode {
       this.#resolveStopped = resolve;
     });
     const { domain } = membership.charter;
-    this.#views = new Views({ domain, keys: identity, storage, blobs, fetch: (some) => fetching.blobs(some) });
+    this.#views = new Views({
+      domain,
+      keys: identity,
+      storage,
+      blobs,
+      fetch: (some) => fetching.blobs(some),
+    });
     this.#joining = new Joining(host, (nonce, peer) => this.#useInvite(nonce, peer));
     this.calls = new CallServer(host, this.#actions());
   }
@@ -84,7 +91,8 @@ class ControlNode implements RunningNode {
     await this.host.serve();
     this.#dialOthers();
     const { idleMs } = this.host.config;
-    if (idleMs !== null) this.#idleTimer = setInterval(() => this.#stopWhenIdle(idleMs), Math.min(idleMs, 5_000));
+    if (idleMs !== null)
+      this.#idleTimer = setInterval(() => this.#stopWhenIdle(idleMs), Math.min(idleMs, 5_000));
   }
 
   post(input: ControlInput): void {
@@ -219,7 +227,7 @@ class ControlNode implements RunningNode {
   #controlActions(): ControlActions {
     const { questions } = this.host;
     return {
-      watch: (run, output, signal) => this.#views.watch(run, output, signal),
+      watch: (request, signal) => this.#views.watch(request, signal),
       runs: () => this.#views.summaries(),
       cancel: async (run, by) => {
         const answer = await questions.ask((question) => this.post({ kind: "cancel", run, by, question }));
@@ -240,7 +248,8 @@ class ControlNode implements RunningNode {
 
   async #submit(bundle: Uint8Array): Promise<string> {
     const { membership, identity, questions } = this.host;
-    if (!isFormed(membership.charter)) throw notFormed(membership.charter.controls.length, membership.charter.size);
+    if (!isFormed(membership.charter))
+      throw notFormed(membership.charter.controls.length, membership.charter.size);
     const opened = openBundle(bundle, membership.charter, realClock.wallMs(), identity);
     const run = opened.ok ? opened.value.run : "";
     const digest = opened.ok ? opened.value.digest : "";
@@ -256,10 +265,16 @@ class ControlNode implements RunningNode {
     const { questions, network, membership, identity } = this.host;
     if (this.#home !== null && this.#home !== identity.peer) {
       const { certificate } = membership;
-      await askFor(await network.openCall(this.#home), { call: "use-invite", certificate, nonce, peer }, "done");
+      await askFor(
+        await network.openCall(this.#home),
+        { call: "use-invite", certificate, nonce, peer },
+        "done",
+      );
       return;
     }
-    const answer = await questions.ask((question) => this.post({ kind: "use-invite", nonce, peer, question }));
+    const answer = await questions.ask((question) =>
+      this.post({ kind: "use-invite", nonce, peer, question }),
+    );
     if (answer.ok) return;
     throw new OttoError(answer.reason === "taken" ? "OTTO_INVITE_INVALID" : "OTTO_UNREACHABLE", {
       what:
@@ -323,4 +338,3 @@ function notFormed(joined: number, size: number): OttoError {
     next: "Let the others join with the control invites that the founder printed.",
   });
 }
-

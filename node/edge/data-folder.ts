@@ -39,7 +39,12 @@ export type Running = {
 export function ottoHome(): string {
   const { OTTO_HOME, XDG_STATE_HOME } = process.env;
   if (OTTO_HOME !== undefined && OTTO_HOME !== "") return resolve(OTTO_HOME);
-  return join(XDG_STATE_HOME === undefined || XDG_STATE_HOME === "" ? join(homedir(), ".local", "state") : XDG_STATE_HOME, "otto");
+  return join(
+    XDG_STATE_HOME === undefined || XDG_STATE_HOME === ""
+      ? join(homedir(), ".local", "state")
+      : XDG_STATE_HOME,
+    "otto",
+  );
 }
 
 export class DataFolder {

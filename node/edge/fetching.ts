@@ -99,7 +99,8 @@ export class Fetching {
   async keepTrees(trees: readonly string[], controls: readonly string[], copies: number): Promise<void> {
     for (const digest of trees) {
       const tree = parseTree(await this.#blobs.readBytes(digest, limits.sourceBytesMax));
-      if (tree.ok) await this.keep([...new Set(tree.value.files.map((file) => file.digest))], controls, copies);
+      if (tree.ok)
+        await this.keep([...new Set(tree.value.files.map((file) => file.digest))], controls, copies);
     }
   }
 

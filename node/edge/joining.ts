@@ -117,7 +117,13 @@ export class Joining {
   #certify(peer: string, role: Role, name: string): Uint8Array {
     const { membership, identity } = this.#host;
     const expiresMs = realClock.wallMs() + limits.certificateMs;
-    const certificate = { otto: "certificate/1", peer, role, name: name.slice(0, limits.nameCharactersMax), expiresMs } as const;
+    const certificate = {
+      otto: "certificate/1",
+      peer,
+      role,
+      name: name.slice(0, limits.nameCharactersMax),
+      expiresMs,
+    } as const;
     return sealCertificate(membership.charter.domain, certificate, identity);
   }
 }
@@ -156,4 +162,3 @@ function notFounder(): OttoError {
     next: "Use an invite that the founder made.",
   });
 }
-

@@ -58,7 +58,10 @@ export type NetworkOptions = {
 
 export type RealNetwork = Network & {
   readonly addresses: readonly string[];
-  readonly links: ReadonlyMap<string, { readonly role: Role; readonly name: string; readonly sinceMs: number }>;
+  readonly links: ReadonlyMap<
+    string,
+    { readonly role: Role; readonly name: string; readonly sinceMs: number }
+  >;
   /** Keeps a link to the peer at these addresses, for ever. */
   keepDialling(peer: string, addresses: readonly string[]): void;
   openCall(peer: string): Promise<Channel>;
@@ -193,9 +196,16 @@ class LinkedNetwork implements RealNetwork {
       else await this.#dial(peer, addresses);
       const nextMs = Math.floor(backoffMs / 2) + random.integer(backoffMs);
       if (!isUp) backoffMs = Math.min(backoffMs * 2, limits.dialBackoffMsMax);
-      if (!this.#stopped) this.#dialling.set(peer, clock.setTimer(nextMs, () => void attempt()));
+      if (!this.#stopped)
+        this.#dialling.set(
+          peer,
+          clock.setTimer(nextMs, () => void attempt()),
+        );
     };
-    this.#dialling.set(peer, clock.setTimer(0, () => void attempt()));
+    this.#dialling.set(
+      peer,
+      clock.setTimer(0, () => void attempt()),
+    );
   }
 
   async openCall(peer: string): Promise<Channel> {
@@ -386,7 +396,11 @@ class LinkedNetwork implements RealNetwork {
     if (!pair.ok || !Array.isArray(pair.value) || pair.value.length !== 2) return "malformed";
     const [envelope, certificateBytes] = pair.value as unknown[];
     if (!(envelope instanceof Uint8Array) || !(certificateBytes instanceof Uint8Array)) return "malformed";
-    const opened = openEnvelope(envelope, { kind: "announcement", domain: membership.charter.domain }, identity);
+    const opened = openEnvelope(
+      envelope,
+      { kind: "announcement", domain: membership.charter.domain },
+      identity,
+    );
     if (!opened.ok) return opened.problem;
     const certificate = openCertificate(certificateBytes, membership.charter, clock.wallMs(), identity);
     if (!certificate.ok) return certificate.problem;

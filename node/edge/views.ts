@@ -75,7 +75,11 @@ export class Views {
       else
         this.#load(run).then(
           // What was read from disk may hold these already.
-          (loaded) => this.#tell(loaded, own.filter((event) => !loaded.events.some((known) => isSame(known, event)))),
+          (loaded) =>
+            this.#tell(
+              loaded,
+              own.filter((event) => !loaded.events.some((known) => isSame(known, event))),
+            ),
           (cause: unknown) => this.#failed(run, cause),
         );
     }
@@ -116,7 +120,10 @@ export class Views {
     for (const key of await this.#keysUnder(controlKeys.bundles))
       if (!all.has(key)) all.set(key, summarizeRun((await this.#load(key)).view));
     return [...all.values()]
-      .toSorted((left, right) => (right.startedMs ?? Infinity) - (left.startedMs ?? Infinity) || compareText(left.run, right.run))
+      .toSorted(
+        (left, right) =>
+          (right.startedMs ?? Infinity) - (left.startedMs ?? Infinity) || compareText(left.run, right.run),
+      )
       .slice(0, limits.runsListedMax);
   }
 
@@ -124,7 +131,10 @@ export class Views {
    * Yields the plan, what happened and what happens until the run is closed. Waits a little for a run that is
    * not known yet: its announcement may be on its way.
    */
-  async *watch(run: string, output: boolean, signal: AbortSignal): AsyncGenerator<WatchItem, void, void> {
+  async *watch(
+    { run, output, follow }: { readonly run: string; readonly output: boolean; readonly follow: boolean },
+    signal: AbortSignal,
+  ): AsyncGenerator<WatchItem, void, void> {
     const record = await this.#find(run, signal);
     const queue = new ItemQueue(signal);
     if (record.planItem !== null) yield record.planItem;
@@ -146,6 +156,7 @@ export class Views {
           if (isOver(history, step, attempt)) continue;
           yield { kind: "output", run, step, attempt, offset, bytes: Buffer.concat(chunks) };
         }
+      if (!follow) return;
       for await (const item of queue) {
         yield item;
         if (item.kind === "event" && item.event.kind === "run-closed") return;
@@ -225,7 +236,8 @@ export class Views {
     const from = { kind: "output", run, step, attempt } as const;
     if (report === null) {
       const stored = await this.#options.storage.get(`${heardPrefix}${run}/${attemptKey(step, attempt)}`);
-      if (stored !== undefined) yield { ...from, ...(decodeValue(stored) as { offset: number; bytes: Uint8Array }) };
+      if (stored !== undefined)
+        yield { ...from, ...(decodeValue(stored) as { offset: number; bytes: Uint8Array }) };
       return;
     }
     const { digest } = report.log;
@@ -312,7 +324,9 @@ export class Views {
 
   /** What is shown may lag behind what is stored; it is read again when it is next asked for. */
   #failed(what: string, cause: unknown): void {
-    process.stderr.write(`otto: showing ${what} failed: ${cause instanceof Error ? cause.message : String(cause)}\n`);
+    process.stderr.write(
+      `otto: showing ${what} failed: ${cause instanceof Error ? cause.message : String(cause)}\n`,
+    );
   }
 }
 
@@ -347,7 +361,10 @@ class ItemQueue {
       this.#items = [];
       this.#bytes = 0;
       if (this.#dropped > 0) {
-        yield { kind: "notice", text: `${this.#dropped} bytes of output came too fast and are only in the log.` };
+        yield {
+          kind: "notice",
+          text: `${this.#dropped} bytes of output came too fast and are only in the log.`,
+        };
         this.#dropped = 0;
       }
       yield* items;

@@ -35,7 +35,7 @@ export async function startWorker(path: string): Promise<RunningNode> {
       folder: host.folder.work,
       blobs: host.blobs,
       fetch: (digests) => host.fetching.blobs(digests),
-      passVariables: choosePassVariables(process.env, host.config.passVariables),
+      passVariables: { ...choosePassVariables(process.env), ...declared(host.config.passVariables) },
       slots: host.config.slots,
       observer: {
         output: (assignment, offset, bytes) => post({ kind: "step-output", assignment, offset, bytes }),
@@ -50,6 +50,13 @@ export async function startWorker(path: string): Promise<RunningNode> {
   await worker.start();
   for (const input of queued) worker.post(input);
   return worker;
+}
+
+/** Variables that the worker's operator named: passed whatever they are called. */
+function declared(names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+  );
 }
 
 class WorkerNode implements RunningNode {
@@ -87,7 +94,8 @@ class WorkerNode implements RunningNode {
     await this.host.serve();
     this.#dialControls();
     const { idleMs } = this.host.config;
-    if (idleMs !== null) this.#idleTimer = setInterval(() => this.#stopWhenIdle(idleMs), Math.min(idleMs, 5_000));
+    if (idleMs !== null)
+      this.#idleTimer = setInterval(() => this.#stopWhenIdle(idleMs), Math.min(idleMs, 5_000));
   }
 
   post(input: WorkerInput): void {

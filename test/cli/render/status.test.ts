@@ -111,24 +111,26 @@ describe("the table of peers", () => {
       name: "alpha",
       role: "control",
       state: "self",
-      address: "/ip4/127.0.0.1/tcp/7001",
+      isHome: true,
+      addresses: ["/ip4/127.0.0.1/tcp/7001"],
       sinceMs: 40_000,
     },
     {
       peer: "12D3KooWworkerbbbb",
-      name: null,
+      name: "",
       role: "worker",
-      state: "unreachable",
-      address: null,
+      state: "unlinked",
+      isHome: false,
+      addresses: [],
       sinceMs: null,
     },
   ] as const;
 
   it("has short ids on a terminal and whole ones in a pipe", () => {
     expect(text(peersTable(peers, { ...options, columns: 80 }))).toBe(`
-PEER       NAME   ROLE     STATE        SINCE      ADDRESS
-12D3…aaaa  alpha  control  self         1 min ago  /ip4/127.0.0.1/tcp/7001
-12D3…bbbb         worker   unreachable
+PEER       NAME   ROLE           STATE     SINCE      ADDRESS
+12D3…aaaa  alpha  control, home  self      1 min ago  /ip4/127.0.0.1/tcp/7001…
+12D3…bbbb         worker         unlinked
 `);
     expect(peersTable(peers, options)[1]).toMatch(/^12D3KooWcontrolaaaa /);
   });

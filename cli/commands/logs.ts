@@ -1,0 +1,44 @@
+/** `otto logs`: what the steps of a run wrote, and with `-f` what they go on to write. */
+
+import { callFor } from "../../node/edge/client.ts";
+import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
+import { findTarget, type TargetOptions } from "../target.ts";
+
+export type LogsOptions = TargetOptions & { readonly follow?: boolean; readonly json?: boolean };
+
+/**
+ * Of one step the log is written as it is, byte for byte; of a whole run each attempt's begins with a line that
+ * names it, and again whenever another one goes on.
+ */
+export async function logs(run: string, step: string | undefined, options: LogsOptions): Promise<ExitCode> {
+  const target = await findTarget(options);
+  let last = "";
+  let known = step === undefined;
+  try {
+    const { certificate } = target;
+    const follow = options.follow === true;
+    const request = { call: "watch", certificate, run, output: true, follow } as const;
+    for await (const item of callFor(await target.open(), request)) {
+      if (item.kind === "plan") known ||= item.plan.steps.some(({ name }) => name === step);
+      if (item.kind === "notice") process.stderr.write(`otto: ${item.text}\n`);
+      if (item.kind !== "output" || (step !== undefined && item.step !== step)) continue;
+      const { step: name, attempt, offset, bytes } = item;
+      if (options.json === true) {
+        const text = Buffer.from(bytes).toString();
+        process.stdout.write(`${JSON.stringify({ step: name, attempt, offset, text })}\n`);
+        continue;
+      }
+      const heading = `== ${name}${attempt > 1 ? ` (attempt ${attempt})` : ""}\n`;
+      if (step === undefined && heading !== last) process.stdout.write(heading);
+      last = heading;
+      process.stdout.write(bytes);
+    }
+  } finally {
+    await target.close();
+  }
+  if (known) return exitCodes.passed;
+  throw new OttoError("OTTO_NO_SUCH_STEP", {
+    what: `Run ${run} has no step called "${step}".`,
+    next: `List its steps with \`otto status ${run}\`.`,
+  });
+}

@@ -1,0 +1,34 @@
+/** `otto peers`: who is in the mesh, as the asked node sees it, and what that node refused. */
+
+import { askFor } from "../../node/edge/client.ts";
+import { type ExitCode, exitCodes } from "../../protocol/errors.ts";
+import { peersTable } from "../render/peers.ts";
+import { wantsColor } from "../render/renderer.ts";
+import { findTarget, type TargetOptions } from "../target.ts";
+
+export async function peers(options: TargetOptions & { readonly json?: boolean }): Promise<ExitCode> {
+  const target = await findTarget(options);
+  try {
+    const { certificate } = target;
+    const seen = await askFor(await target.open(), { call: "peers", certificate }, "peers");
+    const { node, peers: rows } = seen;
+    if (options.json === true) {
+      process.stdout.write(`${JSON.stringify({ ...node, peers: rows })}\n`);
+      return exitCodes.passed;
+    }
+    const { stdout } = process;
+    const columns = stdout.isTTY ? stdout.columns : null;
+    const lines = [
+      node.formed
+        ? `Domain ${node.domainName}, ${node.size} control ${node.size === 1 ? "peer" : "peers"}`
+        : `Domain ${node.domainName}, being formed: ${node.controls} of ${node.size} control peers have joined`,
+      ...peersTable(rows, { nowMs: Date.now(), color: wantsColor(stdout), columns }),
+    ];
+    const refused = Object.entries(node.refused).map(([because, count]) => `${count} ${because}`);
+    if (refused.length > 0) lines.push(`Refused by this node since it started: ${refused.join(", ")}`);
+    stdout.write(`${lines.join("\n")}\n`);
+    return exitCodes.passed;
+  } finally {
+    await target.close();
+  }
+}

@@ -1,0 +1,19 @@
+/** `otto run`: this folder's pipeline on the embedded mesh, watched to its end. */
+
+import type { ExitCode } from "../../protocol/errors.ts";
+import { embeddedMesh } from "../embedded.ts";
+import { loadPlan, type LoadOptions } from "../load-plan.ts";
+import { type SourceOptions, submitRun } from "../submit-run.ts";
+import { localTarget } from "../target.ts";
+import { type ShowOptions, watchToEnd } from "../watch-run.ts";
+
+export type RunOptions = LoadOptions & SourceOptions & ShowOptions;
+
+export async function run(options: RunOptions): Promise<ExitCode> {
+  const loaded = await loadPlan(options);
+  const { control } = await embeddedMesh();
+  const target = localTarget(control);
+  const { run: id, notices } = await submitRun(loaded, target, { ...options, into: control.blobs });
+  for (const notice of notices) process.stderr.write(`otto: ${notice}\n`);
+  return watchToEnd(id, target, options);
+}

@@ -1,0 +1,253 @@
+/**
+ * `otto up`: runs this machine's node in the foreground; founds a domain first when there is none.
+ * `otto join`: becomes a member with an invite, then does the same.
+ */
+
+import { join as joinPath } from "node:path";
+import { availableParallelism } from "node:os";
+import { askFor } from "../../node/edge/client.ts";
+import type { RunningNode } from "../../node/edge/control-node.ts";
+import { DataFolder, type NodeConfig, ottoHome } from "../../node/edge/data-folder.ts";
+import { foundDomain, randomName } from "../../node/edge/founding.ts";
+import { openIdentity } from "../../node/edge/identity.ts";
+import { inviteCode, inviteOfCode } from "../../node/edge/joining.ts";
+import { connectLocally } from "../../node/edge/local-socket.ts";
+import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
+import { limits } from "../../protocol/limits.ts";
+import { isFormed, openCharter, openInvite, type Role } from "../../protocol/membership.ts";
+import { isAlive } from "../embedded.ts";
+import { keepStanding, person } from "../person.ts";
+
+export type NodeOptions = {
+  readonly data?: string;
+  readonly name?: string;
+  /** HOST:PORT as typed. */
+  readonly listen?: string;
+  readonly slots?: string;
+  readonly label?: readonly string[];
+  readonly pass?: readonly string[];
+};
+
+export type UpOptions = NodeOptions & {
+  readonly control?: boolean;
+  readonly of?: string;
+  readonly domain?: string;
+  readonly lease?: string;
+};
+
+export type JoinOptions = NodeOptions & { readonly start?: boolean };
+
+export async function up(options: UpOptions): Promise<ExitCode> {
+  const folder = new DataFolder(options.data ?? joinPath(ottoHome(), "node"));
+  if (!folder.isNode) {
+    if (options.control !== true)
+      throw new OttoError("OTTO_USAGE", {
+        what: `There is no node in ${folder.path} yet.`,
+        state: "Nothing was started.",
+        next: "Join a domain with `otto join CODE`, or found one with `otto up --control`.",
+      });
+    found(folder, options);
+  }
+  return runNode(folder);
+}
+
+export async function join(code: string, options: JoinOptions): Promise<ExitCode> {
+  const folder = new DataFolder(options.data ?? joinPath(ottoHome(), "node"));
+  if (folder.isNode)
+    throw new OttoError("OTTO_FILE_EXISTS", {
+      what: `${folder.path} already holds a node.`,
+      state: "Nobody joined.",
+      next: "Start it with `otto up`, or join with another folder: --data FOLDER.",
+    });
+  const bytes = inviteOfCode(code);
+  folder.create();
+  const identity = openIdentity(folder.key);
+  const opened = openInvite(bytes, identity);
+  if (!opened.ok) throw damaged();
+  const { invite, domain } = opened.value;
+  if (invite.role === "person") return joinAsPerson(bytes, invite.addresses, domain);
+  const config = configOf(invite.role, options);
+  const { dialForCalls } = await import("../../node/edge/dial-call.ts");
+  const remote = await dialForCalls(identity, invite.addresses);
+  try {
+    const { name, listen: addresses } = config;
+    const request = {
+      call: "join",
+      certificate: null,
+      invite: bytes,
+      name,
+      person: person().peer,
+      addresses,
+    } as const;
+    const { charter, certificate, personCertificate } = await askFor(await remote.open(), request, "joined");
+    const chartered = openCharter(charter, domain, identity);
+    if (!chartered.ok) throw damaged();
+    folder.write("charter", charter);
+    folder.write("certificate", certificate);
+    folder.write("person.cert", personCertificate);
+    folder.saveConfig(config);
+    keepStanding(chartered.value, charter, personCertificate);
+    process.stdout.write(`Joined domain ${chartered.value.name} as ${config.role} ${name}.\n`);
+  } finally {
+    await remote.close();
+  }
+  return options.start === false ? exitCodes.passed : runNode(folder);
+}
+
+async function joinAsPerson(
+  invite: Uint8Array,
+  targets: readonly string[],
+  domain: string,
+): Promise<ExitCode> {
+  const self = person();
+  const { dialForCalls } = await import("../../node/edge/dial-call.ts");
+  const remote = await dialForCalls(self, targets);
+  try {
+    const own = { name: randomName("person"), person: self.peer, addresses: [] };
+    const request = { call: "join", certificate: null, invite, ...own } as const;
+    const { charter, certificate } = await askFor(await remote.open(), request, "joined");
+    const chartered = openCharter(charter, domain, self);
+    if (!chartered.ok) throw damaged();
+    keepStanding(chartered.value, charter, certificate);
+    process.stdout.write(`Joined domain ${chartered.value.name}. Submit with: otto submit --peer ADDRESS\n`);
+  } finally {
+    await remote.close();
+  }
+  return exitCodes.passed;
+}
+
+function found(folder: DataFolder, options: UpOptions): void {
+  const size = wholeNumber("--of", options.of ?? "1", 7);
+  if (size % 2 === 0 && size !== 4)
+    throw new OttoError("OTTO_USAGE", {
+      what: `A domain of ${size} control peers bears no more losses than one of ${size - 1}.`,
+      state: "Nothing was started.",
+      next: "Choose 1, 3, 5 or 7.",
+    });
+  const leaseMs =
+    options.lease === undefined
+      ? limits.leaseMsDefault
+      : wholeNumber("--lease", options.lease, 3_600) * 1_000;
+  const config = configOf("control", options);
+  const domainName = options.domain ?? "dev";
+  const charter = foundDomain({
+    folder: folder.path,
+    domainName,
+    size,
+    config,
+    person: person().peer,
+    leaseMs,
+  });
+  const own = folder.read("person.cert");
+  if (own !== null) keepStanding(charter, folder.need("charter"), own);
+}
+
+function configOf(role: "control" | "worker", options: NodeOptions): NodeConfig {
+  const listen = options.listen ?? (role === "control" ? "127.0.0.1:4105" : undefined);
+  return {
+    otto: "node/1",
+    role,
+    name: options.name ?? randomName(role),
+    listen: listen === undefined ? [] : [listenAddress(listen)],
+    labels: [...(options.label ?? [])].toSorted(),
+    slots:
+      options.slots === undefined
+        ? availableParallelism()
+        : wholeNumber("--slots", options.slots, limits.pullSlotsMax),
+    passVariables: options.pass ?? [],
+    idleMs: null,
+  };
+}
+
+/** Runs the node until it is stopped, and says what a person needs to go on. */
+async function runNode(folder: DataFolder): Promise<ExitCode> {
+  const { role } = folder.config();
+  const running = folder.running();
+  if (running !== null && isAlive(running.pid) && (await answersAt(folder)))
+    throw new OttoError("OTTO_DATA_FOLDER_IN_USE", {
+      what: `The node of ${folder.path} runs already, as process ${running.pid}.`,
+      state: "Nothing was started.",
+      next: `Stop it with \`otto down --node ${folder.path}\`, or use another folder with --data.`,
+    });
+  const node: RunningNode =
+    role === "control"
+      ? await (await import("../../node/edge/control-node.ts")).startControl(folder.path)
+      : await (await import("../../node/edge/worker-node.ts")).startWorker(folder.path);
+  const stop = (): void => void node.stop();
+  process.once("SIGINT", stop);
+  process.once("SIGTERM", stop);
+  await greet(folder, node);
+  const cause = await node.stopped;
+  if (cause !== null) throw cause;
+  process.stdout.write("Stopped.\n");
+  return exitCodes.passed;
+}
+
+async function greet(folder: DataFolder, node: RunningNode): Promise<void> {
+  const { config, membership, network, identity } = node.host;
+  const { charter } = membership;
+  const lines = [
+    `${config.role === "control" ? "Control peer" : "Worker"} ${config.name} of domain ${charter.name} is up.`,
+  ];
+  for (const address of network.addresses) lines.push(`  listening on ${address}`);
+  lines.push(`  data in ${folder.path}`, `  peer ${identity.peer}`);
+  if (config.role === "control" && folder.isOwner && !isFormed(charter)) {
+    const missing = charter.size - charter.controls.length;
+    lines.push(
+      `Waiting for ${missing} more control ${missing === 1 ? "peer" : "peers"}. On each, within 15 minutes:`,
+    );
+    for (let count = 0; count < missing; count += 1)
+      lines.push(`  otto join ${await invite(folder, "control")}`);
+  }
+  if (config.role === "control" && folder.isOwner)
+    lines.push("Another machine joins as a worker with:", `  otto join ${await invite(folder, "worker")}`);
+  process.stdout.write(`${lines.join("\n")}\n`);
+}
+
+async function invite(folder: DataFolder, role: Role): Promise<string> {
+  const request = { call: "invite", certificate: null, role, validMs: limits.inviteMsDefault } as const;
+  return inviteCode((await askFor(await connectLocally(folder.socket), request, "invite")).invite);
+}
+
+async function answersAt(folder: DataFolder): Promise<boolean> {
+  try {
+    (await connectLocally(folder.socket)).abort();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** HOST:PORT as a multiaddr. */
+function listenAddress(typed: string): string {
+  if (typed.startsWith("/")) return typed;
+  const at = typed.lastIndexOf(":");
+  const host = typed.slice(0, at).replace(/^\[|\]$/gu, "");
+  const port = Number(typed.slice(at + 1));
+  if (at < 1 || !Number.isInteger(port) || port < 1 || port > 65_535)
+    throw new OttoError("OTTO_USAGE", {
+      what: `${typed} is no address to listen on.`,
+      state: "Nothing was started.",
+      next: "Write it as HOST:PORT, such as 192.0.2.7:4105.",
+    });
+  const kind = host.includes(":") ? "ip6" : /^[0-9.]+$/u.test(host) ? "ip4" : "dns4";
+  return `/${kind}/${host}/tcp/${port}`;
+}
+
+function wholeNumber(option: string, typed: string, most: number): number {
+  const value = Number(typed);
+  if (Number.isInteger(value) && value >= 1 && value <= most) return value;
+  throw new OttoError("OTTO_USAGE", {
+    what: `${option} takes a whole number from 1 to ${most}, not "${typed}".`,
+    state: "Nothing was started.",
+    next: "Correct it and try again.",
+  });
+}
+
+function damaged(): OttoError {
+  return new OttoError("OTTO_INVITE_INVALID", {
+    what: "This invite is damaged or not one.",
+    state: "Nobody joined.",
+    next: "Copy it whole, or ask for a new one: `otto invite`.",
+  });
+}

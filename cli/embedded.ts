@@ -1,0 +1,194 @@
+/**
+ * The embedded mesh: one control peer and one worker of this user's own, on this machine, started when they are
+ * needed and kept warm for a while. The same programs as in a mesh of many machines.
+ *
+ *   absent --first use--> made --start--> ready --idle--> stopped --start--> ready
+ */
+
+import { fork } from "node:child_process";
+import { mkdirSync, openSync, closeSync, renameSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Channel } from "../node/edge/channel.ts";
+import { DataFolder, type NodeConfig, ottoHome } from "../node/edge/data-folder.ts";
+import { certify, foundDomain, moveFounder } from "../node/edge/founding.ts";
+import { openIdentity } from "../node/edge/identity.ts";
+import { connectLocally } from "../node/edge/local-socket.ts";
+import type { StartReport } from "../node/edge/node-process.ts";
+import { type Program, programPath } from "../node/edge/programs.ts";
+import { type ErrorCode, errorCodes, OttoError } from "../protocol/errors.ts";
+import { limits } from "../protocol/limits.ts";
+import { openCharter } from "../protocol/membership.ts";
+import { person } from "./person.ts";
+
+export type Embedded = {
+  readonly control: DataFolder;
+  readonly worker: DataFolder;
+  open(): Promise<Channel>;
+};
+
+export function embeddedFolders(): { readonly control: DataFolder; readonly worker: DataFolder } {
+  const root = join(ottoHome(), "local");
+  return { control: new DataFolder(join(root, "control")), worker: new DataFolder(join(root, "worker")) };
+}
+
+/** A ready embedded mesh: the one that is running, or a new start of it. */
+export async function embeddedMesh(): Promise<Embedded> {
+  const { control, worker } = embeddedFolders();
+  const embedded = { control, worker, open: () => connectLocally(control.socket) };
+  if (!control.isNode) makeFolders();
+  const [hasControl, hasWorker] = await Promise.all([answers(control), answers(worker)]);
+  if (hasControl && hasWorker) return embedded;
+  if (!hasControl) {
+    const address = `/ip4/127.0.0.1/tcp/${await freePort()}`;
+    await stopLeftWorker(worker, hasWorker);
+    giveAddress(control, worker, address);
+    await Promise.all([start("control", control), start("worker", worker)]);
+  } else await start("worker", worker);
+  return embedded;
+}
+
+/** Makes both folders elsewhere and moves them into place: two first uses at once do not mix. */
+function makeFolders(): void {
+  const root = join(ottoHome(), "local");
+  const made = `${root}.${process.pid}`;
+  rmSync(made, { recursive: true, force: true });
+  const common = { otto: "node/1", labels: [], passVariables: [], idleMs: limits.idleMeshMs } as const;
+  const slots = availableParallelism();
+  const control: NodeConfig = {
+    ...common,
+    role: "control",
+    name: "local",
+    listen: ["/ip4/127.0.0.1/tcp/1"],
+    slots,
+  };
+  const charter = foundDomain({
+    folder: join(made, "control"),
+    domainName: "local",
+    size: 1,
+    config: control,
+    person: person().peer,
+    leaseMs: limits.leaseMsDefault,
+  });
+  const founder = new DataFolder(join(made, "control"));
+  const worker = new DataFolder(join(made, "worker"));
+  worker.create();
+  const subject = { peer: openIdentity(worker.key).peer, role: "worker", name: "local" } as const;
+  worker.write("certificate", certify(openIdentity(founder.ownerKey), charter, subject));
+  worker.write("charter", founder.need("charter"));
+  worker.saveConfig({ ...common, role: "worker", name: "local", listen: [], slots });
+  try {
+    mkdirSync(ottoHome(), { recursive: true, mode: 0o700 });
+    renameSync(made, root);
+  } catch (error) {
+    rmSync(made, { recursive: true, force: true });
+    if (!new DataFolder(join(root, "control")).isNode) throw error;
+  }
+}
+
+/** The mesh listens wherever there is room this time; the charter says where. */
+function giveAddress(control: DataFolder, worker: DataFolder, address: string): void {
+  const charter = openCharter(control.need("charter"), null, openIdentity(control.key));
+  if (!charter.ok)
+    throw new OttoError("OTTO_DATA_FOLDER_INVALID", {
+      what: `The charter in ${control.path} is not one: ${charter.problem}.`,
+      next: `Remove ${control.path} and ${worker.path}; they are made again. Runs kept there are lost.`,
+    });
+  control.saveConfig({ ...control.config(), listen: [address] });
+  worker.write("charter", moveFounder(control, charter.value, [address]));
+}
+
+async function answers(folder: DataFolder): Promise<boolean> {
+  try {
+    (await connectLocally(folder.socket)).abort();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A worker whose control peer is gone would hold the folder that the new worker needs. */
+async function stopLeftWorker(worker: DataFolder, isRunning: boolean): Promise<void> {
+  const pid = isRunning ? worker.running()?.pid : undefined;
+  if (pid === undefined) return;
+  signal(pid, "SIGTERM");
+  for (let waitedMs = 0; waitedMs < limits.drainMsMax && isAlive(pid); waitedMs += 20) await sleep(20);
+  signal(pid, "SIGKILL");
+}
+
+export function isAlive(pid: number): boolean {
+  return signal(pid, 0);
+}
+
+export function signal(pid: number, name: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(pid, name);
+  } catch {
+    return false;
+  }
+}
+
+function start(program: Program, folder: DataFolder): Promise<void> {
+  const log = openSync(join(folder.path, "log"), "w", 0o600);
+  const child = fork(programPath(program), [folder.path], {
+    detached: true,
+    cwd: folder.path,
+    stdio: ["ignore", log, log, "ipc"],
+    execArgv: ["--disable-warning=ExperimentalWarning"],
+  });
+  closeSync(log);
+  return new Promise((resolve, reject) => {
+    const failed = (error: OttoError): void => {
+      child.removeAllListeners();
+      child.unref();
+      reject(error);
+    };
+    child.once("message", (message) => {
+      const report = message as StartReport;
+      child.removeAllListeners();
+      child.unref();
+      if (report.kind === "ready") return resolve();
+      const { what, next } = report;
+      // Another command line was faster: its mesh serves this one, too.
+      if (report.code === "OTTO_DATA_FOLDER_IN_USE") return void waitFor(folder).then(resolve, reject);
+      const code = Object.hasOwn(errorCodes, report.code) ? (report.code as ErrorCode) : "OTTO_START_FAILED";
+      reject(new OttoError(code, { what, state: "Nothing was submitted.", next }));
+    });
+    child.once("error", (cause) => failed(startFailed(program, folder, cause)));
+    child.once("exit", (code) => failed(startFailed(program, folder, new Error(`exit code ${code}`))));
+  });
+}
+
+async function waitFor(folder: DataFolder): Promise<void> {
+  for (let waitedMs = 0; waitedMs < limits.requestMsMax; waitedMs += 20) {
+    if (await answers(folder)) return;
+    await sleep(20);
+  }
+  throw new OttoError("OTTO_START_FAILED", {
+    what: `Another Otto process holds ${folder.path} and does not answer.`,
+    state: "Nothing was submitted.",
+    next: "Stop it with `otto down`, then try again.",
+  });
+}
+
+function startFailed(program: Program, folder: DataFolder, cause: unknown): OttoError {
+  return new OttoError("OTTO_START_FAILED", {
+    what: `The embedded ${program} process did not start.`,
+    state: "Nothing was submitted.",
+    next: `Look at ${join(folder.path, "log")} for the reason.`,
+    cause,
+  });
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+    });
+  });
+}

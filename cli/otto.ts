@@ -1,0 +1,188 @@
+/**
+ * The command line, on one page: words in, a command called, an exit code out.
+ *
+ * Every command's code is loaded only when it is called, so that help and explain stay fast.
+ */
+
+import { Command, CommanderError } from "commander";
+import { exitCodes, type ExitCode, OttoError } from "../protocol/errors.ts";
+import type { JoinOptions, UpOptions } from "./commands/up.ts";
+import type { InitOptions } from "./commands/init.ts";
+import type { InviteOptions } from "./commands/invite.ts";
+import type { LogsOptions } from "./commands/logs.ts";
+import type { StatusOptions } from "./commands/status.ts";
+import type { SubmitOptions } from "./commands/submit.ts";
+import type { RunOptions } from "./commands/run.ts";
+import type { TargetOptions } from "./target.ts";
+
+const version = "0.1.0";
+
+const closing = `
+Exit codes: 0 passed, 1 the run failed, 2 usage or a mistake in the pipeline, 3 refused, 4 this machine cannot
+(port, disk, folder), 5 a node cannot be reached, 8 still waiting, 70 a bug in Otto, 130 cancelled.
+Without otto.yaml the pipeline is detected from the repository: see \`otto explain\`.`;
+
+let exitCode: ExitCode = exitCodes.passed;
+
+/** Wraps a command's action: its exit code is the program's. */
+function action<Words extends unknown[]>(perform: (...words: Words) => Promise<ExitCode>) {
+  return async (...words: Words): Promise<void> => {
+    exitCode = await perform(...words);
+  };
+}
+
+function several(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
+}
+
+function withPlan(command: Command): Command {
+  return command
+    .option("-C, --folder <folder>", "folder of the repository", ".")
+    .option("-f, --file <file>", "pipeline file (default: otto.yaml)")
+    .option("-p, --parameters <name=value>", "value of a parameter; may be repeated", several);
+}
+
+function withSource(command: Command): Command {
+  return withPlan(command)
+    .option("--commit <revision>", "run this commit instead of the working tree")
+    .option("--repository <url>", "with --commit: workers fetch it from here themselves")
+    .option("--json", "events as JSON lines")
+    .option("--plain", "plain lines, even on a terminal");
+}
+
+function withTarget(command: Command): Command {
+  return command
+    .option("--node <folder>", "data folder of the node to ask (default: this user's node)")
+    .option("--peer <multiaddr>", "ask any peer over the network")
+    .option("--domain <name>", "with --peer: in which domain");
+}
+
+function withNode(command: Command): Command {
+  return command
+    .option("--data <folder>", "data folder of the node")
+    .option("--name <name>", "what the others see it called")
+    .option("--listen <host:port>", "address that other peers can reach")
+    .option("--slots <count>", "steps that run at once (default: one a core)")
+    .option("--label <label>", "what steps can ask for; may be repeated", several)
+    .option("--pass <variable>", "environment variable that steps get; may be repeated", several);
+}
+
+function program(): Command {
+  const otto = new Command("otto")
+    .description(
+      "Continuous delivery without a hub: plans ahead, runs on peers, nobody's server in the middle.",
+    )
+    .version(version)
+    .addHelpText("after", closing)
+    .configureHelp({ showGlobalOptions: false })
+    .exitOverride()
+    .configureOutput({ writeErr: (text) => void process.stderr.write(text.replace(/^error: /u, "otto: ")) })
+    .showHelpAfterError("Next: otto --help");
+  withSource(otto.command("run"))
+    .description("run this folder's pipeline on this machine")
+    .action(action(async (options: RunOptions) => (await import("./commands/run.ts")).run(options)));
+  withPlan(otto.command("explain"))
+    .description("show everything that a run can do, before anything runs")
+    .option("--json", "as JSON")
+    .action(action(async (options) => (await import("./commands/explain.ts")).explain(options)));
+  otto
+    .command("init")
+    .description("write otto.yaml from what is detected")
+    .option("-C, --folder <folder>", "folder of the repository", ".")
+    .option("--force", "replace the file that is there")
+    .option("--print", "only print it")
+    .action(action(async (options: InitOptions) => (await import("./commands/init.ts")).init(options)));
+  withTarget(withSource(otto.command("submit")))
+    .description("submit this folder's pipeline to the mesh, through any peer")
+    .option("-w, --watch", "watch it to its end")
+    .action(action(async (options: SubmitOptions) => (await import("./commands/submit.ts")).submit(options)));
+  withTarget(otto.command("status [run]"))
+    .description("list the runs, or show one step by step")
+    .option("--json", "as JSON")
+    .action(
+      action(async (run: string | undefined, options: StatusOptions) =>
+        (await import("./commands/status.ts")).status(run, options),
+      ),
+    );
+  withTarget(otto.command("logs <run> [step]"))
+    .description("show what the steps of a run wrote")
+    .option("-f, --follow", "go on until the run is over")
+    .option("--json", "as JSON lines")
+    .action(
+      action(async (run: string, step: string | undefined, options: LogsOptions) =>
+        (await import("./commands/logs.ts")).logs(run, step, options),
+      ),
+    );
+  withTarget(otto.command("cancel <run>"))
+    .description("cancel a run: its steps are stopped")
+    .action(
+      action(async (run: string, options: TargetOptions) =>
+        (await import("./commands/cancel.ts")).cancel(run, options),
+      ),
+    );
+  addMeshCommands(otto);
+  return otto;
+}
+
+function addMeshCommands(otto: Command): void {
+  withNode(otto.command("up"))
+    .description("run this machine's node; with --control, found a domain first")
+    .option("--control", "found a domain, with this node as its first control peer")
+    .option("--of <count>", "how many control peers the domain will have", "1")
+    .option("--domain <name>", "what the domain is called", "dev")
+    .option("--lease <seconds>", "after how long a silent worker loses its steps (default: 30)")
+    .action(action(async (options: UpOptions) => (await import("./commands/up.ts")).up(options)));
+  withNode(otto.command("join <code>"))
+    .description("join a domain with an invite, and run the node")
+    .option("--no-start", "only join; `otto up` starts the node")
+    .action(
+      action(async (code: string, options: JoinOptions) =>
+        (await import("./commands/up.ts")).join(code, options),
+      ),
+    );
+  withTarget(otto.command("invite"))
+    .description("make an invite: one machine or person can join with it, once")
+    .option("--role <role>", "worker, control or person", "worker")
+    .option("--minutes <minutes>", "how long it is good", "15")
+    .action(action(async (options: InviteOptions) => (await import("./commands/invite.ts")).invite(options)));
+  withTarget(otto.command("peers"))
+    .description("show who is in the mesh")
+    .option("--json", "as JSON")
+    .action(
+      action(async (options: TargetOptions & { json?: boolean }) =>
+        (await import("./commands/peers.ts")).peers(options),
+      ),
+    );
+  otto
+    .command("down")
+    .description("stop the processes that `otto run` keeps warm, or a node")
+    .option("--node <folder>", "data folder of the node")
+    .action(action(async (options: { node?: string }) => (await import("./commands/down.ts")).down(options)));
+}
+
+/** A reader that has seen enough (`otto logs | head`) is no failure. */
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(exitCode);
+  throw error;
+});
+
+try {
+  await program().parseAsync();
+} catch (error) {
+  exitCode = await explainFailure(error);
+}
+// libp2p leaves timers behind; what was written has been handed over when the callback comes.
+process.stdout.write("", () => process.stderr.write("", () => process.exit(exitCode)));
+
+async function explainFailure(error: unknown): Promise<ExitCode> {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.passed : exitCodes.usage;
+  const { formatBug, formatError } = await import("./words.ts");
+  const { wantsColor } = await import("./render/renderer.ts");
+  const color = wantsColor(process.stderr);
+  const isOtto = error instanceof OttoError;
+  const text = isOtto
+    ? formatError(error, color)
+    : formatBug(error, { color, debug: process.env["OTTO_DEBUG"] === "1" });
+  process.stderr.write(text.endsWith("\n") ? text : `${text}\n`);
+  return isOtto ? error.exitCode : exitCodes.bug;
+}

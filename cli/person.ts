@@ -1,0 +1,58 @@
+/** The person at this command line: one key for this user, and what it may show in each domain it belongs to. */
+
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ottoHome } from "../node/edge/data-folder.ts";
+import { type Identity, openIdentity } from "../node/edge/identity.ts";
+import { type Charter, openCharter } from "../protocol/membership.ts";
+import { OttoError } from "../protocol/errors.ts";
+
+export type Standing = { readonly domain: string; readonly certificate: Uint8Array };
+
+export function person(): Identity {
+  return openIdentity(join(ottoHome(), "person.key"));
+}
+
+/** Remembers that this person belongs to a domain. */
+export function keepStanding(charter: Charter, charterBytes: Uint8Array, certificate: Uint8Array): void {
+  const folder = join(ottoHome(), "domains", charter.domain);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  writeFileSync(join(folder, "charter"), charterBytes, { mode: 0o600 });
+  writeFileSync(join(folder, "certificate"), certificate, { mode: 0o600 });
+}
+
+/**
+ * What this person may show in a domain: named, or the only one there is.
+ *
+ * @param named the domain's name or id; null when the command named none.
+ */
+export function standing(named: string | null): Standing {
+  const root = join(ottoHome(), "domains");
+  const all = listFolders(root).flatMap((domain) => {
+    const charter = openCharter(readFileSync(join(root, domain, "charter")), domain, person());
+    return charter.ok ? [{ charter: charter.value, folder: join(root, domain) }] : [];
+  });
+  const fitting = all.filter(
+    ({ charter }) => named === null || charter.name === named || charter.domain === named,
+  );
+  const [only] = fitting;
+  if (only !== undefined && fitting.length === 1)
+    return { domain: only.charter.domain, certificate: readFileSync(join(only.folder, "certificate")) };
+  const names = all.map(({ charter }) => charter.name).join(", ");
+  throw new OttoError("OTTO_NOT_A_MEMBER", {
+    what:
+      fitting.length === 0
+        ? `This user belongs to no domain${named === null ? "" : ` called ${named}`}.`
+        : `This user belongs to several domains (${names}).`,
+    state: "Nothing was submitted.",
+    next: fitting.length === 0 ? "Join one with `otto join CODE`." : "Name one with --domain NAME.",
+  });
+}
+
+function listFolders(root: string): string[] {
+  try {
+    return readdirSync(root).toSorted();
+  } catch {
+    return [];
+  }
+}

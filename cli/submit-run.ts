@@ -1,0 +1,88 @@
+/** From a folder to a submitted run: the plan, its source in the blob store, the signed bundle. */
+
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { putTo } from "../node/edge/blob-transfer.ts";
+import { type Blobs, openBlobs } from "../node/edge/blobs.ts";
+import { askFor } from "../node/edge/client.ts";
+import { ottoHome } from "../node/edge/data-folder.ts";
+import { snapshotCommit, snapshotWorkingTree } from "../node/edge/snapshot.ts";
+import { limits } from "../protocol/limits.ts";
+import { type Manifest, sealBundle, type Source } from "../protocol/manifest.ts";
+import { OttoError } from "../protocol/errors.ts";
+import { parseTree } from "../protocol/tree.ts";
+import type { LoadedPlan } from "./load-plan.ts";
+import { person } from "./person.ts";
+import type { Target } from "./target.ts";
+
+export type SourceOptions = {
+  /** A revision to run instead of the working tree. */
+  readonly commit?: string;
+  /** With `commit`: workers fetch it from this repository themselves. */
+  readonly repository?: string;
+};
+
+export type Submitted = { readonly run: string; readonly notices: readonly string[] };
+
+/**
+ * @param into the node's own blob store, when this process may write there; otherwise files are staged in this
+ *   user's store and what the node lacks is sent.
+ */
+export async function submitRun(
+  loaded: LoadedPlan,
+  target: Target,
+  options: SourceOptions & { readonly into?: string },
+): Promise<Submitted> {
+  const blobs = await openBlobs(options.into ?? join(ottoHome(), "blobs"));
+  const { source, notices } = await sourceOf(loaded.root, blobs, options);
+  if (options.into === undefined && source.kind === "tree") await sendTree(source.tree, blobs, target);
+  const manifest: Manifest = {
+    otto: "manifest/1",
+    plan: loaded.plan,
+    source,
+    nonce: randomBytes(16).toString("base64url"),
+  };
+  const { domain, certificate } = target.standing();
+  const bundle = sealBundle(manifest, domain, person(), certificate);
+  if (bundle.length > limits.manifestBytesMax)
+    throw new OttoError("OTTO_FILE_TOO_LARGE", {
+      what: `The plan has ${bundle.length} bytes; a peer takes at most ${limits.manifestBytesMax}.`,
+      state: "Nothing was submitted.",
+      next: "Split the pipeline, or move long commands into scripts of the repository.",
+    });
+  const channel = await target.open();
+  const shown = target.certificate;
+  const { run } = await askFor(channel, { call: "submit", certificate: shown, bundle }, "submitted");
+  return { run, notices };
+}
+
+async function sourceOf(
+  root: string,
+  blobs: Blobs,
+  { commit, repository }: SourceOptions,
+): Promise<{ readonly source: Source; readonly notices: readonly string[] }> {
+  if (commit === undefined) {
+    if (repository !== undefined) throw commitMissing();
+    const { tree, notices } = await snapshotWorkingTree(root, blobs);
+    return { source: { kind: "tree", tree }, notices };
+  }
+  if (repository === undefined) {
+    const { tree, notices } = await snapshotCommit(root, commit, blobs);
+    return { source: { kind: "tree", tree }, notices };
+  }
+  return { source: { kind: "commit", repository, commit }, notices: [] };
+}
+
+async function sendTree(digest: string, blobs: Blobs, target: Target): Promise<void> {
+  const tree = parseTree(await blobs.readBytes(digest, limits.sourceBytesMax));
+  const files = tree.ok ? tree.value.files.map((file) => file.digest) : [];
+  await putTo(target.open, blobs, [...new Set([...files, digest])], target.certificate);
+}
+
+function commitMissing(): OttoError {
+  return new OttoError("OTTO_USAGE", {
+    what: "--repository names where workers fetch a commit, but no commit is named.",
+    state: "Nothing was submitted.",
+    next: "Add --commit with the full id of the commit.",
+  });
+}

@@ -1,0 +1,70 @@
+/**
+ * The node that a command talks to: named by its data folder or by its address, else this user's node, else the
+ * embedded mesh.
+ */
+
+import { join } from "node:path";
+import type { Channel } from "../node/edge/channel.ts";
+import { DataFolder, ottoHome } from "../node/edge/data-folder.ts";
+import { connectLocally } from "../node/edge/local-socket.ts";
+import { OttoError } from "../protocol/errors.ts";
+import { openCharter } from "../protocol/membership.ts";
+import { embeddedFolders } from "./embedded.ts";
+import { person, standing, type Standing } from "./person.ts";
+
+export type TargetOptions = {
+  /** Data folder of a node on this machine. */
+  readonly node?: string;
+  /** Multiaddr of any peer. */
+  readonly peer?: string;
+  readonly domain?: string;
+};
+
+export type Target = {
+  /** What to show over libp2p; null over the local socket. */
+  readonly certificate: Uint8Array | null;
+  /** The domain that is submitted to, and what the submitter shows there. */
+  standing(): Standing;
+  open(): Promise<Channel>;
+  close(): Promise<void>;
+};
+
+export async function findTarget(options: TargetOptions): Promise<Target> {
+  if (options.peer !== undefined) return remoteTarget(options.peer, options.domain ?? null);
+  const named = options.node ?? process.env["OTTO_NODE"];
+  if (named !== undefined && named !== "") return localTarget(new DataFolder(named));
+  const own = new DataFolder(join(ottoHome(), "node"));
+  if (own.isNode) return localTarget(own);
+  const { control } = embeddedFolders();
+  if (control.isNode) return localTarget(control);
+  throw new OttoError("OTTO_NO_NODE", {
+    what: "This user has no Otto node yet.",
+    next: "Run a pipeline with `otto run`, join a mesh with `otto join CODE`, or start one with `otto up --control`.",
+  });
+}
+
+export function localTarget(folder: DataFolder): Target {
+  return {
+    certificate: null,
+    standing() {
+      const charter = openCharter(folder.need("charter"), null, person());
+      const own = folder.read("person.cert");
+      if (charter.ok && own !== null) return { domain: charter.value.domain, certificate: own };
+      return standing(charter.ok ? charter.value.domain : null);
+    },
+    open: () => connectLocally(folder.socket),
+    close: () => Promise.resolve(),
+  };
+}
+
+async function remoteTarget(address: string, domain: string | null): Promise<Target> {
+  if (!address.includes("/p2p/"))
+    throw new OttoError("OTTO_USAGE", {
+      what: `${address} does not say which peer it leads to.`,
+      next: "Give the whole address, as `otto peers` prints it: /ip4/HOST/tcp/PORT/p2p/PEER.",
+    });
+  const own = standing(domain);
+  const { dialForCalls } = await import("../node/edge/dial-call.ts");
+  const remote = await dialForCalls(person(), [address]);
+  return { certificate: own.certificate, standing: () => own, open: remote.open, close: remote.close };
+}
