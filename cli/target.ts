@@ -25,8 +25,8 @@ export type Target = {
   readonly certificate: Uint8Array | null;
   /** The domain that is submitted to, and what the submitter shows there. */
   standing(): Standing;
-  open(): Promise<Channel>;
-  close(): Promise<void>;
+  readonly open: () => Promise<Channel>;
+  readonly close: () => Promise<void>;
 };
 
 export async function findTarget(options: TargetOptions): Promise<Target> {

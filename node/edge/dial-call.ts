@@ -13,7 +13,7 @@ import type { Identity } from "./identity.ts";
 
 const callProtocol = "/otto/calls/1";
 
-export type Remote = { open(): Promise<Channel>; close(): Promise<void> };
+export type Remote = { readonly open: () => Promise<Channel>; readonly close: () => Promise<void> };
 
 /** @param addresses multiaddrs that end in `/p2p/<peer>`; the first that answers is used. */
 export async function dialForCalls(identity: Identity, addresses: readonly string[]): Promise<Remote> {

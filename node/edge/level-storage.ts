@@ -10,6 +10,7 @@ import { closeSync, openSync, readdirSync, readFileSync, readSync, writeSync } f
 import { join } from "node:path";
 import { Level } from "level";
 import { OttoError } from "../../protocol/errors.ts";
+import { wordsOf } from "./error-words.ts";
 import type { Storage, StoredEntry, WriteOperation } from "../ports.ts";
 import { tornBytes } from "./level-journal.ts";
 
@@ -153,7 +154,7 @@ function openingFailed(folder: string, error: unknown): OttoError {
 }
 
 function writingFailed(folder: string, what: string, error: unknown): OttoError {
-  const text = error instanceof Error ? `${error.message} ${String(error.cause ?? "")}` : String(error);
+  const text = wordsOf(error);
   const full = /no space left|ENOSPC/iu.test(text);
   return new OttoError(full ? "OTTO_DISK_FULL" : "OTTO_STORAGE_FAILED", {
     what: full

@@ -12,6 +12,7 @@ import { yamux } from "@libp2p/yamux";
 import { gossipsub, type GossipSub, TopicValidatorResult } from "@libp2p/gossipsub";
 import { privateKeyFromRaw } from "@libp2p/crypto/keys";
 import { identify } from "@libp2p/identify";
+import { wordsOf } from "./error-words.ts";
 import type { Connection, Libp2p, Stream } from "@libp2p/interface";
 import { tcp } from "@libp2p/tcp";
 import { multiaddr } from "@multiformats/multiaddr";
@@ -417,7 +418,7 @@ export function withPeer(address: string, peer: string): string {
 }
 
 function startFailed(error: unknown, listen: readonly string[]): OttoError {
-  const text = error instanceof Error ? `${error.message} ${String(error.cause ?? "")}` : String(error);
+  const text = wordsOf(error);
   const inUse = /EADDRINUSE|address already in use/iu.test(text) || /no valid addresses/iu.test(text);
   if (inUse || /UnsupportedListenAddress|listen/iu.test(text))
     return new OttoError("OTTO_PORT_IN_USE", {
