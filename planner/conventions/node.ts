@@ -186,7 +186,7 @@ function findBuild(
     ];
   }
   const already = [...manager.installScripts, ...(test.length > 0 ? ["pretest", ...testScripts] : [])].find(
-    (name) => calls(content.scripts.get(name), "build"),
+    (name) => runs(content, name, "build"),
   );
   if (already !== undefined) {
     rejected.push({ signal, reason: `the script "build" is run by "${already}" already` });
@@ -205,9 +205,7 @@ function findCheck(
 ): readonly Task[] {
   const name = candidates.find((script) => content.scripts.has(script));
   if (name === undefined) return [];
-  const already = ["pretest", "posttest", ...testScripts].find((script) =>
-    calls(content.scripts.get(script), name),
-  );
+  const already = ["pretest", "posttest", ...testScripts].find((script) => runs(content, script, name));
   if (test.length === 0 || already === undefined) {
     return [{ signal, command: manager.script(name), reason: `declares the script "${name}"` }];
   }
@@ -220,13 +218,24 @@ function scriptTask(content: Package, manager: NodeManager, name: string): Task 
   return { signal, command: manager.script(name), reason: `declares the script "${name}"` };
 }
 
-/** Whether a script runs another one of this package: `npm run build`, `yarn build`, `run-s lint build`. */
-function calls(body: string | undefined, name: string): boolean {
-  return (body ?? "").split(/[&|;]+/).some((command) => {
+/** Whether a script of this package runs another one of it, by itself or through what it runs. */
+function runs(content: Package, script: string, sought: string): boolean {
+  const reached = new Set([script]);
+  for (const name of reached) {
+    for (const word of calledWords(content.scripts.get(name) ?? "")) {
+      if (word === sought) return true;
+      if (content.scripts.has(word)) reached.add(word);
+    }
+  }
+  return false;
+}
+
+/** What may be names of scripts in `npm run build`, `yarn build`, `run-s lint build`. */
+function calledWords(body: string): readonly string[] {
+  return body.split(/[&|;]+/).flatMap((command) => {
     const words = command.split(/[\s"']+/);
-    if (words.some((word) => elsewhere.has(word))) return false;
     const runner = words.findIndex((word) => scriptRunners.has(word));
-    return runner !== -1 && words.includes(name, runner + 1);
+    return runner === -1 || words.some((word) => elsewhere.has(word)) ? [] : words.slice(runner + 1);
   });
 }
 

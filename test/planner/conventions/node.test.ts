@@ -105,6 +105,12 @@ describe("the steps of a Node repository", () => {
       Object.keys(commandsOf(locked({ lint: "eslint .", posttest: "npm run lint", test: "t" }))),
     ).toEqual(["test"]);
   });
+
+  test("follow what a script runs through other scripts, around in a circle too", () => {
+    const through = { lint: "eslint .", check: "npm run lint && npm test", test: "npm run check && t" };
+    expect(commandsOf(locked(through))).toEqual({ test: ["npm ci", "npm test"] });
+    expect(Object.keys(commandsOf(locked({ ...through, check: "npm test" })))).toEqual(["lint", "test"]);
+  });
 });
 
 describe("the tests of a Node repository", () => {
