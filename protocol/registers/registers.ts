@@ -133,7 +133,9 @@ export function evaluate(value: RegisterValue | null, command: Command): Evaluat
       return value.cancelled ? refused("duplicate") : changed({ ...value, cancelled: true });
     case "close":
       if (value?.kind !== "run") return refused("absent");
-      return value.outcome === null ? changed({ ...value, outcome: command.outcome }) : refused("duplicate");
+      if (value.outcome !== null) return refused("duplicate");
+      // A cancellation that was accepted is what the run ended by, whatever raced it.
+      return changed({ ...value, outcome: value.cancelled ? "cancelled" : command.outcome });
     case "use-invite":
       if (value === null) return changed({ kind: "invite", usedBy: command.peer });
       return refused(value.kind === "invite" && value.usedBy === command.peer ? "duplicate" : "taken");
@@ -169,7 +171,7 @@ function evaluateStep(
       nonce,
     });
   }
-  if (value.token !== command.token) return refused("stale");
+  if (value.token !== command.token) return refused(wasFinished(value, command) ? "duplicate" : "stale");
   if (value.state !== "leased") return refused(value.state === "done" ? "duplicate" : "stale");
   if (command.kind === "finish" && value.worker !== command.worker) return refused("stale");
   const ended = { attempt: value.attempt, token: value.token, worker: value.worker, cause: command.cause };
@@ -181,6 +183,13 @@ function evaluateStep(
   // Expiry without another attempt also raises the token: a worker that comes back late is told that it is stale.
   const token = command.kind === "finish" ? value.token : value.token + 1;
   return changed({ kind: "step", state: "done", token, past, outcome, report });
+}
+
+/** True for a result that ended its attempt and comes again, now that the step is being tried once more. */
+function wasFinished(value: StepValue, command: Extract<Command, { kind: "finish" | "expire" }>): boolean {
+  if (command.kind !== "finish") return false;
+  const { token, worker, cause } = command;
+  return value.past.some((past) => past.token === token && past.worker === worker && past.cause === cause);
 }
 
 function changed(value: RegisterValue): Evaluation {
