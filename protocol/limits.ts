@@ -71,6 +71,8 @@ export const limits = {
   standDelayMs: 100,
   antiEntropyMs: 30_000,
   entriesPerAnswerMax: 500,
+  /** A bundle or a source that nobody had is asked for again after this. */
+  fetchAgainMs: 2_000,
   dialBackoffMsMin: 100,
   dialBackoffMsMax: 5_000,
   linkQueueBytesMax: 64 * MiB,

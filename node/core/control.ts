@@ -15,7 +15,7 @@ import { openBundle, type Submission } from "../../protocol/manifest.ts";
 import type { Charter } from "../../protocol/membership.ts";
 import type { LeaseRef, Message, SignedResult } from "../../protocol/messages.ts";
 import type { RegisterMessage } from "../../protocol/registers/messages.ts";
-import { runRegister } from "../../protocol/registers/registers.ts";
+import { type RunOutcome, runRegister } from "../../protocol/registers/registers.ts";
 import { RegisterTable, type TableOutput } from "../../protocol/registers/table.ts";
 import { parseSignedResult } from "../../protocol/report-check.ts";
 import type { StepReport } from "../../protocol/report.ts";
@@ -48,7 +48,10 @@ type Known = {
   readonly submission: Submission;
   readonly bytes: Uint8Array;
   source: "asked" | "here" | "missing";
+  /** Who is to hear of its admission. */
   readonly announcers: Set<string>;
+  /** True when this peer has heard that the domain admitted it. */
+  admitted: boolean;
 };
 
 export class ControlCore {
@@ -60,6 +63,7 @@ export class ControlCore {
   readonly #leases: Leases;
   readonly #reign: Reign;
   readonly #known = new Map<string, Known>();
+  /** Runs whose bundle is being fetched. */
   readonly #asked = new Set<string>();
   readonly #linked = new Map<string, string>();
   #effects: ControlEffect[] = [];
@@ -67,6 +71,7 @@ export class ControlCore {
   #wasHome = false;
   #toldHome: string | null | undefined = undefined;
   #nextAntiEntropyMs = 0;
+  #nextFetchMs = 0;
   #antiEntropyTurn = 0;
 
   constructor(options: ControlOptions, now: Now) {
@@ -92,11 +97,12 @@ export class ControlCore {
         answer: (question, answer) => this.#effects.push({ kind: "answer", question, answer }),
         committed: (register) => this.#table.value(register),
         reportIn: (envelope) => this.#reportIn(envelope),
-        admitted: (submission) => this.#admitted(submission),
+        admitted: ({ run }) => this.#tellAdmitted(run),
       },
       this.#leases,
     );
-    for (const [, bytes] of under(controlKeys.bundles)) this.#know({ bytes, from: null, question: null }, now);
+    for (const [, bytes] of under(controlKeys.bundles))
+      this.#know({ bytes, from: null, question: null }, now);
     for (const known of this.#known.values()) this.#askForSource(known, null);
   }
 
@@ -118,6 +124,10 @@ export class ControlCore {
     this.#followReign(now);
     this.#serve(now);
     this.#record();
+    if (this.#table.stage === "home" && this.#reign.close()) {
+      this.#serve(now);
+      this.#record();
+    }
     const effects = this.#effects;
     this.#effects = [];
     return effects;
@@ -168,12 +178,21 @@ export class ControlCore {
       this.#reign.tick(now);
       this.#admitReady();
     }
+    if (now.monotonicMs >= this.#nextFetchMs) {
+      this.#nextFetchMs = now.monotonicMs + limits.fetchAgainMs;
+      this.#fetchMissing();
+    }
     if (now.monotonicMs < this.#nextAntiEntropyMs) return;
     this.#nextAntiEntropyMs = now.monotonicMs + limits.antiEntropyMs;
     const controls = [...this.#linked].filter(([, role]) => role === "control").map(([peer]) => peer);
     const peer = controls[this.#antiEntropyTurn % Math.max(1, controls.length)];
     this.#antiEntropyTurn += 1;
     if (peer !== undefined) this.#reconcile(peer);
+  }
+
+  /** Asks again for what nobody could give before: plans of open runs, files of runs to be admitted. */
+  #fetchMissing(): void {
+    for (const [run, digest] of this.#reign.bodiless) this.#askForBundle(run, digest, null);
     for (const known of this.#known.values()) if (known.source === "missing") this.#askForSource(known, null);
   }
 
@@ -231,18 +250,21 @@ export class ControlCore {
       case "output":
         return this.#output(from, message);
       case "announce":
-        return this.#announced(from, message.run, message.bundle);
+        return this.#announced(from, message, now);
       case "events":
         return this.#events(from, message.entries);
       case "vector":
         return this.#vector(from, message.heads);
+      case "announced":
+        if (!this.#peers.has(from)) return this.#count("role", from);
+        if (message.state === "admitted") this.#tellAdmitted(message.run);
+        return;
       case "hello":
       case "welcome":
       case "grant":
       case "renewed":
       case "ack":
       case "revoke":
-      case "announced":
         return this.#count("role", from);
       default:
         return unreachable(message);
@@ -263,6 +285,8 @@ export class ControlCore {
     now: Now,
   ): void {
     this.#leases.renew(from, message.held, now.monotonicMs);
+    for (const lease of this.#reign.cancelled(message.held))
+      this.#send(from, { kind: "revoke", lease, cause: "cancelled" });
     const superseded = this.#reign.superseded(message.held);
     this.#send(from, { kind: "renewed", sentMs: message.sentMs, superseded });
   }
@@ -286,15 +310,24 @@ export class ControlCore {
     this.#effects.push({ kind: "show-output", run, step, attempt, offset, bytes });
   }
 
-  #announced(from: string, run: string, digest: string): void {
+  #announced(from: string, { run, bundle: digest }: Extract<Message, { kind: "announce" }>, now: Now): void {
     const known = this.#known.get(run);
-    if (this.#isAdmitted(run))
+    if (this.#isAdmitted(run)) {
+      // A control peer that announces a closed run has not heard of its end, and perhaps nobody has.
+      const outcome = this.#outcomeOf(run);
+      if (outcome !== null && this.#table.stage === "home" && this.#peers.has(from))
+        this.#reign.noteClosed(run, outcome, now);
       return this.#send(from, { kind: "announced", run, state: "admitted", reason: "" });
+    }
     if (known !== undefined) {
       known.announcers.add(from);
       if (known.source !== "here") this.#askForSource(known, from);
       return;
     }
+    this.#askForBundle(run, digest, from);
+  }
+
+  #askForBundle(run: string, digest: string, from: string | null): void {
     if (this.#asked.has(run) || this.#asked.size > limits.openRunsMax) return;
     this.#asked.add(run);
     this.#effects.push({ kind: "fetch-bundle", run, digest, from });
@@ -308,7 +341,11 @@ export class ControlCore {
     if (known === null) return;
     const { run, digest } = known.submission;
     if (input.from !== null) known.announcers.add(input.from);
-    if (already === undefined) {
+    if (this.#outcomeOf(run) !== null) {
+      // It came after the run's end: kept for whoever asks what the run was.
+      this.#tellAdmitted(run);
+      this.#archive(run, known);
+    } else if (already === undefined) {
       const put: WriteOperation = { kind: "put", key: controlKeys.bundles + run, value: input.bytes };
       this.#effects.push({ kind: "store", operations: [put] });
       if (input.from === null) this.#spread({ kind: "announce", run, bundle: digest });
@@ -316,12 +353,16 @@ export class ControlCore {
     if (input.question !== null)
       this.#effects.push({ kind: "answer", question: input.question, answer: { ok: true } });
     if (this.#table.stage === "home") this.#reign.adopt(known.submission, now);
-    this.#askForSource(known, input.from);
+    if (this.#known.has(run)) this.#askForSource(known, input.from);
   }
 
   /** Checks a bundle and takes it up. Null: it was refused and counted. */
   #know(
-    input: { readonly bytes: Uint8Array | null; readonly from: string | null; readonly question: number | null },
+    input: {
+      readonly bytes: Uint8Array | null;
+      readonly from: string | null;
+      readonly question: number | null;
+    },
     now: Now,
   ): Known | null {
     if (input.bytes === null) return null;
@@ -336,7 +377,8 @@ export class ControlCore {
       return null;
     }
     const { value: submission } = opened;
-    const known: Known = { submission, bytes: input.bytes, source: "missing", announcers: new Set() };
+    const { bytes } = input;
+    const known: Known = { submission, bytes, source: "missing", announcers: new Set(), admitted: false };
     this.#known.set(submission.run, known);
     return known;
   }
@@ -360,14 +402,27 @@ export class ControlCore {
       if (known.source === "here" && !this.#isAdmitted(run)) this.#reign.admit(known.submission);
   }
 
+  /**
+   * Known to be the domain's decision. What this peer voted for may never be chosen, so away from home that counts
+   * only for a closed run: nobody closes what was not admitted.
+   */
   #isAdmitted(run: string): boolean {
-    return this.#table.value(runRegister(run)) !== null;
+    if (this.#known.get(run)?.admitted === true || this.#outcomeOf(run) !== null) return true;
+    return this.#table.stage === "home" && this.#table.value(runRegister(run)) !== null;
   }
 
-  #admitted(submission: Submission): void {
-    const { run } = submission;
+  #outcomeOf(run: string): RunOutcome | null {
+    const register = this.#table.value(runRegister(run));
+    return register?.kind === "run" ? register.outcome : null;
+  }
+
+  #tellAdmitted(run: string): void {
+    const known = this.#known.get(run);
+    if (known === undefined) return;
+    known.admitted = true;
     const message: Message = { kind: "announced", run, state: "admitted", reason: "" };
-    for (const peer of this.#known.get(run)?.announcers ?? []) this.#send(peer, message);
+    for (const peer of known.announcers) this.#send(peer, message);
+    known.announcers.clear();
   }
 
   #events(from: string, entries: readonly Uint8Array[]): void {
@@ -380,8 +435,10 @@ export class ControlCore {
       }
       if (received.kind !== "kept") continue;
       this.#effects.push({ kind: "store", operations: received.operations });
-      this.#effects.push({ kind: "recorded", events: received.entry.events });
-      this.#archiveClosed(received.entry.events);
+      const { events } = received.entry;
+      this.#effects.push({ kind: "recorded", events });
+      for (const { kind, run } of events) if (kind === "run-admitted") this.#tellAdmitted(run);
+      this.#archiveClosed(events);
     }
   }
 
@@ -389,14 +446,17 @@ export class ControlCore {
   #archiveClosed(events: readonly Event[]): void {
     for (const { kind, run } of events) {
       const known = kind === "run-closed" ? this.#known.get(run) : undefined;
-      if (known === undefined) continue;
-      this.#known.delete(run);
-      const operations: WriteOperation[] = [
-        { kind: "put", key: controlKeys.archive + run, value: known.bytes },
-        { kind: "delete", key: controlKeys.bundles + run },
-      ];
-      this.#effects.push({ kind: "store", operations });
+      if (known !== undefined) this.#archive(run, known);
     }
+  }
+
+  #archive(run: string, known: Known): void {
+    this.#known.delete(run);
+    const operations: WriteOperation[] = [
+      { kind: "put", key: controlKeys.archive + run, value: known.bytes },
+      { kind: "delete", key: controlKeys.bundles + run },
+    ];
+    this.#effects.push({ kind: "store", operations });
   }
 
   #vector(from: string, heads: Readonly<Record<string, number>>): void {
@@ -420,8 +480,8 @@ export class ControlCore {
       this.#wasHome = isHome;
       if (isHome) {
         const submissions = new Map([...this.#known].map(([run, known]) => [run, known.submission]));
-        for (const { run, bundle } of this.#reign.begin(this.#table.committedEntries(), submissions, now))
-          this.#effects.push({ kind: "fetch-bundle", run, digest: bundle, from: null });
+        this.#reign.begin(this.#table.committedEntries(), submissions, now);
+        this.#fetchMissing();
         this.#admitReady();
       } else this.#reign.end();
     }

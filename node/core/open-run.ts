@@ -107,8 +107,9 @@ export class OpenRun {
 
   get outcome(): RunOutcome {
     if (this.cancelled) return "cancelled";
-    const failed = this.#states.some(({ outcome }) => outcome === "failed" || outcome === "timed-out");
-    return failed ? "failed" : "passed";
+    // A step that was cancelled though nobody cancelled the run did not pass.
+    const unmet: readonly (Outcome | null)[] = ["failed", "timed-out", "cancelled"];
+    return this.#states.some(({ outcome }) => unmet.includes(outcome)) ? "failed" : "passed";
   }
 
   /** Takes the register's newest value. Returns what became ready or skipped by it. */

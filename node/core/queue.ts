@@ -44,6 +44,10 @@ export class ReadyQueue {
     return true;
   }
 
+  hasPull(session: string): boolean {
+    return this.#pulls.has(session);
+  }
+
   dropPull(session: string): void {
     this.#pulls.delete(session);
   }

@@ -22,6 +22,7 @@ import {
   inviteRegister,
   type PastAttempt,
   type RegisterValue,
+  type RunOutcome,
   runRegister,
   stepRegister,
   type StepValue,
@@ -63,8 +64,10 @@ export class Reign {
   #runs = new Map<string, OpenRun>();
   #queue = new ReadyQueue();
   #admitting = new Set<string>();
-  /** Open runs whose plan is not here yet. */
-  #bodiless = new Map<string, { readonly bundle: string; readonly cancelled: boolean }>();
+  /** Open runs whose plan is not here yet, with the digest of their bundle. */
+  #bodiless = new Map<string, string>();
+  /** Runs that have nothing left to do and are to be closed. */
+  #over: string[] = [];
   /** Results accepted lately, so that one sent again is a duplicate and not a late one. */
   #accepted = new Set<string>();
 
@@ -73,21 +76,21 @@ export class Reign {
     this.#leases = leases;
   }
 
-  /** Takes over: every open run in the registers is this home's now. Returns the runs whose bundle it lacks. */
-  begin(
-    entries: Iterable<[string, RegisterValue]>,
-    known: ReadonlyMap<string, Submission>,
-    now: Now,
-  ): { readonly run: string; readonly bundle: string }[] {
+  /** Takes over: every open run in the registers is this home's now. */
+  begin(entries: Iterable<[string, RegisterValue]>, known: ReadonlyMap<string, Submission>, now: Now): void {
     this.end();
     for (const [name, value] of entries) {
-      if (value.kind !== "run" || value.outcome !== null) continue;
+      if (value.kind !== "run") continue;
       const run = name.slice("run/".length);
       const submission = known.get(run);
-      this.#bodiless.set(run, { bundle: value.envelope, cancelled: value.cancelled });
+      if (value.outcome !== null) {
+        // Still at hand, so its end was never heard of: the home that closed it may have died before it told.
+        if (submission !== undefined) this.noteClosed(run, value.outcome, now);
+        continue;
+      }
+      this.#bodiless.set(run, value.envelope);
       if (submission !== undefined) this.adopt(submission, now);
     }
-    return [...this.#bodiless].map(([run, { bundle }]) => ({ run, bundle }));
   }
 
   end(): void {
@@ -95,7 +98,32 @@ export class Reign {
     this.#queue = new ReadyQueue();
     this.#admitting = new Set();
     this.#bodiless = new Map();
+    this.#over = [];
     this.#leases.clearHeld();
+  }
+
+  /** Open runs whose bundle is to be fetched: run and digest. */
+  get bodiless(): IterableIterator<[run: string, bundle: string]> {
+    return this.#bodiless.entries();
+  }
+
+  /**
+   * Proposes to close what is over. Called behind the events of the same turn: once a run is closed its steps'
+   * registers are forgotten, so nothing about them may be left untold. False when there is nothing to close.
+   */
+  close(): boolean {
+    const over = this.#over;
+    this.#over = [];
+    for (const run of over) {
+      const outcome = this.#runs.get(run)?.outcome;
+      if (outcome === undefined) continue;
+      this.#context.propose(runRegister(run), { kind: "close", outcome }, { kind: "close", run });
+    }
+    return over.length > 0;
+  }
+
+  noteClosed(run: string, outcome: RunOutcome, now: Now): void {
+    this.#context.note({ kind: "run-closed", run, timeMs: now.wallMs, outcome });
   }
 
   /** True while another run may be admitted. */
@@ -120,11 +148,10 @@ export class Reign {
 
   /** The plan of an open run is here: its steps are rebuilt from their registers. */
   adopt(submission: Submission, now: Now): void {
-    const found = this.#bodiless.get(submission.run);
-    if (found === undefined) return;
-    this.#bodiless.delete(submission.run);
+    if (!this.#bodiless.delete(submission.run)) return;
     const run = this.#open(submission, now);
-    run.cancelled = found.cancelled;
+    const register = this.#context.committed(runRegister(submission.run));
+    run.cancelled = register?.kind === "run" && register.cancelled;
     for (let index = 0; index < run.stepCount; index += 1) {
       const value = this.#context.committed(stepRegister(submission.run, index));
       if (value?.kind === "step") this.#restore(run, index, value, now);
@@ -152,7 +179,7 @@ export class Reign {
         return open !== undefined && !open.cancelled && open.phase(index) === "ready";
       });
       if (claimable.length === 0) {
-        this.#queue.park(pull);
+        this.#parkAgain(pull);
         continue;
       }
       const order: Order = { pull, left: claimable.length, leases: [] };
@@ -164,6 +191,20 @@ export class Reign {
         this.#context.propose(stepRegister(run, index), { kind: "claim", worker, session, nonce }, ticket);
       }
     }
+  }
+
+  /** A pull that came away empty waits on, unless its worker is gone or has asked anew. */
+  #parkAgain(pull: ParkedPull): void {
+    if (this.#isPresent(pull) && !this.#queue.hasPull(pull.session)) this.#queue.park(pull);
+  }
+
+  #isPresent(pull: ParkedPull): boolean {
+    return this.#leases.session(pull.session)?.peer === pull.peer;
+  }
+
+  /** Which of these leases belong to runs that are being cancelled: their holder may not have heard. */
+  cancelled(held: readonly LeaseRef[]): LeaseRef[] {
+    return held.filter(({ run }) => this.#runs.get(run)?.cancelled === true);
   }
 
   /** Which of these leases are no longer their holder's. */
@@ -254,17 +295,15 @@ export class Reign {
       case "close":
         if (decision.verdict !== "changed" || decision.value.kind !== "run") return;
         if (decision.value.outcome === null) return;
-        this.#context.note({
-          kind: "run-closed",
-          run: ticket.run,
-          timeMs: now.wallMs,
-          outcome: decision.value.outcome,
-        });
+        this.noteClosed(ticket.run, decision.value.outcome, now);
         this.#runs.delete(ticket.run);
         return;
       case "invite": {
         const mine = decision.verdict === "changed" || decision.reason === "duplicate";
-        this.#context.answer(ticket.question, mine ? { ok: true } : { ok: false, reason: "taken", detail: "" });
+        this.#context.answer(
+          ticket.question,
+          mine ? { ok: true } : { ok: false, reason: "taken", detail: "" },
+        );
         return;
       }
       default:
@@ -275,6 +314,15 @@ export class Reign {
   /** The run is the domain's: its first steps are offered. */
   #opened(submission: Submission, now: Now): void {
     const run = this.#open(submission, now);
+    this.#enqueueReady(run);
+    this.#settle(run);
+  }
+
+  /** Also when a run is taken over: whoever admitted it may have died before it told. */
+  #open(submission: Submission, now: Now): OpenRun {
+    const run = new OpenRun(submission);
+    this.#runs.set(submission.run, run);
+    this.#context.admitted(submission);
     this.#context.note({
       kind: "run-admitted",
       run: submission.run,
@@ -285,14 +333,6 @@ export class Reign {
       submitter: submission.submitter.peer,
       steps: run.stepCount,
     });
-    this.#enqueueReady(run);
-    this.#settle(run);
-  }
-
-  #open(submission: Submission, now: Now): OpenRun {
-    const run = new OpenRun(submission);
-    this.#runs.set(submission.run, run);
-    this.#context.admitted(submission);
     this.#noteSkipped(run, run.begin().skipped, now);
     return run;
   }
@@ -324,14 +364,15 @@ export class Reign {
         this.#noteStarted(run, { index, attempt, token, worker }, now);
         const inputs = run.inputsOf(index);
         const bundle = run.submission.digest;
-        if (!run.cancelled) order.leases.push({ run: id, index, token, attempt, bundle, inputs });
-        else this.#expireNow(id, index);
+        // A worker that is gone is not told, so it holds nothing: the step is offered again at once.
+        if (run.cancelled || !this.#isPresent(order.pull)) this.#expireNow(id, index);
+        else order.leases.push({ run: id, index, token, attempt, bundle, inputs });
       }
     }
     if (order.left > 0) return;
     const { peer, nonce } = order.pull;
     if (order.leases.length > 0) this.#context.send(peer, { kind: "grant", nonce, leases: order.leases });
-    else this.#queue.park(order.pull);
+    else this.#parkAgain(order.pull);
   }
 
   #finished(ticket: Extract<Ticket, { kind: "finish" }>, decision: Decision<Ticket>, now: Now): void {
@@ -368,7 +409,10 @@ export class Reign {
     const { question, run: id, by } = ticket;
     if (decision.verdict === "refused") {
       const reason = decision.reason === "absent" ? "no-such-run" : "closed";
-      this.#context.answer(question, decision.reason === "duplicate" ? { ok: true } : { ok: false, reason, detail: "" });
+      this.#context.answer(
+        question,
+        decision.reason === "duplicate" ? { ok: true } : { ok: false, reason, detail: "" },
+      );
       return;
     }
     this.#context.answer(question, { ok: true });
@@ -415,12 +459,7 @@ export class Reign {
   #settle(run: OpenRun): void {
     if (!run.over || run.closing) return;
     run.closing = true;
-    const id = run.submission.run;
-    this.#context.propose(
-      runRegister(id),
-      { kind: "close", outcome: run.outcome },
-      { kind: "close", run: id },
-    );
+    this.#over.push(run.submission.run);
   }
 
   /** The token is not the newest any more: the result is recorded and cannot win. */

@@ -44,8 +44,11 @@ type Held = {
   /** Monotonic; null until a renewal was answered. */
   deadlineMs: number | null;
   startedMs: number;
-  /** True when the lease is to be given back rather than reported: this worker is stopping. */
-  givingBack: boolean;
+  /**
+   * What becomes of the attempt when it ends without having finished: it is reported; given back, since this worker
+   * is stopping; or forgotten, since its lease may have run out, which the home will call lost.
+   */
+  unfinished: "report" | "give-back" | "forget";
   report: StepReport | null;
 };
 
@@ -139,10 +142,12 @@ export class WorkerCore {
     this.#watchClocks(now);
     for (const held of this.#held.values()) {
       const past = held.deadlineMs !== null && now.monotonicMs > held.deadlineMs;
-      if (past && held.phase === "running" && this.#isExclusive(held))
-        this.#effects.push({ kind: "stop-step", assignment: held.id, cause: "lease-ended" });
+      if (past) this.#fence(held);
     }
-    if (this.#home !== null && this.#held.size > 0 && now.monotonicMs >= this.#renewAtMs) this.#renew(now);
+    if (this.#home === null || this.#held.size === 0 || now.monotonicMs < this.#renewAtMs) return;
+    this.#renew(now);
+    // A home that had not yet fetched the run's plan could not judge the result, and said nothing.
+    for (const held of this.#held.values()) if (held.phase === "reported") this.#sendResult(held);
   }
 
   /** The two clocks drift apart when the machine was suspended: exclusive steps may have lost their lease. */
@@ -151,9 +156,14 @@ export class WorkerCore {
     const driftMs = this.#clockGapMs === null ? 0 : Math.abs(gapMs - this.#clockGapMs);
     this.#clockGapMs = gapMs;
     if (driftMs <= limits.suspendMsMax) return;
-    for (const held of this.#held.values())
-      if (held.phase === "running" && this.#isExclusive(held))
-        this.#effects.push({ kind: "stop-step", assignment: held.id, cause: "lease-ended" });
+    for (const held of this.#held.values()) this.#fence(held);
+  }
+
+  /** Somebody else may be given the step from now on: one that reaches outside must not go on here. */
+  #fence(held: Held): void {
+    if (held.phase !== "running" || held.unfinished === "forget" || !this.#isExclusive(held)) return;
+    held.unfinished = "forget";
+    this.#effects.push({ kind: "stop-step", assignment: held.id, cause: "lease-ended" });
   }
 
   #peerUp(peer: string, role: string): void {
@@ -262,7 +272,7 @@ export class WorkerCore {
         phase: "granted",
         deadlineMs: null,
         startedMs,
-        givingBack: false,
+        unfinished: "report",
         report: null,
       });
       if (this.#stopping) this.#giveBack(lease);
@@ -295,7 +305,8 @@ export class WorkerCore {
       if (opened?.ok === true && input.bytes !== null) this.#submitted(opened.value, input.bytes);
       const problem = opened?.ok === false ? opened.problem : { because: "malformed", detail: "empty" };
       const detail = `${problem.because}: ${problem.detail}`;
-      const answer = opened?.ok === true ? ({ ok: true } as const) : ({ ok: false, reason: "refused", detail } as const);
+      const answer =
+        opened?.ok === true ? ({ ok: true } as const) : ({ ok: false, reason: "refused", detail } as const);
       this.#effects.push({ kind: "answer", question, answer });
       return;
     }
@@ -370,7 +381,11 @@ export class WorkerCore {
     if (held === undefined) return;
     const tookMs = now.monotonicMs - held.startedMs;
     this.#stepMsAverage = this.#stepMsAverage * 0.8 + tookMs * 0.2;
-    if (held.givingBack) return this.#giveBack(held.lease);
+    if (report.outcome === "cancelled" && held.unfinished === "give-back") return this.#giveBack(held.lease);
+    if (report.outcome === "cancelled" && held.unfinished === "forget") {
+      this.#held.delete(id);
+      return;
+    }
     held.report = report;
     held.phase = "keeping";
     if (report.log.digest === null && report.outputs.length === 0) return this.#report(id);
@@ -434,7 +449,7 @@ export class WorkerCore {
     for (const held of this.#held.values()) {
       if (held.phase === "granted" || held.phase === "queued") this.#giveBack(held.lease);
       else if (held.phase === "running") {
-        held.givingBack = true;
+        if (held.unfinished === "report") held.unfinished = "give-back";
         this.#effects.push({ kind: "stop-step", assignment: held.id, cause: "lease-ended" });
       }
     }
