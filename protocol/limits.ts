@@ -73,6 +73,8 @@ export const limits = {
   entriesPerAnswerMax: 500,
   /** A bundle or a source that nobody had is asked for again after this. */
   fetchAgainMs: 2_000,
+  /** What was submitted here and is not admitted is announced again after this. */
+  announceAgainMs: 5_000,
   dialBackoffMsMin: 100,
   dialBackoffMsMax: 5_000,
   linkQueueBytesMax: 64 * MiB,

@@ -212,8 +212,11 @@ export class ControlCore {
   /** Anti-entropy: says what is here, and of which submissions it knows; the other side sends what is missing. */
   #reconcile(peer: string): void {
     this.#send(peer, { kind: "vector", heads: this.#history.heads() });
-    for (const [run, { submission }] of this.#known)
-      if (!this.#isAdmitted(run)) this.#send(peer, { kind: "announce", run, bundle: submission.digest });
+    for (const [run, { submission }] of this.#known) {
+      // A run that is closed and still at hand is one whose end has not been heard of here.
+      const told = this.#isAdmitted(run) && this.#outcomeOf(run) === null;
+      if (!told) this.#send(peer, { kind: "announce", run, bundle: submission.digest });
+    }
   }
 
   #message(from: string, message: Message, now: Now): void {

@@ -71,6 +71,7 @@ export class WorkerCore {
   #openPull: string | null = null;
   #pullAtMs = 0;
   #renewAtMs = 0;
+  #announceAtMs = 0;
   #stepMsAverage = 1_000;
   #stopping = false;
   #clockGapMs: number | null = null;
@@ -144,6 +145,11 @@ export class WorkerCore {
       const past = held.deadlineMs !== null && now.monotonicMs > held.deadlineMs;
       if (past) this.#fence(held);
     }
+    if (now.monotonicMs >= this.#announceAtMs) {
+      // Whoever heard of it may have failed to fetch it, without the link breaking.
+      this.#announceAtMs = now.monotonicMs + limits.announceAgainMs;
+      for (const peer of this.#linked) this.#announcePending(peer);
+    }
     if (this.#home === null || this.#held.size === 0 || now.monotonicMs < this.#renewAtMs) return;
     this.#renew(now);
     // A home that had not yet fetched the run's plan could not judge the result, and said nothing.
@@ -171,6 +177,10 @@ export class WorkerCore {
     this.#linked.add(peer);
     const { labels, slots } = this.#options;
     this.#send(peer, { kind: "session", session: this.#session, labels, slots, held: this.#leases() });
+    this.#announcePending(peer);
+  }
+
+  #announcePending(peer: string): void {
     for (const [run, bundle] of this.#pending) this.#send(peer, { kind: "announce", run, bundle });
   }
 
