@@ -40,7 +40,7 @@ export type NodeHost = {
   readonly incarnation: string;
   /** Opens the local socket and says where the node is: call when calls can be answered. */
   serve(): Promise<void>;
-  /** Replaces the charter by a newer one and tells all links. */
+  /** Replaces the charter by a newer one and tells all links, and this node itself. */
   adoptCharter(bytes: Uint8Array, charter: Charter): void;
   publish(message: Message): void;
   close(): Promise<void>;
@@ -99,6 +99,8 @@ export async function openHost(path: string, events: HostEvents): Promise<NodeHo
         membership.charter = charter;
         membership.charterBytes = bytes;
         network.greetAgain();
+        events.charter(charter);
+        events.charter(charter);
       },
       publish: (message) => network.publish(encodeMessage(message)),
       async close() {
