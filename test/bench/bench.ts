@@ -1,0 +1,75 @@
+/**
+ * The benchmark: `npm run bench`, or a part of it: `npm run bench -- commands steps claims memory`.
+ *
+ * Builds Otto, measures what people run (the bundle, through its launcher), takes turns with its yardsticks in the same
+ * run, prints medians and ratios beside the targets, and writes them to `bench.json`. It never fails on slowness.
+ */
+
+import { writeFileSync } from "node:fs";
+import { cpus, totalmem } from "node:os";
+import { join } from "node:path";
+import { benchClaims } from "./claims.ts";
+import { benchCommands } from "./commands.ts";
+import { projectFolder, type Row, runToEnd } from "./measure.ts";
+import { benchMemory } from "./memory.ts";
+import { benchSteps } from "./steps.ts";
+
+const parts = {
+  commands: benchCommands,
+  steps: benchSteps,
+  claims: benchClaims,
+  memory: benchMemory,
+} as const;
+
+type Part = keyof typeof parts;
+
+function isPart(word: string): word is Part {
+  return Object.hasOwn(parts, word);
+}
+
+/** Null where a row has no target. */
+function isMet({ value, ratio, target }: Row): boolean | null {
+  if (target === undefined) return null;
+  const measured = ratio?.value ?? value;
+  return "most" in target ? measured <= target.most : measured >= target.least;
+}
+
+function lineOf(row: Row): string {
+  const { name, value, unit, ratio, target } = row;
+  const number = value >= 100 ? Math.round(value).toLocaleString("en") : value.toFixed(2);
+  const times = ratio === undefined ? "" : `${ratio.value.toFixed(2)}x ${ratio.of}`;
+  const met = isMet(row) === true ? "met" : "not met";
+  const wanted =
+    target === undefined
+      ? ""
+      : "most" in target
+        ? `at most ${target.most}: ${met}`
+        : `at least ${target.least}: ${met}`;
+  return `${name.padEnd(42)} ${number.padStart(9)} ${unit.padEnd(12)} ${times.padEnd(20)} ${wanted}`.trimEnd();
+}
+
+const words = process.argv.slice(2);
+const unknown = words.find((word) => !isPart(word));
+if (unknown !== undefined) {
+  console.error(`There is no part "${unknown}"; the parts are: ${Object.keys(parts).join(", ")}.`);
+  process.exit(2);
+}
+const chosen = words.length === 0 ? (Object.keys(parts) as Part[]) : words.filter(isPart);
+
+await runToEnd(["npm", "run", "--silent", "build"], { cwd: projectFolder });
+const machine = {
+  processor: cpus()[0]?.model ?? "",
+  cores: cpus().length,
+  memoryBytes: totalmem(),
+  system: `${process.platform} ${process.arch}`,
+  node: process.version,
+};
+console.log(`${machine.cores} x ${machine.processor}, Node ${machine.node}\n`);
+const results: Record<string, readonly (Row & { readonly met: boolean | null })[]> = {};
+for (const part of chosen) {
+  const rows = await parts[part]();
+  results[part] = rows.map((row) => ({ ...row, met: isMet(row) }));
+  console.log(`${rows.map(lineOf).join("\n")}\n`);
+}
+const report = { takenAt: new Date().toISOString(), machine, results };
+writeFileSync(join(projectFolder, "bench.json"), `${JSON.stringify(report, null, 2)}\n`);

@@ -1,0 +1,89 @@
+/** What every part of the benchmark shares: processes that are timed, folders that go away, medians, rows. */
+
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+export const projectFolder = resolve(import.meta.dirname, "../..");
+const otto = join(projectFolder, "cli", "otto");
+
+/** One line of the table. A target is "at most" or "at least" a value of the row's own unit. */
+export type Row = {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  /** The same as a multiple of something measured in the same run, such as `4.8x node -e 0`. */
+  readonly ratio?: { readonly value: number; readonly of: string };
+  /** What the issue asks for; of the ratio where there is one, else of the value. */
+  readonly target?: { readonly most: number } | { readonly least: number };
+};
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((left, right) => left - right);
+  const middle = Math.floor(sorted.length / 2);
+  const upper = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
+}
+
+export type Finished = { readonly tookMs: number; readonly output: string };
+
+/** Runs a command to its end. Throws with what it wrote when it fails. */
+export function runToEnd(
+  words: readonly [string, ...string[]],
+  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): Promise<Finished> {
+  const [file, ...rest] = words;
+  const start = performance.now();
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, rest, { ...options, stdio: ["ignore", "pipe", "pipe"] });
+    const chunks: Buffer[] = [];
+    const errors: Buffer[] = [];
+    child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
+    child.stderr.on("data", (chunk: Buffer) => errors.push(chunk));
+    child.once("error", reject);
+    child.once("close", (code) => {
+      const tookMs = performance.now() - start;
+      const output = Buffer.concat(chunks).toString();
+      if (code === 0) return resolve({ tookMs, output });
+      reject(
+        new Error(`${words.join(" ")} ended with ${code}:\n${output}${Buffer.concat(errors).toString()}`),
+      );
+    });
+  });
+}
+
+/** This machine's Otto with a home of its own, in a folder that is removed at the end. */
+export class Bed {
+  readonly folder = mkdtempSync(join(tmpdir(), "otto-bench-"));
+  readonly home = join(this.folder, "home");
+
+  get environment(): NodeJS.ProcessEnv {
+    const { OTTO_NODE: _, ...rest } = process.env;
+    return { ...rest, OTTO_HOME: this.home, NO_COLOR: "1" };
+  }
+
+  otto(cwd: string, ...words: string[]): Promise<Finished> {
+    return runToEnd([otto, ...words], { cwd, env: this.environment });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.otto(this.folder, "down");
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** The Otto launcher, for processes that stay. */
+export const ottoProgram = otto;
+
+/** Takes turns: every round measures each thing once, so that a noisy minute touches all of them. */
+export async function inRounds(
+  rounds: number,
+  things: Readonly<Record<string, () => Promise<number>>>,
+): Promise<(name: string) => number> {
+  const measured = new Map<string, number[]>();
+  for (let round = 0; round < rounds; round += 1)
+    for (const [name, measure] of Object.entries(things))
+      measured.set(name, [...(measured.get(name) ?? []), await measure()]);
+  return (name) => median(measured.get(name) ?? []);
+}
