@@ -76,8 +76,10 @@ function program(): Command {
     .addHelpText("after", closing)
     .configureHelp({ showGlobalOptions: false })
     .exitOverride()
-    .configureOutput({ writeErr: (text) => void process.stderr.write(text.replace(/^error: /u, "otto: ")) })
-    .showHelpAfterError("Next: otto --help");
+    .configureOutput({
+      outputError: (text, write) =>
+        write(`${text.replace(/^error: /u, "otto: ").trimEnd()}\nNext: otto --help\nCode: OTTO_USAGE\n`),
+    });
   withSource(otto.command("run"))
     .description("run this folder's pipeline on this machine")
     .action(action(async (options: RunOptions) => (await import("./commands/run.ts")).run(options)));
