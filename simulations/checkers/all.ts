@@ -1,0 +1,22 @@
+/** Every checker, new for one world. */
+
+import type { Checker } from "../observation.ts";
+import { ballotsChecker } from "./ballots.ts";
+import { durabilityChecker } from "./durability.ts";
+import { effectsChecker } from "./effects.ts";
+import { ledgerChecker } from "./ledger.ts";
+import { progressChecker } from "./progress.ts";
+import { RegistersChecker } from "./registers.ts";
+import { tokensChecker } from "./tokens.ts";
+
+export function allCheckers(): Checker[] {
+  return [
+    tokensChecker(),
+    ballotsChecker(),
+    durabilityChecker(),
+    new RegistersChecker(),
+    effectsChecker(),
+    ledgerChecker(),
+    progressChecker(),
+  ];
+}

@@ -1,0 +1,36 @@
+/**
+ * I5: a ballot has one proposer incarnation, and one round of a ballot is one thing, whoever hears of it.
+ */
+
+import type { Ballot } from "../../protocol/registers/ballot.ts";
+import { sha256Hex } from "../../protocol/values.ts";
+import { type Checker, Violation } from "../observation.ts";
+
+export function ballotsChecker(): Checker {
+  const proposers = new Map<string, string>();
+  const rounds = new Map<string, string>();
+  return {
+    name: "ballots",
+    observe: (observation) => {
+      if (observation.kind !== "sent") return;
+      const { message, life } = observation;
+      if (message.kind !== "prepare" && message.kind !== "accept" && message.kind !== "sync") return;
+      const ballot = ballotName(message.ballot);
+      const proposer = proposers.get(ballot) ?? life;
+      if (proposer !== life)
+        throw new Violation("ballots", `I5: ${proposer} and ${life} both propose under ${ballot}`);
+      proposers.set(ballot, life);
+      if (message.kind !== "accept") return;
+      const round = `${ballot} #${message.round}`;
+      const text = message.records.map(({ name, value }) => `${name}=${sha256Hex(value)}`).join();
+      if ((rounds.get(round) ?? text) !== text)
+        throw new Violation("ballots", `I5: two different rounds ${round}`);
+      rounds.set(round, text);
+    },
+    finish: () => undefined,
+  };
+}
+
+export function ballotName({ epoch, peer, incarnation }: Ballot): string {
+  return `${epoch}/${peer.slice(-6)}/${incarnation}`;
+}

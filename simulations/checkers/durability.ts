@@ -1,0 +1,101 @@
+/**
+ * I6: nothing is audible before it is on disk: a promise, a vote, an entry of one's own log.
+ */
+
+import { controlKeys } from "../../node/core/control.ts";
+import { entryKey } from "../../node/core/history.ts";
+import type { LogEntry } from "../../protocol/log.ts";
+import type { Ballot } from "../../protocol/registers/ballot.ts";
+import { compareBallots } from "../../protocol/registers/ballot.ts";
+import { decodeValue } from "../../protocol/values.ts";
+import { type Checker, type Observation, type PeerName, Violation } from "../observation.ts";
+import type { Disk } from "../storage.ts";
+import { ballotName } from "./ballots.ts";
+
+type Sent = Extract<Observation, { kind: "sent" }>;
+
+export function durabilityChecker(): Checker {
+  const disks = new Map<PeerName, Disk>();
+  /** The records of the round that a peer was last asked to accept. */
+  const asked = new Map<
+    PeerName,
+    { readonly ballot: string; readonly round: number; readonly names: string[] }
+  >();
+  return {
+    name: "durability",
+    observe: (observation) => {
+      if (observation.kind === "up") disks.set(observation.peer, observation.disk);
+      const disk = disks.get(observation.peer);
+      if (disk === undefined) return;
+      if (observation.kind === "received") {
+        const { message } = observation;
+        if (message.kind !== "accept") return;
+        const names = message.records.map(({ name }) => name);
+        asked.set(observation.peer, { ballot: ballotName(message.ballot), round: message.round, names });
+      }
+      if (observation.kind !== "sent") return;
+      const { message } = observation;
+      if (message.kind === "promise") promiseIsKept(observation, message.ballot, disk);
+      if (message.kind === "accepted") {
+        voteIsKept(observation, message, disk);
+        const round = asked.get(observation.peer);
+        if (round?.ballot !== ballotName(message.ballot) || round.round !== message.round) return;
+        for (const name of round.names) recordIsKept(observation, { name, ...message }, disk);
+      }
+      if (message.kind === "events")
+        for (const bytes of message.entries) entryIsKept(observation, bytes, disk);
+    },
+    finish: () => undefined,
+  };
+}
+
+function acceptorOn(disk: Disk): readonly [Ballot, Ballot, number] | null {
+  const bytes = disk.durable(controlKeys.acceptor);
+  return bytes === undefined ? null : (decodeValue(bytes) as [Ballot, Ballot, number]);
+}
+
+function promiseIsKept({ peer }: Sent, ballot: Ballot, disk: Disk): void {
+  const stored = acceptorOn(disk);
+  if (stored === null || compareBallots(stored[0], ballot) < 0)
+    throw new Violation("durability", `I6: ${peer} promised ${ballotName(ballot)} before it was on disk`);
+}
+
+function voteIsKept(
+  { peer }: Sent,
+  vote: { readonly ballot: Ballot; readonly round: number },
+  disk: Disk,
+): void {
+  const stored = acceptorOn(disk);
+  const order = stored === null ? -1 : compareBallots(stored[1], vote.ballot);
+  if (stored === null || order < 0 || (order === 0 && stored[2] < vote.round))
+    throw new Violation(
+      "durability",
+      `I6: ${peer} accepted ${ballotName(vote.ballot)} #${vote.round} before it was on disk`,
+    );
+}
+
+function recordIsKept(
+  { peer }: Sent,
+  vote: { readonly name: string; readonly ballot: Ballot; readonly round: number },
+  disk: Disk,
+): void {
+  const bytes = disk.durable(controlKeys.registers + vote.name);
+  // The steps of a closed run are forgotten.
+  if (bytes === undefined && vote.name.startsWith("step/")) return;
+  const [epoch, proposer, incarnation, round] = (
+    bytes === undefined ? [0, "", "", 0] : decodeValue(bytes)
+  ) as [number, string, string, number];
+  const order = compareBallots({ epoch, peer: proposer, incarnation }, vote.ballot);
+  if (order < 0 || (order === 0 && round < vote.round))
+    throw new Violation(
+      "durability",
+      `I6: ${peer} accepted ${vote.name} in #${vote.round} before it was on disk`,
+    );
+}
+
+function entryIsKept({ peer, life }: Sent, bytes: Uint8Array, disk: Disk): void {
+  const [, , , payload] = decodeValue(bytes) as [string, string, string, Uint8Array];
+  const entry = decodeValue(payload) as LogEntry;
+  if (entry.incarnation === life && disk.durable(entryKey(entry.log, entry.seq)) === undefined)
+    throw new Violation("durability", `I6: ${peer} told entry ${entry.seq} of its log before it was on disk`);
+}

@@ -1,0 +1,37 @@
+/**
+ * A step that reaches outside runs in one place at a time, whatever the network does, as long as clocks keep within
+ * their bound. A process that was stopped cannot keep that and is left out: only its token protects there.
+ */
+
+import { type Checker, type PeerName, Violation } from "../observation.ts";
+
+/** After it goes on, a process gets this long to see that its time was up. */
+const awakeUs = 600_000;
+
+type Running = { readonly step: string; readonly worker: PeerName; readonly token: number };
+
+export function effectsChecker(): Checker {
+  const running = new Map<string, Running>();
+  const asleep = new Map<PeerName, number>();
+  return {
+    name: "effects",
+    observe: (observation) => {
+      const { peer, atUs } = observation;
+      if (observation.kind === "paused") asleep.set(peer, Number.POSITIVE_INFINITY);
+      if (observation.kind === "resumed") asleep.set(peer, atUs + awakeUs);
+      if (observation.kind === "down")
+        for (const [key, { worker }] of running) if (worker === peer) running.delete(key);
+      if (observation.kind === "step-over") running.delete(`${peer} ${observation.assignment}`);
+      if (observation.kind !== "step-started" || !observation.effect) return;
+      const { id, run, step, token } = observation.assignment;
+      for (const other of running.values())
+        if (other.step === `${run}/${step}` && (asleep.get(other.worker) ?? 0) < atUs)
+          throw new Violation(
+            "effects",
+            `${run}/${step} runs at ${other.worker} under ${other.token} and at ${peer} under ${token}`,
+          );
+      running.set(`${peer} ${id}`, { step: `${run}/${step}`, worker: peer, token });
+    },
+    finish: () => undefined,
+  };
+}

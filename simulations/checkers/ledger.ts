@@ -1,0 +1,160 @@
+/**
+ * What the history says in the end: every attempt ended for one named cause, every step ended once (I2), the run ended
+ * as its steps did, nothing ran that its plan did not ask for, nobody's cancellation was lost.
+ */
+
+import type { AttemptCause, AttemptEnded, AttemptStarted, Event } from "../../protocol/events.ts";
+import type { Submission } from "../../protocol/manifest.ts";
+import type { Outcome, PlannedStep } from "../../protocol/plan.ts";
+import { type Checker, type Ending, Violation } from "../observation.ts";
+
+type Step = {
+  readonly started: Map<number, AttemptStarted>;
+  readonly ended: Map<number, AttemptEnded>;
+  skipped: boolean;
+};
+
+export function ledgerChecker(): Checker {
+  const executed = new Set<string>();
+  const cancels = new Map<number, string>();
+  const cancelled = new Set<string>();
+  return {
+    name: "ledger",
+    observe: (observation) => {
+      if (observation.kind === "step-started") {
+        const { run, step, token } = observation.assignment;
+        executed.add(`${run}/${step} ${token}`);
+      }
+      if (observation.kind === "asked-to-cancel") cancels.set(observation.question, observation.run);
+      if (observation.kind !== "answered" || !observation.answer.ok) return;
+      const run = cancels.get(observation.question);
+      if (run !== undefined) cancelled.add(run);
+    },
+    finish: (ending: Ending) => {
+      if (!ending.finished) return;
+      for (const { peer, events } of ending.controls)
+        for (const submission of ending.submissions) {
+          const own = events.filter(({ run }) => run === submission.run);
+          const outcome = outcomeOf(submission, own, peer);
+          if (cancelled.has(submission.run) && outcome !== "cancelled")
+            throw new Violation("ledger", `${submission.run} was cancelled and ended as ${outcome}`);
+          checkRun(submission, own, outcome, executed);
+        }
+    },
+  };
+}
+
+function outcomeOf({ run }: Submission, events: readonly Event[], peer: string): string {
+  const outcomes = new Set(events.flatMap((event) => (event.kind === "run-closed" ? [event.outcome] : [])));
+  const [outcome] = outcomes;
+  if (outcome === undefined || outcomes.size > 1)
+    throw new Violation("ledger", `${peer} knows ${outcomes.size} ends of ${run}`);
+  if (!events.some(({ kind }) => kind === "run-admitted"))
+    throw new Violation("ledger", `${peer} saw no admission of ${run}`);
+  return outcome;
+}
+
+function checkRun(
+  submission: Submission,
+  events: readonly Event[],
+  outcome: string,
+  executed: ReadonlySet<string>,
+): void {
+  const { run } = submission;
+  const steps = stepsOf(submission, events);
+  const ends = new Map<string, Outcome>();
+  for (const planned of submission.manifest.plan.steps) {
+    const step = steps.get(planned.name);
+    if (step === undefined) continue;
+    const place = `${run}/${planned.name}`;
+    checkAttempts(place, planned, step, executed);
+    const end = endOf(place, step);
+    if (end !== null) ends.set(planned.name, end);
+    checkNeeds(place, planned, step, ends);
+    if (outcome === "cancelled") continue;
+    if (end === null) throw new Violation("ledger", `${place} never ended`);
+    if (end === "cancelled")
+      throw new Violation("ledger", `${place} was cancelled in a run that nobody cancelled`);
+  }
+  const failed = [...ends.values()].some((end) => end === "failed" || end === "timed-out");
+  if (outcome !== "cancelled" && outcome !== (failed ? "failed" : "passed"))
+    throw new Violation("ledger", `${run} ended as ${outcome}, its steps did not`);
+}
+
+function stepsOf(submission: Submission, events: readonly Event[]): Map<string, Step> {
+  const steps = new Map<string, Step>();
+  for (const { name } of submission.manifest.plan.steps)
+    steps.set(name, { started: new Map(), ended: new Map(), skipped: false });
+  for (const event of events) {
+    if (event.kind !== "attempt-started" && event.kind !== "attempt-ended" && event.kind !== "step-skipped")
+      continue;
+    const step = steps.get(event.step);
+    if (step === undefined) throw new Violation("ledger", `${event.run} has no step ${event.step}`);
+    if (event.kind === "step-skipped") step.skipped = true;
+    else if (event.kind === "attempt-started") step.started.set(event.token, event);
+    else {
+      const known = step.ended.get(event.token);
+      const differs = known !== undefined && (known.cause !== event.cause || known.final !== event.final);
+      if (differs)
+        throw new Violation("ledger", `${event.run}/${event.step} ended ${known.cause} and ${event.cause}`);
+      if (known === undefined || known.report === null) step.ended.set(event.token, event);
+    }
+  }
+  return steps;
+}
+
+function checkAttempts(place: string, planned: PlannedStep, step: Step, executed: ReadonlySet<string>): void {
+  for (const { token, attempt } of step.started.values())
+    if (step.ended.get(token)?.attempt !== attempt)
+      throw new Violation("ledger", `attempt ${attempt} of ${place} under ${token} has no named end`);
+  const ended = [...step.ended.values()].sort((left, right) => left.token - right.token);
+  for (const [index, { attempt, cause, token, final }] of ended.entries()) {
+    if (attempt !== index + 1)
+      throw new Violation("ledger", `${place} has attempts ${ended.map((one) => one.attempt).join()}`);
+    if (final && index < ended.length - 1)
+      throw new Violation("ledger", `I2: ${place} went on after its end under ${token}`);
+    const done = cause === "finished" || cause === "failed" || cause === "timed-out";
+    if (done && !executed.has(`${place} ${token}`))
+      throw new Violation("ledger", `${place} ended under ${token}, nobody ran it`);
+    const again = !final && cause !== "released" && cause !== "cancelled";
+    if (again && !planned.retry.on.includes(cause === "finished" ? "failed" : cause))
+      throw new Violation("ledger", `${place} was tried again after it was ${cause}`);
+  }
+  const counted = ended.filter(({ cause }) => cause !== "released").length;
+  if (counted > planned.retry.attemptsMax)
+    throw new Violation("ledger", `${place} was tried ${counted} times`);
+  if (step.skipped && step.started.size > 0)
+    throw new Violation("ledger", `${place} was skipped and started`);
+}
+
+function endOf(place: string, step: Step): Outcome | null {
+  const finals = [...step.ended.values()].filter(({ final }) => final);
+  if (finals.length > 1) throw new Violation("ledger", `I2: ${place} ended ${finals.length} times`);
+  const [last] = finals;
+  if (last === undefined) return step.skipped ? "skipped" : null;
+  return outcomeOfCause(last.cause);
+}
+
+function outcomeOfCause(cause: AttemptCause): Outcome {
+  if (cause === "finished") return "passed";
+  return cause === "lost" || cause === "released" ? "failed" : cause;
+}
+
+function checkNeeds(
+  place: string,
+  planned: PlannedStep,
+  step: Step,
+  ends: ReadonlyMap<string, Outcome>,
+): void {
+  const unmet = planned.needs.filter((need) => {
+    const end = ends.get(need.step);
+    return end === undefined || !need.outcomes.includes(end);
+  });
+  if (step.started.size > 0 && unmet.length > 0)
+    throw new Violation(
+      "ledger",
+      `${place} was started though ${unmet.map((need) => need.step).join()} did not let it`,
+    );
+  if (step.skipped && planned.included && unmet.length === 0)
+    throw new Violation("ledger", `${place} was skipped for nothing`);
+}

@@ -1,0 +1,180 @@
+/**
+ * The registers as the domain chose them: a value is chosen once a majority has voted for its round.
+ *
+ * Chain: each chosen value follows from the one chosen before; a token never falls, a past is never rewritten, what is
+ * done stays done (I2), what is closed stays closed (I8). A reign starts from what was chosen. Told: a grant, an
+ * acceptance, an admission or a cancellation is told only after it was chosen.
+ */
+
+import type { Message } from "../../protocol/messages.ts";
+import { type Ballot, compareBallots, noBallot } from "../../protocol/registers/ballot.ts";
+import type { WireRecord } from "../../protocol/registers/messages.ts";
+import { type RegisterValue, runRegister, stepRegister } from "../../protocol/registers/registers.ts";
+import { decodeValue, equalBytes } from "../../protocol/values.ts";
+import { type Checker, type Observation, type PeerName, Violation } from "../observation.ts";
+import { ballotName } from "./ballots.ts";
+
+type Reign = {
+  readonly rounds: Map<number, Map<string, Uint8Array>>;
+  readonly votes: Map<PeerName, number>;
+  chosen: number;
+};
+
+type Answered = Extract<Observation, { kind: "answered" }>;
+
+export class RegistersChecker implements Checker {
+  readonly name = "registers";
+  readonly #controls = new Set<PeerName>();
+  readonly #reigns = new Map<string, Reign>();
+  readonly #chosen = new Map<string, Uint8Array>();
+  readonly #tokensEnded = new Set<string>();
+  readonly #cancels = new Map<number, string>();
+  #newest = noBallot;
+
+  observe(observation: Observation): void {
+    if (observation.kind === "up" && observation.role === "control") this.#controls.add(observation.peer);
+    if (observation.kind === "asked-to-cancel") this.#cancels.set(observation.question, observation.run);
+    if (observation.kind === "answered") this.#answered(observation);
+    if (observation.kind !== "sent") return;
+    const { message, peer } = observation;
+    if (message.kind === "accept") this.#propose(message.ballot, message.round, message.records);
+    else if (message.kind === "sync" && message.round === 1)
+      this.#propose(message.ballot, 1, message.records);
+    else if (message.kind === "accepted") this.#vote(peer, message.ballot, message.round);
+    else this.#told(peer, message);
+  }
+
+  finish(): void {
+    // Everything was checked as it was chosen.
+  }
+
+  #propose(ballot: Ballot, round: number, records: readonly WireRecord[]): void {
+    const { rounds } = this.#reign(ballot);
+    const values = rounds.get(round) ?? new Map<string, Uint8Array>();
+    for (const { name, value } of records) values.set(name, value);
+    rounds.set(round, values);
+  }
+
+  #vote(peer: PeerName, ballot: Ballot, round: number): void {
+    const reign = this.#reign(ballot);
+    reign.votes.set(peer, Math.max(round, reign.votes.get(peer) ?? 0));
+    const votes = [...reign.votes.values()].sort((left, right) => right - left);
+    const majority = votes[Math.floor(this.#controls.size / 2)] ?? 0;
+    for (; reign.chosen < majority; reign.chosen += 1) {
+      const values = reign.rounds.get(reign.chosen + 1);
+      if (values === undefined)
+        throw this.#violation(`${ballotName(ballot)} has no round ${reign.chosen + 1}`);
+      if (compareBallots(ballot, this.#newest) < 0) {
+        for (const [name, value] of values) this.#chooseLate(name, value);
+        continue;
+      }
+      this.#newest = ballot;
+      if (reign.chosen === 0) this.#startsFrom(values);
+      for (const [name, value] of values) this.#choose(name, value);
+    }
+  }
+
+  #choose(name: string, value: Uint8Array): void {
+    const before = this.#chosen.get(name);
+    const problem = before === undefined ? null : breachOf(before, value);
+    if (problem !== null) throw this.#violation(`${name}: ${problem}`);
+    this.#chosen.set(name, value);
+    const decoded = decodeValue(value) as RegisterValue;
+    if (decoded.kind === "step")
+      for (const { token } of decoded.past) this.#tokensEnded.add(`${name} ${token}`);
+  }
+
+  /** A slow voter completes a majority of a reign that is over: what was chosen since must have followed from it. */
+  #chooseLate(name: string, value: Uint8Array): void {
+    const now = this.#chosen.get(name);
+    const problem = now === undefined ? "was chosen late and lost" : breachOf(value, now);
+    const run = runOf(name);
+    const register = run === null ? null : this.#valueOf(runRegister(run));
+    if (problem !== null && !isClosed(register)) throw this.#violation(`${name}: ${problem}`);
+  }
+
+  /** The first round of a reign lays down again what was chosen before it, but for the steps of closed runs. */
+  #startsFrom(values: ReadonlyMap<string, Uint8Array>): void {
+    for (const name of this.#chosen.keys()) {
+      if (values.has(name)) continue;
+      const run = runOf(name);
+      const next = run === null ? undefined : values.get(runRegister(run));
+      const register = next === undefined ? null : (decodeValue(next) as RegisterValue);
+      if (!isClosed(register))
+        throw this.#violation(`${name} was chosen and a new reign knows nothing of it`);
+    }
+  }
+
+  #told(peer: PeerName, message: Message): void {
+    if (message.kind === "grant")
+      for (const { run, index, token } of message.leases) {
+        const value = this.#valueOf(stepRegister(run, index));
+        if (value?.kind !== "step" || value.token < token)
+          throw this.#violation(`told: ${peer} granted ${run}/${index} under ${token} before it was chosen`);
+      }
+    if (message.kind === "ack" && message.verdict === "accepted") {
+      const { run, index, token } = message.lease;
+      if (!this.#tokensEnded.has(`${stepRegister(run, index)} ${token}`))
+        throw this.#violation(`told: ${peer} accepted ${run}/${index} under ${token} before it was chosen`);
+    }
+    const admitted = message.kind === "announced" && message.state === "admitted";
+    if (admitted && this.#valueOf(runRegister(message.run)) === null)
+      throw this.#violation(`told: ${peer} says that ${message.run} is admitted before it was chosen`);
+  }
+
+  #answered({ question, answer }: Answered): void {
+    const run = this.#cancels.get(question);
+    if (run === undefined || !answer.ok) return;
+    const value = this.#valueOf(runRegister(run));
+    if (value?.kind !== "run" || !value.cancelled)
+      throw this.#violation(`told: ${run} was said to be cancelled before it was chosen`);
+  }
+
+  #reign(ballot: Ballot): Reign {
+    const name = ballotName(ballot);
+    const reign = this.#reigns.get(name) ?? { rounds: new Map(), votes: new Map(), chosen: 0 };
+    this.#reigns.set(name, reign);
+    return reign;
+  }
+
+  #valueOf(name: string): RegisterValue | null {
+    const bytes = this.#chosen.get(name);
+    return bytes === undefined ? null : (decodeValue(bytes) as RegisterValue);
+  }
+
+  #violation(what: string): Violation {
+    return new Violation(this.name, what);
+  }
+}
+
+function runOf(name: string): string | null {
+  return name.startsWith("step/") ? name.slice("step/".length, name.lastIndexOf("/")) : null;
+}
+
+function isClosed(value: RegisterValue | null): boolean {
+  return value?.kind === "run" && value.outcome !== null;
+}
+
+function breachOf(before: Uint8Array, after: Uint8Array): string | null {
+  if (equalBytes(before, after)) return null;
+  return breach(decodeValue(before) as RegisterValue, decodeValue(after) as RegisterValue);
+}
+
+/** Why the second value cannot come after the first, or null. */
+function breach(before: RegisterValue, after: RegisterValue): string | null {
+  if (before.kind === "run" && after.kind === "run") {
+    if (before.outcome !== null) return `I8: closed as ${before.outcome}, then changed`;
+    if (before.cancelled && !after.cancelled) return "a cancellation was taken back";
+    return before.manifest === after.manifest ? null : "admitted twice";
+  }
+  if (before.kind !== "step" || after.kind !== "step") return "changed its kind";
+  if (before.state === "done")
+    return `I2: done under ${before.token}, then ${after.state} under ${after.token}`;
+  if (after.token < before.token) return `the token fell from ${before.token} to ${after.token}`;
+  const rewritten = before.past.some(
+    (past, index) => JSON.stringify(past) !== JSON.stringify(after.past[index]),
+  );
+  if (rewritten) return "its past was rewritten";
+  const moved = before.state === "leased" && after.state === "leased" && before.token === after.token;
+  return moved ? `I1: a lease under ${before.token} changed hands` : null;
+}

@@ -1,0 +1,60 @@
+/**
+ * What workers were told about leases, as anybody on the links could hear it.
+ *
+ * I1: no two workers were granted one step under one token.
+ * I3: a grant's token is above every token told before its pull was sent.
+ * I4: a result is accepted only under the newest token that was told.
+ */
+
+import type { Message } from "../../protocol/messages.ts";
+import { type Checker, type Observation, type PeerName, Violation } from "../observation.ts";
+
+type Told = {
+  readonly token: number;
+  readonly worker: PeerName;
+  readonly nonce: string;
+  readonly order: number;
+};
+
+export function tokensChecker(): Checker {
+  const told = new Map<string, Told[]>();
+  const pulls = new Map<string, number>();
+  let order = 0;
+
+  const grant = (to: PeerName, message: Extract<Message, { kind: "grant" }>) => {
+    const pulled = pulls.get(message.nonce);
+    if (pulled === undefined) throw new Violation("tokens", `${to} was granted a pull that it never sent`);
+    for (const { run, index, token } of message.leases) {
+      const step = `${run}/${index}`;
+      const before = told.get(step) ?? [];
+      for (const other of before) {
+        const same = other.worker === to && other.nonce === message.nonce;
+        if (other.token === token && !same)
+          throw new Violation(
+            "tokens",
+            `I1: ${step} under token ${token} went to ${other.worker} and to ${to}`,
+          );
+        if (other.order < pulled && other.token >= token && !same)
+          throw new Violation("tokens", `I3: ${step} under ${token} after ${other.token} had been told`);
+      }
+      told.set(step, [...before, { token, worker: to, nonce: message.nonce, order }]);
+    }
+  };
+
+  return {
+    name: "tokens",
+    observe: (observation: Observation) => {
+      if (observation.kind !== "sent") return;
+      order += 1;
+      const { message, to } = observation;
+      if (message.kind === "pull" && !pulls.has(message.nonce)) pulls.set(message.nonce, order);
+      if (message.kind === "grant") grant(to, message);
+      if (message.kind !== "ack" || message.verdict !== "accepted") return;
+      const { run, index, token } = message.lease;
+      const newest = Math.max(0, ...(told.get(`${run}/${index}`) ?? []).map((grantTold) => grantTold.token));
+      if (token < newest)
+        throw new Violation("tokens", `I4: ${run}/${index} accepted under ${token}, ${newest} was told`);
+    },
+    finish: () => undefined,
+  };
+}

@@ -1,0 +1,112 @@
+/**
+ * What goes wrong, as data from the seed. A schedule is a list, so one fault can be taken out and the rest stays.
+ *
+ * Half of all seeds use a random half of the kinds, a quarter all of them, the rest a single one or none. Only what
+ * the design says it survives is here.
+ */
+
+import type { PeerName } from "./observation.ts";
+import type { Chance } from "./random.ts";
+
+export type Fault = { readonly atUs: number; readonly lastsUs: number } &
+  /** The two sides cannot reach each other. */
+  (
+    | { readonly kind: "partition"; readonly side: readonly PeerName[] }
+    | { readonly kind: "link-down"; readonly between: readonly [PeerName, PeerName] }
+    /** Nothing arrives in one direction, though the link seems up. */
+    | { readonly kind: "one-way"; readonly from: PeerName; readonly to: PeerName }
+    /** The process is killed and its machine forgets what was not synced; it is started again afterwards. */
+    | { readonly kind: "crash"; readonly peer: PeerName }
+    /** As a crash, between two effects: `effects` more are performed. */
+    | { readonly kind: "fuse"; readonly peer: PeerName; readonly effects: number }
+    | { readonly kind: "pause"; readonly peer: PeerName }
+    | { readonly kind: "slow-network" }
+    | { readonly kind: "slow-disk"; readonly peer: PeerName }
+  );
+
+export type FaultKind = Fault["kind"];
+
+const kinds: readonly FaultKind[] = [
+  "partition",
+  "link-down",
+  "one-way",
+  "crash",
+  "fuse",
+  "pause",
+  "slow-network",
+  "slow-disk",
+];
+
+export type FaultPlan = {
+  readonly kinds: readonly FaultKind[];
+  readonly faults: readonly Fault[];
+  /** When everything is healed. */
+  readonly overUs: number;
+  /** Peers that never come back: fewer than half of the control peers. */
+  readonly lost: readonly PeerName[];
+};
+
+export function randomFaults(
+  chance: Chance,
+  peers: { readonly controls: readonly PeerName[]; readonly workers: readonly PeerName[] },
+): FaultPlan {
+  const mix = chance.integer(100);
+  const used =
+    mix < 50
+      ? kinds.filter(() => chance.percent(50))
+      : mix < 75
+        ? kinds
+        : mix < 90
+          ? [chance.pick(kinds)]
+          : [];
+  const overUs = used.length === 0 ? 1_000_000 : chance.between(4, 25) * 1_000_000;
+  const count = used.length === 0 ? 0 : chance.between(1, 14);
+  const faults: Fault[] = [];
+  for (let made = 0; made < count; made += 1)
+    faults.push(randomFault(chance, chance.pick(used), peers, overUs));
+  faults.sort((left, right) => left.atUs - right.atUs);
+  const mayLose = used.includes("crash") || used.includes("fuse");
+  const minority = Math.ceil(peers.controls.length / 2) - 1;
+  const lost =
+    mayLose && chance.percent(30)
+      ? chance.shuffled(peers.controls).slice(0, chance.between(0, minority))
+      : [];
+  return { kinds: used, faults, overUs, lost };
+}
+
+function randomFault(
+  chance: Chance,
+  kind: FaultKind,
+  peers: { readonly controls: readonly PeerName[]; readonly workers: readonly PeerName[] },
+  overUs: number,
+): Fault {
+  const atUs = chance.integer(overUs);
+  const long = chance.percent(30);
+  const lastsUs = chance.between(50_000, long ? 12_000_000 : 2_500_000);
+  const all = [...peers.controls, ...peers.workers];
+  // Control peers are fewer and matter more: they are chosen as often as all workers together.
+  const peer = chance.percent(60) ? chance.pick(peers.controls) : chance.pick(peers.workers);
+  const when = { atUs, lastsUs };
+  switch (kind) {
+    case "partition":
+      return { ...when, kind, side: all.filter(() => chance.percent(50)) };
+    case "link-down":
+    case "one-way": {
+      const others = peers.controls.filter((control) => control !== peer);
+      const other = chance.pick(others.length > 0 ? others : peers.workers);
+      return kind === "one-way"
+        ? { ...when, kind, ...(chance.percent(50) ? { from: peer, to: other } : { from: other, to: peer }) }
+        : { ...when, kind, between: [peer, other] };
+    }
+    case "fuse":
+      return { ...when, kind, peer, effects: chance.integer(40) };
+    case "crash":
+    case "pause":
+    case "slow-disk":
+      return { ...when, kind, peer };
+    case "slow-network":
+      return { ...when, kind };
+    default:
+      throw new Error(`Bug: no such fault ${String(kind satisfies never)}`);
+  }
+}

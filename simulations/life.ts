@@ -1,0 +1,154 @@
+/**
+ * One process of a peer, from its start to its end: the real core in the real loop, over simulated ports.
+ *
+ *   running <--resume-- paused        running, paused --crash--> dead (for good: a restart is another life)
+ *
+ * A paused life hears nothing; what arrives waits in order, its timers too, as with SIGSTOP. A dead life does nothing
+ * more, in the middle of whatever it was doing.
+ */
+
+import { Loop } from "../node/core/loop.ts";
+import type { Now } from "../node/core/effects.ts";
+import type { Clock, Storage, Timer, WriteOperation } from "../node/ports.ts";
+import type { Agenda } from "./agenda.ts";
+
+/** A machine's clocks: they start anywhere and run a little fast or slow. */
+export type ClockTraits = {
+  readonly bootMs: number;
+  readonly wallMs: number;
+  /** Parts per million by which it runs fast. */
+  readonly fastPpm: number;
+};
+
+type Effect = { readonly kind: string };
+type Stores = { readonly kind: "store"; readonly operations: readonly WriteOperation[] };
+
+export type LifeOptions<Input, Asked extends Effect> = {
+  readonly name: string;
+  readonly agenda: Agenda;
+  readonly clock: ClockTraits;
+  readonly openStorage: (completes: (callback: () => void) => void) => Storage;
+  readonly syncUs: () => number;
+  readonly core: (now: Now) => {
+    readonly decide: (input: Input, now: Now) => readonly (Asked | Stores)[];
+  };
+  readonly perform: (effect: Exclude<Asked, Stores>, life: Life<Input, Asked>) => void;
+  readonly tick: { readonly input: Input; readonly everyMs: number };
+  /** Told when the fuse has burnt down: the process ends between two effects. */
+  readonly burnt: (life: Life<Input, Asked>) => void;
+  readonly broken: (cause: unknown) => void;
+};
+
+export class Life<Input, Asked extends Effect> {
+  readonly name: string;
+  readonly #options: LifeOptions<Input, Asked>;
+  readonly #loop: Loop<Input, Asked>;
+  #dead = false;
+  #pausedInbox: (() => void)[] | null = null;
+  #fuse: number | null = null;
+
+  constructor(options: LifeOptions<Input, Asked>) {
+    this.name = options.name;
+    this.#options = options;
+    const clock = this.#clock();
+    const storage = options.openStorage((callback) => this.#later(options.syncUs(), callback));
+    const now = () => ({ monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() });
+    const core = options.core(now());
+    this.#loop = new Loop<Input, Asked>({
+      decide: (input, at) => (this.#dead ? [] : this.#guard(() => core.decide(input, at))),
+      perform: (effect) => this.#perform(effect),
+      clock,
+      storage,
+      tick: options.tick,
+      failed: (cause) => options.broken(cause),
+    });
+  }
+
+  get dead(): boolean {
+    return this.#dead;
+  }
+
+  get paused(): boolean {
+    return this.#pausedInbox !== null;
+  }
+
+  start(): void {
+    this.#loop.start();
+  }
+
+  /** Something reaches the process from outside: at once, or when it is resumed. */
+  reach(action: () => void): void {
+    if (this.#dead) return;
+    if (this.#pausedInbox !== null) this.#pausedInbox.push(action);
+    else action();
+  }
+
+  post(input: Input): void {
+    this.reach(() => this.#loop.post(input));
+  }
+
+  pause(): void {
+    this.#pausedInbox ??= [];
+  }
+
+  resume(): void {
+    const waiting = this.#pausedInbox ?? [];
+    this.#pausedInbox = null;
+    // One at a time: each is a turn of the process's own event loop.
+    for (const action of waiting) this.#options.agenda.in(0, () => this.reach(action));
+  }
+
+  crash(): void {
+    this.#dead = true;
+    this.#pausedInbox = null;
+  }
+
+  /** Lights a fuse: the life ends after it has performed so many more effects. */
+  light(effects: number): void {
+    this.#fuse = effects;
+  }
+
+  #perform(effect: Exclude<Asked, Stores>): void {
+    if (this.#dead) return;
+    if (this.#fuse !== null) {
+      this.#fuse -= 1;
+      if (this.#fuse < 0) {
+        this.#fuse = null;
+        return this.#options.burnt(this);
+      }
+    }
+    this.#options.perform(effect, this);
+  }
+
+  /** An error in the core is the world's: it must not vanish in the loop's promise. */
+  #guard<Value>(decide: () => readonly Value[]): readonly Value[] {
+    try {
+      return decide();
+    } catch (cause) {
+      this.#options.broken(cause);
+      return [];
+    }
+  }
+
+  #clock(): Clock {
+    const { agenda, clock } = this.#options;
+    const rate = 1 + clock.fastPpm / 1_000_000;
+    const localMs = () => Math.floor((agenda.nowUs * rate) / 1_000);
+    return {
+      monotonicMs: () => clock.bootMs + localMs(),
+      wallMs: () => clock.wallMs + localMs(),
+      setTimer: (afterMs, callback): Timer => {
+        const happening = agenda.in(Math.ceil((afterMs * 1_000) / rate), () => this.reach(callback));
+        return {
+          cancel: () => {
+            happening.action = null;
+          },
+        };
+      },
+    };
+  }
+
+  #later(afterUs: number, callback: () => void): void {
+    this.#options.agenda.in(afterUs, () => this.reach(callback));
+  }
+}

@@ -1,0 +1,101 @@
+/** A trace as a person reads it: one line for each thing seen, peers by their names. */
+
+import type { Ballot } from "../protocol/registers/ballot.ts";
+import type { RegisterValue } from "../protocol/registers/registers.ts";
+import type { Message } from "../protocol/messages.ts";
+import { decodeUntrusted } from "../protocol/values.ts";
+import { unreachable } from "../protocol/errors.ts";
+import type { Observation, PeerName } from "./observation.ts";
+
+/** Null for what only fills the page: heartbeats, renewals, output, and frames that arrive. */
+export function narrate(observation: Observation, nameOf: (id: string) => PeerName): string | null {
+  const said = words(observation, nameOf);
+  const seconds = (observation.atUs / 1_000_000).toFixed(6).padStart(11);
+  return said === null ? null : `${seconds} ${observation.peer.padEnd(9)} ${said}`;
+}
+
+function words(observation: Observation, nameOf: (id: string) => PeerName): string | null {
+  switch (observation.kind) {
+    case "up":
+      return `up as ${observation.life}`;
+    case "down":
+      return `down: ${observation.why}`;
+    case "paused":
+    case "resumed":
+      return observation.kind;
+    case "sent":
+    case "received": {
+      const message = messageWords(observation.message, nameOf);
+      if (message === null) return null;
+      return observation.kind === "sent"
+        ? `-> ${observation.to}: ${message}`
+        : `<- ${observation.from}: ${message}`;
+    }
+    case "recorded":
+      return `recorded ${observation.events.map((event) => plain(event, nameOf)).join(" | ")}`;
+    case "submitted":
+      return `submitted ${observation.submission.run}`;
+    case "asked-to-cancel":
+      return `asked to cancel ${observation.run}`;
+    case "answered":
+      return `answered ${observation.question}: ${JSON.stringify(observation.answer)}`;
+    case "step-started":
+      return `starts ${observation.assignment.id} under token ${observation.assignment.token}`;
+    case "step-over":
+      return `is done with ${observation.assignment}`;
+    case "refused":
+      return `refused ${observation.because} from ${observation.from ?? "nobody"}`;
+    case "fault":
+      return observation.text;
+    default:
+      return unreachable(observation);
+  }
+}
+
+function messageWords(message: Message, nameOf: (id: string) => PeerName): string | null {
+  switch (message.kind) {
+    case "heartbeat":
+    case "renew":
+    case "renewed":
+    case "output":
+      return null;
+    case "prepare":
+    case "gap":
+      return `${message.kind} ${ballotWords(message.ballot, nameOf)}`;
+    case "nack":
+      return `nack ${ballotWords(message.ballot, nameOf)}, promised ${ballotWords(message.promised, nameOf)}`;
+    case "promise":
+    case "sync":
+    case "accept": {
+      const round = message.kind === "promise" ? "" : ` #${message.round}`;
+      const records = message.records.map(({ name, value }) => `${name}=${valueWords(value)}`).join(" ");
+      return `${message.kind} ${ballotWords(message.ballot, nameOf)}${round} {${records}}`;
+    }
+    case "accepted":
+      return `accepted ${ballotWords(message.ballot, nameOf)} #${message.round}`;
+    default:
+      return plain(message, nameOf);
+  }
+}
+
+function ballotWords({ epoch, incarnation }: Ballot, _nameOf: (id: string) => PeerName): string {
+  return `${epoch}@${incarnation}`;
+}
+
+function valueWords(bytes: Uint8Array): string {
+  const decoded = decodeUntrusted(bytes);
+  if (!decoded.ok) return "?";
+  const value = decoded.value as RegisterValue;
+  if (value.kind === "run") return value.outcome ?? (value.cancelled ? "cancelling" : "open");
+  if (value.kind === "invite") return "used";
+  return value.state === "done" ? `${value.outcome}/${value.token}` : `${value.state}/${value.token}`;
+}
+
+function plain(value: object, nameOf: (id: string) => PeerName): string {
+  return JSON.stringify(value, (key, item: unknown) => {
+    if (item instanceof Uint8Array) return `<${item.length}>`;
+    if (key === "report" || key === "timeMs" || key === "manifest" || key === "plan" || key === "bundle")
+      return undefined;
+    return typeof item === "string" ? nameOf(item) : item;
+  }).replaceAll('"', "");
+}

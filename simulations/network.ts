@@ -1,0 +1,210 @@
+/**
+ * Links between peers: in order while they are up, each direction by itself; nothing is delivered twice; what is
+ * under way when a link breaks is lost; each side learns of the break in its own time, and until then what it sends
+ * goes nowhere. A stalled direction delivers nothing until the stall is over (TCP when packets are dropped one way).
+ */
+
+import type { Agenda } from "./agenda.ts";
+import type { PeerName } from "./observation.ts";
+import { hashBetween } from "./random.ts";
+
+/** What a link brings to its end. `null`: the life at that end is gone. */
+export type Arrival =
+  | { readonly kind: "up" }
+  | { readonly kind: "down" }
+  | { readonly kind: "frame"; readonly frame: unknown };
+
+export type Endpoint = {
+  /** True when the peer's process is there to hear of it. */
+  readonly lives: () => boolean;
+  /** True when the process answers: a paused one keeps its links until the other side gives up. */
+  readonly answers: () => boolean;
+  readonly arrive: (from: PeerName, arrival: Arrival) => void;
+};
+
+type Direction = { readyAtUs: number; stalledUntilUs: number; sent: number; sees: boolean };
+
+type Link = {
+  readonly ends: readonly [PeerName, PeerName];
+  readonly name: string;
+  readonly directions: ReadonlyMap<PeerName, Direction>;
+  up: boolean;
+  /** Rises with each break and each new start: what was sent before does not arrive after. */
+  epoch: number;
+  blockedUntilUs: number;
+  dialling: boolean;
+};
+
+export type NetworkOptions = {
+  readonly seed: number;
+  readonly agenda: Agenda;
+  readonly delayUs: readonly [least: number, most: number];
+  readonly endpoint: (peer: PeerName) => Endpoint;
+};
+
+export class SimulatedNetwork {
+  readonly #options: NetworkOptions;
+  readonly #links = new Map<string, Link>();
+  #slowUntilUs = 0;
+
+  constructor(options: NetworkOptions) {
+    this.#options = options;
+  }
+
+  /** From now on the two keep trying to have a link. */
+  connect(left: PeerName, right: PeerName): void {
+    const direction = (): Direction => ({ readyAtUs: 0, stalledUntilUs: 0, sent: 0, sees: false });
+    const directions = new Map([
+      [left, direction()],
+      [right, direction()],
+    ]);
+    const name = linkName(left, right);
+    const link: Link = {
+      ends: [left, right],
+      name,
+      directions,
+      up: false,
+      epoch: 0,
+      blockedUntilUs: 0,
+      dialling: false,
+    };
+    this.#links.set(name, link);
+    this.#dialLater(link);
+  }
+
+  send(from: PeerName, to: PeerName, frame: unknown): void {
+    const link = this.#links.get(linkName(from, to));
+    const direction = link?.directions.get(from);
+    if (link === undefined || direction === undefined || !direction.sees || !link.up) return;
+    this.#carry(link, { from, to }, { kind: "frame", frame });
+  }
+
+  /** True when both ends see the link. */
+  isUp(left: PeerName, right: PeerName): boolean {
+    const link = this.#links.get(linkName(left, right));
+    if (link === undefined || !link.up) return false;
+    return [...link.directions.values()].every(({ sees }) => sees);
+  }
+
+  /** Peers to which this one sees a link. */
+  linkedTo(peer: PeerName): PeerName[] {
+    const linked: PeerName[] = [];
+    for (const link of this.#links.values())
+      if (link.up && link.ends.includes(peer) && this.isUp(...link.ends))
+        linked.push(link.ends[0] === peer ? link.ends[1] : link.ends[0]);
+    return linked;
+  }
+
+  /** Breaks the link and keeps it from coming back before `untilUs`. */
+  block(left: PeerName, right: PeerName, untilUs: number): void {
+    const link = this.#links.get(linkName(left, right));
+    if (link === undefined) return;
+    link.blockedUntilUs = Math.max(link.blockedUntilUs, untilUs);
+    this.#break(link);
+  }
+
+  stall(from: PeerName, to: PeerName, untilUs: number): void {
+    const direction = this.#links.get(linkName(from, to))?.directions.get(from);
+    if (direction !== undefined) direction.stalledUntilUs = Math.max(direction.stalledUntilUs, untilUs);
+  }
+
+  /** Every message takes up to ten times as long. */
+  slow(untilUs: number): void {
+    this.#slowUntilUs = Math.max(this.#slowUntilUs, untilUs);
+  }
+
+  /** The process is gone: its links break, and it hears of nothing. */
+  dropPeer(peer: PeerName): void {
+    for (const link of this.#links.values()) {
+      if (!link.ends.includes(peer)) continue;
+      const own = link.directions.get(peer);
+      if (own !== undefined) own.sees = false;
+      this.#break(link);
+    }
+  }
+
+  /** Nothing is blocked or stalled any more. */
+  heal(): void {
+    this.#slowUntilUs = 0;
+    for (const link of this.#links.values()) {
+      link.blockedUntilUs = 0;
+      for (const direction of link.directions.values()) direction.stalledUntilUs = 0;
+    }
+  }
+
+  #break(link: Link): void {
+    if (link.up) {
+      link.up = false;
+      link.epoch += 1;
+      for (const end of link.ends) this.#noticeBreak(link, end);
+    }
+    this.#dialLater(link);
+  }
+
+  #noticeBreak(link: Link, end: PeerName): void {
+    const direction = link.directions.get(end);
+    if (direction === undefined || !direction.sees) return;
+    const other = link.ends[0] === end ? link.ends[1] : link.ends[0];
+    const { agenda, endpoint } = this.#options;
+    const afterUs = this.#chance(link, "notice", 0, 20) < 15 ? 2_000 : this.#chance(link, end, 0, 3_000_000);
+    const { epoch } = link;
+    agenda.in(afterUs, () => {
+      if (!direction.sees || link.epoch !== epoch) return;
+      direction.sees = false;
+      if (endpoint(end).lives()) endpoint(end).arrive(other, { kind: "down" });
+    });
+  }
+
+  #dialLater(link: Link): void {
+    if (link.dialling || link.up) return;
+    link.dialling = true;
+    this.#options.agenda.in(this.#chance(link, "dial", 20_000, 400_000), () => {
+      link.dialling = false;
+      this.#dial(link);
+    });
+  }
+
+  #dial(link: Link): void {
+    const { agenda, endpoint } = this.#options;
+    const blocked = link.blockedUntilUs > agenda.nowUs;
+    const stillSeen = [...link.directions.values()].some(({ sees }) => sees);
+    if (blocked || stillSeen || !link.ends.every((end) => endpoint(end).answers()))
+      return this.#dialLater(link);
+    link.up = true;
+    link.epoch += 1;
+    const [left, right] = link.ends;
+    this.#carry(link, { from: left, to: right }, { kind: "up" });
+    this.#carry(link, { from: right, to: left }, { kind: "up" });
+  }
+
+  #carry(
+    link: Link,
+    { from, to }: { readonly from: PeerName; readonly to: PeerName },
+    arrival: Arrival,
+  ): void {
+    const direction = link.directions.get(from);
+    const back = link.directions.get(to);
+    if (direction === undefined || back === undefined) return;
+    const { agenda, delayUs, endpoint } = this.#options;
+    direction.sent += 1;
+    const slowness = agenda.nowUs < this.#slowUntilUs ? this.#chance(link, `slow${from}`, 1, 10) : 1;
+    const takesUs = this.#chance(link, `${from}${direction.sent}`, ...delayUs) * slowness;
+    const arrivesUs = Math.max(agenda.nowUs + takesUs, direction.readyAtUs, direction.stalledUntilUs);
+    direction.readyAtUs = arrivesUs;
+    const { epoch } = link;
+    agenda.at(arrivesUs, () => {
+      if (link.epoch !== epoch || !endpoint(to).lives()) return;
+      // The end sees the link from the moment that it is told of it.
+      if (arrival.kind === "up") back.sees = true;
+      endpoint(to).arrive(from, arrival);
+    });
+  }
+
+  #chance(link: Link, what: string, from: number, through: number): number {
+    return hashBetween(from, through, this.#options.seed, link.name, link.epoch, what);
+  }
+}
+
+function linkName(left: PeerName, right: PeerName): string {
+  return left < right ? `${left}~${right}` : `${right}~${left}`;
+}

@@ -1,0 +1,61 @@
+/**
+ * What an outsider with perfect sight writes down while a world runs. Checkers read this and nothing else.
+ */
+
+import type { Answer } from "../node/core/effects.ts";
+import type { Assignment } from "../node/ports.ts";
+import type { Event } from "../protocol/events.ts";
+import type { Submission } from "../protocol/manifest.ts";
+import type { Message } from "../protocol/messages.ts";
+import type { Disk } from "./storage.ts";
+
+export type PeerName = string;
+
+export type Observation = { readonly atUs: number; readonly peer: PeerName } & (
+  | { readonly kind: "up"; readonly role: "control" | "worker"; readonly life: string; readonly disk: Disk }
+  | { readonly kind: "down"; readonly why: "crash" | "fuse" | "storage" }
+  | { readonly kind: "paused" | "resumed" }
+  | { readonly kind: "sent"; readonly to: PeerName; readonly life: string; readonly message: Message }
+  | { readonly kind: "received"; readonly from: PeerName; readonly message: Message }
+  | { readonly kind: "recorded"; readonly events: readonly Event[] }
+  | { readonly kind: "submitted"; readonly submission: Submission }
+  | { readonly kind: "asked-to-cancel"; readonly question: number; readonly run: string }
+  | { readonly kind: "answered"; readonly question: number; readonly answer: Answer }
+  | { readonly kind: "step-started"; readonly assignment: Assignment; readonly effect: boolean }
+  | { readonly kind: "step-over"; readonly assignment: string }
+  | { readonly kind: "refused"; readonly because: string; readonly from: PeerName | null }
+  | { readonly kind: "fault"; readonly text: string }
+);
+
+/** How the world stood when it was over. */
+export type Ending = {
+  /** False when the bound on virtual time was reached with something open. */
+  readonly finished: boolean;
+  /** What was still open, in words. */
+  readonly open: readonly string[];
+  readonly submissions: readonly Submission[];
+  /** Control peers that live: their history, each log with its entries' events in order, and what they keep. */
+  readonly controls: readonly {
+    readonly peer: PeerName;
+    readonly heads: Readonly<Record<string, number>>;
+    readonly events: readonly Event[];
+    readonly keys: readonly string[];
+  }[];
+};
+
+export type Checker = {
+  readonly name: string;
+  readonly observe: (observation: Observation) => void;
+  readonly finish: (ending: Ending) => void;
+};
+
+/** A promise was broken: the world stops at once. */
+export class Violation extends Error {
+  override readonly name = "Violation";
+  readonly checker: string;
+
+  constructor(checker: string, what: string) {
+    super(`${checker}: ${what}`);
+    this.checker = checker;
+  }
+}

@@ -1,0 +1,389 @@
+/**
+ * A mesh in virtual time: real cores in real loops, everything else from a seed.
+ *
+ * Two phases. While faults last anything may be down and only safety is asked for. Then everything is healed, but
+ * for a minority of control peers that may be lost for good, and what was submitted must come to its end.
+ */
+
+import { controlKeys } from "../node/core/control.ts";
+import { decodeValue } from "../protocol/values.ts";
+import { openEntry } from "../protocol/log.ts";
+import type { Event } from "../protocol/events.ts";
+import type { Submission } from "../protocol/manifest.ts";
+import { Agenda } from "./agenda.ts";
+import { type Fault, type FaultPlan, randomFaults } from "./faults.ts";
+import { simulatedKeys, verifySimulated } from "./keys.ts";
+import { SimulatedNetwork } from "./network.ts";
+import { type Checker, type Ending, type Observation, type PeerName, Violation } from "./observation.ts";
+import { Peer, type Seen, type Surroundings } from "./peer.ts";
+import { Chance, hashOf } from "./random.ts";
+import { charterOf, randomRun, type Workload } from "./workload.ts";
+
+/** Virtual time that everything healed gets to come to its end. */
+const livenessUs = 180_000_000;
+const happeningsMax = 3_000_000;
+
+export type WorldOptions = {
+  readonly seed: number;
+  readonly checkers: readonly Checker[];
+  /** Encodes and decodes every message, as on a real link. Dearer; the same otherwise. */
+  readonly encoded: boolean;
+  /** Told everything that is seen, for a person to read. */
+  readonly trace?: (observation: Observation) => void;
+};
+
+export type WorldResult = {
+  readonly seed: number;
+  readonly verdict: "passed" | "violated";
+  readonly violation: Violation | null;
+  readonly traceHash: number;
+  readonly happened: number;
+  readonly messages: number;
+  readonly virtualUs: number;
+  readonly peers: number;
+  readonly faults: FaultPlan;
+};
+
+export async function runWorld(options: WorldOptions): Promise<WorldResult> {
+  return await new World(options).run();
+}
+
+type Question =
+  | { readonly kind: "submit"; readonly workload: Workload }
+  | { readonly kind: "cancel"; readonly run: string };
+
+class World {
+  readonly #options: WorldOptions;
+  readonly #agenda = new Agenda();
+  readonly #network: SimulatedNetwork;
+  readonly #peers = new Map<PeerName, Peer>();
+  readonly #names = new Map<string, PeerName>();
+  readonly #faults: FaultPlan;
+  readonly #questions: Question[] = [];
+  readonly #submitted = new Map<string, Submission>();
+  readonly #closed = new Set<string>();
+  readonly #chance: Chance;
+  readonly #planned: number;
+  #violation: Violation | null = null;
+  #traceHash = 0;
+  #messages = 0;
+  #healed = false;
+
+  constructor(options: WorldOptions) {
+    this.#options = options;
+    const { seed } = options;
+    this.#chance = new Chance(seed, "world");
+    const chance = this.#chance;
+    const controls = range("control", chance.pick([1, 3, 3, 3, 3, 5]));
+    const workers = range("worker", chance.between(1, 4));
+    this.#faults = randomFaults(new Chance(seed, "faults"), { controls, workers });
+    const controlKeysOf = controls.map((name) => simulatedKeys(name));
+    const charter = charterOf(controlKeysOf, chance.pick([2_000, 3_000, 6_000]));
+    this.#network = new SimulatedNetwork({
+      seed,
+      agenda: this.#agenda,
+      delayUs: chance.pick([
+        [100, 900],
+        [500, 30_000],
+        [20_000, 120_000],
+      ]),
+      endpoint: (name) => {
+        const peer = this.#peer(name);
+        return {
+          lives: () => peer.lives,
+          answers: () => peer.answers,
+          arrive: (from, arrival) => peer.arrive(from, arrival),
+        };
+      },
+    });
+    const around: Surroundings = {
+      seed,
+      agenda: this.#agenda,
+      network: this.#network,
+      charter,
+      nameOf: (id) => this.#names.get(id) ?? id,
+      peer: (name) => this.#peer(name),
+      peers: () => [...this.#peers.values()],
+      see: (peer, seen) => this.#see(peer, seen),
+      ended: (peer, why, cause) => this.#ended(peer, why, cause),
+      encoded: options.encoded,
+      failing: { failed: chance.integer(30), timedOut: chance.integer(10) },
+      durationMsMax: chance.pick([200, 2_000, 8_000]),
+    };
+    for (const [index, name] of [...controls, ...workers].entries()) {
+      const role = index < controls.length ? "control" : "worker";
+      const keys = simulatedKeys(name);
+      // The first worker can do everything, so that no run waits for ever.
+      const labels = name === "worker0" || chance.percent(30) ? ["gpu"] : [];
+      const traits = {
+        name,
+        role,
+        keys,
+        labels,
+        slots: chance.between(1, 3),
+        fastPpm: chance.between(-5_000, 5_000),
+      } as const;
+      this.#peers.set(name, new Peer(traits, around));
+      this.#names.set(keys.peer, name);
+    }
+    this.#connectAll(controls, workers);
+    const runs = chance.between(1, 4);
+    this.#planned = runs;
+    for (let run = 0; run < runs; run += 1) this.#planRun(randomRun(chance, charter, `nonce${seed}-${run}`));
+    for (const fault of this.#faults.faults) this.#agenda.at(fault.atUs, () => this.#inject(fault));
+    this.#agenda.at(this.#faults.overUs, () => this.#heal());
+  }
+
+  async run(): Promise<WorldResult> {
+    const { seed, checkers } = this.#options;
+    for (const peer of this.#peers.values())
+      this.#agenda.in(this.#chance.integer(300_000), () => {
+        if (!peer.lives) peer.start();
+      });
+    let nextLookUs = 0;
+    const over = () => {
+      if (this.#violation !== null || this.#agenda.happened > happeningsMax) return true;
+      if (!this.#healed || this.#agenda.nowUs < nextLookUs) return false;
+      nextLookUs = this.#agenda.nowUs + 500_000;
+      return this.#open().length === 0;
+    };
+    await this.#agenda.run(this.#faults.overUs + livenessUs, over);
+    if (this.#violation === null) {
+      const ending = this.#ending();
+      for (const checker of checkers) this.#check(() => checker.finish(ending));
+    }
+    return {
+      seed,
+      verdict: this.#violation === null ? "passed" : "violated",
+      violation: this.#violation,
+      traceHash: this.#traceHash,
+      happened: this.#agenda.happened,
+      messages: this.#messages,
+      virtualUs: this.#agenda.nowUs,
+      peers: this.#peers.size,
+      faults: this.#faults,
+    };
+  }
+
+  #connectAll(controls: readonly PeerName[], workers: readonly PeerName[]): void {
+    for (const [index, control] of controls.entries()) {
+      for (const other of controls.slice(index + 1)) this.#network.connect(control, other);
+      for (const worker of workers) this.#network.connect(control, worker);
+    }
+  }
+
+  /** A person submits at some peer, and may change their mind. */
+  #planRun(workload: Workload): void {
+    const chance = this.#chance;
+    const { submission } = workload;
+    const survivors = [...this.#peers.values()].filter(({ name }) => !this.#faults.lost.includes(name));
+    const at = chance.pick(survivors);
+    const submitUs = chance.integer(this.#faults.overUs);
+    this.#agenda.at(submitUs, () => this.#submit(at, workload));
+    if (chance.percent(25))
+      this.#agenda.at(submitUs + chance.integer(6_000_000), () => this.#cancel(submission.run, 0));
+  }
+
+  /** Submits until the peer has answered that it is kept, as a command line does. */
+  #submit(at: Peer, workload: Workload): void {
+    const { run, digest, manifest } = workload.submission;
+    if (this.#submitted.has(run)) return;
+    if (at.answers) {
+      at.blobs.set(digest, workload.bundle);
+      if (manifest.source.kind === "tree") at.blobs.set(manifest.source.tree, new Uint8Array());
+      const question = this.#ask({ kind: "submit", workload });
+      at.tell({ kind: "bundle", run, digest, from: null, bytes: workload.bundle, question });
+    }
+    this.#agenda.in(700_000, () => this.#submit(at, workload));
+  }
+
+  #ask(question: Question): number {
+    this.#questions.push(question);
+    return this.#questions.length;
+  }
+
+  #answered(observation: Extract<Observation, { kind: "answered" }>): void {
+    const question = this.#questions[observation.question - 1];
+    if (question?.kind !== "submit" || !observation.answer.ok) return;
+    const { submission } = question.workload;
+    if (this.#submitted.has(submission.run)) return;
+    this.#submitted.set(submission.run, submission);
+    this.#see(observation.peer, { kind: "submitted", submission });
+  }
+
+  #cancel(run: string, tries: number): void {
+    const controls = [...this.#peers.values()].filter(
+      ({ traits, answers }) => traits.role === "control" && answers,
+    );
+    const to = controls[tries % Math.max(1, controls.length)];
+    if (tries > 40 || this.#closed.has(run)) return;
+    if (to !== undefined) {
+      const question = this.#ask({ kind: "cancel", run });
+      this.#see(to.name, { kind: "asked-to-cancel", question, run });
+      to.tell({ kind: "cancel", run, by: "person", question });
+    }
+    this.#agenda.in(400_000, () => this.#cancel(run, tries + 1));
+  }
+
+  #inject(fault: Fault): void {
+    const untilUs = this.#agenda.nowUs + fault.lastsUs;
+    this.#see("world", { kind: "fault", text: JSON.stringify(fault) });
+    switch (fault.kind) {
+      case "partition":
+        for (const left of this.#peers.keys())
+          for (const right of this.#peers.keys())
+            if (fault.side.includes(left) && !fault.side.includes(right))
+              this.#network.block(left, right, untilUs);
+        return;
+      case "link-down":
+        return this.#network.block(...fault.between, untilUs);
+      case "one-way":
+        return this.#network.stall(fault.from, fault.to, untilUs);
+      case "crash":
+        return this.#crash(this.#peer(fault.peer), "crash", fault.lastsUs);
+      case "fuse":
+        return this.#peer(fault.peer).light(fault.effects);
+      case "pause":
+        return this.#pause(this.#peer(fault.peer), fault.lastsUs);
+      case "slow-network":
+        return this.#network.slow(untilUs);
+      case "slow-disk":
+        this.#peer(fault.peer).slowDiskUntilUs = untilUs;
+        return;
+      default:
+        throw new Error(`Bug: no such fault ${String(fault satisfies never)}`);
+    }
+  }
+
+  #crash(peer: Peer, why: "crash" | "fuse", downUs: number): void {
+    peer.crash(why);
+    if (this.#healed && this.#faults.lost.includes(peer.name)) return;
+    this.#agenda.in(downUs, () => {
+      const lostForGood = this.#healed && this.#faults.lost.includes(peer.name);
+      if (!peer.lives && !lostForGood) peer.start();
+    });
+  }
+
+  #pause(peer: Peer, lastsUs: number): void {
+    if (!peer.answers) return;
+    peer.pause();
+    // The others give a silent peer up after a while: its links break, and it learns of that when it goes on.
+    const givenUpUs = 1_000_000 + (hashOf(this.#options.seed, peer.name, lastsUs, "give-up") % 6_000_000);
+    this.#agenda.in(givenUpUs, () => {
+      if (peer.lives && !peer.answers)
+        for (const other of this.#peers.keys())
+          if (other !== peer.name) this.#network.block(peer.name, other, 0);
+    });
+    this.#agenda.in(lastsUs, () => peer.resume());
+  }
+
+  #heal(): void {
+    this.#healed = true;
+    this.#see("world", { kind: "fault", text: `healed, lost for good: ${this.#faults.lost.join(" ")}` });
+    this.#network.heal();
+    for (const peer of this.#peers.values()) {
+      peer.slowDiskUntilUs = 0;
+      peer.resume();
+      if (this.#faults.lost.includes(peer.name)) peer.crash("crash");
+      else if (!peer.lives) peer.start();
+    }
+  }
+
+  #ended(peer: Peer, why: "fuse" | "bug", cause: unknown): void {
+    if (why === "bug") {
+      const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+      this.#violation ??=
+        cause instanceof Violation ? cause : new Violation("assertion", `${peer.name}: ${text}`);
+      return;
+    }
+    this.#crash(
+      peer,
+      "fuse",
+      100_000 + (hashOf(this.#options.seed, peer.name, this.#agenda.nowUs) % 4_000_000),
+    );
+  }
+
+  #see(peer: PeerName, seen: Seen): void {
+    const observation = { atUs: this.#agenda.nowUs, peer, ...seen } as Observation;
+    if (observation.kind === "sent") this.#messages += 1;
+    if (observation.kind === "recorded")
+      for (const { kind, run } of observation.events) if (kind === "run-closed") this.#closed.add(run);
+    if (observation.kind === "answered") this.#answered(observation);
+    const detail = "message" in observation ? observation.message.kind : "";
+    this.#traceHash = hashOf(this.#traceHash, observation.atUs, peer, observation.kind, detail);
+    this.#options.trace?.(observation);
+    for (const checker of this.#options.checkers) this.#check(() => checker.observe(observation));
+  }
+
+  #check(check: () => void): void {
+    if (this.#violation !== null) return;
+    try {
+      check();
+    } catch (error) {
+      if (!(error instanceof Violation)) throw error;
+      this.#violation = error;
+    }
+  }
+
+  /** What is not yet as it must be in the end, in words. */
+  #open(): string[] {
+    const open: string[] = [];
+    if (this.#submitted.size < this.#planned) open.push("something is not submitted");
+    for (const run of this.#submitted.keys())
+      if (
+        !this.#survivingControls().some(({ disk }) => disk.durable(controlKeys.archive + run) !== undefined)
+      )
+        open.push(`run ${run} is not closed`);
+    const heads = new Set<string>();
+    for (const peer of this.#survivingControls()) {
+      heads.add(JSON.stringify(headsOf(peer)));
+      for (const [key] of peer.disk.list(controlKeys.bundles)) open.push(`${peer.name} still keeps ${key}`);
+    }
+    if (heads.size > 1) open.push(`histories differ: ${[...heads].join(" / ")}`);
+    return open;
+  }
+
+  #survivingControls(): Peer[] {
+    return [...this.#peers.values()].filter(
+      ({ traits, name }) => traits.role === "control" && !this.#faults.lost.includes(name),
+    );
+  }
+
+  #ending(): Ending {
+    const open = this.#open();
+    return {
+      finished: open.length === 0,
+      open,
+      submissions: [...this.#submitted.values()],
+      controls: this.#survivingControls().map((peer) => ({
+        peer: peer.name,
+        heads: headsOf(peer),
+        events: eventsOf(peer, this.#options.seed),
+        keys: peer.disk.list("").map(([key]) => key),
+      })),
+    };
+  }
+
+  #peer(name: PeerName): Peer {
+    const peer = this.#peers.get(name);
+    if (peer === undefined) throw new Error(`Bug: no peer ${name}`);
+    return peer;
+  }
+}
+
+function headsOf(peer: Peer): Record<string, number> {
+  const heads = peer.disk.list(controlKeys.heads);
+  return Object.fromEntries(heads.map(([key, value]) => [key, (decodeValue(value) as [number])[0]]));
+}
+
+function eventsOf(peer: Peer, seed: number): Event[] {
+  const domain = charterOf([], seed).domain;
+  return peer.disk.list(controlKeys.entries).flatMap(([, bytes]) => {
+    const opened = openEntry(bytes, domain, { verify: verifySimulated });
+    return opened.ok ? [...opened.value.entry.events] : [];
+  });
+}
+
+function range(name: string, count: number): PeerName[] {
+  return Array.from({ length: count }, (_, index) => `${name}${index}`);
+}
