@@ -79,6 +79,8 @@ export const limits = {
   dialBackoffMsMax: 5_000,
   linkQueueBytesMax: 64 * MiB,
   requestMsMax: 10_000,
+  /** How long a caller waits for the domain to decide what it asked. */
+  questionMsMax: 5_000,
   callsPerPeerMax: 512,
   digestsPerCallMax: 10_000,
   runsListedMax: 100,

@@ -2,7 +2,9 @@
 
 import { callFor } from "../../node/edge/client.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
-import { findTarget, type TargetOptions } from "../target.ts";
+import type { WatchItem } from "../../protocol/calls.ts";
+import { followRun, isWatchItem, Seen } from "../follow-run.ts";
+import { findTarget, type Target, type TargetOptions } from "../target.ts";
 
 export type LogsOptions = TargetOptions & { readonly follow?: boolean; readonly json?: boolean };
 
@@ -14,25 +16,24 @@ export async function logs(run: string, step: string | undefined, options: LogsO
   const target = await findTarget(options);
   let last = "";
   let known = step === undefined;
-  try {
-    const { certificate } = target;
-    const follow = options.follow === true;
-    const request = { call: "watch", certificate, run, output: true, follow } as const;
-    for await (const item of callFor(await target.open(), request)) {
-      if (item.kind === "plan") known ||= item.plan.steps.some(({ name }) => name === step);
-      if (item.kind === "notice") process.stderr.write(`otto: ${item.text}\n`);
-      if (item.kind !== "output" || (step !== undefined && item.step !== step)) continue;
-      const { step: name, attempt, offset, bytes } = item;
-      if (options.json === true) {
-        const text = Buffer.from(bytes).toString();
-        process.stdout.write(`${JSON.stringify({ step: name, attempt, offset, text })}\n`);
-        continue;
-      }
-      const heading = `== ${name}${attempt > 1 ? ` (attempt ${attempt})` : ""}\n`;
-      if (step === undefined && heading !== last) process.stdout.write(heading);
-      last = heading;
-      process.stdout.write(bytes);
+  const show = (item: WatchItem): void => {
+    if (item.kind === "plan") known ||= item.plan.steps.some(({ name }) => name === step);
+    if (item.kind === "notice") process.stderr.write(`otto: ${item.text}\n`);
+    if (item.kind !== "output" || (step !== undefined && item.step !== step)) return;
+    const { step: name, attempt, offset, bytes } = item;
+    if (options.json === true) {
+      const text = Buffer.from(bytes).toString();
+      process.stdout.write(`${JSON.stringify({ step: name, attempt, offset, text })}\n`);
+      return;
     }
+    const heading = `== ${name}${attempt > 1 ? ` (attempt ${attempt})` : ""}\n`;
+    if (step === undefined && heading !== last) process.stdout.write(heading);
+    last = heading;
+    process.stdout.write(bytes);
+  };
+  try {
+    if (options.follow === true) await followRun(run, target, "named", show);
+    else await showSoFar(run, target, show);
   } finally {
     await target.close();
   }
@@ -41,4 +42,14 @@ export async function logs(run: string, step: string | undefined, options: LogsO
     what: `Run ${run} has no step called "${step}".`,
     next: `List its steps with \`otto status ${run}\`.`,
   });
+}
+
+async function showSoFar(run: string, target: Target, show: (item: WatchItem) => void): Promise<void> {
+  const { certificate } = target;
+  const request = { call: "watch", certificate, run, output: true, follow: false } as const;
+  const seen = new Seen();
+  for await (const item of callFor(await target.open(), request)) {
+    const fresh = isWatchItem(item) ? seen.take(item) : null;
+    if (fresh !== null) show(fresh);
+  }
 }

@@ -50,6 +50,7 @@ export class CallServer {
   readonly #host: NodeHost;
   readonly #actions: CallActions;
   readonly #open = new Set<Channel>();
+  readonly #followers = new Set<AbortController>();
 
   constructor(host: NodeHost, actions: CallActions) {
     this.#host = host;
@@ -72,6 +73,11 @@ export class CallServer {
     for (const channel of this.#open) channel.abort();
   }
 
+  /** Another peer is home: whoever follows a run here asks again, and is handed on to where its output comes in. */
+  endFollowing(): void {
+    for (const follower of this.#followers) follower.abort();
+  }
+
   async #answer(channel: Channel): Promise<void> {
     const frames = channel.frames();
     const first = await frames.next();
@@ -85,7 +91,8 @@ export class CallServer {
       });
     }
     this.#authorize(channel, request.value);
-    const target = this.#actions.relayTo(request.value);
+    // A control peer asked because it takes this one for home: two that disagree would hand a call round and round.
+    const target = this.#isControl(channel.peer) ? null : this.#actions.relayTo(request.value);
     if (target === null) await this.#perform(channel, request.value, frames);
     else await this.#relay(channel, request.value, target);
     await channel.close();
@@ -108,6 +115,10 @@ export class CallServer {
       state: "Nothing was done.",
       next: "Join the domain with `otto join CODE`, using a code from `otto invite`.",
     });
+  }
+
+  #isControl(peer: string | null): boolean {
+    return this.#host.membership.charter.controls.some((control) => control.peer === peer);
   }
 
   #count(because: Parameters<NodeHost["refused"]["set"]>[0]): void {
@@ -201,9 +212,14 @@ export class CallServer {
       () => over.abort(),
       () => over.abort(),
     );
-    for await (const item of control.watch(request, over.signal)) {
-      if (over.signal.aborted) break;
-      await channel.send(encodeItem(item));
+    if (request.follow) this.#followers.add(over);
+    try {
+      for await (const item of control.watch(request, over.signal)) {
+        if (over.signal.aborted) break;
+        await channel.send(encodeItem(item));
+      }
+    } finally {
+      this.#followers.delete(over);
     }
     await channel.close();
     await gone;

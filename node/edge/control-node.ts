@@ -5,7 +5,8 @@
  * join. Then the core starts. Everything that the core asks for is performed here, in its order.
  */
 
-import { OttoError, unreachable } from "../../protocol/errors.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { exitCodes, OttoError, unreachable } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import { openBundle } from "../../protocol/manifest.ts";
 import { isFormed } from "../../protocol/membership.ts";
@@ -163,6 +164,7 @@ class ControlNode implements RunningNode {
         return this.#sendEntries(effect);
       case "home-is":
         this.#home = effect.home;
+        if (effect.home !== null && effect.home !== host.identity.peer) this.calls.endFollowing();
         return;
       case "answer":
         return host.questions.answer(effect.question, effect.answer);
@@ -234,7 +236,7 @@ class ControlNode implements RunningNode {
         if (!answer.ok) throw cancelRefused(run, answer);
       },
       invite: (request) => this.#joining.invite(request),
-      useInvite: (nonce, peer) => this.#useInvite(nonce, peer),
+      useInvite: (nonce, peer) => this.#decideInvite(nonce, peer),
       join: (request, peer) => this.#joining.join(request, peer),
     };
   }
@@ -261,18 +263,31 @@ class ControlNode implements RunningNode {
     return run;
   }
 
+  /** Asks whoever is home, again and again for a while: right after the forming, or between two homes, nobody is. */
   async #useInvite(nonce: string, peer: string): Promise<void> {
-    const { questions, network, membership, identity } = this.host;
-    if (this.#home !== null && this.#home !== identity.peer) {
-      const { certificate } = membership;
-      await askFor(
-        await network.openCall(this.#home),
-        { call: "use-invite", certificate, nonce, peer },
-        "done",
-      );
-      return;
+    const deadlineMs = realClock.monotonicMs() + limits.requestMsMax;
+    for (;;) {
+      try {
+        return await this.#useInviteOnce(nonce, peer);
+      } catch (error) {
+        const mayPass = error instanceof OttoError && error.exitCode === exitCodes.unreachable;
+        if (!mayPass || realClock.monotonicMs() >= deadlineMs) throw error;
+        await sleep(limits.tickMs);
+      }
     }
-    const answer = await questions.ask((question) =>
+  }
+
+  async #useInviteOnce(nonce: string, peer: string): Promise<void> {
+    const { network, membership, identity } = this.host;
+    if (this.#home === null || this.#home === identity.peer) return this.#decideInvite(nonce, peer);
+    const { certificate } = membership;
+    const request = { call: "use-invite", certificate, nonce, peer } as const;
+    await askFor(await network.openCall(this.#home), request, "done");
+  }
+
+  /** Decides here or not at all: two peers that each take the other for home would ask in a circle. */
+  async #decideInvite(nonce: string, peer: string): Promise<void> {
+    const answer = await this.host.questions.ask((question) =>
       this.post({ kind: "use-invite", nonce, peer, question }),
     );
     if (answer.ok) return;

@@ -6,6 +6,7 @@
 import type { Server } from "node:net";
 import type { RefusedBecause } from "../../protocol/envelope.ts";
 import { OttoError } from "../../protocol/errors.ts";
+import { limits } from "../../protocol/limits.ts";
 import { type Charter, openCharter } from "../../protocol/membership.ts";
 import { encodeMessage, type Message } from "../../protocol/messages.ts";
 import type { Answer } from "../core/effects.ts";
@@ -121,11 +122,19 @@ export class Questions {
   readonly #open = new Map<number, (answer: Answer) => void>();
   #last = 0;
 
+  /** Throws `OTTO_TIMED_OUT` when nothing is decided in time: a reign that ended answers nobody. */
   ask(post: (question: number) => void): Promise<Answer> {
     this.#last += 1;
     const question = this.#last;
-    return new Promise((resolve) => {
-      this.#open.set(question, resolve);
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#open.delete(question);
+        reject(notDecided());
+      }, limits.questionMsMax);
+      this.#open.set(question, (answer) => {
+        clearTimeout(timer);
+        resolve(answer);
+      });
       post(question);
     });
   }
@@ -134,6 +143,14 @@ export class Questions {
     this.#open.get(question)?.(answer);
     this.#open.delete(question);
   }
+}
+
+function notDecided(): OttoError {
+  return new OttoError("OTTO_TIMED_OUT", {
+    what: "The domain did not decide in time: fewer than half of its control peers can be reached.",
+    state: "It may still be decided when they are back.",
+    next: "Look with `otto peers`, and try again when they are back.",
+  });
 }
 
 function readMembership(folder: DataFolder, identity: Identity): Membership {

@@ -88,7 +88,14 @@ export class Views {
   /** Output of a running attempt, as its worker sent it. */
   output(item: Extract<WatchItem, { kind: "output" }>): void {
     const record = this.#records.get(item.run);
-    if (record === undefined) return;
+    if (record === undefined) {
+      // The run is being read from disk: its first output waits for that.
+      this.#loading.get(item.run)?.then(
+        () => this.output(item),
+        () => undefined,
+      );
+      return;
+    }
     const key = attemptKey(item.step, item.attempt);
     const heard = record.heard.get(key) ?? { offset: item.offset, chunks: [], bytes: 0 };
     record.heard.set(key, heard);
