@@ -3,17 +3,23 @@
  * needed and kept warm for a while. The same programs as in a mesh of many machines.
  *
  *   absent --first use--> made --start--> ready --idle--> stopped --start--> ready
+ *
+ * Promises: a run sees the tools of the shell that it was started from, and the Otto that is installed now. A mesh
+ * that was started with others is started anew, unless it has something to do; then that is said.
  */
 
 import { fork } from "node:child_process";
-import { mkdirSync, openSync, closeSync, renameSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { closeSync, mkdirSync, openSync, renameSync, rmSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Channel } from "../node/edge/channel.ts";
+import { askFor } from "../node/edge/client.ts";
 import { DataFolder, type NodeConfig, ottoHome } from "../node/edge/data-folder.ts";
 import { certify, foundDomain, moveFounder } from "../node/edge/founding.ts";
+import { choosePassVariables } from "../node/edge/execution/pass-variables.ts";
 import { openIdentity } from "../node/edge/identity.ts";
 import { connectLocally } from "../node/edge/local-socket.ts";
 import type { StartReport } from "../node/edge/node-process.ts";
@@ -26,6 +32,8 @@ import { person } from "./person.ts";
 export type Embedded = {
   readonly control: DataFolder;
   readonly worker: DataFolder;
+  /** What the person should know of it before the run. */
+  readonly notices: readonly string[];
   open(): Promise<Channel>;
 };
 
@@ -37,10 +45,16 @@ export function embeddedFolders(): { readonly control: DataFolder; readonly work
 /** A ready embedded mesh: the one that is running, or a new start of it. */
 export async function embeddedMesh(): Promise<Embedded> {
   const { control, worker } = embeddedFolders();
-  const embedded = { control, worker, open: () => connectLocally(control.socket) };
+  const notices: string[] = [];
+  const embedded = { control, worker, notices, open: () => connectLocally(control.socket) };
   if (!control.isNode) makeFolders();
+  if (startedWith(worker) !== surroundings() && (await answers(control))) {
+    if (await hasOpenRuns(control)) notices.push(otherSurroundings);
+    else for (const folder of [worker, control]) await stopProcess(folder);
+  }
   const [hasControl, hasWorker] = await Promise.all([answers(control), answers(worker)]);
   if (hasControl && hasWorker) return embedded;
+  worker.write("started-with", Buffer.from(surroundings()));
   if (!hasControl) {
     const address = `/ip4/127.0.0.1/tcp/${await freePort()}`;
     await stopLeftWorker(worker, hasWorker);
@@ -48,6 +62,26 @@ export async function embeddedMesh(): Promise<Embedded> {
     await Promise.all([start("control", control), start("worker", worker)]);
   } else await start("worker", worker);
   return embedded;
+}
+
+const otherSurroundings =
+  "The local mesh was started by another version of Otto or with another PATH, and has a run to finish; this run uses it as it is.";
+
+/** What the processes of the mesh are made of, as a digest: the program, and the variables that steps get. */
+function surroundings(): string {
+  const program = programPath("worker");
+  const made = [process.execPath, program, statSync(program).mtimeMs, choosePassVariables(process.env)];
+  return createHash("sha256").update(JSON.stringify(made)).digest("hex");
+}
+
+function startedWith(worker: DataFolder): string | null {
+  return worker.read("started-with")?.toString() ?? null;
+}
+
+async function hasOpenRuns(control: DataFolder): Promise<boolean> {
+  const channel = await connectLocally(control.socket);
+  const { runs } = await askFor(channel, { call: "status", certificate: null }, "runs");
+  return runs.some(({ endedMs }) => endedMs === null);
 }
 
 /** Makes both folders elsewhere and moves them into place: two first uses at once do not mix. */
@@ -118,11 +152,25 @@ async function stopLeftWorker(worker: DataFolder, isRunning: boolean): Promise<v
   signal(pid, "SIGKILL");
 }
 
+/** Asks the process of a folder to stop and waits until it has. False when there was none. */
+export async function stopProcess(folder: DataFolder): Promise<boolean> {
+  const pid = folder.running()?.pid;
+  if (pid === undefined || !signal(pid, "SIGTERM")) return false;
+  const deadlineMs = Date.now() + limits.drainMsMax * 2;
+  while (isAlive(pid) && Date.now() < deadlineMs) await sleep(20);
+  if (!isAlive(pid)) return true;
+  throw new OttoError("OTTO_TIMED_OUT", {
+    what: `Process ${pid} of ${folder.path} does not stop.`,
+    state: "It still runs.",
+    next: `End it with: kill -9 ${pid}`,
+  });
+}
+
 export function isAlive(pid: number): boolean {
   return signal(pid, 0);
 }
 
-export function signal(pid: number, name: NodeJS.Signals | 0): boolean {
+function signal(pid: number, name: NodeJS.Signals | 0): boolean {
   try {
     return process.kill(pid, name);
   } catch {

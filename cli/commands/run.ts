@@ -11,9 +11,9 @@ export type RunOptions = LoadOptions & SourceOptions & ShowOptions;
 
 export async function run(options: RunOptions): Promise<ExitCode> {
   const loaded = await loadPlan(options);
-  const { control } = await embeddedMesh();
+  const { control, notices: before } = await embeddedMesh();
   const target = localTarget(control);
   const { run: id, notices } = await submitRun(loaded, target, { ...options, into: control.blobs });
-  for (const notice of notices) process.stderr.write(`otto: ${notice}\n`);
+  for (const notice of [...before, ...notices]) process.stderr.write(`otto: ${notice}\n`);
   return watchToEnd(id, target, options);
 }

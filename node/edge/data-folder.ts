@@ -116,7 +116,7 @@ export class DataFolder {
     this.write("node.json", Buffer.from(`${JSON.stringify(config, null, 2)}\n`));
   }
 
-  read(name: "charter" | "certificate" | "person.cert" | "node.json"): Uint8Array | null {
+  read(name: "charter" | "certificate" | "person.cert" | "node.json" | "started-with"): Uint8Array | null {
     try {
       return readFileSync(join(this.path, name));
     } catch (error) {
