@@ -72,7 +72,7 @@ export function stepLine(step: StepView, columns: Columns, nowMs: number, latest
   if (columns.time > 0) {
     line.push({ text: `  ${fitText(timeOfStep(step, nowMs), columns.time, "right")}`, style: "dim" });
   }
-  const words = [...attemptCount(step), stateWords(step.state)].filter((word) => word !== "").join(" · ");
+  const words = [...attemptCount(step), standingWords(step)].filter((word) => word !== "").join(" · ");
   if (words !== "") line.push({ text: `  ${words}`, style });
   if (step.state.kind === "running" && latest !== "") {
     line.push({ text: words === "" ? "  " : " · ", style: "dim" }, { text: latest, style: "dim" });
@@ -113,6 +113,13 @@ export function summaryLine(view: RunView): Line {
 
 export function isFailure(state: StepState): boolean {
   return state.kind === "failed" || state.kind === "timed-out";
+}
+
+/** A step that is queued for certain workers alone says for which: perhaps there are none. */
+function standingWords({ state, planned }: StepView): string {
+  const labels = planned?.labels ?? [];
+  if (state.kind !== "ready" || labels.length === 0) return stateWords(state);
+  return `queued for a worker with the label${labels.length === 1 ? "" : "s"} ${visible(labels.join(", "))}`;
 }
 
 /** What the state says beyond its mark and time; empty for a step that passed or just runs. */

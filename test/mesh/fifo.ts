@@ -3,9 +3,8 @@
  * tells the test through a mailbox what it is doing, whatever has become of the worker between them.
  */
 
-import { execFileSync } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { closeSync, constants, openSync, writeSync } from "node:fs";
-import { Socket } from "node:net";
 import { patienceMs } from "./program.ts";
 
 /** Steps wait with `read -r _ < PATH`; each line lets one through. */
@@ -15,7 +14,9 @@ export class Gate {
 
   constructor(path: string) {
     this.path = path;
-    this.#file = makeFifo(path);
+    execFileSync("mkfifo", [path]);
+    // Opened both ways, so that neither side ever waits for the other to open it.
+    this.#file = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
   }
 
   open(count = 1): void {
@@ -30,14 +31,16 @@ export class Gate {
 /** Steps write lines with `echo WORDS > PATH`. */
 export class Mailbox {
   readonly path: string;
-  readonly #socket: Socket;
+  readonly #reader: ChildProcess;
   #text = "";
   #listeners = new Set<() => void>();
 
   constructor(path: string) {
     this.path = path;
-    this.#socket = new Socket({ fd: makeFifo(path), readable: true, writable: false });
-    this.#socket.setEncoding("utf8").on("data", (text: string) => {
+    execFileSync("mkfifo", [path]);
+    // Opened both ways, so that it does not end when the last step that wrote is gone.
+    this.#reader = spawn("sh", ["-c", 'exec cat <> "$0"', path], { stdio: ["ignore", "pipe", "ignore"] });
+    this.#reader.stdout?.setEncoding("utf8").on("data", (text: string) => {
       this.#text += text;
       for (const listener of this.#listeners) listener();
     });
@@ -67,12 +70,6 @@ export class Mailbox {
   }
 
   close(): void {
-    this.#socket.destroy();
+    this.#reader.kill("SIGKILL");
   }
-}
-
-/** Open both ways, so that neither side ever waits for the other to open it. */
-function makeFifo(path: string): number {
-  execFileSync("mkfifo", [path]);
-  return openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
 }

@@ -8,10 +8,13 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isWatchItem, Seen } from "../../cli/follow-run.ts";
 import { askFor, callFor } from "../../node/edge/client.ts";
 import { DataFolder } from "../../node/edge/data-folder.ts";
 import { connectLocally } from "../../node/edge/local-socket.ts";
 import type { NodeSeen, PeerSeen, RunSummary, WatchItem } from "../../protocol/calls.ts";
+import { OttoError } from "../../protocol/errors.ts";
 import type { Event } from "../../protocol/events.ts";
 import { Gate, Mailbox } from "./fifo.ts";
 import { type Ended, eventually, patienceMs, Program } from "./program.ts";
@@ -261,6 +264,7 @@ export class Watch {
   readonly #listeners = new Set<() => void>();
   #output = new Map<string, string>();
   #over: string | null = null;
+  #isClosed = false;
   #abort: () => void = () => undefined;
 
   constructor(run: string, folder: string) {
@@ -296,6 +300,7 @@ export class Watch {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#abort();
   }
 
@@ -320,13 +325,25 @@ export class Watch {
     });
   }
 
+  /** A node that is lost, or hands the run on to another home, is asked again: each thing is taken once. */
   async #follow(folder: string): Promise<void> {
-    const channel = await connectLocally(new DataFolder(folder).socket);
-    this.#abort = () => channel.abort();
+    const seen = new Seen();
     const request = { call: "watch", certificate: null, run: this.#run, output: true, follow: true } as const;
-    for await (const item of callFor(channel, request)) {
-      this.#take(item as WatchItem);
-      for (const listener of this.#listeners) listener();
+    for (;;) {
+      try {
+        const channel = await connectLocally(new DataFolder(folder).socket);
+        this.#abort = () => channel.abort();
+        for await (const item of callFor(channel, request)) {
+          const fresh = isWatchItem(item) ? seen.take(item) : null;
+          if (fresh === null) continue;
+          this.#take(fresh);
+          for (const listener of this.#listeners) listener();
+        }
+      } catch (error) {
+        if (!(error instanceof OttoError)) throw error;
+      }
+      if (this.#isClosed || this.events.some(({ kind }) => kind === "run-closed")) return;
+      await sleep(100);
     }
   }
 
