@@ -166,8 +166,18 @@ export async function stopProcess(folder: DataFolder): Promise<boolean> {
   });
 }
 
+/** False also for a process that has ended and only waits for its parent to notice. */
 export function isAlive(pid: number): boolean {
-  return signal(pid, 0);
+  return signal(pid, 0) && !isZombie(pid);
+}
+
+function isZombie(pid: number): boolean {
+  try {
+    // "pid (name) state ...": the name may hold anything, even a parenthesis.
+    return /^Z/u.test(readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /su, ""));
+  } catch {
+    return false;
+  }
 }
 
 function signal(pid: number, name: NodeJS.Signals | 0): boolean {
