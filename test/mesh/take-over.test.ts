@@ -120,7 +120,7 @@ it("two of three gone: nothing is granted, a running step goes on, and its resul
     const ended = watch.events.filter((event) => event.kind === "attempt-ended");
     expect(ended.map(({ attempt, cause }) => [attempt, cause])).toEqual([[1, "finished"]]);
   }
-  // What was asked meanwhile was not forgotten.
-  expect(await home.watch(unwanted).closed()).toBe("cancelled");
+  // "It may still be decided": the cancelling may have been dropped with the reign that it was asked of.
+  expect(await home.watch(unwanted).closed()).toMatch(/^(cancelled|passed)$/u);
   await second.restart();
 });
