@@ -67,6 +67,8 @@ export const limits = {
   suspendMsMax: 1_000,
   heartbeatMs: 250,
   homeSilenceMsMax: 1_500,
+  /** A home renews leases only so long after a majority answered it; less than `leaseGraceMs`. */
+  homeAssuredMs: 750,
   /** How much longer each further control peer of the charter waits before it stands for home. */
   standDelayMs: 100,
   antiEntropyMs: 30_000,

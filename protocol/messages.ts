@@ -119,7 +119,8 @@ const message = z.discriminatedUnion("kind", [
   kind("accepted", { ballot, round: count }),
   kind("gap", { ballot }),
   kind("nack", { ballot, promised: ballot }),
-  kind("heartbeat", { ballot }),
+  kind("heartbeat", { ballot, sentMs: z.number() }),
+  kind("heard", { ballot, sentMs: z.number() }),
   kind("session", {
     session: text,
     labels: z.array(text).check(z.maxLength(64)),

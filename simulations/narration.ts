@@ -55,6 +55,7 @@ function words(observation: Observation, nameOf: (id: string) => PeerName): stri
 function messageWords(message: Message, nameOf: (id: string) => PeerName): string | null {
   switch (message.kind) {
     case "heartbeat":
+    case "heard":
     case "renew":
     case "renewed":
     case "output":

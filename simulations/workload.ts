@@ -75,7 +75,7 @@ function randomStep(chance: Chance, index: number, earlier: readonly PlannedStep
     needs.push({ step: other.name, outcomes: fits ? some : [...some, "skipped"] });
   }
   const sources = needs.filter((need) => need.outcomes.includes("passed") && chance.percent(60));
-  const effect = chance.percent(25);
+  const effect = chance.percent(35);
   return {
     name,
     from: name,

@@ -78,7 +78,7 @@ class World {
     const workers = range("worker", chance.between(1, 4));
     this.#faults = randomFaults(new Chance(seed, "faults"), { controls, workers });
     const controlKeysOf = controls.map((name) => simulatedKeys(name));
-    const charter = charterOf(controlKeysOf, chance.pick([2_000, 3_000, 6_000]));
+    const charter = charterOf(controlKeysOf, chance.pick([1_500, 2_000, 6_000]));
     this.#network = new SimulatedNetwork({
       seed,
       agenda: this.#agenda,
@@ -108,7 +108,7 @@ class World {
       ended: (peer, why, cause) => this.#ended(peer, why, cause),
       encoded: options.encoded,
       failing: { failed: chance.integer(30), timedOut: chance.integer(10) },
-      durationMsMax: chance.pick([200, 2_000, 8_000]),
+      durationMsMax: chance.pick([200, 2_000, 8_000, 20_000]),
     };
     for (const [index, name] of [...controls, ...workers].entries()) {
       const role = index < controls.length ? "control" : "worker";

@@ -229,6 +229,7 @@ export class ControlCore {
       case "gap":
       case "nack":
       case "heartbeat":
+      case "heard":
         return this.#registerMessage(from, message, now);
       case "session": {
         const { session, labels, slots, held } = message;
@@ -241,7 +242,9 @@ export class ControlCore {
       case "pull":
         return this.#table.stage === "home" ? this.#reign.pull(from, message) : this.#redirect(from);
       case "renew":
-        return this.#table.stage === "home" ? this.#renewed(from, message, now) : this.#redirect(from);
+        if (this.#table.stage !== "home") return this.#redirect(from);
+        // A home that may have been succeeded renews nothing: its successor is counting.
+        return this.#table.isAssured(now.monotonicMs) ? this.#renewed(from, message, now) : undefined;
       case "release":
         return this.#table.stage === "home"
           ? this.#reign.release(from, message.leases)

@@ -41,7 +41,8 @@ type Held = {
   readonly id: string;
   readonly lease: GrantedLease;
   phase: "granted" | "queued" | "running" | "keeping" | "reported";
-  /** Monotonic; null until a renewal was answered. */
+  readonly heldSinceMs: number;
+  /** Monotonic; null until a renewal that named the lease was answered. */
   deadlineMs: number | null;
   startedMs: number;
   /**
@@ -209,6 +210,7 @@ export class WorkerCore {
       case "gap":
       case "nack":
       case "heartbeat":
+      case "heard":
       case "session":
       case "pull":
       case "renew":
@@ -275,11 +277,12 @@ export class WorkerCore {
     for (const lease of message.leases) {
       const id = `${lease.run}-${lease.index}-${lease.attempt}`;
       if (this.#held.has(id)) continue;
-      const { monotonicMs: startedMs } = now;
+      const { monotonicMs: startedMs, monotonicMs: heldSinceMs } = now;
       this.#held.set(id, {
         id,
         lease,
         phase: "granted",
+        heldSinceMs,
         deadlineMs: null,
         startedMs,
         unfinished: "report",
@@ -430,8 +433,10 @@ export class WorkerCore {
 
   #renewed(message: Extract<Message, { kind: "renewed" }>): void {
     const deadlineMs = message.sentMs + workerDeadlineMs(this.#leaseMs);
-    // A session's greeting is answered without a time: it only tells what was superseded.
-    if (message.sentMs > 0) for (const held of this.#held.values()) held.deadlineMs = deadlineMs;
+    // A lease that came after the renewal was sent was not renewed by it: the home counts from the grant. (A
+    // session's greeting is answered without a time: it only tells what was superseded.)
+    for (const held of this.#held.values())
+      if (held.heldSinceMs <= message.sentMs) held.deadlineMs = deadlineMs;
     for (const lease of message.superseded) this.#revoke(lease, "superseded");
   }
 

@@ -87,11 +87,12 @@ export class Acceptor {
     return this.#store(ballot, round, records, last);
   }
 
-  /** A home that this peer could follow and does not: it asks for the whole table. */
-  askFor(ballot: Ballot): TableEffect[] {
-    const behind = compareBallots(ballot, this.#promised) < 0;
-    if (behind || compareBallots(ballot, this.#acceptedBallot) === 0) return [];
-    return [reply(ballot.peer, { kind: "gap", ballot })];
+  /** Answers a home that this peer could follow, and asks for the whole table where it does not follow yet. */
+  hear({ ballot, sentMs }: Extract<RegisterMessage, { kind: "heartbeat" }>): TableEffect[] {
+    if (compareBallots(ballot, this.#promised) < 0) return [];
+    const heard = reply(ballot.peer, { kind: "heard", ballot, sentMs });
+    if (compareBallots(ballot, this.#acceptedBallot) === 0) return [heard];
+    return [heard, reply(ballot.peer, { kind: "gap", ballot })];
   }
 
   accept(message: Extract<RegisterMessage, { kind: "accept" }>): TableEffect[] {

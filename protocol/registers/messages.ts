@@ -34,4 +34,6 @@ export type RegisterMessage =
   | { readonly kind: "gap"; readonly ballot: Ballot }
   /** The ballot is behind what the acceptor promised, or its home is alive and well. */
   | { readonly kind: "nack"; readonly ballot: Ballot; readonly promised: Ballot }
-  | { readonly kind: "heartbeat"; readonly ballot: Ballot };
+  /** `sentMs`: the home's own monotonic time at sending; echoed by who promised nothing higher. */
+  | { readonly kind: "heartbeat"; readonly ballot: Ballot; readonly sentMs: number }
+  | { readonly kind: "heard"; readonly ballot: Ballot; readonly sentMs: number };

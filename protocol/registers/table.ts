@@ -54,6 +54,8 @@ export class RegisterTable<Ticket> {
   #following: { readonly ballot: Ballot; heardMs: number } | null = null;
   #standAtMs: number | null;
   #nextHeartbeatMs = 0;
+  /** When this home sent the newest heartbeat that each peer has answered. */
+  readonly #heardMs = new Map<string, number>();
 
   constructor(options: TableOptions, nowMs: number) {
     this.#self = options.self;
@@ -82,6 +84,19 @@ export class RegisterTable<Ticket> {
   /** The register's value as this home has committed it; at any other peer, what that peer accepted last. */
   value(name: string): RegisterValue | null {
     return this.#home.stage === "home" ? this.#home.committed(name) : this.#acceptor.accepted(name);
+  }
+
+  /**
+   * True while no other home can have reigned for long: so recently did a majority, which had promised nobody more,
+   * answer a heartbeat. A successor needs a promise from one of them, and counts every lease anew from its start.
+   */
+  isAssured(nowMs: number): boolean {
+    if (this.#home.stage !== "home") return false;
+    const recent = this.#peers.filter(
+      (peer) =>
+        peer === this.#self || nowMs - (this.#heardMs.get(peer) ?? -Infinity) <= limits.homeAssuredMs,
+    );
+    return recent.length > this.#peers.length / 2;
   }
 
   /** Every committed register; only while this peer is home. */
@@ -119,7 +134,7 @@ export class RegisterTable<Ticket> {
     const effects: TableEffect[] = [];
     if (this.#reigning() && nowMs >= this.#nextHeartbeatMs) {
       this.#nextHeartbeatMs = nowMs + limits.heartbeatMs;
-      const message: RegisterMessage = { kind: "heartbeat", ballot: this.#home.ballot };
+      const message: RegisterMessage = { kind: "heartbeat", ballot: this.#home.ballot, sentMs: nowMs };
       for (const to of this.#linked) if (to !== this.#self) effects.push({ kind: "send", to, message });
     }
     const silent =
@@ -149,7 +164,10 @@ export class RegisterTable<Ticket> {
         return { effects: this.#acceptor.accept(message), decisions: [] };
       case "heartbeat":
         this.#hear(message.ballot, nowMs);
-        return { effects: this.#acceptor.askFor(message.ballot), decisions: [] };
+        return { effects: this.#acceptor.hear(message), decisions: [] };
+      case "heard":
+        if (compareBallots(message.ballot, this.#home.ballot) === 0) this.#heardMs.set(from, message.sentMs);
+        return nothing;
       case "promise":
         return { effects: this.#home.promise(from, message), decisions: [] };
       case "gap":
@@ -207,6 +225,7 @@ export class RegisterTable<Ticket> {
 
   #stand(nowMs: number): TableEffect[] {
     this.#highestEpoch += 1;
+    this.#heardMs.clear();
     const ballot = { epoch: this.#highestEpoch, peer: this.#self, incarnation: this.#incarnation };
     this.#standAtMs = nowMs + limits.homeSilenceMsMax + this.#rankDelayMs();
     return this.#home.stand(ballot, [...this.#linked]);

@@ -1,0 +1,297 @@
+/**
+ * Mistakes to plant in the protocol, each with the checker that must find it and how many seeds it may take.
+ *
+ * A planting is an edit of the source as it is loaded; nothing in the code knows of it. Text that is no longer there
+ * exactly once is an error, so a planting cannot quietly stop being one. Run by `planted.ts`.
+ */
+
+import type { PlantingEdit } from "./planted.ts";
+
+export type Planting = {
+  readonly name: string;
+  readonly edits: readonly PlantingEdit[];
+  /** Any of these checkers may be the first to see it. */
+  readonly caughtBy: readonly string[];
+  readonly seedsMax: number;
+};
+
+const acceptor = "protocol/registers/acceptor.ts";
+const home = "protocol/registers/home.ts";
+const registers = "protocol/registers/registers.ts";
+const table = "protocol/registers/table.ts";
+
+export const plantings: readonly Planting[] = [
+  {
+    name: "a voter accepts under a ballot below its promise",
+    edits: [
+      {
+        file: acceptor,
+        find: "const { ballot, round, records } = message;\n    if (compareBallots(ballot, this.#promised) < 0)",
+        replace: "const { ballot, round, records } = message;\n    if (round < 0)",
+      },
+    ],
+    caughtBy: ["registers", "durability", "ledger", "tokens"],
+    seedsMax: 600,
+  },
+  {
+    name: "one vote is a majority",
+    edits: [{ file: home, find: "Math.floor(peers.length / 2) + 1", replace: "Math.min(1, peers.length)" }],
+    caughtBy: ["registers"],
+    seedsMax: 50,
+  },
+  {
+    name: "a vote is told before it is stored",
+    edits: [
+      {
+        file: acceptor,
+        find: 'if (whole) effects.push(reply(ballot.peer, { kind: "accepted", ballot, round }));',
+        replace: 'if (whole) effects.unshift(reply(ballot.peer, { kind: "accepted", ballot, round }));',
+      },
+    ],
+    caughtBy: ["durability"],
+    seedsMax: 20,
+  },
+  {
+    name: "the loop does not wait for the disk",
+    edits: [
+      {
+        file: "node/core/loop.ts",
+        find: "await this.#options.storage.sync();",
+        replace: "void this.#options.storage.sync();",
+      },
+    ],
+    caughtBy: ["durability"],
+    seedsMax: 20,
+  },
+  {
+    name: "a promise is not stored",
+    edits: [
+      {
+        file: acceptor,
+        find: 'effects.push({ kind: "store", operations: [this.#ownEntry()] });',
+        replace: "effects.splice(0, 0);",
+      },
+    ],
+    caughtBy: ["durability"],
+    seedsMax: 20,
+  },
+  {
+    name: "a restarted voter has forgotten its records",
+    edits: [
+      {
+        file: acceptor,
+        find: "this.#keep(key.slice(recordPrefix.length), { ballot: { epoch, peer, incarnation }, round, value });",
+        replace: "void [key, epoch, peer, incarnation, round, value];",
+      },
+    ],
+    caughtBy: ["registers"],
+    seedsMax: 100,
+  },
+  {
+    name: "a new home merges whatever came first",
+    edits: [
+      {
+        file: home,
+        find: "if (newer) this.#merged.set(record.name, record);",
+        replace: "if (newer && known === undefined) this.#merged.set(record.name, record);",
+      },
+    ],
+    caughtBy: ["registers"],
+    seedsMax: 300,
+  },
+  {
+    name: "a ballot is used again after a restart",
+    edits: [
+      {
+        file: table,
+        find: "this.#highestEpoch = this.#acceptor.promised.epoch;",
+        replace: "this.#highestEpoch = 0;",
+      },
+      {
+        file: table,
+        find: "peer: this.#self, incarnation: this.#incarnation }",
+        replace: 'peer: this.#self, incarnation: this.#incarnation.slice(0, 0) + "again" }',
+      },
+    ],
+    caughtBy: ["ballots"],
+    seedsMax: 200,
+  },
+  {
+    name: "a home serves before its recovery is chosen",
+    edits: [{ file: home, find: 'this.#stage = "recovering";', replace: 'this.#stage = "home";' }],
+    caughtBy: ["registers", "progress", "ledger", "tokens", "assertion"],
+    seedsMax: 100,
+  },
+  {
+    name: "a run is admitted a second time",
+    edits: [
+      {
+        file: registers,
+        find: 'if (value !== null) return refused("duplicate");',
+        replace: 'if (value !== null && value.kind !== "run") return refused("duplicate");',
+      },
+      {
+        file: "node/core/control.ts",
+        find: 'if (known.source === "here" && !this.#isAdmitted(run)) this.#reign.admit',
+        replace: 'if (known.source === "here") this.#reign.admit',
+      },
+    ],
+    caughtBy: ["registers", "ledger", "progress"],
+    seedsMax: 600,
+  },
+  {
+    name: "a result is accepted under an old token",
+    edits: [
+      {
+        file: registers,
+        find: "if (value.token !== command.token) return",
+        replace: 'if (value.token !== command.token && command.kind !== "finish") return',
+      },
+      {
+        file: registers,
+        find: 'if (command.kind === "finish" && value.worker !== command.worker) return refused("stale");',
+        replace: "",
+      },
+    ],
+    caughtBy: ["tokens", "registers", "ledger"],
+    seedsMax: 300,
+  },
+  {
+    name: "a token is not raised",
+    edits: [
+      {
+        file: registers,
+        find: 'state: "queued", token: value.token + 1, past });',
+        replace: 'state: "queued", token: value.token, past });',
+      },
+      {
+        file: registers,
+        find: "const token = value.token + 1;",
+        replace: "const token = Math.max(1, value.token);",
+      },
+    ],
+    caughtBy: ["tokens", "registers"],
+    seedsMax: 60,
+  },
+  {
+    name: "a step is offered again before its worker gave up",
+    edits: [
+      {
+        file: "node/core/leases.ts",
+        find: "return Math.ceil(leaseMs * (1 + limits.driftPercentMax / 100)) + limits.leaseGraceMs;",
+        replace: "return Math.ceil(leaseMs / 2);",
+      },
+    ],
+    caughtBy: ["effects"],
+    seedsMax: 300,
+  },
+  {
+    name: "a worker goes on outside after its lease",
+    edits: [
+      {
+        file: "node/core/worker.ts",
+        find: "if (past) this.#fence(held);",
+        replace: "if (past && held.startedMs < 0) this.#fence(held);",
+      },
+    ],
+    caughtBy: ["effects"],
+    seedsMax: 600,
+  },
+  {
+    name: "a home that was succeeded goes on renewing leases",
+    edits: [
+      {
+        file: "node/core/control.ts",
+        find: "return this.#table.isAssured(now.monotonicMs) ?",
+        replace: "return now.monotonicMs >= 0 ?",
+      },
+    ],
+    caughtBy: ["effects"],
+    seedsMax: 2_000,
+  },
+  {
+    name: "a renewal counts for a lease that it did not name",
+    edits: [
+      {
+        file: "node/core/worker.ts",
+        find: "if (held.heldSinceMs <= message.sentMs) held.deadlineMs",
+        replace: "if (message.sentMs > 0) held.deadlineMs",
+      },
+    ],
+    caughtBy: ["effects"],
+    seedsMax: 2_000,
+  },
+  {
+    name: "a control peer calls admitted what it only voted for",
+    edits: [
+      {
+        file: "node/core/control.ts",
+        find: 'return this.#table.stage === "home" && this.#table.value(runRegister(run)) !== null;',
+        replace: "return this.#table.value(runRegister(run)) !== null;",
+      },
+    ],
+    caughtBy: ["registers", "progress"],
+    seedsMax: 300,
+  },
+  {
+    name: "a cancellation loses to a close",
+    edits: [
+      {
+        file: registers,
+        find: 'outcome: value.cancelled ? "cancelled" : command.outcome',
+        replace: "outcome: command.outcome",
+      },
+    ],
+    caughtBy: ["ledger"],
+    seedsMax: 1_500,
+  },
+  {
+    name: "a candidate calls itself home before its reign",
+    edits: [
+      {
+        file: table,
+        find: "return followed === this.#self ? null : followed;",
+        replace: "return followed;",
+      },
+    ],
+    caughtBy: ["progress"],
+    seedsMax: 60,
+  },
+  {
+    name: "a run is closed before its history is on disk",
+    edits: [
+      {
+        file: "node/core/reign.ts",
+        find: "this.#over.push(run.submission.run);",
+        replace:
+          'const id = run.submission.run; this.#context.propose(runRegister(id), { kind: "close", outcome: run.outcome }, { kind: "close", run: id });',
+      },
+    ],
+    caughtBy: ["ledger"],
+    seedsMax: 1_500,
+  },
+  {
+    name: "a bundle that nobody had is not asked for again",
+    edits: [
+      {
+        file: "node/core/control.ts",
+        find: "for (const [run, digest] of this.#reign.bodiless) this.#askForBundle(run, digest, null);",
+        replace: "",
+      },
+    ],
+    caughtBy: ["progress"],
+    seedsMax: 300,
+  },
+  {
+    name: "a submission is announced only once",
+    edits: [
+      {
+        file: "node/core/worker.ts",
+        find: "for (const peer of this.#linked) this.#announcePending(peer);",
+        replace: "",
+      },
+    ],
+    caughtBy: ["progress"],
+    seedsMax: 1_000,
+  },
+];
