@@ -12,7 +12,7 @@ import { Level } from "level";
 import { OttoError } from "../../protocol/errors.ts";
 import { wordsOf } from "./error-words.ts";
 import type { Storage, StoredEntry, WriteOperation } from "../ports.ts";
-import { tornBytes } from "./level-journal.ts";
+import { isDamagedWithin, tornBytes } from "./level-journal.ts";
 
 const syncKey = "$sync";
 
@@ -133,13 +133,23 @@ function tornTails(folder: string): string[] {
   }
   const sentences: string[] = [];
   for (const name of names.filter((candidate) => candidate.endsWith(".log")).toSorted()) {
-    const torn = tornBytes(readFileSync(join(folder, name)));
+    const journal = readFileSync(join(folder, name));
+    if (isDamagedWithin(journal)) throw damagedWithin(join(folder, name));
+    const torn = tornBytes(journal);
     if (torn > 0)
       sentences.push(
         `The last write in ${join(folder, name)} was torn: ${torn} bytes were dropped; nothing of it had been acknowledged.`,
       );
   }
   return sentences;
+}
+
+function damagedWithin(path: string): OttoError {
+  return new OttoError("OTTO_STORAGE_LOST", {
+    what: `The database's journal ${path} is damaged in its middle: writes that were acknowledged cannot be read.`,
+    state: "It was refused: a peer that forgot what it promised must not take part.",
+    next: "Restore the folder, or remove it and join again as a new peer.",
+  });
 }
 
 function openingFailed(folder: string, error: unknown): OttoError {

@@ -1,4 +1,13 @@
-import { appendFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync } from "node:fs";
+import {
+  appendFileSync,
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -58,6 +67,21 @@ describe("storage on disk", () => {
     const journal = journalOf(folder);
     truncateSync(journal, readFileSync(journal).length - 3);
     await expect(openStorage(join(folder, "db"))).rejects.toMatchObject({ code: "OTTO_STORAGE_LOST" });
+  });
+
+  it("is refused when a write before the last is damaged, wherever in the journal it is", async () => {
+    const folder = await crashedFolder(1_000);
+    const whole = readFileSync(journalOf(folder));
+    expect(whole.length).toBeGreaterThan(2 * 32_768);
+    for (let at = 100; at < whole.length; at += 7_919) {
+      const copy = join(root, `copy-${at}`);
+      cpSync(folder, copy, { recursive: true });
+      const damaged = Buffer.from(whole);
+      damaged.writeUInt8(damaged.readUInt8(at) ^ 1, at);
+      writeFileSync(journalOf(copy), damaged);
+      const opening = openStorage(join(copy, "db"));
+      await expect(opening, `byte ${at}`).rejects.toMatchObject({ code: "OTTO_STORAGE_LOST" });
+    }
   });
 
   it("is refused to a second user with a code and the next action", async () => {
