@@ -182,12 +182,30 @@ export class Mesh {
     return watch;
   }
 
+  /** The processes that `otto run` keeps warm for this mesh's person. */
+  get embeddedProcesses(): readonly number[] {
+    return ["control", "worker"].flatMap((role) => {
+      const running = new DataFolder(join(this.folder, "home", "local", role)).running();
+      return running !== null && isLiving(running.pid) ? [running.pid] : [];
+    });
+  }
+
+  get embeddedStepProcesses(): readonly number[] {
+    return stepProcessesOf(join(this.folder, "home", "local", "worker"));
+  }
+
   /** Kills everything that was started, waits until it is gone, and removes the folder. */
   async end(): Promise<void> {
     for (const watch of this.#watches) watch.close();
     for (const pipe of this.#pipes) pipe.close();
     // A stopped process takes only this signal.
     await Promise.all(this.#programs.map((program) => program.kill()));
+    for (const pid of this.embeddedProcesses) process.kill(pid, "SIGKILL");
+    await eventually(
+      "no process of a step is left",
+      () => this.embeddedStepProcesses,
+      (left) => left.length === 0,
+    );
     await Promise.all([...this.controls, ...this.workers].map((node) => node.stepsAreGone()));
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   }
@@ -247,8 +265,7 @@ export class MeshNode {
 
   /** Processes of steps that this node's folder has started and that still live. */
   get stepProcesses(): readonly number[] {
-    const file = join(this.folder, "work", "identity");
-    return existsSync(file) ? processesMarked(`/${readFileSync(file, "utf8").trim()}:`) : [];
+    return stepProcessesOf(this.folder);
   }
 
   async stepsAreGone(): Promise<void> {
@@ -359,6 +376,11 @@ export class Watch {
     this.#over = why;
     for (const listener of this.#listeners) listener();
   }
+}
+
+function stepProcessesOf(folder: string): readonly number[] {
+  const file = join(folder, "work", "identity");
+  return existsSync(file) ? processesMarked(`/${readFileSync(file, "utf8").trim()}:`) : [];
 }
 
 /** Living processes whose environment carries the mark. */
