@@ -20,6 +20,7 @@ import { askFor } from "../node/edge/client.ts";
 import { DataFolder, type NodeConfig, ottoHome } from "../node/edge/data-folder.ts";
 import { certify, foundDomain, moveFounder } from "../node/edge/founding.ts";
 import { choosePassVariables } from "../node/edge/execution/pass-variables.ts";
+import { isAlive, signalProcess } from "../node/edge/execution/processes.ts";
 import { openIdentity } from "../node/edge/identity.ts";
 import { connectLocally } from "../node/edge/local-socket.ts";
 import type { StartReport } from "../node/edge/node-process.ts";
@@ -147,15 +148,15 @@ async function answers(folder: DataFolder): Promise<boolean> {
 async function stopLeftWorker(worker: DataFolder, isRunning: boolean): Promise<void> {
   const pid = isRunning ? worker.running()?.pid : undefined;
   if (pid === undefined) return;
-  signal(pid, "SIGTERM");
+  signalProcess(pid, "SIGTERM");
   for (let waitedMs = 0; waitedMs < limits.drainMsMax && isAlive(pid); waitedMs += 20) await sleep(20);
-  signal(pid, "SIGKILL");
+  signalProcess(pid, "SIGKILL");
 }
 
 /** Asks the process of a folder to stop and waits until it has. False when there was none. */
 export async function stopProcess(folder: DataFolder): Promise<boolean> {
   const pid = folder.running()?.pid;
-  if (pid === undefined || !signal(pid, "SIGTERM")) return false;
+  if (pid === undefined || !signalProcess(pid, "SIGTERM")) return false;
   const deadlineMs = Date.now() + limits.drainMsMax * 2;
   while (isAlive(pid) && Date.now() < deadlineMs) await sleep(20);
   if (!isAlive(pid)) return true;
@@ -167,27 +168,6 @@ export async function stopProcess(folder: DataFolder): Promise<boolean> {
 }
 
 /** False also for a process that has ended and only waits for its parent to notice. */
-export function isAlive(pid: number): boolean {
-  return signal(pid, 0) && !isZombie(pid);
-}
-
-function isZombie(pid: number): boolean {
-  try {
-    // "pid (name) state ...": the name may hold anything, even a parenthesis.
-    return /^Z/u.test(readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /su, ""));
-  } catch {
-    return false;
-  }
-}
-
-function signal(pid: number, name: NodeJS.Signals | 0): boolean {
-  try {
-    return process.kill(pid, name);
-  } catch {
-    return false;
-  }
-}
-
 function start(program: Program, folder: DataFolder): Promise<void> {
   const log = openSync(join(folder.path, "log"), "w", 0o600);
   const child = fork(programPath(program), [folder.path], {

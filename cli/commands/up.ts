@@ -9,13 +9,13 @@ import { askFor } from "../../node/edge/client.ts";
 import type { RunningNode } from "../../node/edge/control-node.ts";
 import { DataFolder, type NodeConfig, ottoHome } from "../../node/edge/data-folder.ts";
 import { foundDomain, randomName } from "../../node/edge/founding.ts";
+import { isAlive } from "../../node/edge/execution/processes.ts";
 import { openIdentity } from "../../node/edge/identity.ts";
 import { inviteCode, inviteOfCode } from "../../node/edge/joining.ts";
 import { connectLocally } from "../../node/edge/local-socket.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import { isFormed, openCharter, openInvite, type Role } from "../../protocol/membership.ts";
-import { isAlive } from "../embedded.ts";
 import { keepStanding, person } from "../person.ts";
 
 export type NodeOptions = {

@@ -87,6 +87,13 @@ export function signalProcess(pid: number, signal: NodeJS.Signals | 0): boolean 
   }
 }
 
+/** Whether a process lives. One that has ended and that nobody has collected yet does not. */
+export function isAlive(pid: number): boolean {
+  if (!signalProcess(pid, 0)) return false;
+  const status = statusOf(pid);
+  return status === null ? process.platform !== "linux" : isLiving(status);
+}
+
 /** Kills every process that carries the executor's marker and waits until none is left. */
 export async function killAll(executor: string): Promise<number> {
   const wanted: Belonging = { executor, serial: () => true, groups: [], pipe: null };
