@@ -83,13 +83,11 @@ export class CallServer {
     const first = await frames.next();
     if (first.done === true) return;
     const request = decodeRequest(first.value);
-    if (!request.ok) {
-      this.#count("malformed");
+    if (!request.ok)
       throw new OttoError("OTTO_MESSAGE_INVALID", {
         what: `This node does not understand the call: ${request.problem}.`,
         next: "Check that both sides run compatible versions of Otto.",
       });
-    }
     this.#authorize(channel, request.value);
     // A control peer asked because it takes this one for home: two that disagree would hand a call round and round.
     const target = this.#isControl(channel.peer) ? null : this.#actions.relayTo(request.value);
@@ -280,6 +278,7 @@ export class CallServer {
 
   /** The caller is told what went wrong, if it is still there. */
   async #refuse(channel: Channel, error: unknown): Promise<void> {
+    if (error instanceof OttoError && error.code === "OTTO_MESSAGE_INVALID") this.#count("malformed");
     const told =
       error instanceof OttoError
         ? error
