@@ -1,5 +1,6 @@
 /** Frames on a byte stream: four bytes of length, big-endian, then that many bytes. */
 
+import { concat } from "uint8arrays/concat";
 import { limits } from "./limits.ts";
 
 export function encodeFrame(payload: Uint8Array): Uint8Array {
@@ -68,7 +69,7 @@ export class FrameDecoder {
     let have = 0;
     let count = 0;
     while (have < size) have += this.#chunks[count++]?.length ?? size;
-    if (count > 1) this.#chunks.splice(0, count, Buffer.concat(this.#chunks.slice(0, count)));
+    if (count > 1) this.#chunks.splice(0, count, concat(this.#chunks.slice(0, count)));
     return this.#chunks[0] ?? new Uint8Array();
   }
 }

@@ -9,6 +9,7 @@ import { createHash } from "node:crypto";
 import { decode, encode } from "@ipld/dag-cbor";
 import { CID } from "multiformats/cid";
 import { create as createDigest } from "multiformats/hashes/digest";
+import { equals } from "uint8arrays/equals";
 import { failure, type Result, success } from "./errors.ts";
 import { limits } from "./limits.ts";
 
@@ -45,7 +46,7 @@ export function decodeCanonical(bytes: Uint8Array): Result<unknown, string> {
   } catch (error) {
     return failure(error instanceof Error ? error.message : String(error));
   }
-  return equalBytes(again, bytes) ? decoded : failure("not in canonical form");
+  return equals(again, bytes) ? decoded : failure("not in canonical form");
 }
 
 /** CIDv1 of DAG-CBOR bytes under sha2-256, base32: `bafyrei...`. */
@@ -61,12 +62,6 @@ export function valueCid(value: unknown): string {
 /** sha256 in lower-case hex: how blobs, trees and logs are named. */
 export function sha256Hex(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
-}
-
-export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
-  if (left.length !== right.length) return false;
-  for (let index = 0; index < left.length; index += 1) if (left[index] !== right[index]) return false;
-  return true;
 }
 
 /** Orders strings by code unit: the only order that two peers are sure to share. */

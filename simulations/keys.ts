@@ -4,9 +4,9 @@
  */
 
 import { hash } from "node:crypto";
+import { equals } from "uint8arrays/equals";
 import type { Keys } from "../node/ports.ts";
 import { peerIdOf } from "../protocol/peer-id.ts";
-import { equalBytes } from "../protocol/values.ts";
 
 export function simulatedKeys(name: string): Keys {
   const peer = peerIdOf(hash("sha256", `key of ${name}`, "buffer"));
@@ -14,7 +14,7 @@ export function simulatedKeys(name: string): Keys {
 }
 
 export function verifySimulated(peer: string, bytes: Uint8Array, signature: Uint8Array): boolean {
-  return equalBytes(signature, signatureOf(peer, bytes));
+  return equals(signature, signatureOf(peer, bytes));
 }
 
 function signatureOf(peer: string, bytes: Uint8Array): Uint8Array {

@@ -6,11 +6,12 @@
  * acceptance, an admission or a cancellation is told only after it was chosen.
  */
 
+import { equals } from "uint8arrays/equals";
 import type { Message } from "../../protocol/messages.ts";
 import { type Ballot, compareBallots, noBallot } from "../../protocol/registers/ballot.ts";
 import type { WireRecord } from "../../protocol/registers/messages.ts";
 import { type RegisterValue, runRegister, stepRegister } from "../../protocol/registers/registers.ts";
-import { decodeValue, equalBytes } from "../../protocol/values.ts";
+import { decodeValue } from "../../protocol/values.ts";
 import { type Checker, type Observation, type PeerName, Violation } from "../observation.ts";
 import { ballotName } from "./ballots.ts";
 
@@ -156,7 +157,7 @@ function isClosed(value: RegisterValue | null): boolean {
 }
 
 function breachOf(before: Uint8Array, after: Uint8Array): string | null {
-  if (equalBytes(before, after)) return null;
+  if (equals(before, after)) return null;
   return breach(decodeValue(before) as RegisterValue, decodeValue(after) as RegisterValue);
 }
 
