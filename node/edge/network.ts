@@ -4,29 +4,22 @@
  *
  * A link is up when both sides have shown their certificates (`hello`); before that nothing but a stranger's call
  * to join is heard. Frames of one turn are sent as one piece. A peer is dialled for ever, with back-off.
- * The settings below undo libp2p defaults that do not fit; each says which.
  */
 
-import { noise } from "@libp2p/noise";
-import { yamux } from "@libp2p/yamux";
-import { gossipsub, type GossipSub, TopicValidatorResult } from "@libp2p/gossipsub";
-import { privateKeyFromRaw } from "@libp2p/crypto/keys";
-import { identify } from "@libp2p/identify";
-import { wordsOf } from "./error-words.ts";
-import type { Connection, Libp2p, Stream } from "@libp2p/interface";
-import { tcp } from "@libp2p/tcp";
+import { TopicValidatorResult } from "@libp2p/gossipsub";
+import type { Connection, Stream } from "@libp2p/interface";
 import { multiaddr } from "@multiformats/multiaddr";
-import { createLibp2p } from "libp2p";
-import { openEnvelope, type RefusedBecause, sealEnvelope } from "../../protocol/envelope.ts";
+import { openAnnouncement, sealAnnouncement } from "../../protocol/announcement.ts";
+import type { RefusedBecause } from "../../protocol/envelope.ts";
 import { OttoError } from "../../protocol/errors.ts";
 import { FrameDecoder, joinFrames } from "../../protocol/frames.ts";
 import { limits } from "../../protocol/limits.ts";
 import { type Charter, openCertificate, openCharter, type Role } from "../../protocol/membership.ts";
 import { decodeMessage, encodeMessage, type Message } from "../../protocol/messages.ts";
-import { decodeUntrusted, encodeValue } from "../../protocol/values.ts";
 import type { Clock, Network, Random, Timer } from "../ports.ts";
 import { type Channel, streamChannel } from "./channel.ts";
 import type { Identity } from "./identity.ts";
+import { createNode, type GossipingNode } from "./libp2p-node.ts";
 
 const messageProtocol = "/otto/messages/1";
 const callProtocol = "/otto/calls/1";
@@ -94,7 +87,7 @@ class LinkedNetwork implements RealNetwork {
   readonly #links = new Map<string, Link>();
   readonly #dialling = new Map<string, Timer>();
   readonly #lastDialFailedMs = new Map<string, number>();
-  #node: Libp2p<{ pubsub: GossipSub }> | null = null;
+  #node: GossipingNode | null = null;
   #stopped = false;
 
   constructor(options: NetworkOptions) {
@@ -102,7 +95,8 @@ class LinkedNetwork implements RealNetwork {
   }
 
   async start(): Promise<void> {
-    const node = await this.#create();
+    const { identity, listen } = this.#options;
+    const node = await createNode(identity, listen, this.#topic);
     this.#node = node;
     await node.handle(messageProtocol, (stream, connection) => this.#inbound(stream, connection), {
       maxInboundStreams: 4,
@@ -121,42 +115,6 @@ class LinkedNetwork implements RealNetwork {
       if (event.detail.topic === topic) this.#gossiped(event.detail.data);
     });
     node.services.pubsub.subscribe(topic);
-  }
-
-  async #create(): Promise<Libp2p<{ pubsub: GossipSub }>> {
-    const { identity, listen } = this.#options;
-    try {
-      return await createLibp2p({
-        privateKey: privateKeyFromRaw(identity.raw),
-        addresses: { listen: [...listen] },
-        transports: [tcp()],
-        connectionEncrypters: [noise()],
-        streamMuxers: [yamux()],
-        // The defaults let in five connections a second and address, and prune above 300.
-        connectionManager: {
-          maxConnections: limits.connectionsMax,
-          inboundConnectionThreshold: limits.inboundConnectionsPerSecondMax,
-          maxIncomingPendingConnections: limits.inboundConnectionsPerSecondMax,
-          // Five tries and never again is the default; `keepDialling` is ours.
-          reconnectRetries: 0,
-        },
-        // A worker that is starved of CPU for five seconds would lose its links.
-        connectionMonitor: { pingInterval: 15_000, pingTimeout: { minTimeout: 30_000, maxTimeout: 60_000 } },
-        services: {
-          identify: identify(),
-          pubsub: gossipsub({
-            // Eleven peers behind one address are a rack, not an attack.
-            scoreParams: { IPColocationFactorWeight: 0 },
-            allowPublishToZeroTopicPeers: true,
-            emitSelf: false,
-            allowedTopics: [this.#topic],
-            maxInboundDataLength: limits.gossipBytesMax * 4,
-          }),
-        },
-      });
-    } catch (error) {
-      throw startFailed(error, listen);
-    }
   }
 
   get addresses(): readonly string[] {
@@ -178,8 +136,8 @@ class LinkedNetwork implements RealNetwork {
 
   publish(message: Uint8Array): void {
     const { identity, membership } = this.#options;
-    const envelope = sealEnvelope("announcement", membership.charter.domain, message, identity);
-    const bytes = encodeValue([envelope, membership.certificate]);
+    const { charter, certificate } = membership;
+    const bytes = sealAnnouncement(message, charter.domain, identity, certificate);
     if (bytes.length > limits.gossipBytesMax) return this.#options.observer.refused("oversized", null);
     // Gossip is a hint: whoever misses it learns by anti-entropy.
     this.#node?.services.pubsub
@@ -378,59 +336,24 @@ class LinkedNetwork implements RealNetwork {
   }
 
   #validate(data: Uint8Array): TopicValidatorResult {
-    const opened = this.#openGossip(data);
-    if (typeof opened !== "string") return TopicValidatorResult.Accept;
-    this.#options.observer.refused(opened, null);
+    const opened = this.#openAnnouncement(data);
+    if (opened.ok) return TopicValidatorResult.Accept;
+    this.#options.observer.refused(opened.problem, null);
     return TopicValidatorResult.Reject;
   }
 
   #gossiped(data: Uint8Array): void {
-    const opened = this.#openGossip(data);
-    if (typeof opened === "string") return;
-    this.#options.observer.message(opened.from, opened.message);
+    const opened = this.#openAnnouncement(data);
+    if (opened.ok) this.#options.observer.message(opened.value.from, opened.value.message);
   }
 
-  #openGossip(data: Uint8Array): { readonly from: string; readonly message: Message } | RefusedBecause {
-    if (data.length > limits.gossipBytesMax) return "oversized";
+  #openAnnouncement(data: Uint8Array): ReturnType<typeof openAnnouncement> {
     const { membership, identity, clock } = this.#options;
-    const pair = decodeUntrusted(data);
-    if (!pair.ok || !Array.isArray(pair.value) || pair.value.length !== 2) return "malformed";
-    const [envelope, certificateBytes] = pair.value as unknown[];
-    if (!(envelope instanceof Uint8Array) || !(certificateBytes instanceof Uint8Array)) return "malformed";
-    const opened = openEnvelope(
-      envelope,
-      { kind: "announcement", domain: membership.charter.domain },
-      identity,
-    );
-    if (!opened.ok) return opened.problem;
-    const certificate = openCertificate(certificateBytes, membership.charter, clock.wallMs(), identity);
-    if (!certificate.ok) return certificate.problem;
-    if (certificate.value.peer !== opened.value.envelope.signer) return "stranger";
-    const message = opened.value.value instanceof Uint8Array ? decodeMessage(opened.value.value) : null;
-    if (message === null || !message.ok || message.value.kind !== "announce") return "malformed";
-    return { from: opened.value.envelope.signer, message: message.value };
+    return openAnnouncement(data, membership.charter, clock.wallMs(), identity);
   }
 }
 
 /** A multiaddr that names the peer it leads to. */
 export function withPeer(address: string, peer: string): string {
   return address.includes("/p2p/") ? address : `${address}/p2p/${peer}`;
-}
-
-function startFailed(error: unknown, listen: readonly string[]): OttoError {
-  const text = wordsOf(error);
-  const inUse = /EADDRINUSE|address already in use/iu.test(text) || /no valid addresses/iu.test(text);
-  if (inUse || /UnsupportedListenAddress|listen/iu.test(text))
-    return new OttoError("OTTO_PORT_IN_USE", {
-      what: `Otto cannot listen on ${listen.join(", ")}: the address is in use or not this machine's.`,
-      state: "Nothing was started.",
-      next: "Stop what uses it, or choose another with --listen HOST:PORT.",
-      cause: error,
-    });
-  return new OttoError("OTTO_START_FAILED", {
-    what: `The network could not be started: ${text.trim()}.`,
-    state: "Nothing was started.",
-    next: "Look at the address given with --listen and try again.",
-    cause: error,
-  });
 }

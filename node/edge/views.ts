@@ -18,6 +18,7 @@ import { historyKeys } from "../core/history.ts";
 import type { Keys, Storage } from "../ports.ts";
 import { applyItem, newRunView, type RunView, summarizeRun } from "../view/run.ts";
 import type { Blobs } from "./blobs.ts";
+import { ItemQueue } from "./item-queue.ts";
 
 const summaryPrefix = "summary/";
 const heardPrefix = "heard/";
@@ -334,53 +335,6 @@ export class Views {
     process.stderr.write(
       `otto: showing ${what} failed: ${cause instanceof Error ? cause.message : String(cause)}\n`,
     );
-  }
-}
-
-/** Items for one watcher, bounded: output is dropped first, with a notice, and never an event. */
-class ItemQueue {
-  readonly #signal: AbortSignal;
-  #items: WatchItem[] = [];
-  #bytes = 0;
-  #dropped = 0;
-  #wake: (() => void) | null = null;
-
-  constructor(signal: AbortSignal) {
-    this.#signal = signal;
-    signal.addEventListener("abort", () => this.#wake?.(), { once: true });
-  }
-
-  push(item: WatchItem): void {
-    if (item.kind === "output") {
-      if (this.#bytes + item.bytes.length > limits.watchQueueBytesMax) {
-        this.#dropped += item.bytes.length;
-        return;
-      }
-      this.#bytes += item.bytes.length;
-    }
-    this.#items.push(item);
-    this.#wake?.();
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<WatchItem, void, void> {
-    while (!this.#signal.aborted) {
-      const items = this.#items;
-      this.#items = [];
-      this.#bytes = 0;
-      if (this.#dropped > 0) {
-        yield {
-          kind: "notice",
-          text: `${this.#dropped} bytes of output came too fast and are only in the log.`,
-        };
-        this.#dropped = 0;
-      }
-      yield* items;
-      if (this.#items.length > 0 || this.#signal.aborted) continue;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-      this.#wake = null;
-    }
   }
 }
 
