@@ -12,7 +12,7 @@ import { encodeValue, sha256Hex } from "./values.ts";
 
 export type Role = "control" | "worker" | "person";
 
-export type ControlPeer = {
+type ControlPeer = {
   readonly peer: string;
   /** Multiaddrs at which workers and people reach it. */
   readonly addresses: readonly string[];
@@ -48,7 +48,7 @@ export type Invite = {
 };
 
 /** An opened certificate and the bytes that prove it. */
-export type Member = { readonly certificate: Certificate; readonly bytes: Uint8Array };
+type Member = { readonly certificate: Certificate; readonly bytes: Uint8Array };
 
 export function domainId(name: string, owner: string): string {
   return sha256Hex(encodeValue({ name, owner })).slice(0, 32);

@@ -23,7 +23,7 @@ export type GrantedLease = LeaseRef & {
   readonly inputs: readonly { readonly name: string; readonly tree: string }[];
 };
 
-export type Verdict = "accepted" | "stale" | "duplicate";
+type Verdict = "accepted" | "stale" | "duplicate";
 
 /** What a worker signs about an attempt: the payload of a `result` envelope. */
 export type SignedResult = LeaseRef & {
@@ -61,14 +61,14 @@ export type WorkerMessage =
       readonly bytes: Uint8Array;
     };
 
-export type HomeMessage =
+type HomeMessage =
   | { readonly kind: "welcome"; readonly home: string | null; readonly leaseMs: number }
   | { readonly kind: "grant"; readonly nonce: string; readonly leases: readonly GrantedLease[] }
   | { readonly kind: "renewed"; readonly sentMs: number; readonly superseded: readonly LeaseRef[] }
   | { readonly kind: "ack"; readonly lease: LeaseRef; readonly verdict: Verdict }
   | { readonly kind: "revoke"; readonly lease: LeaseRef; readonly cause: "cancelled" | "superseded" };
 
-export type SharedMessage =
+type SharedMessage =
   | { readonly kind: "hello"; readonly certificate: Uint8Array; readonly charter: Uint8Array }
   /** A bundle exists and can be fetched from the sender by its digest. */
   | { readonly kind: "announce"; readonly run: string; readonly bundle: string }

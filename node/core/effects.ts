@@ -16,7 +16,7 @@ import type { Source } from "../../protocol/manifest.ts";
 export type Now = { readonly monotonicMs: number; readonly wallMs: number };
 
 /** Told to every core. */
-export type SharedInput =
+type SharedInput =
   | { readonly kind: "tick" }
   | { readonly kind: "peer-up"; readonly peer: string; readonly role: Role }
   | { readonly kind: "peer-down"; readonly peer: string }
@@ -60,7 +60,7 @@ export type Answer =
       readonly detail: string;
     };
 
-export type SharedEffect =
+type SharedEffect =
   | { readonly kind: "store"; readonly operations: readonly WriteOperation[] }
   | { readonly kind: "send"; readonly to: string; readonly message: Message }
   | { readonly kind: "publish"; readonly message: Message }

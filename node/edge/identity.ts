@@ -56,7 +56,7 @@ export function identityOf(privateKey: KeyObject): Identity {
 const publicKeys = new Map<string, KeyObject>();
 
 /** True when the signature is the peer's over exactly these bytes. */
-export function verifySignature(peer: string, bytes: Uint8Array, signature: Uint8Array): boolean {
+function verifySignature(peer: string, bytes: Uint8Array, signature: Uint8Array): boolean {
   if (signature.length !== 64) return false;
   let key = publicKeys.get(peer);
   if (key === undefined) {

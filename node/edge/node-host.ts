@@ -118,7 +118,7 @@ export async function openHost(path: string, events: HostEvents): Promise<NodeHo
 }
 
 /** Questions to the core that a caller waits on. */
-export class Questions {
+class Questions {
   readonly #open = new Map<number, (answer: Answer) => void>();
   #last = 0;
 

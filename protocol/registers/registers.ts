@@ -54,7 +54,7 @@ export type StepValue =
 
 export type RunOutcome = "passed" | "failed" | "cancelled";
 
-export type RunValue = {
+type RunValue = {
   readonly kind: "run";
   readonly manifest: string;
   /** Digest of the signed envelope that holds the manifest. */
@@ -64,7 +64,7 @@ export type RunValue = {
   readonly outcome: RunOutcome | null;
 };
 
-export type InviteValue = { readonly kind: "invite"; readonly usedBy: string };
+type InviteValue = { readonly kind: "invite"; readonly usedBy: string };
 
 export type RegisterValue = StepValue | RunValue | InviteValue;
 

@@ -8,7 +8,7 @@ import type { Assignment, Executor, ExecutorObserver } from "../../node/ports.ts
 import { limits } from "../../protocol/limits.ts";
 import { assignmentOf, Witness } from "./witness.ts";
 
-export type ExecutorUnderTest = {
+type ExecutorUnderTest = {
   readonly executor: Executor;
   readonly emptyTree: string;
   readonly commands: {
