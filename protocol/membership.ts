@@ -47,9 +47,6 @@ export type Invite = {
   readonly addresses: readonly string[];
 };
 
-/** An opened certificate and the bytes that prove it. */
-type Member = { readonly certificate: Certificate; readonly bytes: Uint8Array };
-
 export function domainId(name: string, owner: string): string {
   return sha256Hex(encodeValue({ name, owner })).slice(0, 32);
 }
