@@ -18,9 +18,12 @@ import type { TargetOptions } from "./target.ts";
 const version = "0.1.0";
 
 const closing = `
-Exit codes: 0 passed, 1 the run failed, 2 usage or a mistake in the pipeline, 3 refused, 4 this machine cannot
-(port, disk, folder), 5 a node cannot be reached, 8 still waiting, 70 a bug in Otto, 130 cancelled.
-Without otto.yaml the pipeline is detected from the repository: see \`otto explain\`.`;
+Exit codes: 0 passed, 1 the run failed, 2 usage or a mistake in the pipeline,
+3 refused, 4 this machine cannot (port, disk, folder), 5 a node cannot be
+reached, 8 not ended yet, 70 a bug in Otto, 130 cancelled.
+
+Without otto.yaml the pipeline is detected from the repository's own files;
+\`otto explain\` shows what was found, and \`otto init\` writes it down.`;
 
 let exitCode: ExitCode = exitCodes.passed;
 
