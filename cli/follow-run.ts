@@ -54,9 +54,14 @@ export async function followRun(
 }
 
 function mayComeBack(error: OttoError): boolean {
-  return ["OTTO_UNREACHABLE", "OTTO_NO_NODE", "OTTO_NO_SUCH_RUN", "OTTO_MESSAGE_INVALID"].includes(
-    error.code,
-  );
+  const codes = [
+    "OTTO_UNREACHABLE",
+    "OTTO_TIMED_OUT",
+    "OTTO_NO_NODE",
+    "OTTO_NO_SUCH_RUN",
+    "OTTO_MESSAGE_INVALID",
+  ];
+  return codes.includes(error.code);
 }
 
 export function isWatchItem(item: { readonly kind: string }): item is WatchItem {

@@ -44,7 +44,7 @@ export function standing(named: string | null): Standing {
       fitting.length === 0
         ? `This user belongs to no domain${named === null ? "" : ` called ${named}`}.`
         : `This user belongs to several domains (${names}).`,
-    state: "Nothing was submitted.",
+    state: "Nothing was done.",
     next: fitting.length === 0 ? "Join one with `otto join CODE`." : "Name one with --domain NAME.",
   });
 }

@@ -83,6 +83,8 @@ export const limits = {
   requestMsMax: 10_000,
   /** How long a caller waits for the domain to decide what it asked. */
   questionMsMax: 5_000,
+  /** How long a caller waits for the first word of the node that it asked. */
+  answerMsMax: 15_000,
   callsPerPeerMax: 512,
   digestsPerCallMax: 10_000,
   runsListedMax: 100,

@@ -3,14 +3,15 @@
  * `otto join`: becomes a member with an invite, then does the same.
  */
 
+import { createServer } from "node:net";
 import { join as joinPath } from "node:path";
 import { availableParallelism } from "node:os";
 import { askFor } from "../../node/edge/client.ts";
 import type { RunningNode } from "../../node/edge/control-node.ts";
 import { DataFolder, type NodeConfig, ottoHome } from "../../node/edge/data-folder.ts";
-import { foundDomain, randomName } from "../../node/edge/founding.ts";
+import { foundDomain, moveFounder, randomName } from "../../node/edge/founding.ts";
 import { isAlive } from "../../node/edge/execution/processes.ts";
-import { openIdentity } from "../../node/edge/identity.ts";
+import { openIdentity, verifySignature } from "../../node/edge/identity.ts";
 import { inviteCode, inviteOfCode } from "../../node/edge/joining.ts";
 import { connectLocally } from "../../node/edge/local-socket.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
@@ -46,8 +47,8 @@ export async function up(options: UpOptions): Promise<ExitCode> {
         state: "Nothing was started.",
         next: "Join a domain with `otto join CODE`, or found one with `otto up --control`.",
       });
-    found(folder, options);
-  }
+    await found(folder, options);
+  } else adapt(folder, options);
   return runNode(folder);
 }
 
@@ -60,13 +61,15 @@ export async function join(code: string, options: JoinOptions): Promise<ExitCode
       next: "Start it with `otto up`, or join with another folder: --data FOLDER.",
     });
   const bytes = inviteOfCode(code);
-  folder.create();
-  const identity = openIdentity(folder.key);
-  const opened = openInvite(bytes, identity);
+  const opened = openInvite(bytes, { verify: verifySignature });
   if (!opened.ok) throw damaged();
   const { invite, domain } = opened.value;
   if (invite.role === "person") return joinAsPerson(bytes, invite.addresses, domain);
   const config = configOf(invite.role, options);
+  for (const address of config.listen) await assertFree(address);
+  folder.create();
+  // Asked again after an answer that was lost, the same key is let in with the same invite.
+  const identity = openIdentity(folder.key);
   const { dialForCalls } = await import("../../node/edge/dial-call.ts");
   const remote = await dialForCalls(identity, invite.addresses);
   try {
@@ -116,7 +119,37 @@ async function joinAsPerson(
   return exitCodes.passed;
 }
 
-function found(folder: DataFolder, options: UpOptions): void {
+/** What an existing node is told anew counts from this start on. */
+function adapt(folder: DataFolder, options: UpOptions): void {
+  const config = folder.config();
+  const told = configOf(config.role, { listen: config.listen[0] ?? "127.0.0.1:1", ...options });
+  const listen = options.listen === undefined ? config.listen : told.listen;
+  if (config.role === "control" && listen.join(" ") !== config.listen.join(" ")) move(folder, listen);
+  folder.saveConfig({
+    ...config,
+    listen,
+    name: options.name ?? config.name,
+    slots: options.slots === undefined ? config.slots : told.slots,
+    labels: options.label === undefined ? config.labels : told.labels,
+    passVariables: options.pass ?? config.passVariables,
+  });
+}
+
+/** The charter says where a control peer is: its owner alone can say otherwise. */
+function move(folder: DataFolder, listen: readonly string[]): void {
+  const charter = openCharter(folder.need("charter"), null, { verify: verifySignature });
+  if (folder.isOwner && charter.ok) {
+    moveFounder(folder, charter.value, listen);
+    return;
+  }
+  throw new OttoError("OTTO_USAGE", {
+    what: "This control peer's address is in the domain's charter and cannot be changed here.",
+    state: "Nothing was started.",
+    next: "Start it without --listen.",
+  });
+}
+
+async function found(folder: DataFolder, options: UpOptions): Promise<void> {
   const size = wholeNumber("--of", options.of ?? "1", 7);
   if (size % 2 === 0 && size !== 4)
     throw new OttoError("OTTO_USAGE", {
@@ -129,6 +162,7 @@ function found(folder: DataFolder, options: UpOptions): void {
       ? limits.leaseMsDefault
       : wholeNumber("--lease", options.lease, 3_600) * 1_000;
   const config = configOf("control", options);
+  for (const address of config.listen) await assertFree(address);
   const domainName = options.domain ?? "dev";
   const charter = foundDomain({
     folder: folder.path,
@@ -234,6 +268,23 @@ function listenAddress(typed: string): string {
   return `/${kind}/${host}/tcp/${port}`;
 }
 
+/** Before anything is made: a node that cannot listen leaves nothing half done. */
+async function assertFree(address: string): Promise<void> {
+  const [, , host = "", , port = ""] = address.split("/");
+  const server = createServer();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen({ host, port: Number(port) }, resolve);
+    });
+  } catch (cause) {
+    throw portInUse(address, cause);
+  }
+  await new Promise((resolve) => {
+    server.close(resolve);
+  });
+}
+
 function wholeNumber(option: string, typed: string, most: number): number {
   const value = Number(typed);
   if (Number.isInteger(value) && value >= 1 && value <= most) return value;
@@ -241,6 +292,15 @@ function wholeNumber(option: string, typed: string, most: number): number {
     what: `${option} takes a whole number from 1 to ${most}, not "${typed}".`,
     state: "Nothing was started.",
     next: "Correct it and try again.",
+  });
+}
+
+function portInUse(address: string, cause: unknown): OttoError {
+  return new OttoError("OTTO_PORT_IN_USE", {
+    what: `Otto cannot listen on ${address}: the address is in use or not this machine's.`,
+    state: "Nothing was started.",
+    next: "Stop what uses it, or choose another with --listen HOST:PORT.",
+    cause,
   });
 }
 

@@ -9,6 +9,7 @@ import { limits } from "../../protocol/limits.ts";
 import { statSync } from "node:fs";
 import type { Blobs } from "./blobs.ts";
 import type { Channel } from "./channel.ts";
+import { askFor } from "./client.ts";
 
 /** Sends each blob, or says that it is not here. */
 export async function sendBlobs(channel: Channel, blobs: Blobs, digests: readonly string[]): Promise<void> {
@@ -72,17 +73,9 @@ export async function putTo(
 ): Promise<void> {
   const missing: string[] = [];
   for (let from = 0; from < digests.length; from += limits.digestsPerCallMax) {
-    const asking = await open();
-    try {
-      const some = digests.slice(from, from + limits.digestsPerCallMax);
-      await asking.send(encodeRequest({ call: "missing-blobs", certificate, digests: some }));
-      const answer = (await itemsOf(asking).next()).value;
-      if (answer?.kind === "error") throw errorOf(answer);
-      if (answer?.kind !== "missing") throw unexpected();
-      missing.push(...answer.digests);
-    } finally {
-      asking.abort();
-    }
+    const some = digests.slice(from, from + limits.digestsPerCallMax);
+    const request = { call: "missing-blobs", certificate, digests: some } as const;
+    missing.push(...(await askFor(await open(), request, "missing")).digests);
   }
   if (missing.length === 0) return;
   const sending = await open();

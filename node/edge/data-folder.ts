@@ -9,10 +9,21 @@
  */
 
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir, tmpdir, userInfo } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { OttoError } from "../../protocol/errors.ts";
+import { wordsOf } from "./error-words.ts";
 
 export type NodeConfig = {
   readonly otto: "node/1";
@@ -90,8 +101,19 @@ export class DataFolder {
     return existsSync(this.ownerKey);
   }
 
+  /** Throws `OTTO_DATA_FOLDER_INVALID` when it cannot be made or written to. */
   create(): void {
-    mkdirSync(this.path, { recursive: true, mode: 0o700 });
+    try {
+      makeFolder(this.path);
+      accessSync(this.path, constants.W_OK | constants.X_OK);
+    } catch (cause) {
+      throw new OttoError("OTTO_DATA_FOLDER_INVALID", {
+        what: `The data folder ${this.path} cannot be made or written to: ${wordsOf(cause)}.`,
+        state: "Nothing was started.",
+        next: "Give this user the right to write there, or name another folder with --data.",
+        cause,
+      });
+    }
   }
 
   config(): NodeConfig {
@@ -158,4 +180,11 @@ export class DataFolder {
     rmSync(join(this.path, "running.json"), { force: true });
     rmSync(this.socket, { force: true });
   }
+}
+
+/** One by one from above: what Node makes "recursively" in a folder that takes none (as /proc) never returns. */
+export function makeFolder(path: string): void {
+  if (existsSync(path) && statSync(path).isDirectory()) return;
+  if (!existsSync(dirname(path))) makeFolder(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
 }

@@ -10,10 +10,12 @@ import {
   sign,
   verify,
 } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { peerIdOf, publicKeyOf } from "../../protocol/peer-id.ts";
 import { OttoError } from "../../protocol/errors.ts";
+import { makeFolder } from "./data-folder.ts";
+import { wordsOf } from "./error-words.ts";
 import type { Keys } from "../ports.ts";
 
 export type Identity = Keys & {
@@ -31,8 +33,12 @@ export function openIdentity(path: string): Identity {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw unreadable(path, error);
     pem = generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString();
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    writeFileSync(path, pem, { mode: 0o600, flag: "wx" });
+    try {
+      makeFolder(dirname(path));
+      writeFileSync(path, pem, { mode: 0o600, flag: "wx" });
+    } catch (cause) {
+      throw unwritable(path, cause);
+    }
   }
   try {
     return identityOf(createPrivateKey(pem));
@@ -56,7 +62,7 @@ export function identityOf(privateKey: KeyObject): Identity {
 const publicKeys = new Map<string, KeyObject>();
 
 /** True when the signature is the peer's over exactly these bytes. */
-function verifySignature(peer: string, bytes: Uint8Array, signature: Uint8Array): boolean {
+export function verifySignature(peer: string, bytes: Uint8Array, signature: Uint8Array): boolean {
   if (signature.length !== 64) return false;
   let key = publicKeys.get(peer);
   if (key === undefined) {
@@ -68,6 +74,15 @@ function verifySignature(peer: string, bytes: Uint8Array, signature: Uint8Array)
     publicKeys.set(peer, key);
   }
   return verify(null, bytes, key, signature);
+}
+
+function unwritable(path: string, cause: unknown): OttoError {
+  return new OttoError("OTTO_DATA_FOLDER_INVALID", {
+    what: `No key can be made at ${path}: ${wordsOf(cause)}.`,
+    state: "Nothing was started.",
+    next: "Give this user the right to write there, or name another place: OTTO_HOME, or --data for a node.",
+    cause,
+  });
 }
 
 function unreadable(path: string, cause: unknown): OttoError {
