@@ -3,6 +3,7 @@
  * `otto join`: becomes a member with an invite, then does the same.
  */
 
+import { existsSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { join as joinPath } from "node:path";
 import { availableParallelism } from "node:os";
@@ -67,6 +68,7 @@ export async function join(code: string, options: JoinOptions): Promise<ExitCode
   if (invite.role === "person") return joinAsPerson(bytes, invite.addresses, domain);
   const config = configOf(invite.role, options);
   for (const address of config.listen) await assertFree(address);
+  const isNew = !existsSync(folder.path);
   folder.create();
   // Asked again after an answer that was lost, the same key is let in with the same invite.
   const identity = openIdentity(folder.key);
@@ -91,6 +93,10 @@ export async function join(code: string, options: JoinOptions): Promise<ExitCode
     folder.saveConfig(config);
     keepStanding(chartered.value, charter, personCertificate);
     process.stdout.write(`Joined domain ${chartered.value.name} as ${config.role} ${name}.\n`);
+  } catch (error) {
+    const isRefused = error instanceof OttoError && error.exitCode === exitCodes.refused;
+    if (isNew && isRefused) rmSync(folder.path, { recursive: true });
+    throw error;
   } finally {
     await remote.close();
   }

@@ -29,6 +29,14 @@ export type Founding = {
   readonly leaseSeconds?: number;
 };
 
+export type StartOptions = {
+  readonly folder?: string;
+  /** Whose key and nodes: the name of a folder in the mesh's own. */
+  readonly home?: string;
+  /** A wrapper that ends by starting `otto`. */
+  readonly command?: readonly string[];
+};
+
 export class Mesh {
   readonly folder: string;
   readonly controls: MeshNode[] = [];
@@ -96,14 +104,14 @@ export class Mesh {
   }
 
   /** Starts a command with this mesh's person; end it with `ended` or let `end` do it. */
-  start(words: readonly string[], options: { folder?: string; home?: string } = {}): Program {
-    const { folder = join(this.folder, "empty"), home = "home" } = options;
+  start(words: readonly string[], options: StartOptions = {}): Program {
+    const { folder = join(this.folder, "empty"), home = "home", command = [] } = options;
     const environment = {
       HOME: this.folder,
       OTTO_HOME: join(this.folder, home),
       NODE_COMPILE_CACHE: this.cache,
     };
-    const program = new Program(words, { environment, folder });
+    const program = new Program(words, { environment, folder }, command);
     this.#programs.push(program);
     return program;
   }
@@ -113,12 +121,12 @@ export class Mesh {
     return join(this.folder, "code");
   }
 
-  otto(words: readonly string[], options: { folder?: string; home?: string } = {}): Promise<Ended> {
+  otto(words: readonly string[], options: StartOptions = {}): Promise<Ended> {
     return this.start(words, options).ended;
   }
 
   /** A command that must pass. */
-  async succeed(words: readonly string[], options: { folder?: string; home?: string } = {}): Promise<Ended> {
+  async succeed(words: readonly string[], options: StartOptions = {}): Promise<Ended> {
     const ended = await this.otto(words, options);
     if (ended.code === 0) return ended;
     throw new Error(

@@ -1,0 +1,103 @@
+/** Invites: good once, for a while, whole, and for the domain that made them. */
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { openIdentity } from "../../node/edge/identity.ts";
+import { inviteCode, inviteOfCode } from "../../node/edge/joining.ts";
+import { type Invite, openInvite, sealInvite } from "../../protocol/membership.ts";
+import { Mesh, type MeshNode } from "./mesh.ts";
+import type { Ended } from "./program.ts";
+
+let mesh: Mesh;
+let control: MeshNode;
+
+beforeAll(async () => {
+  mesh = await Mesh.found({ controls: 1, workers: [] });
+  const [only] = mesh.controls;
+  if (only === undefined) throw new Error("The mesh has no control peer.");
+  control = only;
+});
+afterAll(() => mesh?.end());
+
+let joined = 0;
+
+/** Joins without starting a node, in a new folder. */
+async function joinNowhere(code: string): Promise<Ended & { readonly data: string }> {
+  const data = join(mesh.folder, `joined-${(joined += 1)}`);
+  return { ...(await mesh.otto(["join", code, "--no-start", "--data", data])), data };
+}
+
+async function expectRefused(code: string, why: string): Promise<void> {
+  const { data, ...ended } = await joinNowhere(code);
+  expect(ended).toMatchObject({ code: 3, stdout: "" });
+  expect(ended.stderr).toContain(why);
+  expect(ended.stderr).toMatch(/Nobody joined\.\nNext: .*\nCode: OTTO_INVITE_INVALID\n$/u);
+  expect(existsSync(data)).toBe(false);
+}
+
+function changed(code: string, change: (invite: Invite) => Invite, file: string): string {
+  const keys = openIdentity(file);
+  const opened = openInvite(inviteOfCode(code), keys);
+  if (!opened.ok) throw new Error(opened.problem);
+  return inviteCode(sealInvite(opened.value.domain, change(opened.value.invite), keys));
+}
+
+it("lets one peer in, once, and no second one", async () => {
+  const code = await mesh.invite(control);
+  const first = await joinNowhere(code);
+  expect(first, first.stderr).toMatchObject({ code: 0 });
+  expect(first.stdout).toMatch(/^Joined domain dev as worker worker-/u);
+  expect(existsSync(join(first.data, "certificate"))).toBe(true);
+  await expectRefused(code, "used before");
+});
+
+it("refuses an invite that has expired", async () => {
+  const file = join(control.folder, "key");
+  const old = changed(
+    await mesh.invite(control),
+    (invite) => ({ ...invite, expiresMs: Date.now() - 1 }),
+    file,
+  );
+  await expectRefused(old, "it has expired");
+});
+
+it("refuses one that is damaged, or that a stranger wrote", async () => {
+  const code = await mesh.invite(control);
+  await expectRefused(`${code.slice(0, 60)}A${code.slice(61)}`, "damaged");
+  await expectRefused(code.slice(0, -20), "damaged");
+  const forged = changed(code, (invite) => ({ ...invite, role: "control" }), join(mesh.folder, "forger.key"));
+  await expectRefused(forged, "nobody of this domain made it");
+  expect((await joinNowhere(code)).code).toBe(0);
+});
+
+it("refuses one of another domain, which leads here", async () => {
+  const other = await Mesh.found({ controls: 1, workers: [] });
+  try {
+    const [founder] = other.controls;
+    if (founder === undefined) throw new Error("The other mesh has no control peer.");
+    const foreign = changed(
+      await other.invite(founder),
+      (invite) => ({ ...invite, addresses: [control.address] }),
+      join(founder.folder, "key"),
+    );
+    await expectRefused(foreign, "it is for another domain");
+  } finally {
+    await other.end();
+  }
+});
+
+it("makes a person a member, who then asks over the network with a key of their own", async () => {
+  const code = await mesh.invite(control, ["--role", "person"]);
+  const visitor = { home: "visitor" };
+  const before = await mesh.otto(["status", "--peer", control.address], visitor);
+  expect(before).toMatchObject({ code: 3, stdout: "" });
+  expect(before.stderr).toContain("Code: OTTO_NOT_A_MEMBER");
+  expect((await mesh.succeed(["join", code], visitor)).stdout).toContain("Joined domain dev.");
+  const repository = mesh.repository("visited", "  one:\n    run: echo visited\n");
+  const words = ["submit", "--watch", "--plain", "--peer", control.address];
+  const program = mesh.start(words, { ...visitor, folder: repository });
+  await program.said(/1 step/u);
+  program.signal("SIGINT");
+  expect(await program.ended).toMatchObject({ code: 130 });
+});
