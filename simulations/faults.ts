@@ -60,7 +60,7 @@ export function randomFaults(
           ? [chance.pick(kinds)]
           : [];
   const overUs = used.length === 0 ? 1_000_000 : chance.between(4, 25) * 1_000_000;
-  const count = used.length === 0 ? 0 : chance.between(1, 14);
+  const count = used.length === 0 ? 0 : chance.between(1, 24);
   const faults: Fault[] = [];
   for (let made = 0; made < count; made += 1)
     faults.push(randomFault(chance, chance.pick(used), peers, overUs));
@@ -81,7 +81,7 @@ function randomFault(
   overUs: number,
 ): Fault {
   const atUs = chance.integer(overUs);
-  const long = chance.percent(30);
+  const long = chance.percent(45);
   const lastsUs = chance.between(50_000, long ? 12_000_000 : 2_500_000);
   const all = [...peers.controls, ...peers.workers];
   // Control peers are fewer and matter more: they are chosen as often as all workers together.
@@ -89,7 +89,7 @@ function randomFault(
   const when = { atUs, lastsUs };
   switch (kind) {
     case "partition":
-      return { ...when, kind, side: all.filter(() => chance.percent(50)) };
+      return { ...when, kind, side: chance.percent(50) ? [peer] : all.filter(() => chance.percent(50)) };
     case "link-down":
     case "one-way": {
       const others = peers.controls.filter((control) => control !== peer);

@@ -198,30 +198,6 @@ export const plantings: readonly Planting[] = [
     seedsMax: 600,
   },
   {
-    name: "a home that was succeeded goes on renewing leases",
-    edits: [
-      {
-        file: "node/core/control.ts",
-        find: "return this.#table.isAssured(now.monotonicMs) ?",
-        replace: "return now.monotonicMs >= 0 ?",
-      },
-    ],
-    caughtBy: ["effects"],
-    seedsMax: 2_000,
-  },
-  {
-    name: "a renewal counts for a lease that it did not name",
-    edits: [
-      {
-        file: "node/core/worker.ts",
-        find: "if (held.heldSinceMs <= message.sentMs) held.deadlineMs",
-        replace: "if (message.sentMs > 0) held.deadlineMs",
-      },
-    ],
-    caughtBy: ["effects"],
-    seedsMax: 2_000,
-  },
-  {
     name: "a control peer calls admitted what it only voted for",
     edits: [
       {
@@ -275,8 +251,8 @@ export const plantings: readonly Planting[] = [
     edits: [
       {
         file: "node/core/control.ts",
-        find: "for (const [run, digest] of this.#reign.bodiless) this.#askForBundle(run, digest, null);",
-        replace: "",
+        find: "if (!this.#known.has(run)) this.#askForBundle(run, digest, null);",
+        replace: "void [run, digest];",
       },
     ],
     caughtBy: ["progress"],

@@ -7,6 +7,7 @@
 
 import { controlKeys } from "../node/core/control.ts";
 import { decodeValue } from "../protocol/values.ts";
+import { runRegister, type RunValue } from "../protocol/registers/registers.ts";
 import { openEntry } from "../protocol/log.ts";
 import type { Event } from "../protocol/events.ts";
 import type { Submission } from "../protocol/manifest.ts";
@@ -178,7 +179,7 @@ class World {
     const { submission } = workload;
     const survivors = [...this.#peers.values()].filter(({ name }) => !this.#faults.lost.includes(name));
     const at = chance.pick(survivors);
-    const submitUs = chance.integer(this.#faults.overUs);
+    const submitUs = chance.integer(Math.ceil(this.#faults.overUs / 2));
     this.#agenda.at(submitUs, () => this.#submit(at, workload));
     if (chance.percent(25))
       this.#agenda.at(submitUs + chance.integer(6_000_000), () => this.#cancel(submission.run, 0));
@@ -330,9 +331,7 @@ class World {
     const open: string[] = [];
     if (this.#submitted.size < this.#planned) open.push("something is not submitted");
     for (const run of this.#submitted.keys())
-      if (
-        !this.#survivingControls().some(({ disk }) => disk.durable(controlKeys.archive + run) !== undefined)
-      )
+      if (!this.#survivingControls().some((peer) => isClosedAt(peer, run)))
         open.push(`run ${run} is not closed`);
     const heads = new Set<string>();
     for (const peer of this.#survivingControls()) {
@@ -369,6 +368,13 @@ class World {
     if (peer === undefined) throw new Error(`Bug: no peer ${name}`);
     return peer;
   }
+}
+
+function isClosedAt(peer: Peer, run: string): boolean {
+  const stored = peer.disk.durable(controlKeys.registers + runRegister(run));
+  if (stored === undefined) return false;
+  const value = decodeValue((decodeValue(stored) as [number, string, string, number, Uint8Array])[4]);
+  return (value as RunValue).outcome !== null;
 }
 
 function headsOf(peer: Peer): Record<string, number> {

@@ -190,9 +190,13 @@ export class ControlCore {
     if (peer !== undefined) this.#reconcile(peer);
   }
 
-  /** Asks again for what nobody could give before: plans of open runs, files of runs to be admitted. */
+  /**
+   * Asks for what is not here and nobody could give before: plans of open runs, whoever is home, so that any control
+   * peer can take them over; files of runs.
+   */
   #fetchMissing(): void {
-    for (const [run, digest] of this.#reign.bodiless) this.#askForBundle(run, digest, null);
+    for (const [run, digest] of this.#table.openRuns)
+      if (!this.#known.has(run)) this.#askForBundle(run, digest, null);
     for (const known of this.#known.values()) if (known.source === "missing") this.#askForSource(known, null);
   }
 

@@ -64,8 +64,8 @@ export class Reign {
   #runs = new Map<string, OpenRun>();
   #queue = new ReadyQueue();
   #admitting = new Set<string>();
-  /** Open runs whose plan is not here yet, with the digest of their bundle. */
-  #bodiless = new Map<string, string>();
+  /** Open runs whose plan is not here yet. */
+  #bodiless = new Set<string>();
   /** Runs that have nothing left to do and are to be closed. */
   #over: string[] = [];
   /** Results accepted lately, so that one sent again is a duplicate and not a late one. */
@@ -88,7 +88,7 @@ export class Reign {
         if (submission !== undefined) this.noteClosed(run, value.outcome, now);
         continue;
       }
-      this.#bodiless.set(run, value.envelope);
+      this.#bodiless.add(run);
       if (submission !== undefined) this.adopt(submission, now);
     }
   }
@@ -97,14 +97,9 @@ export class Reign {
     this.#runs = new Map();
     this.#queue = new ReadyQueue();
     this.#admitting = new Set();
-    this.#bodiless = new Map();
+    this.#bodiless = new Set();
     this.#over = [];
     this.#leases.clearHeld();
-  }
-
-  /** Open runs whose bundle is to be fetched: run and digest. */
-  get bodiless(): IterableIterator<[run: string, bundle: string]> {
-    return this.#bodiless.entries();
   }
 
   /**

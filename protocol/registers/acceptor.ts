@@ -13,7 +13,7 @@ import { decodeValue, encodeValue } from "../values.ts";
 import { type Ballot, compareBallots, noBallot } from "./ballot.ts";
 import type { PromisedRecord, RegisterMessage, WireRecord } from "./messages.ts";
 import { pagesOf } from "./pages.ts";
-import { type RegisterValue, runOfStepRegister } from "./registers.ts";
+import { type RegisterValue, runOfStepRegister, type RunValue } from "./registers.ts";
 import type { TableEffect } from "./table.ts";
 
 const acceptorKey = "acceptor";
@@ -28,6 +28,7 @@ export class Acceptor {
   readonly #records = new Map<string, AcceptedRecord>();
   readonly #stepsOfRun = new Map<string, Set<string>>();
   readonly #closedRuns = new Set<string>();
+  readonly #openRuns = new Map<string, string>();
 
   /** Takes up what a former life of this peer stored under `keys.acceptor` and `keys.records`. */
   static readonly keys = { acceptor: acceptorKey, records: recordPrefix } as const;
@@ -61,6 +62,11 @@ export class Acceptor {
   accepted(name: string): RegisterValue | null {
     const record = this.#records.get(name);
     return record === undefined ? null : (decodeValue(record.value) as RegisterValue);
+  }
+
+  /** Runs that are open as far as this peer knows, with the digest of their bundle. */
+  get openRuns(): ReadonlyMap<string, string> {
+    return this.#openRuns;
   }
 
   prepare(ballot: Ballot): TableEffect[] {
@@ -138,7 +144,18 @@ export class Acceptor {
       this.#stepsOfRun.set(run, steps.add(name));
     } else if (name.startsWith("run/")) {
       const value = decodeValue(record.value) as RegisterValue;
-      if (value.kind === "run" && value.outcome !== null) this.#closedRuns.add(name.slice(4));
+      if (value.kind === "run") this.#noteRun(name.slice(4), value);
+    }
+  }
+
+  /** A close that this peer voted for may not have been chosen: a later home may say that the run is open. */
+  #noteRun(run: string, { outcome, envelope }: RunValue): void {
+    if (outcome === null) {
+      this.#closedRuns.delete(run);
+      this.#openRuns.set(run, envelope);
+    } else {
+      this.#closedRuns.add(run);
+      this.#openRuns.delete(run);
     }
   }
 

@@ -249,10 +249,14 @@ export class Home<Ticket> {
   /** Sends the newest state of every register; from here on the peer gets each round. */
   #bringUp(peer: string): TableEffect[] {
     this.#following.add(peer);
-    const records: WireRecord[] = [];
-    for (const [name, value] of this.#committed)
-      if (!this.#speculative.has(name)) records.push({ name, value: encodeValue(value) });
-    for (const [name, value] of this.#speculative) records.push({ name, value: encodeValue(value) });
+    const newest = [...new Map([...this.#committed, ...this.#speculative])];
+    // Runs before their steps: a voter that took a run for closed must know better before it is given the steps.
+    const steps = newest.filter(([name]) => runOfStepRegister(name) !== null);
+    const others = newest.filter(([name]) => runOfStepRegister(name) === null);
+    const records = [...others, ...steps].map(([name, value]): WireRecord => ({
+      name,
+      value: encodeValue(value),
+    }));
     const pages = pagesOf(records);
     return pages.map((page, index) => ({
       kind: "send",

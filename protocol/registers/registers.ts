@@ -54,7 +54,7 @@ export type StepValue =
 
 export type RunOutcome = "passed" | "failed" | "cancelled";
 
-type RunValue = {
+export type RunValue = {
   readonly kind: "run";
   readonly manifest: string;
   /** Digest of the signed envelope that holds the manifest. */

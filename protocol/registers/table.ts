@@ -93,8 +93,7 @@ export class RegisterTable<Ticket> {
   isAssured(nowMs: number): boolean {
     if (this.#home.stage !== "home") return false;
     const recent = this.#peers.filter(
-      (peer) =>
-        peer === this.#self || nowMs - (this.#heardMs.get(peer) ?? -Infinity) <= limits.homeAssuredMs,
+      (peer) => peer === this.#self || nowMs - (this.#heardMs.get(peer) ?? -Infinity) <= limits.homeAssuredMs,
     );
     return recent.length > this.#peers.length / 2;
   }
@@ -102,6 +101,11 @@ export class RegisterTable<Ticket> {
   /** Every committed register; only while this peer is home. */
   committedEntries(): IterableIterator<[string, RegisterValue]> {
     return this.#home.committedEntries();
+  }
+
+  /** Runs that are open as far as this peer knows, with the digest of their bundle. */
+  get openRuns(): ReadonlyMap<string, string> {
+    return this.#acceptor.openRuns;
   }
 
   /** Queues a change. The answer comes as a decision, or never when the reign ends first. */

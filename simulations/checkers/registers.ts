@@ -2,11 +2,13 @@
  * The registers as the domain chose them: a value is chosen once a majority has voted for its round.
  *
  * Chain: each chosen value follows from the one chosen before; a token never falls, a past is never rewritten, what is
- * done stays done (I2), what is closed stays closed (I8). A reign starts from what was chosen. Told: a grant, an
- * acceptance, an admission or a cancellation is told only after it was chosen.
+ * done stays done (I2), what is closed stays closed (I8), an attempt ends under the token that it was leased with (I4). A
+ * reign starts from what was chosen. Told: a grant, an acceptance, an admission or a cancellation is told only after it
+ * was chosen.
  */
 
 import { equals } from "uint8arrays/equals";
+import type { AttemptCause } from "../../protocol/events.ts";
 import type { Message } from "../../protocol/messages.ts";
 import { type Ballot, compareBallots, noBallot } from "../../protocol/registers/ballot.ts";
 import type { WireRecord } from "../../protocol/registers/messages.ts";
@@ -28,7 +30,8 @@ export class RegistersChecker implements Checker {
   readonly #controls = new Set<PeerName>();
   readonly #reigns = new Map<string, Reign>();
   readonly #chosen = new Map<string, Uint8Array>();
-  readonly #tokensEnded = new Set<string>();
+  /** How the attempt under a token of a step ended. */
+  readonly #ends = new Map<string, AttemptCause>();
   readonly #cancels = new Map<number, string>();
   #newest = noBallot;
 
@@ -82,7 +85,7 @@ export class RegistersChecker implements Checker {
     this.#chosen.set(name, value);
     const decoded = decodeValue(value) as RegisterValue;
     if (decoded.kind === "step")
-      for (const { token } of decoded.past) this.#tokensEnded.add(`${name} ${token}`);
+      for (const { token, cause } of decoded.past) this.#ends.set(`${name} ${token}`, cause);
   }
 
   /** A slow voter completes a majority of a reign that is over: what was chosen since must have followed from it. */
@@ -115,8 +118,11 @@ export class RegistersChecker implements Checker {
       }
     if (message.kind === "ack" && message.verdict === "accepted") {
       const { run, index, token } = message.lease;
-      if (!this.#tokensEnded.has(`${stepRegister(run, index)} ${token}`))
-        throw this.#violation(`told: ${peer} accepted ${run}/${index} under ${token} before it was chosen`);
+      const end = this.#ends.get(`${stepRegister(run, index)} ${token}`);
+      if (end === undefined || end === "lost" || end === "released")
+        throw this.#violation(
+          `I4: ${peer} accepted ${run}/${index} under ${token}, chosen was ${end ?? "nothing"}`,
+        );
     }
     const admitted = message.kind === "announced" && message.state === "admitted";
     if (admitted && this.#valueOf(runRegister(message.run)) === null)
@@ -176,6 +182,9 @@ function breach(before: RegisterValue, after: RegisterValue): string | null {
     (past, index) => JSON.stringify(past) !== JSON.stringify(after.past[index]),
   );
   if (rewritten) return "its past was rewritten";
+  const ended = after.past[before.past.length];
+  if (before.state === "leased" && ended !== undefined && ended.token !== before.token)
+    return `I4: leased under ${before.token}, ended under ${ended.token}`;
   const moved = before.state === "leased" && after.state === "leased" && before.token === after.token;
   return moved ? `I1: a lease under ${before.token} changed hands` : null;
 }

@@ -3,7 +3,6 @@
  *
  * I1: no two workers were granted one step under one token.
  * I3: a grant's token is above every token told before its pull was sent.
- * I4: a result is accepted only under the newest token that was told.
  */
 
 import type { Message } from "../../protocol/messages.ts";
@@ -49,11 +48,6 @@ export function tokensChecker(): Checker {
       const { message, to } = observation;
       if (message.kind === "pull" && !pulls.has(message.nonce)) pulls.set(message.nonce, order);
       if (message.kind === "grant") grant(to, message);
-      if (message.kind !== "ack" || message.verdict !== "accepted") return;
-      const { run, index, token } = message.lease;
-      const newest = Math.max(0, ...(told.get(`${run}/${index}`) ?? []).map((grantTold) => grantTold.token));
-      if (token < newest)
-        throw new Violation("tokens", `I4: ${run}/${index} accepted under ${token}, ${newest} was told`);
     },
     finish: () => undefined,
   };
