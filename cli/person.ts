@@ -22,11 +22,12 @@ export function keepStanding(charter: Charter, charterBytes: Uint8Array, certifi
 }
 
 /**
- * What this person may show in a domain: named, or the only one there is.
+ * What this person may show in a domain: named, or the one that the asked peer is a control peer of, or the only one.
  *
  * @param named the domain's name or id; null when the command named none.
+ * @param peer who is asked; null when that says nothing about the domain.
  */
-export function standing(named: string | null): Standing {
+export function standing(named: string | null, peer: string | null = null): Standing {
   const root = join(ottoHome(), "domains");
   const all = listFolders(root).flatMap((domain) => {
     const charter = openCharter(readFileSync(join(root, domain, "charter")), domain, person());
@@ -35,17 +36,22 @@ export function standing(named: string | null): Standing {
   const fitting = all.filter(
     ({ charter }) => named === null || charter.name === named || charter.domain === named,
   );
-  const [only] = fitting;
-  if (only !== undefined && fitting.length === 1)
+  const asked = fitting.filter(({ charter }) => charter.controls.some((control) => control.peer === peer));
+  const [only] = asked.length === 1 ? asked : fitting;
+  if (only !== undefined && (asked.length === 1 || fitting.length === 1))
     return { domain: only.charter.domain, certificate: readFileSync(join(only.folder, "certificate")) };
-  const names = all.map(({ charter }) => charter.name).join(", ");
+  // Two domains may have one name; their ids differ.
+  const names = fitting.map(({ charter }) => `${charter.name}: ${charter.domain}`).join(", ");
   throw new OttoError("OTTO_NOT_A_MEMBER", {
     what:
       fitting.length === 0
         ? `This user belongs to no domain${named === null ? "" : ` called ${named}`}.`
         : `This user belongs to several domains (${names}).`,
     state: "Nothing was done.",
-    next: fitting.length === 0 ? "Join one with `otto join CODE`." : "Name one with --domain NAME.",
+    next:
+      fitting.length === 0
+        ? "Join one with `otto join CODE`."
+        : "Name one with --domain, by its name or its id.",
   });
 }
 

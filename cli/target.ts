@@ -63,7 +63,7 @@ async function remoteTarget(address: string, domain: string | null): Promise<Tar
       what: `${address} does not say which peer it leads to.`,
       next: "Give the whole address, as `otto peers` prints it: /ip4/HOST/tcp/PORT/p2p/PEER.",
     });
-  const own = standing(domain);
+  const own = standing(domain, address.slice(address.lastIndexOf("/") + 1));
   const { dialForCalls } = await import("../node/edge/dial-call.ts");
   const remote = await dialForCalls(person(), [address]);
   return { certificate: own.certificate, standing: () => own, open: remote.open, close: remote.close };

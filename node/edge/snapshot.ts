@@ -74,11 +74,8 @@ export async function snapshotWorkingTree(folder: string, blobs: Blobs): Promise
  * @param revision a commit id, or any name of a commit that git knows.
  */
 export async function snapshotCommit(folder: string, revision: string, blobs: Blobs): Promise<Snapshot> {
-  const name = `${revision}^{commit}`;
-  const commit = (
-    await git({ folder }, "rev-parse", "--verify", "--quiet", "--end-of-options", name)
-  ).toString();
-  const listed = await git({ folder }, "ls-tree", "-r", "-z", "--full-tree", commit.trim());
+  const commit = await commitNamed(folder, revision);
+  const listed = await git({ folder }, "ls-tree", "-r", "-z", "--full-tree", commit);
   const notices: string[] = [];
   const entries: { readonly path: string; readonly mode: TreeFile["mode"]; readonly object: string }[] = [];
   for (const record of recordsOf(listed)) {
@@ -107,7 +104,7 @@ export async function snapshotCommit(folder: string, revision: string, blobs: Bl
   }
   const tree = await blobs.writeBytes(encodeTree(collection.files));
   const { files, bytes } = collection;
-  return { tree, files: files.length, bytes, commit: commit.trim(), dirty: false, notices };
+  return { tree, files: files.length, bytes, commit, dirty: false, notices };
 }
 
 /** The top folder of the repository that `folder` is in. */
@@ -116,15 +113,42 @@ async function repositoryRoot(folder: string): Promise<string> {
     const root = await git({ folder }, "rev-parse", "--show-toplevel");
     return root.toString().replace(/\n$/, "");
   } catch (error) {
-    const words = error instanceof OttoError ? String(error.cause) : "";
-    if (!words.includes("not a git repository") && !words.includes("must be run in a work tree")) throw error;
-    throw new OttoError("OTTO_NO_REPOSITORY", {
-      what: `${folder} is not in a git repository.`,
+    throw isOutside(error) ? noRepository(folder, error) : error;
+  }
+}
+
+/** The full id of a commit. */
+async function commitNamed(folder: string, revision: string): Promise<string> {
+  const name = `${revision}^{commit}`;
+  try {
+    return (await git({ folder }, "rev-parse", "--verify", "--quiet", "--end-of-options", name))
+      .toString()
+      .trim();
+  } catch (error) {
+    if (isOutside(error)) throw noRepository(folder, error);
+    // Asked quietly, git says nothing when there is no such commit.
+    if (!(error instanceof OttoError) || error.cause !== "it ended with 1") throw error;
+    throw new OttoError("OTTO_USAGE", {
+      what: `There is no commit called "${revision}" in ${folder}.`,
       state: "Nothing was read.",
-      next: "Go to a folder of your project, or make it a repository with: git init",
+      next: "Name one that `git log` shows, or fetch it first.",
       cause: error,
     });
   }
+}
+
+function isOutside(error: unknown): boolean {
+  const words = error instanceof OttoError ? String(error.cause) : "";
+  return words.includes("not a git repository") || words.includes("must be run in a work tree");
+}
+
+function noRepository(folder: string, cause: unknown): OttoError {
+  return new OttoError("OTTO_NO_REPOSITORY", {
+    what: `${folder} is not in a git repository.`,
+    state: "Nothing was read.",
+    next: "Go to a folder of your project, or make it a repository with: git init",
+    cause,
+  });
 }
 
 async function headCommit(root: string): Promise<string | null> {
