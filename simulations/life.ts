@@ -50,7 +50,7 @@ export class Life<Input, Asked extends Effect> {
   constructor(options: LifeOptions<Input, Asked>) {
     this.name = options.name;
     this.#options = options;
-    const clock = this.#clock();
+    const clock = simulatedClock(options.agenda, options.clock, (callback) => this.reach(callback));
     const storage = options.openStorage((callback) => this.#later(options.syncUs(), callback));
     const now = () => ({ monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() });
     const core = options.core(now());
@@ -130,25 +130,29 @@ export class Life<Input, Asked extends Effect> {
     }
   }
 
-  #clock(): Clock {
-    const { agenda, clock } = this.#options;
-    const rate = 1 + clock.fastPpm / 1_000_000;
-    const localMs = () => Math.floor((agenda.nowUs * rate) / 1_000);
-    return {
-      monotonicMs: () => clock.bootMs + localMs(),
-      wallMs: () => clock.wallMs + localMs(),
-      setTimer: (afterMs, callback): Timer => {
-        const happening = agenda.in(Math.ceil((afterMs * 1_000) / rate), () => this.reach(callback));
-        return {
-          cancel: () => {
-            happening.action = null;
-          },
-        };
-      },
-    };
-  }
-
   #later(afterUs: number, callback: () => void): void {
     this.#options.agenda.in(afterUs, () => this.reach(callback));
   }
+}
+
+/** A machine's clocks on virtual time. @param reach how a timer gets to whoever set it. */
+export function simulatedClock(
+  agenda: Agenda,
+  traits: ClockTraits,
+  reach: (callback: () => void) => void,
+): Clock {
+  const rate = 1 + traits.fastPpm / 1_000_000;
+  const localMs = () => Math.floor((agenda.nowUs * rate) / 1_000);
+  return {
+    monotonicMs: () => traits.bootMs + localMs(),
+    wallMs: () => traits.wallMs + localMs(),
+    setTimer: (afterMs, callback): Timer => {
+      const happening = agenda.in(Math.ceil((afterMs * 1_000) / rate), () => reach(callback));
+      return {
+        cancel: () => {
+          happening.action = null;
+        },
+      };
+    },
+  };
 }

@@ -12,7 +12,10 @@ let committed = "";
 
 beforeAll(() => {
   git("init", "-q", repository);
-  writeFileSync(join(repository, "otto.yaml"), "otto: 1\nsteps:\n  show:\n    run: cat file untracked || true\n");
+  writeFileSync(
+    join(repository, "otto.yaml"),
+    "otto: 1\nsteps:\n  show:\n    run: cat file untracked || true\n",
+  );
   writeFileSync(join(repository, "file"), "committed\n");
   writeFileSync(join(repository, ".gitignore"), "ignored\n");
   git("-C", repository, "add", "-A");
@@ -34,7 +37,11 @@ function git(...words: readonly string[]): string {
   return stdout;
 }
 
-function otto(...words: readonly string[]): { readonly code: number | null; readonly out: string; readonly err: string } {
+function otto(...words: readonly string[]): {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+} {
   const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...words], {
     cwd: root,
     encoding: "utf8",
@@ -61,8 +68,14 @@ describe("what a run starts from", () => {
 
   it("is a commit that the worker fetches itself when a repository is named", () => {
     const { code, out, err } = otto(
-      ...["run", "--plain", "--folder", repository],
-      ...["--commit", committed, "--repository", `file://${repository}`],
+      "run",
+      "--plain",
+      "--folder",
+      repository,
+      "--commit",
+      committed,
+      "--repository",
+      `file://${repository}`,
     );
     expect(err).toBe("");
     expect(out).toContain("show | committed");
@@ -71,8 +84,14 @@ describe("what a run starts from", () => {
 
   it("fails in words when the named commit is nowhere", () => {
     const { code, out } = otto(
-      ...["run", "--plain", "--folder", repository],
-      ...["--commit", "0".repeat(40), "--repository", `file://${repository}`],
+      "run",
+      "--plain",
+      "--folder",
+      repository,
+      "--commit",
+      "0".repeat(40),
+      "--repository",
+      `file://${repository}`,
     );
     expect(out).toMatch(/show {2}failed/u);
     expect(code).toBe(1);
