@@ -14,9 +14,13 @@ import { spawn } from "node:child_process";
 import { lstatSync, mkdirSync, readdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 
-/** Deleting starts after this long without a new used workspace, or when this many have gathered. */
+/**
+ * Deleting starts after this long without a new used workspace, or soon when this many have gathered: not at once,
+ * because it is a process of its own, which very short steps share.
+ */
 const deleteAfterMs = 2_000;
 const trashMax = 10;
+const deleteSoonMs = 250;
 /** Nobody else's business on a machine with several users. */
 const folderMode = 0o700;
 
@@ -40,6 +44,8 @@ export class Workspaces {
   #thrown = 0;
   #trashCount = 0;
   #timer: NodeJS.Timeout | null = null;
+  /** True while the timer is set to `deleteSoonMs`: then it is not put off any more. */
+  #isSoon = false;
   #deleting: Promise<void> = Promise.resolve();
 
   /** What earlier processes left in the folder goes to the trash. */
@@ -80,8 +86,11 @@ export class Workspaces {
     this.#thrown += 1;
     renameSync(path, join(this.#trash, `${process.pid}-${this.#thrown}`));
     this.#trashCount += 1;
+    const isMuch = this.#trashCount > trashMax;
+    if (isMuch && this.#isSoon) return;
     if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#delete(), this.#trashCount > trashMax ? 0 : deleteAfterMs);
+    this.#isSoon = isMuch;
+    this.#timer = setTimeout(() => this.#delete(), isMuch ? deleteSoonMs : deleteAfterMs);
     this.#timer.unref();
   }
 
@@ -107,6 +116,7 @@ export class Workspaces {
 
   #delete(): void {
     this.#timer = null;
+    this.#isSoon = false;
     this.#deleting = this.#deleting.then(async () => {
       const names = readdirSync(this.#trash).slice(0, 1_000);
       this.#trashCount = 0;
