@@ -62,6 +62,9 @@ export const limits = {
   /** Steps shorter than this on average are asked for ahead, at most so many. */
   prefetchMs: 50,
   prefetchStepsMax: 64,
+  /** Results of such steps are told together: so many, or after this long. */
+  resultsGatheredMax: 16,
+  resultsGatherMs: 20,
   bundlesKeptMax: 64,
   tickMs: 100,
   suspendMsMax: 1_000,

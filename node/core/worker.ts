@@ -76,6 +76,9 @@ export class WorkerCore {
   #stepMsAverage = 1_000;
   #stopping = false;
   #clockGapMs: number | null = null;
+  /** Reports that are to be told together, and since when the first of them waits. */
+  #gathered: Held[] = [];
+  #gatheredSinceMs: number | null = null;
 
   constructor(options: WorkerOptions, now: Now) {
     this.#options = options;
@@ -106,6 +109,7 @@ export class WorkerCore {
   decide(input: WorkerInput, now: Now): readonly WorkerEffect[] {
     this.#take(input, now);
     this.#startQueued(now);
+    this.#sendGathered(now);
     this.#pull(now);
     if (this.#stopping && this.#held.size === 0) this.#effects.push({ kind: "stopped" });
     const effects = this.#effects;
@@ -154,7 +158,7 @@ export class WorkerCore {
     if (this.#home === null || this.#held.size === 0 || now.monotonicMs < this.#renewAtMs) return;
     this.#renew(now);
     // A home that had not yet fetched the run's plan could not judge the result, and said nothing.
-    for (const held of this.#held.values()) if (held.phase === "reported") this.#sendResult(held);
+    this.#sendReported();
   }
 
   /** The two clocks drift apart when the machine was suspended: exclusive steps may have lost their lease. */
@@ -237,7 +241,7 @@ export class WorkerCore {
     this.#pullAtMs = now.monotonicMs + jitterMs;
     this.#hadHome = true;
     if (this.#held.size > 0) this.#renew(now);
-    for (const held of this.#held.values()) if (held.phase === "reported") this.#sendResult(held);
+    this.#sendReported();
   }
 
   #loseHome(): void {
@@ -248,8 +252,12 @@ export class WorkerCore {
   #pull(now: Now): void {
     if (this.#home === null || this.#openPull !== null || this.#stopping) return;
     if (now.monotonicMs < this.#pullAtMs) return;
-    const slots = this.#options.slots + this.#prefetch() - this.#busy();
-    if (slots <= 0) return;
+    const ahead = this.#prefetch();
+    const busy = this.#busy();
+    const slots = this.#options.slots + ahead - busy;
+    // Every pull costs the home a round: while there is work here, half of what may be held is asked for at once.
+    const isIdle = busy < this.#options.slots;
+    if (slots <= 0 || (!isIdle && slots < ahead / 2)) return;
     this.#pulls += 1;
     this.#openPull = `${this.#session}/${this.#pulls}`;
     const message = {
@@ -409,7 +417,34 @@ export class WorkerCore {
     const held = this.#held.get(id);
     if (held?.report === null || held === undefined) return;
     held.phase = "reported";
-    this.#sendResult(held);
+    this.#gathered.push(held);
+  }
+
+  /**
+   * Tells the results of very short steps several at a time, while this worker has others to go on with: one round
+   * of the home then accepts them all. Whoever waits for one waits a few milliseconds longer.
+   */
+  #sendGathered(now: Now): void {
+    const [oldest] = this.#gathered;
+    if (oldest === undefined) return;
+    this.#gatheredSinceMs ??= now.monotonicMs;
+    const isFull = this.#gathered.length >= limits.resultsGatheredMax;
+    const isDue = now.monotonicMs - this.#gatheredSinceMs >= limits.resultsGatherMs;
+    const goesOn = this.#prefetch() > 0 && this.#busy() > this.#options.slots && !this.#stopping;
+    if (goesOn && !isFull && !isDue) return;
+    for (const held of this.#gathered) this.#sendResult(held);
+    this.#forgetGathered();
+  }
+
+  /** Sends every result that was not acknowledged yet. */
+  #sendReported(): void {
+    for (const held of this.#held.values()) if (held.phase === "reported") this.#sendResult(held);
+    this.#forgetGathered();
+  }
+
+  #forgetGathered(): void {
+    this.#gathered = [];
+    this.#gatheredSinceMs = null;
   }
 
   #sendResult(held: Held): void {
