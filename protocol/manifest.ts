@@ -110,14 +110,25 @@ function refused(
   return failure({ because, detail });
 }
 
+/** What a bundle calls itself, not judged: the run it would be, and the name of its blob. Null: it is no bundle. */
+export function nameBundle(bytes: Uint8Array): { readonly run: string; readonly digest: string } | null {
+  const payload = payloadOfBundle(bytes);
+  return payload === null ? null : { run: bytesCid(payload).slice(-12), digest: sha256Hex(bytes) };
+}
+
 /** The plan in a bundle that was judged before it was stored. */
 export function planOfBundle(bytes: Uint8Array): { readonly plan: Plan; readonly planId: string } | null {
-  const decoded = decodeUntrusted(bytes);
-  if (!decoded.ok || !Array.isArray(decoded.value)) return null;
-  const envelope = decodeUntrusted(decoded.value[0] as Uint8Array);
-  if (!envelope.ok || !Array.isArray(envelope.value)) return null;
-  const manifest = decodeUntrusted(envelope.value[3] as Uint8Array);
-  if (!manifest.ok) return null;
+  const payload = payloadOfBundle(bytes);
+  const manifest = payload === null ? null : decodeUntrusted(payload);
+  if (manifest?.ok !== true) return null;
   const { plan } = manifest.value as Manifest;
   return { plan, planId: valueCid(plan) };
+}
+
+function payloadOfBundle(bytes: Uint8Array): Uint8Array | null {
+  const decoded = decodeUntrusted(bytes);
+  const sealed: unknown = decoded.ok && Array.isArray(decoded.value) ? decoded.value[0] : null;
+  const envelope = sealed instanceof Uint8Array ? decodeUntrusted(sealed) : null;
+  const payload: unknown = envelope?.ok === true && Array.isArray(envelope.value) ? envelope.value[3] : null;
+  return payload instanceof Uint8Array ? payload : null;
 }

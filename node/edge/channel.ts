@@ -26,12 +26,26 @@ export type Channel = {
 export function socketChannel(socket: Socket): Channel {
   // Whoever reads or writes is told of a failure there; without a listener it would end the process.
   socket.on("error", () => socket.destroy());
+  let isGathering = false;
+  /** The first frame of a turn of the event loop leaves at once, those behind it in one write. */
+  const gather = (): void => {
+    if (isGathering) return;
+    isGathering = true;
+    socket.cork();
+    setImmediate(release);
+  };
+  const release = (): void => {
+    if (isGathering) socket.uncork();
+    isGathering = false;
+  };
   return {
     peer: null,
     send: (frame) =>
       new Promise((resolve, reject) => {
         if (socket.destroyed || socket.writableEnded) return reject(broken());
-        if (socket.write(encodeFrame(frame))) return resolve();
+        const hasRoom = socket.write(encodeFrame(frame));
+        gather();
+        if (hasRoom) return resolve();
         const drained = () => {
           socket.off("close", gone);
           resolve();
@@ -45,7 +59,10 @@ export function socketChannel(socket: Socket): Channel {
       }),
     frames: () => decodeAll(socket),
     close: () => new Promise((resolve) => (socket.destroyed ? resolve() : socket.end(() => resolve()))),
-    abort: () => socket.destroy(),
+    abort: () => {
+      release();
+      socket.destroy();
+    },
     onClosed: (callback) => void (socket.destroyed ? callback() : socket.once("close", callback)),
   };
 }

@@ -8,7 +8,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { exitCodes, OttoError, unreachable } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
-import { openBundle } from "../../protocol/manifest.ts";
+import { nameBundle } from "../../protocol/manifest.ts";
 import { isFormed } from "../../protocol/membership.ts";
 import type { Request } from "../../protocol/requests.ts";
 import { ControlCore, controlKeys } from "../core/control.ts";
@@ -249,12 +249,11 @@ class ControlNode implements RunningNode {
   }
 
   async #submit(bundle: Uint8Array): Promise<string> {
-    const { membership, identity, questions } = this.host;
+    const { membership, questions } = this.host;
     if (!isFormed(membership.charter))
       throw notFormed(membership.charter.controls.length, membership.charter.size);
-    const opened = openBundle(bundle, membership.charter, realClock.wallMs(), identity);
-    const run = opened.ok ? opened.value.run : "";
-    const digest = opened.ok ? opened.value.digest : "";
+    // Only a name: the core judges the bundle, once.
+    const { run, digest } = nameBundle(bundle) ?? { run: "", digest: "" };
     const answer = await questions.ask((question) =>
       this.post({ kind: "bundle", run, digest, from: null, bytes: bundle, question }),
     );

@@ -5,7 +5,7 @@
 
 import { OttoError, unreachable } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
-import { openBundle } from "../../protocol/manifest.ts";
+import { nameBundle } from "../../protocol/manifest.ts";
 import type { Request } from "../../protocol/requests.ts";
 import type { WorkerEffect, WorkerInput } from "../core/effects.ts";
 import { Loop } from "../core/loop.ts";
@@ -224,10 +224,9 @@ class WorkerNode implements RunningNode {
   }
 
   async #submit(bundle: Uint8Array): Promise<string> {
-    const { membership, identity, questions } = this.host;
-    const opened = openBundle(bundle, membership.charter, realClock.wallMs(), identity);
-    const run = opened.ok ? opened.value.run : "";
-    const digest = opened.ok ? opened.value.digest : "";
+    const { questions } = this.host;
+    // Only a name: the core judges the bundle, once.
+    const { run, digest } = nameBundle(bundle) ?? { run: "", digest: "" };
     const answer = await questions.ask((question) =>
       this.post({ kind: "bundle", run, digest, from: null, bytes: bundle, question }),
     );
