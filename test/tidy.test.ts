@@ -92,7 +92,7 @@ describe("everything that is written here", () => {
 describe("what must agree", () => {
   test("every error code is used, and is in the table of cli/README.md with its exit code", () => {
     const page = files.get("cli/README.md") ?? "";
-    const rows = [...page.matchAll(/^\| `(OTTO_[A-Z_]+)` \|[^|]+\| (\d+) \|/gm)].map(
+    const rows = [...page.matchAll(/^\| `(OTTO_[A-Z_]+)` +\|[^|]+\| (\d+) +\|/gm)].map(
       ([, code, exit]) => `${code} ${exit}`,
     );
     const codes = Object.entries(errorCodes).map(([code, exit]) => `${code} ${exit}`);
