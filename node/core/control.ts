@@ -247,8 +247,10 @@ export class ControlCore {
         return this.#table.stage === "home" ? this.#reign.pull(from, message) : this.#redirect(from);
       case "renew":
         if (this.#table.stage !== "home") return this.#redirect(from);
-        // A home that may have been succeeded renews nothing: its successor is counting.
-        return this.#table.isAssured(now.monotonicMs) ? this.#renewed(from, message, now) : undefined;
+        if (this.#table.isAssured(now.monotonicMs)) return this.#renewed(from, message, now);
+        // A home that may have been succeeded answers nothing, since its successor is counting; but should it still be
+        // home when the others are back, a worker that was heard all the time has not lost its steps.
+        return this.#leases.renew(from, message.held, now.monotonicMs);
       case "release":
         return this.#table.stage === "home"
           ? this.#reign.release(from, message.leases)
