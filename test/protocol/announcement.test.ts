@@ -1,0 +1,93 @@
+/** An announcement counts only from a member, in its own words, in its domain. */
+
+import { assert, property, uint8Array } from "fast-check";
+import { describe, expect, it } from "vitest";
+import { openAnnouncement, sealAnnouncement } from "../../protocol/announcement.ts";
+import { type RefusedBecause, sealEnvelope } from "../../protocol/envelope.ts";
+import { limits } from "../../protocol/limits.ts";
+import { domainId } from "../../protocol/membership.ts";
+import { encodeMessage } from "../../protocol/messages.ts";
+import { encodeValue } from "../../protocol/values.ts";
+import { certify, charter, control, flipped, owner, person, stranger, wallMs } from "./domain.ts";
+
+const { domain } = charter;
+const message = { kind: "announce", run: "r1", bundle: "0".repeat(64) } as const;
+const said = encodeMessage(message);
+
+function open(bytes: Uint8Array) {
+  return openAnnouncement(bytes, charter, wallMs, owner);
+}
+
+describe("an announcement", () => {
+  it.each([
+    ["a person", person, "person"],
+    ["a worker", person, "worker"],
+    ["a control peer", control, "control"],
+  ] as const)("of %s opens as what was said, and by whom", (_, signer, role) => {
+    const bytes = sealAnnouncement(said, domain, signer, certify({ peer: signer.peer, role }));
+    expect(open(bytes)).toEqual({ ok: true, value: { from: signer.peer, message } });
+  });
+
+  const ops = domainId("ops", owner.peer);
+  const sealed = (value: unknown) =>
+    encodeValue([sealEnvelope("announcement", domain, value, person), certify()]);
+
+  it.each<readonly [string, RefusedBecause, () => Uint8Array]>([
+    ["no CBOR", "malformed", () => Uint8Array.of(0xff)],
+    ["no pair", "malformed", () => encodeValue([said])],
+    ["a pair of texts", "malformed", () => encodeValue(["announce", "me"])],
+    [
+      "without a certificate",
+      "malformed",
+      () => encodeValue([sealEnvelope("announcement", domain, said, person), null]),
+    ],
+    ["larger than what is gossiped", "oversized", () => new Uint8Array(limits.gossipBytesMax + 1)],
+    ["exactly as large, for its shape alone", "malformed", () => new Uint8Array(limits.gossipBytesMax)],
+    [
+      "signed as something else",
+      "malformed",
+      () => encodeValue([sealEnvelope("result", domain, said, person), certify()]),
+    ],
+    ["for another domain", "other-domain", () => sealAnnouncement(said, ops, person, certify())],
+    [
+      "by a stranger",
+      "stranger",
+      () => sealAnnouncement(said, domain, stranger, certify({ peer: stranger.peer }, stranger)),
+    ],
+    [
+      "by a stranger with a member's certificate",
+      "stranger",
+      () => sealAnnouncement(said, domain, stranger, certify()),
+    ],
+    [
+      "under a certificate that expired",
+      "stranger",
+      () => sealAnnouncement(said, domain, person, certify({ expiresMs: wallMs - 1 })),
+    ],
+    [
+      "of bytes that are no message",
+      "malformed",
+      () => sealAnnouncement(Uint8Array.of(1), domain, person, certify()),
+    ],
+    [
+      "of a message that is not gossiped",
+      "malformed",
+      () => sealAnnouncement(encodeMessage({ kind: "release", leases: [] }), domain, person, certify()),
+    ],
+    ["of a value that is no bytes", "malformed", () => sealed(message)],
+    ["of null", "malformed", () => sealed(null)],
+  ])("is refused: %s (%s)", (_, problem, bytes) => {
+    expect(open(bytes())).toEqual({ ok: false, problem });
+  });
+
+  it("is refused with one bit flipped, in any of its bytes", () => {
+    const bytes = sealAnnouncement(said, domain, person, certify());
+    for (const [at, damaged] of flipped(bytes)) expect(open(damaged).ok, `byte ${at}`).toBe(false);
+  });
+
+  it("never throws, whatever was gossiped", () => {
+    assert(property(uint8Array({ maxLength: 200 }), (bytes) => !open(bytes).ok));
+    const envelope = uint8Array({ maxLength: 100 });
+    assert(property(envelope, envelope, (left, right) => !open(encodeValue([left, right])).ok));
+  });
+});

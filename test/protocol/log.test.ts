@@ -1,0 +1,108 @@
+/** Nothing can be taken out of a signed log, put into it or changed in it. */
+
+import { describe, expect, it } from "vitest";
+import { sealEnvelope } from "../../protocol/envelope.ts";
+import type { Event } from "../../protocol/events.ts";
+import { emptyLog, type LogEntry, logId, openEntry, sealEntry } from "../../protocol/log.ts";
+import { decodeValue, encodeValue, sha256Hex } from "../../protocol/values.ts";
+import { control, flipped, stranger, wallMs } from "./domain.ts";
+
+const domain = "d1";
+const incarnation = "i1";
+const id = logId(domain, control.peer, incarnation);
+
+function skipped(step: string, run = "r1"): Event {
+  return { kind: "step-skipped", run, timeMs: wallMs, step, reason: "because" };
+}
+
+const first = sealEntry({ id, incarnation, head: emptyLog }, domain, "r1", [skipped("a")], control);
+const second = sealEntry({ id, incarnation, head: first.head }, domain, "r1", [skipped("b")], control);
+
+const sound: LogEntry = {
+  otto: "log-entry/1",
+  log: id,
+  incarnation,
+  seq: 1,
+  prev: "",
+  run: "r1",
+  events: [skipped("a")],
+};
+
+/** The answer to an entry that its author signed, whatever is in it. */
+function openSigned(entry: unknown) {
+  return openEntry(sealEnvelope("log-entry", domain, entry, control), domain, stranger);
+}
+
+describe("a log", () => {
+  it("counts its entries from one and chains each to the hash of the one before", () => {
+    const opened = [first, second].map(({ bytes }) => openEntry(bytes, domain, stranger));
+    expect(opened).toEqual([
+      { ok: true, value: { entry: sound, signer: control.peer, hash: sha256Hex(first.bytes) } },
+      {
+        ok: true,
+        value: {
+          entry: { ...sound, seq: 2, prev: sha256Hex(first.bytes), events: [skipped("b")] },
+          signer: control.peer,
+          hash: sha256Hex(second.bytes),
+        },
+      },
+    ]);
+    expect(second.head).toEqual({ seq: 2, hash: sha256Hex(second.bytes) });
+  });
+
+  it("is another for another domain, author or start of its process", () => {
+    const ids = [
+      id,
+      logId("d2", control.peer, incarnation),
+      logId(domain, stranger.peer, incarnation),
+      logId(domain, control.peer, "i2"),
+    ];
+    expect(new Set(ids).size).toBe(4);
+  });
+});
+
+describe("an entry is refused", () => {
+  it("in a log of another author", () => {
+    const forged = sealEntry({ id, incarnation, head: first.head }, domain, "r1", [skipped("b")], stranger);
+    expect(openEntry(forged.bytes, domain, control)).toEqual({ ok: false, problem: "malformed" });
+  });
+
+  it("in a log of another start of its author", () => {
+    expect(openSigned({ ...sound, incarnation: "i2" })).toEqual({ ok: false, problem: "malformed" });
+  });
+
+  it("in another domain", () => {
+    expect(openEntry(first.bytes, "d2", control)).toEqual({ ok: false, problem: "other-domain" });
+  });
+
+  it("with an event that was altered after it was signed", () => {
+    const parts = decodeValue(first.bytes) as unknown[];
+    const altered = encodeValue(parts.with(3, encodeValue({ ...sound, events: [skipped("z")] })));
+    expect(openEntry(altered, domain, control)).toEqual({ ok: false, problem: "bad-signature" });
+  });
+
+  it("with an event of another run than the entry's", () => {
+    const events = [skipped("a"), skipped("b", "r2")];
+    expect(openSigned({ ...sound, events })).toEqual({ ok: false, problem: "malformed" });
+    expect(openSigned({ ...sound, run: "r2" })).toEqual({ ok: false, problem: "malformed" });
+  });
+
+  it.each<readonly [string, unknown]>([
+    ["null", null],
+    ["a list", [sound]],
+    ["of another version", { ...sound, otto: "log-entry/2" }],
+    ["in another log", { ...sound, log: "0".repeat(32) }],
+    ["without an incarnation", { ...sound, incarnation: null }],
+    ["with a run that is a number", { ...sound, run: 1, events: [] }],
+    ["with a place that is a text", { ...sound, seq: "1" }],
+    ["with a place between two", { ...sound, seq: 1.5 }],
+    ["with events that are no list", { ...sound, events: { length: 0 } }],
+  ])("when it is %s", (_, entry) => {
+    expect(openSigned(entry)).toEqual({ ok: false, problem: "malformed" });
+  });
+
+  it("with one bit flipped, in any of its bytes", () => {
+    for (const [at, bytes] of flipped(first.bytes))
+      expect(openEntry(bytes, domain, control).ok, `byte ${at}`).toBe(false);
+  });
+});

@@ -1,0 +1,165 @@
+/** What peers say to each other arrives as it was said, or is refused; it never throws. */
+
+import { anything, assert, dictionary, property, string, uint8Array } from "fast-check";
+import { describe, expect, it } from "vitest";
+import { limits } from "../../protocol/limits.ts";
+import { decodeMessage, encodeMessage, type GrantedLease, type Message } from "../../protocol/messages.ts";
+import { encodeValue } from "../../protocol/values.ts";
+
+const bytes = Uint8Array.of(1, 2, 3);
+const ballot = { epoch: 2, peer: "a", incarnation: "a1" };
+const lease = { run: "r", index: 0, token: 3 };
+const granted: GrantedLease = { ...lease, attempt: 1, bundle: "b", inputs: [{ name: "web", tree: "t" }] };
+const records = [{ name: "run/r", value: bytes }];
+
+/** One of each kind; the compiler misses a kind that is not here. */
+const messages: { readonly [Kind in Message["kind"]]: Extract<Message, { kind: Kind }> } = {
+  prepare: { kind: "prepare", ballot },
+  promise: {
+    kind: "promise",
+    ballot,
+    records: [{ name: "run/r", value: bytes, ballot, round: 4 }],
+    last: true,
+  },
+  sync: { kind: "sync", ballot, round: 1, records, last: false },
+  accept: { kind: "accept", ballot, round: 1, records },
+  accepted: { kind: "accepted", ballot, round: 1 },
+  gap: { kind: "gap", ballot },
+  nack: { kind: "nack", ballot, promised: { ...ballot, epoch: 3 } },
+  heartbeat: { kind: "heartbeat", ballot, sentMs: 12.5 },
+  heard: { kind: "heard", ballot, sentMs: 12.5 },
+  session: { kind: "session", session: "s", labels: ["gpu", "os=linux"], slots: 2, held: [lease] },
+  pull: { kind: "pull", session: "s", nonce: "n", slots: 1 },
+  renew: { kind: "renew", session: "s", sentMs: 0.25, held: [lease] },
+  result: { kind: "result", envelope: bytes },
+  release: { kind: "release", leases: [lease] },
+  output: { kind: "output", run: "r", index: 1, attempt: 1, offset: 0, bytes },
+  welcome: { kind: "welcome", home: null, leaseMs: 30_000 },
+  grant: { kind: "grant", nonce: "n", leases: [granted] },
+  renewed: { kind: "renewed", sentMs: 1, superseded: [lease] },
+  ack: { kind: "ack", lease, verdict: "stale" },
+  revoke: { kind: "revoke", lease, cause: "cancelled" },
+  hello: { kind: "hello", certificate: bytes, charter: bytes },
+  announce: { kind: "announce", run: "r", bundle: "b" },
+  announced: { kind: "announced", run: "r", state: "refused", reason: "role" },
+  events: { kind: "events", entries: [bytes, bytes] },
+  vector: { kind: "vector", heads: { log1: 4, log2: 0 } },
+};
+const all = Object.values(messages);
+
+function decode(value: unknown): ReturnType<typeof decodeMessage> {
+  return decodeMessage(encodeValue(value));
+}
+
+const malformed = { ok: false, problem: "malformed" };
+
+describe("a message", () => {
+  it.each(all)("arrives as it was said: $kind", (message) => {
+    expect(decodeMessage(encodeMessage(message))).toEqual({ ok: true, value: message });
+  });
+
+  it.each(all)("arrives without the fields that this version does not know: $kind", (message) => {
+    expect(decode({ ...message, later: 1 })).toEqual({ ok: true, value: message });
+  });
+
+  it("arrives without unknown fields of its parts", () => {
+    const later = { ...lease, later: true };
+    expect(decode({ kind: "release", leases: [later] })).toEqual({ ok: true, value: messages.release });
+  });
+
+  it.each(all)("is refused without any one of its fields: $kind", (message) => {
+    for (const key of Object.keys(message)) {
+      const rest = Object.fromEntries(Object.entries(message).filter(([name]) => name !== key));
+      expect(decode(rest), key).toEqual(malformed);
+    }
+  });
+
+  it.each(all)("is refused with any one of its fields of another type: $kind", (message) => {
+    for (const key of Object.keys(message))
+      expect(decode({ ...message, [key]: { other: 1 } }).ok, key).toBe(key === "heads");
+  });
+
+  it.each(all)("is refused cut short anywhere: $kind", (message) => {
+    const frame = encodeMessage(message);
+    for (let length = 0; length < frame.length; length += 1)
+      expect(decodeMessage(frame.subarray(0, length)), `${length} bytes`).toEqual(malformed);
+  });
+});
+
+describe("a frame that is no message", () => {
+  it.each<readonly [string, unknown]>([
+    ["null", null],
+    ["a list", [messages.gap]],
+    ["of an unknown kind", { kind: "shutdown" }],
+    ["of a kind that every object has", { kind: "toString" }],
+    ["a negative count", { ...messages.output, offset: -1 }],
+    ["a count that is no whole number", { ...messages.output, offset: 0.5 }],
+    ["a count beyond what is counted exactly", { ...messages.ack, lease: { ...lease, token: 2 ** 53 } }],
+    ["an unknown verdict", { ...messages.ack, verdict: "maybe" }],
+    ["a name of 513 characters", { ...messages.announce, run: "r".repeat(513) }],
+    ["too many slots", { ...messages.pull, slots: limits.pullSlotsMax + 1 }],
+    ["too many labels", { ...messages.session, labels: Array.from({ length: 65 }, () => "gpu") }],
+    ["too many leases", { kind: "release", leases: repeated(lease, limits.leasesPerMessageMax + 1) }],
+    ["too many grants", { ...messages.grant, leases: repeated(granted, limits.pullSlotsMax + 1) }],
+    ["too many records", { ...messages.accept, records: repeated(records[0], limits.batchRecordsMax + 1) }],
+    ["too many entries", { kind: "events", entries: repeated(bytes, limits.batchRecordsMax + 1) }],
+    ["a vector of texts", { kind: "vector", heads: { log: "1" } }],
+  ])("is refused: %s", (_, value) => {
+    expect(decode(value)).toEqual(malformed);
+  });
+
+  it.each<readonly [string, unknown]>([
+    ["a name of 512 characters", { ...messages.announce, run: "r".repeat(512) }],
+    ["as many slots as may be", { ...messages.pull, slots: limits.pullSlotsMax }],
+    ["as many leases as may be", { kind: "release", leases: repeated(lease, limits.leasesPerMessageMax) }],
+    [
+      "as many records as may be",
+      { ...messages.accept, records: repeated(records[0], limits.batchRecordsMax) },
+    ],
+  ])("is refused only beyond a limit, not at it: %s", (_, value) => {
+    expect(decode(value)).toEqual({ ok: true, value });
+  });
+
+  it("is oversized beyond the limit of a frame, and looked at up to it", () => {
+    const largest = new Uint8Array(limits.frameBytesMax);
+    expect(decodeMessage(largest)).toEqual(malformed);
+    expect(decodeMessage(new Uint8Array(limits.frameBytesMax + 1))).toEqual({
+      ok: false,
+      problem: "oversized",
+    });
+  });
+
+  it("never throws, whatever bytes it has", () => {
+    assert(
+      property(uint8Array({ maxLength: 200 }), (frame) => typeof decodeMessage(frame).ok === "boolean"),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it("never throws with anything in the place of anything", () => {
+    const plain = anything({ maxDepth: 2, withBigInt: false, withNullPrototype: false });
+    assert(
+      property(dictionary(string(), plain), plain, (extra, part) => {
+        for (const message of all) {
+          for (const key of Object.keys(message)) {
+            const frame = encoded({ ...extra, ...message, [key]: part });
+            if (frame !== null) expect(typeof decodeMessage(frame).ok).toBe("boolean");
+          }
+        }
+      }),
+      { numRuns: 20 },
+    );
+  });
+});
+
+function repeated<Item>(item: Item, count: number): Item[] {
+  return Array.from({ length: count }, () => item);
+}
+
+function encoded(value: unknown): Uint8Array | null {
+  try {
+    return encodeValue(value);
+  } catch {
+    return null;
+  }
+}
