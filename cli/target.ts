@@ -11,6 +11,7 @@ import { OttoError } from "../protocol/errors.ts";
 import { openCharter } from "../protocol/membership.ts";
 import { embeddedFolders } from "./embedded.ts";
 import { person, standing, type Standing } from "./person.ts";
+import { shellWord } from "./words.ts";
 
 export type TargetOptions = {
   /** Data folder of a node on this machine. */
@@ -28,6 +29,18 @@ export type Target = {
   readonly open: () => Promise<Channel>;
   readonly close: () => Promise<void>;
 };
+
+/** The options again, for a command that is to ask the same node: with a space before, or nothing. */
+export function targetWords({ node, peer, domain }: TargetOptions): string {
+  const named = [
+    ["--node", node],
+    ["--peer", peer],
+    ["--domain", domain],
+  ] as const;
+  return named
+    .map(([option, value]) => (value === undefined ? "" : ` ${option} ${shellWord(value)}`))
+    .join("");
+}
 
 export async function findTarget(options: TargetOptions): Promise<Target> {
   if (options.peer !== undefined) return remoteTarget(options.peer, options.domain ?? null);

@@ -24,6 +24,11 @@ export async function peers(options: TargetOptions & { readonly json?: boolean }
         : `Domain ${node.domainName}, being formed: ${node.controls} of ${node.size} control peers have joined`,
       ...peersTable(rows, { nowMs: Date.now(), color: wantsColor(stdout), columns }),
     ];
+    const reached = rows.filter(({ role, state }) => role === "control" && state !== "unlinked").length;
+    if (node.formed && reached * 2 <= node.size)
+      lines.push(
+        `Only ${reached} of ${node.size} control peers can be reached from here: nothing new is decided until more than half can.`,
+      );
     const refused = Object.entries(node.refused).map(([because, count]) => `${count} ${because}`);
     if (refused.length > 0) lines.push(`Refused by this node since it started: ${refused.join(", ")}`);
     stdout.write(`${lines.join("\n")}\n`);

@@ -3,7 +3,7 @@
 import { type ExitCode, exitCodes } from "../../protocol/errors.ts";
 import { loadPlan, type LoadOptions } from "../load-plan.ts";
 import { type SourceOptions, submitRun } from "../submit-run.ts";
-import { findTarget, type TargetOptions } from "../target.ts";
+import { findTarget, type TargetOptions, targetWords } from "../target.ts";
 import { type ShowOptions, watchToEnd } from "../watch-run.ts";
 
 export type SubmitOptions = LoadOptions &
@@ -21,7 +21,7 @@ export async function submit(options: SubmitOptions): Promise<ExitCode> {
     process.stdout.write(
       options.json === true
         ? `${JSON.stringify({ otto: "submitted/1", run, plan: loaded.planId })}\n`
-        : `Submitted run ${run} of plan ${loaded.planId}.\nFollow it with: otto logs -f ${run}\n`,
+        : `Submitted run ${run} of plan ${loaded.planId}.\nFollow it with: otto logs -f ${run}${targetWords(options)}\n`,
     );
     return exitCodes.passed;
   } finally {

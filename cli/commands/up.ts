@@ -242,6 +242,9 @@ async function greet(folder: DataFolder, node: RunningNode): Promise<void> {
   if (config.role === "control" && folder.isOwner)
     lines.push("Another machine joins as a worker with:", `  otto join ${await invite(folder, "worker")}`);
   process.stdout.write(`${lines.join("\n")}\n`);
+  if (config.role === "worker" || isFormed(charter)) return;
+  const complete = `Domain ${charter.name} is complete: all of its ${charter.size} control peers have joined.\n`;
+  void node.host.formed.then(() => process.stdout.write(complete));
 }
 
 async function invite(folder: DataFolder, role: Role): Promise<string> {

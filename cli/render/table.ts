@@ -20,7 +20,10 @@ export function tableLines(
   );
   const lineOf = (cells: readonly Cell[]): Line =>
     cells.flatMap((cell, index): Span[] => {
-      const text = fitText(cell.text, widths[index] ?? 0, headings[index]?.side);
+      const { side } = headings[index] ?? {};
+      // Nothing follows the last column: filled up with spaces it would only be cut where the terminal ends.
+      const isOpen = index === cells.length - 1 && side !== "right";
+      const text = isOpen ? cell.text : fitText(cell.text, widths[index] ?? 0, side);
       return [{ ...cell, text }, ...(index < cells.length - 1 ? [{ text: "  " }] : [])];
     });
   return [lineOf(headings.map(({ title }) => ({ text: title, style: "dim" }))), ...shown.map(lineOf)];

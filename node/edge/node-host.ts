@@ -7,7 +7,7 @@ import type { Server } from "node:net";
 import type { RefusedBecause } from "../../protocol/envelope.ts";
 import { OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
-import { type Charter, openCharter } from "../../protocol/membership.ts";
+import { type Charter, isFormed, openCharter } from "../../protocol/membership.ts";
 import { encodeMessage, type Message } from "../../protocol/messages.ts";
 import type { Answer } from "../core/effects.ts";
 import { type Blobs, openBlobs } from "./blobs.ts";
@@ -39,6 +39,8 @@ export type NodeHost = {
   /** What was refused since the start, by reason. */
   readonly refused: Map<RefusedBecause, number>;
   readonly incarnation: string;
+  /** Resolves when all control peers of the charter have joined. */
+  readonly formed: Promise<void>;
   /** Opens the local socket and says where the node is: call when calls can be answered. */
   serve(): Promise<void>;
   /** Replaces the charter by a newer one and tells all links, and this node itself. */
@@ -57,6 +59,9 @@ export async function openHost(path: string, events: HostEvents): Promise<NodeHo
   const { storage, repaired } = await openStorage(folder.database);
   for (const sentence of repaired) process.stderr.write(`otto: ${sentence}\n`);
   const refused = new Map<RefusedBecause, number>();
+  const formed = Promise.withResolvers<void>();
+  const formedBy = (charter: Charter): void => void (isFormed(charter) && formed.resolve());
+  formedBy(membership.charter);
   let server: Server | null = null;
   try {
     const blobs = await openBlobs(folder.blobs);
@@ -67,6 +72,7 @@ export async function openHost(path: string, events: HostEvents): Promise<NodeHo
       charter: (bytes, charter) => {
         folder.write("charter", bytes);
         events.charter(charter);
+        formedBy(charter);
       },
     };
     const { listen } = config;
@@ -90,6 +96,7 @@ export async function openHost(path: string, events: HostEvents): Promise<NodeHo
       questions: new Questions(),
       refused,
       incarnation,
+      formed: formed.promise,
       async serve() {
         server = await listenLocally(folder.socket, (channel) => events.call(channel));
         const { addresses } = network;
@@ -101,6 +108,7 @@ export async function openHost(path: string, events: HostEvents): Promise<NodeHo
         membership.charterBytes = bytes;
         network.greetAgain();
         events.charter(charter);
+        formedBy(charter);
         events.charter(charter);
       },
       publish: (message) => network.publish(encodeMessage(message)),

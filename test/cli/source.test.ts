@@ -101,6 +101,6 @@ describe("what a run starts from", () => {
     const { code, err } = otto("run", "--folder", repository, "--commit", "no-such-branch");
     expect(err).toContain("Next: ");
     expect(err).not.toContain("    at ");
-    expect(code).toBe(4);
+    expect(code).toBe(2);
   });
 });

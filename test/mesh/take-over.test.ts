@@ -36,6 +36,7 @@ function others(node: MeshNode): readonly MeshNode[] {
 }
 
 it("kill -9 of the home under load: every run finishes, what was accepted stays, and the killed one converges", async () => {
+  await mesh.controls[0]?.program.said(/Domain dev is complete: all of its 3 control peers/u);
   const home = await mesh.home();
   const [near, far] = others(home);
   if (near === undefined || far === undefined)
@@ -100,6 +101,8 @@ it("two of three gone: nothing is granted, a running step goes on, and its resul
   const links = async (): Promise<number> =>
     (await home.peers()).peers.filter(({ state }) => state === "linked").length;
   await eventually("the home has lost the two", links, (count) => count === 2);
+  const { stdout: alone } = await mesh.succeed(["peers", "--node", home.folder]);
+  expect(alone).toContain("Only 1 of 3 control peers can be reached from here: nothing new is decided");
   await sleep(leaseOverMs);
   gate.open();
   await mailbox.line(/ended/u);

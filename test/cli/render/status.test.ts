@@ -129,7 +129,7 @@ describe("the table of peers", () => {
   it("has short ids on a terminal and whole ones in a pipe", () => {
     expect(text(peersTable(peers, { ...options, columns: 80 }))).toBe(`
 PEER       NAME   ROLE           STATE     SINCE      ADDRESS
-12D3…aaaa  alpha  control, home  self      1 min ago  /ip4/127.0.0.1/tcp/7001…
+12D3…aaaa  alpha  control, home  self      1 min ago  /ip4/127.0.0.1/tcp/7001/p…
 12D3…bbbb         worker         unlinked
 `);
     expect(peersTable(peers, options)[1]).toMatch(/^12D3KooWcontrolaaaa /);
