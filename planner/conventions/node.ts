@@ -88,7 +88,7 @@ function propose(repository: Repository): Proposal | undefined {
     because: isTested ? "declares tests, but has no lock file beside it" : "declares no test script",
     signal,
     projectName: fieldOf(content, "name"),
-    install: needsInstall(content, chosen) ? [chosen.install] : [],
+    install: needsInstall(content, chosen) ? [...repositoryFor(content, chosen), chosen.install] : [],
     variables: {},
     stepVariables: {},
     within: asIs,
@@ -106,6 +106,14 @@ function propose(repository: Repository): Proposal | undefined {
 function needsInstall(content: Package, { isLocked, manager }: ManagerChoice): boolean {
   const runs = manager.installScripts.some((script) => content.scripts.has(script));
   return isLocked || content.hasDependencies || content.workspaces || runs;
+}
+
+/** A workspace is no git repository; scripts that put hooks into one while installing fail without. */
+function repositoryFor(content: Package, { manager }: ManagerChoice): readonly string[] {
+  const isHooked = manager.installScripts
+    .flatMap((script) => reached(content, script))
+    .some((body) => /\b(husky (install|add|set)|lefthook install|pre-commit install)\b/.test(body));
+  return isHooked ? ["git init --quiet"] : [];
 }
 
 function standingOf(found: {
@@ -220,14 +228,20 @@ function scriptTask(content: Package, manager: NodeManager, name: string): Task 
 
 /** Whether a script of this package runs another one of it, by itself or through what it runs. */
 function runs(content: Package, script: string, sought: string): boolean {
-  const reached = new Set([script]);
-  for (const name of reached) {
-    for (const word of calledWords(content.scripts.get(name) ?? "")) {
-      if (word === sought) return true;
-      if (content.scripts.has(word)) reached.add(word);
-    }
+  return reached(content, script).some((body) => calledWords(body).includes(sought));
+}
+
+/** The text of a script and of every other one of this package that it comes to run. */
+function reached(content: Package, script: string): readonly string[] {
+  const names = new Set([script]);
+  const bodies: string[] = [];
+  for (const name of names) {
+    const body = content.scripts.get(name);
+    if (body === undefined) continue;
+    bodies.push(body);
+    for (const word of calledWords(body)) if (content.scripts.has(word)) names.add(word);
   }
-  return false;
+  return bodies;
 }
 
 /** What may be names of scripts in `npm run build`, `yarn build`, `run-s lint build`. */

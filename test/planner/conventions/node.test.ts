@@ -92,6 +92,12 @@ describe("the steps of a Node repository", () => {
     expect(commandsOf(berry)["test"]).toEqual(["yarn install --immutable", "yarn run build", "yarn test"]);
   });
 
+  test("make a git repository first when installing puts hooks into one", () => {
+    const scripts = { prepare: "husky install && npm run hooks", hooks: "husky set a b", test: "t" };
+    expect(commandsOf(locked(scripts))).toEqual({ test: ["git init --quiet", "npm ci", "npm test"] });
+    expect(commandsOf(locked({ prepare: "husky", test: "t" }))).toEqual({ test: ["npm ci", "npm test"] });
+  });
+
   test("build all the same when a script only has a name that begins so", () => {
     expect(commandsOf(locked({ build: "tsc", test: "npm run build:fixtures && mocha" }))["test"]).toEqual([
       "npm ci",
