@@ -1,0 +1,283 @@
+import { describe, expect, it } from "vitest";
+import {
+  type Command,
+  evaluate,
+  type RegisterValue,
+  type StepValue,
+} from "../../protocol/registers/registers.ts";
+import { Conversation } from "./conversation.ts";
+
+const admit: Command = { kind: "admit", manifest: "m", envelope: "e" };
+const step = "step/r/0";
+
+function claim(worker: string): Command {
+  return { kind: "claim", worker, session: `${worker}:1`, nonce: `${worker}/1` };
+}
+
+function finish(worker: string, token: number, again = false): Command {
+  const outcome = again ? "failed" : "passed";
+  const cause = again ? "failed" : "finished";
+  return { kind: "finish", token, worker, cause, outcome, report: Uint8Array.of(1), again };
+}
+
+function expire(token: number, again: boolean): Command {
+  return { kind: "expire", token, cause: "lost", again };
+}
+
+/** Applies commands one after the other; a refused one is an error. */
+function after(...commands: readonly Command[]): StepValue {
+  let value: RegisterValue | null = null;
+  for (const command of commands) {
+    const evaluation = evaluate(value, command);
+    if (evaluation.kind === "refused") throw new Error(`${command.kind}: ${evaluation.reason}`);
+    value = evaluation.value;
+  }
+  if (value?.kind !== "step") throw new Error("not a step");
+  return value;
+}
+
+describe("a step's register", () => {
+  it("gives every lease a token of its own, also after an expiry and a new attempt", () => {
+    const third = after(claim("w"), expire(1, true), claim("v"), finish("v", 3, true), claim("w"));
+    expect(third).toMatchObject({ state: "leased", token: 5, attempt: 3 });
+    expect(third.past.map(({ token, cause }) => [token, cause])).toEqual([
+      [1, "lost"],
+      [3, "failed"],
+    ]);
+  });
+
+  it("accepts a result under the newest token only", () => {
+    const leased = after(claim("w"), expire(1, true), claim("v"));
+    expect(evaluate(leased, finish("w", 1))).toMatchObject({ kind: "refused", reason: "stale" });
+    expect(evaluate(leased, finish("v", 4))).toMatchObject({ kind: "refused", reason: "stale" });
+    expect(evaluate(leased, finish("v", 3))).toMatchObject({ kind: "changed", value: { state: "done" } });
+  });
+
+  it("accepts a result from the lease's holder only", () => {
+    expect(evaluate(after(claim("w")), finish("v", 1))).toMatchObject({ kind: "refused", reason: "stale" });
+  });
+
+  it("knows a result that comes twice, whether the step is done or is tried again", () => {
+    const done = after(claim("w"), finish("w", 1));
+    expect(evaluate(done, finish("w", 1))).toMatchObject({ reason: "duplicate" });
+    const again = after(claim("w"), finish("w", 1, true));
+    expect(evaluate(again, finish("w", 1, true))).toMatchObject({ reason: "duplicate" });
+    const lost = after(claim("w"), expire(1, true));
+    expect(evaluate(lost, finish("w", 1))).toMatchObject({ reason: "stale" });
+  });
+
+  it("raises the token when a lease runs out for good, so that a late result is stale", () => {
+    const lost = after(claim("w"), expire(1, false));
+    expect(lost).toMatchObject({ state: "done", outcome: "failed", token: 2, report: null });
+    expect(evaluate(lost, finish("w", 1))).toMatchObject({ reason: "stale" });
+  });
+
+  it("is not granted while it is leased or done, and answers the pull that won it again", () => {
+    expect(evaluate(after(claim("w")), claim("v"))).toMatchObject({ reason: "taken" });
+    expect(evaluate(after(claim("w")), claim("w"))).toMatchObject({ reason: "duplicate" });
+    expect(evaluate(after(claim("w"), finish("w", 1)), claim("v"))).toMatchObject({ reason: "taken" });
+  });
+
+  it("does not expire under a token that is not its newest", () => {
+    const leased = after(claim("w"), expire(1, true), claim("v"));
+    expect(evaluate(leased, expire(1, true))).toMatchObject({ reason: "stale" });
+  });
+});
+
+describe("a run's register", () => {
+  const open = evaluate(null, admit);
+  const value = open.kind === "changed" ? open.value : null;
+  const closed = evaluate(value, { kind: "close", outcome: "passed" });
+
+  it("admits a run once", () => {
+    expect(evaluate(value, admit)).toMatchObject({ kind: "refused", reason: "duplicate" });
+  });
+
+  it("closes once, and nothing opens or cancels it again", () => {
+    const ended = closed.kind === "changed" ? closed.value : null;
+    expect(evaluate(ended, { kind: "close", outcome: "failed" })).toMatchObject({ reason: "duplicate" });
+    expect(evaluate(ended, { kind: "cancel" })).toMatchObject({ reason: "closed" });
+    expect(evaluate(ended, admit)).toMatchObject({ reason: "duplicate" });
+  });
+
+  it("ends as cancelled once a cancellation was accepted, whatever raced it", () => {
+    const cancelled = evaluate(value, { kind: "cancel" });
+    const before = cancelled.kind === "changed" ? cancelled.value : null;
+    expect(evaluate(before, { kind: "cancel" })).toMatchObject({ reason: "duplicate" });
+    const end = evaluate(before, { kind: "close", outcome: "passed" });
+    expect(end).toMatchObject({ kind: "changed", value: { outcome: "cancelled" } });
+  });
+
+  it("cannot be cancelled before it was admitted", () => {
+    expect(evaluate(null, { kind: "cancel" })).toMatchObject({ reason: "absent" });
+  });
+
+  it("is no step: a step's command leaves it alone", () => {
+    expect(evaluate(value, claim("w"))).toMatchObject({ reason: "absent" });
+  });
+});
+
+describe("an invite's register", () => {
+  it("lets one peer in, and the same peer again", () => {
+    const used = evaluate(null, { kind: "use-invite", peer: "p" });
+    const value = used.kind === "changed" ? used.value : null;
+    expect(evaluate(value, { kind: "use-invite", peer: "p" })).toMatchObject({ reason: "duplicate" });
+    expect(evaluate(value, { kind: "use-invite", peer: "q" })).toMatchObject({ reason: "taken" });
+  });
+});
+
+describe("control peers agree, as in the trace", () => {
+  it("elect a home, decide, and refuse only what is committed", async () => {
+    const talk = new Conversation("a", "b", "c");
+    talk.say("The first of the charter stands at once; a majority of promises is enough.");
+    talk.linkAll();
+    talk.tick("a", 0);
+    talk.settle();
+    talk.say("A run is admitted; its second admission is refused.");
+    talk.propose("a", "run/r", admit);
+    talk.propose("a", "run/r", admit);
+    talk.settle();
+    talk.say("Two claims of one step: the second is refused when the first is committed, not before.");
+    talk.propose("a", step, claim("w"));
+    talk.propose("a", step, claim("v"));
+    talk.settle();
+    await expect(talk.text).toMatchFileSnapshot("../traces/home-decides.txt");
+  });
+
+  it("carry a decision over to the next home when the home dies", async () => {
+    const talk = new Conversation("a", "b", "c");
+    talk.linkAll();
+    talk.tick("a", 0);
+    talk.settle();
+    talk.propose("a", "run/r", admit);
+    talk.settle();
+    talk.say("The home grants a step, hears the votes and dies before it tells anybody.");
+    talk.propose("a", step, claim("w"));
+    talk.deliver("a", "b");
+    talk.drop("a", "c");
+    talk.restart("a");
+    talk.say("b stands next. It had voted for the lease, so the lease is the domain's.");
+    talk.tick("b", 200);
+    talk.settle();
+    expect(talk.table("b").value(step)).toMatchObject({ state: "leased", worker: "w", token: 1 });
+    talk.say("a comes back and follows.");
+    talk.link("a", "b");
+    talk.link("a", "c");
+    talk.settle();
+    expect(talk.table("a").stage).toBe("following");
+    await expect(talk.text).toMatchFileSnapshot("../traces/take-over.txt");
+  });
+
+  it("depose a home that cannot be reached, whose late proposals count for nothing", async () => {
+    const talk = new Conversation("a", "b", "c");
+    talk.linkAll();
+    talk.tick("a", 0);
+    talk.settle();
+    talk.say("a is cut off with a claim on its way, and b takes over.");
+    talk.propose("a", step, claim("w"));
+    talk.cut("a", "b");
+    talk.cut("a", "c");
+    talk.tick("b", 200);
+    talk.settle();
+    talk.propose("b", step, claim("v"));
+    talk.settle();
+    talk.say("The links are back: a learns that it was succeeded, and its claim is nobody's.");
+    talk.link("a", "b");
+    talk.link("a", "c");
+    talk.settle();
+    talk.say("The next heartbeat makes it follow.");
+    talk.tick("b", 250);
+    talk.settle();
+    expect(talk.table("a").stage).toBe("following");
+    await expect(talk.text).toMatchFileSnapshot("../traces/deposed.txt");
+    expect(talk.table("a").value(step)).toMatchObject({ state: "leased", worker: "v", token: 1 });
+  });
+
+  it("bring a voter up that missed a round, instead of letting it vote for the next", async () => {
+    const talk = new Conversation("a", "b", "c");
+    talk.linkAll();
+    talk.tick("a", 0);
+    talk.settle();
+    talk.say("c misses the admission; the claim that follows makes it ask for everything.");
+    talk.propose("a", "run/r", admit);
+    talk.drop("a", "c");
+    talk.settle();
+    talk.propose("a", step, claim("w"));
+    talk.settle();
+    expect(talk.table("c").value("run/r")).not.toBeNull();
+    await expect(talk.text).toMatchFileSnapshot("../traces/gap.txt");
+  });
+
+  it("leave a home alone that most of them hear well", async () => {
+    const talk = new Conversation("a", "b", "c");
+    talk.linkAll();
+    talk.tick("a", 0);
+    talk.settle();
+    talk.say("Only the link between a and c breaks. c stands; b hears its home and refuses.");
+    talk.cut("a", "c");
+    talk.tick("c", 250);
+    talk.settle();
+    expect(talk.table("a").stage).toBe("home");
+    expect(talk.table("c").stage).toBe("following");
+    await expect(talk.text).toMatchFileSnapshot("../traces/one-broken-link.txt");
+  });
+});
+
+describe("control peers", () => {
+  it("never propose under a ballot of an earlier life", () => {
+    const talk = new Conversation("a", "b", "c");
+    talk.linkAll();
+    talk.tick("a", 0);
+    talk.settle();
+    talk.restart("a");
+    talk.link("a", "b");
+    talk.link("a", "c");
+    talk.tick("a", 3_000);
+    talk.settle();
+    expect(talk.text).toContain("prepare 2@a2");
+    expect(talk.text.match(/prepare 1@a2/u)).toBeNull();
+  });
+
+  it("decide alone when the charter lists one", () => {
+    const talk = new Conversation("a");
+    talk.tick("a", 0);
+    talk.settle();
+    talk.propose("a", "run/r", admit);
+    talk.settle();
+    talk.restart("a");
+    talk.tick("a", 10);
+    talk.settle();
+    expect(talk.table("a").stage).toBe("home");
+    expect(talk.table("a").value("run/r")).toMatchObject({ outcome: null });
+    expect(talk.table("a").isAssured(10)).toBe(true);
+  });
+
+  it("are sure of their reign only shortly after a majority answered", () => {
+    const talk = new Conversation("a", "b", "c");
+    talk.linkAll();
+    talk.tick("a", 0);
+    talk.settle();
+    expect(talk.table("a").isAssured(0)).toBe(false);
+    talk.tick("a", 1_000);
+    talk.settle();
+    expect(talk.table("a").isAssured(1_750)).toBe(true);
+    expect(talk.table("a").isAssured(1_751)).toBe(false);
+  });
+
+  it("forget the steps of a closed run, also after a restart", () => {
+    const talk = new Conversation("a");
+    talk.tick("a", 0);
+    talk.settle();
+    talk.propose("a", "run/r", admit);
+    talk.settle();
+    talk.propose("a", step, claim("w"));
+    talk.settle();
+    talk.propose("a", "run/r", { kind: "close", outcome: "passed" });
+    talk.settle();
+    expect(talk.table("a").value(step)).toBeNull();
+    talk.restart("a");
+    expect(talk.table("a").value(step)).toBeNull();
+    expect(talk.table("a").value("run/r")).toMatchObject({ outcome: "passed" });
+    expect([...talk.table("a").openRuns]).toEqual([]);
+  });
+});
