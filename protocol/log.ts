@@ -65,6 +65,7 @@ export function openEntry(
     typeof entry.run === "string" &&
     Number.isSafeInteger(entry.seq) &&
     Array.isArray(entry.events);
-  if (!sound || entry.events.some(({ run }) => run !== entry.run)) return failure("malformed");
+  if (!sound || entry.events.some((event: Event | null) => event?.run !== entry.run))
+    return failure("malformed");
   return success({ entry, signer: opened.value.envelope.signer, hash: sha256Hex(bytes) });
 }

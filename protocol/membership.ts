@@ -68,8 +68,8 @@ export function openCharter(
 ): Result<Charter, RefusedBecause> {
   const opened = openEnvelope(bytes, { kind: "charter", domain }, keys);
   if (!opened.ok) return opened;
-  const charter = opened.value.value as Charter;
-  if (charter?.otto !== "charter/1" || !Array.isArray(charter.controls)) return failure("malformed");
+  const charter = opened.value.value;
+  if (!isCharter(charter)) return failure("malformed");
   const { owner, name } = charter;
   const own = domainId(name, owner) === charter.domain && opened.value.envelope.domain === charter.domain;
   if (!own || opened.value.envelope.signer !== owner) return failure("stranger");
@@ -95,8 +95,8 @@ export function openCertificate(
   const { signer } = opened.value.envelope;
   const entitled = signer === charter.owner || charter.controls.some(({ peer }) => peer === signer);
   if (!entitled) return failure("stranger");
-  const certificate = opened.value.value as Certificate;
-  if (certificate?.otto !== "certificate/1") return failure("malformed");
+  const certificate = opened.value.value;
+  if (!isCertificate(certificate)) return failure("malformed");
   return certificate.expiresMs < wallMs ? failure("stranger") : success(certificate);
 }
 
@@ -111,8 +111,53 @@ export function openInvite(
 ): Result<{ readonly invite: Invite; readonly domain: string; readonly signer: string }, RefusedBecause> {
   const opened = openEnvelope(bytes, { kind: "invite", domain: null }, keys);
   if (!opened.ok) return opened;
-  const invite = opened.value.value as Invite;
-  if (invite?.otto !== "invite/1" || !Array.isArray(invite.addresses)) return failure("malformed");
+  const invite = opened.value.value;
+  if (!isInvite(invite)) return failure("malformed");
   const { domain, signer } = opened.value.envelope;
   return success({ invite, domain, signer });
+}
+
+function isCharter(value: unknown): value is Charter {
+  const charter = value as Charter | null;
+  return (
+    charter?.otto === "charter/1" &&
+    [charter.domain, charter.name, charter.owner].every((text) => typeof text === "string") &&
+    [charter.version, charter.size, charter.leaseMs].every(
+      (count) => Number.isSafeInteger(count) && count > 0,
+    ) &&
+    Array.isArray(charter.controls) &&
+    charter.controls.every(
+      (control: ControlPeer | null) => typeof control?.peer === "string" && areTexts(control.addresses),
+    )
+  );
+}
+
+function isCertificate(value: unknown): value is Certificate {
+  const certificate = value as Certificate | null;
+  return (
+    certificate?.otto === "certificate/1" &&
+    typeof certificate.peer === "string" &&
+    typeof certificate.name === "string" &&
+    isRole(certificate.role) &&
+    Number.isSafeInteger(certificate.expiresMs)
+  );
+}
+
+function isInvite(value: unknown): value is Invite {
+  const invite = value as Invite | null;
+  return (
+    invite?.otto === "invite/1" &&
+    typeof invite.nonce === "string" &&
+    isRole(invite.role) &&
+    Number.isSafeInteger(invite.expiresMs) &&
+    areTexts(invite.addresses)
+  );
+}
+
+function isRole(value: unknown): value is Role {
+  return value === "control" || value === "worker" || value === "person";
+}
+
+function areTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((text) => typeof text === "string");
 }

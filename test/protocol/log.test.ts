@@ -96,6 +96,8 @@ describe("an entry is refused", () => {
     ["with a run that is a number", { ...sound, run: 1, events: [] }],
     ["with a place that is a text", { ...sound, seq: "1" }],
     ["with a place between two", { ...sound, seq: 1.5 }],
+    ["with an event that is null", { ...sound, events: [null] }],
+    ["with an event that is a text", { ...sound, events: ["step-skipped"] }],
     ["with events that are no list", { ...sound, events: { length: 0 } }],
   ])("when it is %s", (_, entry) => {
     expect(openSigned(entry)).toEqual({ ok: false, problem: "malformed" });

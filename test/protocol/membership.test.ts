@@ -77,6 +77,8 @@ describe("a charter", () => {
     ["null", null],
     ["a text", "charter/1"],
     ["of another version", { ...charter, otto: "charter/2" }],
+    ["without a name", Object.fromEntries(Object.entries(charter).filter(([key]) => key !== "name"))],
+    ["without an owner", Object.fromEntries(Object.entries(charter).filter(([key]) => key !== "owner"))],
     ["without a list of control peers", { ...charter, controls: { length: 1 } }],
   ])("is refused as malformed when it is %s", (_, value) => {
     const bytes = sealEnvelope("charter", domain, value, owner);
