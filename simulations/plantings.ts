@@ -12,6 +12,8 @@ export type Planting = {
   readonly edits: readonly PlantingEdit[];
   /** Any of these checkers may be the first to see it. */
   readonly caughtBy: readonly string[];
+  /** Where it was caught last: the search begins there. It moves with every change of what peers say. */
+  readonly firstSeed: number;
   readonly seedsMax: number;
 };
 
@@ -31,12 +33,14 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["registers", "durability", "ledger", "tokens"],
+    firstSeed: 13,
     seedsMax: 600,
   },
   {
     name: "one vote is a majority",
     edits: [{ file: home, find: "Math.floor(peers.length / 2) + 1", replace: "Math.min(1, peers.length)" }],
     caughtBy: ["registers"],
+    firstSeed: 1,
     seedsMax: 50,
   },
   {
@@ -49,6 +53,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["durability"],
+    firstSeed: 1,
     seedsMax: 20,
   },
   {
@@ -61,6 +66,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["durability"],
+    firstSeed: 1,
     seedsMax: 20,
   },
   {
@@ -73,6 +79,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["durability"],
+    firstSeed: 1,
     seedsMax: 20,
   },
   {
@@ -85,6 +92,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["registers"],
+    firstSeed: 1,
     seedsMax: 100,
   },
   {
@@ -97,6 +105,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["registers"],
+    firstSeed: 22,
     seedsMax: 300,
   },
   {
@@ -114,12 +123,14 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["ballots"],
+    firstSeed: 1,
     seedsMax: 200,
   },
   {
     name: "a home serves before its recovery is chosen",
     edits: [{ file: home, find: 'this.#stage = "recovering";', replace: 'this.#stage = "home";' }],
     caughtBy: ["registers", "progress", "ledger", "tokens", "assertion"],
+    firstSeed: 1,
     seedsMax: 100,
   },
   {
@@ -137,6 +148,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["registers", "ledger", "progress"],
+    firstSeed: 22,
     seedsMax: 600,
   },
   {
@@ -154,6 +166,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["tokens", "registers", "ledger"],
+    firstSeed: 59,
     seedsMax: 300,
   },
   {
@@ -171,6 +184,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["tokens", "registers"],
+    firstSeed: 1,
     seedsMax: 60,
   },
   {
@@ -183,6 +197,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["effects"],
+    firstSeed: 76,
     seedsMax: 300,
   },
   {
@@ -195,6 +210,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["effects"],
+    firstSeed: 115,
     seedsMax: 600,
   },
   {
@@ -207,6 +223,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["registers", "progress"],
+    firstSeed: 87,
     seedsMax: 300,
   },
   {
@@ -219,6 +236,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["ledger"],
+    firstSeed: 53,
     seedsMax: 1_500,
   },
   {
@@ -231,20 +249,8 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["progress"],
+    firstSeed: 15,
     seedsMax: 60,
-  },
-  {
-    name: "a run is closed before its history is on disk",
-    edits: [
-      {
-        file: "node/core/reign.ts",
-        find: "this.#over.push(run.submission.run);",
-        replace:
-          'const id = run.submission.run; this.#context.propose(runRegister(id), { kind: "close", outcome: run.outcome }, { kind: "close", run: id });',
-      },
-    ],
-    caughtBy: ["ledger"],
-    seedsMax: 1_500,
   },
   {
     name: "a bundle that nobody had is not asked for again",
@@ -256,18 +262,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["progress"],
-    seedsMax: 300,
-  },
-  {
-    name: "a submission is announced only once",
-    edits: [
-      {
-        file: "node/core/worker.ts",
-        find: "for (const peer of this.#linked) this.#announcePending(peer);",
-        replace: "",
-      },
-    ],
-    caughtBy: ["progress"],
+    firstSeed: 210,
     seedsMax: 1_000,
   },
 ];
