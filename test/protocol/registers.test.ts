@@ -192,7 +192,9 @@ describe("control peers agree, as in the trace", () => {
     await expect(talk.text).toMatchFileSnapshot("../traces/deposed.txt");
     expect(talk.table("a").value(step)).toMatchObject({ state: "leased", worker: "v", token: 1 });
   });
+});
 
+describe("control peers that do not hear each other, as in the trace", () => {
   it("bring a voter up that missed a round, instead of letting it vote for the next", async () => {
     const talk = new Conversation("a", "b", "c");
     talk.linkAll();
