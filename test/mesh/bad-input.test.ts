@@ -189,7 +189,8 @@ describe("words that Otto does not know", () => {
 });
 
 describe("a full disk under a worker", () => {
-  const canMount = process.platform === "linux" && spawnSync("unshare", ["-rm", "true"]).status === 0;
+  const [unshare, ...privately] = ["unshare", "--map-root-user", "--mount"] as const;
+  const canMount = process.platform === "linux" && spawnSync(unshare, [...privately, "true"]).status === 0;
 
   async function fillsUp(name: string, command: (data: string) => readonly string[]): Promise<void> {
     const code = await mesh.invite(control);
@@ -228,7 +229,7 @@ describe("a full disk under a worker", () => {
     // The worker sees its folder on a disk of its own; nobody else does.
     fillsUp("small", (data) => {
       const script = `mount -t tmpfs -o size=12m none ${data} && exec "$@"`;
-      return ["unshare", "-rm", "sh", "-c", script, "sh"];
+      return [unshare, ...privately, "sh", "-c", script, "sh"];
     }),
   );
 });

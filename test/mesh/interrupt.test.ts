@@ -2,9 +2,10 @@
 
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Mailbox } from "./fifo.ts";
-import { isLiving, Mesh } from "./mesh.ts";
+import { Mesh } from "./mesh.ts";
 import type { Program } from "./program.ts";
 import { eventually } from "./program.ts";
+import { isLiving } from "./step-processes.ts";
 
 let mesh: Mesh;
 let quick: string;

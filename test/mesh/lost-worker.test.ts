@@ -1,8 +1,9 @@
 /** Workers that vanish, freeze or are asked to stop: the step goes elsewhere, and one result counts. */
 
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { Mesh, type MeshNode, type Watch } from "./mesh.ts";
+import { Mesh, type MeshNode } from "./mesh.ts";
 import { eventually } from "./program.ts";
+import type { Watch } from "./watch.ts";
 
 let mesh: Mesh;
 

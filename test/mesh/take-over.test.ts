@@ -41,31 +41,27 @@ it("kill -9 of the home under load: every run finishes, what was accepted stays,
   const [near, far] = others(home);
   if (near === undefined || far === undefined)
     throw new Error("The mesh has fewer than three control peers.");
-  const long = mesh.repository(
-    "long",
-    `  short:\n    matrix: { cell: [${Array.from({ length: 60 }, (_, cell) => cell).join(", ")}] }\n    run: echo done\n`,
-  );
+  const gate = mesh.gate();
+  const cells = Array.from({ length: 60 }, (_, cell) => cell).join(", ");
+  const step = `  short:\n    matrix: { cell: [${cells}] }\n    run: "read -r _ < ${gate.path}"\n`;
+  const long = mesh.repository("long", step);
   const chain = mesh.repository(
     "chain",
     "  a:\n    run: 'true'\n  b:\n    needs: a\n    run: 'true'\n  c:\n    needs: b\n    run: 'true'\n",
   );
   const run = await mesh.submit(long, near);
   const before = home.watch(run);
-  // Some way into it, and with more coming in: now the home dies.
-  await eventually(
-    "ten steps are accepted",
-    () => accepted(before.events).size,
-    (count) => count >= 10,
-  );
-  const more = [
-    mesh.submit(chain, far),
-    mesh.submit(chain, near),
-    mesh.submit(chain, mesh.workers[0] ?? far),
-  ];
-  const [first] = await Promise.all([Promise.race(more), home.kill()]);
-  const runs = [run, ...(await Promise.all(more))];
-  expect(runs).toContain(first);
+  gate.open(20);
+  const many = (count: number): boolean => count >= 20;
+  await eventually("twenty steps are accepted", () => accepted(before.events).size, many);
+  // In the middle of it, with results on their way and more runs coming in, the home dies.
+  const more = [far, near, mesh.workers[0] ?? far].map((node) => mesh.submit(chain, node));
+  await Promise.race(more);
+  gate.open(20);
+  await home.kill();
   const toldBefore = accepted(before.events);
+  gate.open(100);
+  const runs = [run, ...(await Promise.all(more))];
   for (const each of runs) expect(await near.watch(each).closed()).toBe("passed");
   const later = near.watch(run);
   await later.closed();
