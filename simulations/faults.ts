@@ -24,7 +24,7 @@ export type Fault = { readonly atUs: number; readonly lastsUs: number } &
     | { readonly kind: "slow-disk"; readonly peer: PeerName }
   );
 
-export type FaultKind = Fault["kind"];
+type FaultKind = Fault["kind"];
 
 const kinds: readonly FaultKind[] = [
   "partition",

@@ -14,7 +14,7 @@ export type Arrival =
   | { readonly kind: "down" }
   | { readonly kind: "frame"; readonly frame: unknown };
 
-export type Endpoint = {
+type Endpoint = {
   /** True when the peer's process is there to hear of it. */
   readonly lives: () => boolean;
   /** True when the process answers: a paused one keeps its links until the other side gives up. */

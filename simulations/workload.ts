@@ -11,7 +11,7 @@ import { sha256Hex } from "../protocol/values.ts";
 import { simulatedKeys, verifySimulated } from "./keys.ts";
 import type { Chance } from "./random.ts";
 
-export const startWallMs = 1_700_000_000_000;
+const startWallMs = 1_700_000_000_000;
 const certificateMs = 24 * 60 * 60_000;
 
 export type Workload = { readonly bundle: Uint8Array; readonly submission: Submission };

@@ -30,7 +30,10 @@ describe("commands that decide nothing about a mesh", () => {
   });
 
   it("explain a plan without loading libp2p or the database", () => {
-    writeFileSync(join(folder, "otto.yaml"), "otto: 1\nsteps:\n  a:\n    run: echo a\n    when: trigger == 'manual'\n");
+    writeFileSync(
+      join(folder, "otto.yaml"),
+      "otto: 1\nsteps:\n  a:\n    run: echo a\n    when: trigger == 'manual'\n",
+    );
     const packages = packagesLoadedBy("explain");
     expect(packages).toContain("@marcbachmann/cel-js");
     expect(packages.filter((name) => heavy.test(name))).toEqual([]);
