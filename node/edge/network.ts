@@ -19,7 +19,6 @@ import { decodeMessage, encodeMessage, type Message } from "../../protocol/messa
 import type { Clock, Network, Random, Timer } from "../ports.ts";
 import { type Channel, streamChannel } from "./channel.ts";
 import type { Identity } from "./identity.ts";
-import { spareWindowUpdates } from "./stream-window.ts";
 import { createNode, type GossipingNode } from "./libp2p-node.ts";
 
 const messageProtocol = "/otto/messages/1";
@@ -241,7 +240,6 @@ class LinkedNetwork implements RealNetwork {
   }
 
   #inbound(stream: Stream, connection: Connection): void {
-    spareWindowUpdates(stream);
     const peer = connection.remotePeer.toString();
     const decoder = new FrameDecoder();
     let greeted = false;
