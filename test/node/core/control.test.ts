@@ -1,0 +1,367 @@
+import { describe, expect, it } from "vitest";
+import { ControlCore, controlKeys } from "../../../node/core/control.ts";
+import type { ControlEffect, ControlInput } from "../../../node/core/effects.ts";
+import { reofferAfterMs } from "../../../node/core/leases.ts";
+import type { StoredEntry } from "../../../node/ports.ts";
+import { sealEnvelope } from "../../../protocol/envelope.ts";
+import type { Event } from "../../../protocol/events.ts";
+import type { Message, SignedResult } from "../../../protocol/messages.ts";
+import type { PlannedStep } from "../../../protocol/plan.ts";
+import type { StepReport } from "../../../protocol/report.ts";
+import { simulatedKeys } from "../../../simulations/keys.ts";
+import { charterOf, submissionOf } from "../../../simulations/workload.ts";
+import { plannedStep, reportOf } from "../view/example.ts";
+import { controlKeysOf, exampleCharter, home, worker, workerKeysOf } from "./example.ts";
+
+/** A lone control peer: what it says to itself is delivered at once, what it stores is kept. */
+class Bench {
+  readonly disk = new Map<string, Uint8Array>();
+  core: ControlCore;
+  nowMs = 10_000;
+  #starts = 0;
+
+  constructor() {
+    this.core = this.#start();
+    this.tick();
+  }
+
+  get now() {
+    return { monotonicMs: this.nowMs, wallMs: 1_700_000_000_000 + this.nowMs };
+  }
+
+  restart(): void {
+    this.core = this.#start();
+    this.tick();
+  }
+
+  tell(input: ControlInput): ControlEffect[] {
+    const effects: ControlEffect[] = [];
+    const inputs: ControlInput[] = [input];
+    for (let next = inputs.shift(); next !== undefined; next = inputs.shift())
+      for (const effect of this.core.decide(next, this.now)) {
+        effects.push(effect);
+        if (effect.kind === "store") this.#store(effect);
+        if (effect.kind === "send" && effect.to === home)
+          inputs.push({ kind: "message", from: home, message: effect.message });
+      }
+    return effects;
+  }
+
+  tick(afterMs = 0): ControlEffect[] {
+    this.nowMs += afterMs;
+    return this.tell({ kind: "tick" });
+  }
+
+  hear(message: Message, from = worker): ControlEffect[] {
+    return this.tell({ kind: "message", from, message });
+  }
+
+  /** Submits a run whose files are here: it is admitted. */
+  submit(
+    steps: readonly PlannedStep[],
+    nonce = "n1",
+  ): { readonly run: string; readonly effects: ControlEffect[] } {
+    const { bundle, submission } = submissionOf(steps, exampleCharter, nonce);
+    const { run, digest } = submission;
+    const taken = this.tell({ kind: "bundle", run, digest, from: null, bytes: bundle, question: 1 });
+    return { run, effects: [...taken, ...this.tell({ kind: "source", run, problem: null })] };
+  }
+
+  /** A worker comes and asks for work. */
+  pull(slots = 1, life = "w"): ControlEffect[] {
+    this.tell({ kind: "peer-up", peer: worker, role: "worker" });
+    const session = `${life}:1`;
+    const greeted = this.hear({ kind: "session", session, labels: [], slots, held: [] });
+    const nonce = `${session}/${this.nowMs}`;
+    return [...greeted, ...this.hear({ kind: "pull", session, nonce, slots })];
+  }
+
+  result(run: string, index: number, token: number, report: StepReport = reportOf()): ControlEffect[] {
+    const result: SignedResult = { otto: "result/1", run, index, token, step: "a", attempt: 1, report };
+    return this.hear({
+      kind: "result",
+      envelope: sealEnvelope("result", exampleCharter.domain, result, workerKeysOf),
+    });
+  }
+
+  #start(): ControlCore {
+    this.#starts += 1;
+    const stored: StoredEntry[] = [...this.disk];
+    const incarnation = `control0.${this.#starts}`;
+    return new ControlCore({ charter: exampleCharter, keys: controlKeysOf, incarnation, stored }, this.now);
+  }
+
+  #store({ operations }: Extract<ControlEffect, { kind: "store" }>): void {
+    for (const operation of operations) {
+      if (operation.kind === "put") this.disk.set(operation.key, operation.value);
+      else this.disk.delete(operation.key);
+    }
+  }
+}
+
+function said<Kind extends Message["kind"]>(
+  effects: readonly ControlEffect[],
+  kind: Kind,
+): Extract<Message, { kind: Kind }>[] {
+  return effects.flatMap((effect) =>
+    effect.kind === "send" && effect.message.kind === kind
+      ? [effect.message as Extract<Message, { kind: Kind }>]
+      : [],
+  );
+}
+
+function events(effects: readonly ControlEffect[]): Event[] {
+  return effects.flatMap((effect) => (effect.kind === "recorded" ? effect.events : []));
+}
+
+function answers(effects: readonly ControlEffect[]): unknown[] {
+  return effects.flatMap((effect) => (effect.kind === "answer" ? [effect.answer] : []));
+}
+
+describe("a home", () => {
+  it("admits a run once its files are here, and says so to whoever announced it", () => {
+    const bench = new Bench();
+    const { bundle, submission } = submissionOf([plannedStep("a")], exampleCharter, "n1");
+    const { run, digest } = submission;
+    const asked = bench.hear({ kind: "announce", run, bundle: digest });
+    expect(asked).toContainEqual({ kind: "fetch-bundle", run, digest, from: worker });
+    const fetched = bench.tell({ kind: "bundle", run, digest, from: worker, bytes: bundle, question: null });
+    expect(events(fetched)).toEqual([]);
+    const here = bench.tell({ kind: "source", run, problem: null });
+    expect(events(here)).toMatchObject([{ kind: "run-admitted", run, steps: 1 }]);
+    expect(said(here, "announced")).toMatchObject([{ run, state: "admitted" }]);
+    expect(said(bench.hear({ kind: "announce", run, bundle: digest }), "announced")).toHaveLength(1);
+  });
+
+  it("grants what was pulled, under one token a step, and tells of it only when it is decided", () => {
+    const bench = new Bench();
+    const { run } = bench.submit([plannedStep("a"), plannedStep("b"), plannedStep("c", ["a"])]);
+    const effects = bench.pull(5);
+    const [grant] = said(effects, "grant");
+    expect(grant?.leases.map(({ index, token }) => [index, token])).toEqual([
+      [0, 1],
+      [1, 1],
+    ]);
+    const vote = effects.findIndex((effect) => effect.kind === "send" && effect.message.kind === "accepted");
+    const told = effects.findIndex((effect) => effect.kind === "send" && effect.message.kind === "grant");
+    expect(vote).toBeLessThan(told);
+    expect(events(effects)).toMatchObject([
+      { kind: "attempt-started", run, step: "a" },
+      { kind: "attempt-started", run, step: "b" },
+    ]);
+  });
+
+  it("accepts a result once, offers what waited for it, and refuses a later one under an older token", () => {
+    const bench = new Bench();
+    const { run } = bench.submit([plannedStep("a"), plannedStep("b", ["a"])]);
+    bench.pull();
+    expect(said(bench.result(run, 0, 1), "ack")).toMatchObject([{ verdict: "accepted" }]);
+    expect(said(bench.result(run, 0, 1), "ack")).toMatchObject([{ verdict: "duplicate" }]);
+    expect(said(bench.pull(), "grant")).toMatchObject([{ leases: [{ index: 1, token: 1 }] }]);
+    bench.tick(reofferAfterMs(exampleCharter.leaseMs));
+    const late = bench.result(run, 1, 1);
+    expect(said(late, "ack")).toMatchObject([{ verdict: "stale" }]);
+    expect(events(late)).toMatchObject([{ kind: "result-refused", step: "a", token: 1 }]);
+  });
+
+  it("offers a step again when its lease runs out, and ends it when it may not be tried again", () => {
+    const bench = new Bench();
+    const once = { retry: { attemptsMax: 2, on: ["lost"] as const } };
+    const { run } = bench.submit([plannedStep("a", [], once)]);
+    bench.pull();
+    const first = bench.tick(reofferAfterMs(exampleCharter.leaseMs));
+    expect(events(first)).toMatchObject([{ kind: "attempt-ended", cause: "lost", final: false }]);
+    expect(said(bench.pull(), "grant")).toMatchObject([{ leases: [{ token: 3, attempt: 2 }] }]);
+    const second = bench.tick(reofferAfterMs(exampleCharter.leaseMs));
+    expect(events(second)).toMatchObject([
+      { kind: "attempt-ended", cause: "lost", final: true },
+      { kind: "run-closed", run, outcome: "failed" },
+    ]);
+  });
+
+  it("ends the leases of a worker's former process as soon as its next one comes", () => {
+    const bench = new Bench();
+    bench.submit([plannedStep("a")]);
+    bench.pull();
+    const back = bench.pull(1, "w2");
+    expect(events(back)).toMatchObject([
+      { kind: "attempt-ended", cause: "lost" },
+      { kind: "attempt-started", attempt: 2 },
+    ]);
+  });
+});
+
+describe("a home ends a run", () => {
+  it("only behind the history of its last step", () => {
+    const bench = new Bench();
+    const { run } = bench.submit([plannedStep("a")]);
+    bench.pull();
+    const effects = bench.result(run, 0, 1);
+    const ended = effects.findIndex(
+      (effect) =>
+        effect.kind === "store" && effect.operations.some(({ key }) => key.startsWith(`event/${run}/`)),
+    );
+    const closing = effects.findIndex(
+      (effect) =>
+        effect.kind === "send" &&
+        effect.message.kind === "accept" &&
+        effect.message.records.some(({ name }) => name === `run/${run}`),
+    );
+    expect(ended).toBeGreaterThan(-1);
+    expect(closing).toBeGreaterThan(ended);
+    expect(bench.disk.has(controlKeys.archive + run)).toBe(true);
+    expect(bench.disk.has(controlKeys.bundles + run)).toBe(false);
+  });
+
+  it("that is cancelled: stops what runs, grants nothing more, and closes it when the last attempt has ended", () => {
+    const bench = new Bench();
+    const { run } = bench.submit([plannedStep("a"), plannedStep("b")]);
+    bench.pull();
+    const cancelled = bench.tell({ kind: "cancel", run, by: "ada", question: 2 });
+    expect(answers(cancelled)).toEqual([{ ok: true }]);
+    expect(said(cancelled, "revoke")).toMatchObject([{ cause: "cancelled", lease: { index: 0 } }]);
+    expect(said(bench.pull(), "grant")).toEqual([]);
+    const held = [{ run, index: 0, token: 1 }];
+    const renewed = bench.hear({ kind: "renew", session: "w:1", sentMs: 1, held });
+    expect(said(renewed, "revoke")).toMatchObject([{ cause: "cancelled" }]);
+    const ended = bench.result(run, 0, 1, reportOf({ outcome: "cancelled", problem: "stopped" }));
+    expect(events(ended)).toMatchObject([
+      { kind: "attempt-ended" },
+      { kind: "run-closed", outcome: "cancelled" },
+    ]);
+    expect(answers(bench.tell({ kind: "cancel", run, by: "ada", question: 3 }))).toMatchObject([
+      { reason: "closed" },
+    ]);
+    expect(answers(bench.tell({ kind: "cancel", run: "no-such", by: "ada", question: 4 }))).toMatchObject([
+      { reason: "no-such-run" },
+    ]);
+  });
+});
+
+describe("a home among others", () => {
+  it("grants nothing to a worker that has gone, and does not call its step lost for that", () => {
+    const bench = new Bench();
+    bench.pull();
+    bench.tell({ kind: "peer-down", peer: worker });
+    const { effects } = bench.submit([plannedStep("a")]);
+    expect(said(effects, "grant")).toEqual([]);
+    expect(events(effects).map(({ kind }) => kind)).toEqual(["run-admitted"]);
+  });
+
+  it("refuses a result that another peer signed, and one that is no result", () => {
+    const bench = new Bench();
+    const { run } = bench.submit([plannedStep("a")]);
+    bench.pull();
+    const report = reportOf();
+    const result: SignedResult = { otto: "result/1", run, index: 0, token: 1, step: "a", attempt: 1, report };
+    const other = sealEnvelope("result", exampleCharter.domain, result, simulatedKeys("other"));
+    expect(bench.hear({ kind: "result", envelope: other })).toContainEqual({
+      kind: "count-refused",
+      because: "stranger",
+      from: worker,
+    });
+    const nonsense = sealEnvelope("result", exampleCharter.domain, { otto: "result/1" }, workerKeysOf);
+    expect(bench.hear({ kind: "result", envelope: nonsense })).toContainEqual({
+      kind: "count-refused",
+      because: "malformed",
+      from: worker,
+    });
+  });
+
+  it("lets one peer in on one invite", () => {
+    const bench = new Bench();
+    const use = (peer: string) => answers(bench.tell({ kind: "use-invite", nonce: "i", peer, question: 5 }));
+    expect([use("p"), use("p"), use("q")]).toMatchObject([
+      [{ ok: true }],
+      [{ ok: true }],
+      [{ reason: "taken" }],
+    ]);
+  });
+});
+
+describe("a home after a restart", () => {
+  it("goes on with its open runs: what is leased stays leased, what is done stays done", () => {
+    const bench = new Bench();
+    const { run } = bench.submit([plannedStep("a"), plannedStep("b", ["a"]), plannedStep("c", ["b"])]);
+    bench.pull();
+    bench.result(run, 0, 1);
+    bench.pull();
+    bench.restart();
+    const done = bench.result(run, 1, 1);
+    expect(said(done, "ack")).toMatchObject([{ verdict: "accepted" }]);
+    expect(said(bench.pull(), "grant")).toMatchObject([{ leases: [{ index: 2 }] }]);
+  });
+
+  it("tells again what its former life had decided, so that nothing decided stays untold", () => {
+    const bench = new Bench();
+    const { run } = bench.submit([plannedStep("a"), plannedStep("b")]);
+    bench.pull();
+    bench.result(run, 0, 1);
+    bench.restart();
+    const stored = [...bench.disk.keys()].filter((key) => key.startsWith(`event/${run}/`));
+    const logs = new Set(stored.map((key) => key.split("/")[2]));
+    expect(logs.size).toBe(2);
+  });
+
+  it("counts each lease anew", () => {
+    const bench = new Bench();
+    bench.submit([plannedStep("a")]);
+    bench.pull();
+    bench.nowMs += reofferAfterMs(exampleCharter.leaseMs) - 1;
+    bench.restart();
+    expect(events(bench.tick(reofferAfterMs(exampleCharter.leaseMs) - 1))).toEqual([]);
+    expect(events(bench.tick(1))).toMatchObject([{ kind: "attempt-ended", cause: "lost" }]);
+  });
+});
+
+describe("a control peer that is not home", () => {
+  const others = [simulatedKeys("control1"), simulatedKeys("control2")];
+  const charter = charterOf([controlKeysOf, ...others], 10_000);
+  const now = { monotonicMs: 5_000, wallMs: 1_700_000_005_000 };
+
+  function follower(): ControlCore {
+    return new ControlCore({ charter, keys: controlKeysOf, incarnation: "control0.1", stored: [] }, now);
+  }
+
+  it("says that a run is admitted only when it heard so, and passes that on", () => {
+    const core = follower();
+    const { bundle, submission } = submissionOf([plannedStep("a")], charter, "n1");
+    const { run, digest } = submission;
+    const announce: ControlInput = {
+      kind: "message",
+      from: worker,
+      message: { kind: "announce", run, bundle: digest },
+    };
+    core.decide(announce, now);
+    core.decide({ kind: "bundle", run, digest, from: worker, bytes: bundle, question: null }, now);
+    expect(said(core.decide(announce, now), "announced")).toEqual([]);
+    const admitted: Message = { kind: "announced", run, state: "admitted", reason: "" };
+    const [other] = others;
+    const told = core.decide({ kind: "message", from: other?.peer ?? "", message: admitted }, now);
+    expect(told).toContainEqual({ kind: "send", to: worker, message: admitted });
+    expect(said(core.decide(announce, now), "announced")).toHaveLength(1);
+  });
+
+  it("does not believe that from anybody else", () => {
+    const core = follower();
+    const admitted: Message = { kind: "announced", run: "r", state: "admitted", reason: "" };
+    const effects = core.decide({ kind: "message", from: worker, message: admitted }, now);
+    expect(effects).toContainEqual({ kind: "count-refused", because: "role", from: worker });
+  });
+
+  it("sends a worker on to the home, or says that it knows none", () => {
+    const core = follower();
+    const pull: Message = { kind: "pull", session: "w:1", nonce: "w:1/1", slots: 1 };
+    const effects = core.decide({ kind: "message", from: worker, message: pull }, now);
+    expect(said(effects, "welcome")).toMatchObject([{ home: null }]);
+  });
+
+  it("votes for nobody who speaks in another's name", () => {
+    const core = follower();
+    const [one, two] = others.map(({ peer }) => peer) as [string, string];
+    const ballot = { epoch: 9, peer: one, incarnation: "x" };
+    const effects = core.decide({ kind: "message", from: two, message: { kind: "prepare", ballot } }, now);
+    expect(effects).toContainEqual({ kind: "count-refused", because: "role", from: two });
+    expect(said(effects, "promise")).toEqual([]);
+  });
+});

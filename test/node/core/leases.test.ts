@@ -1,0 +1,64 @@
+import { describe, expect, it } from "vitest";
+import { Leases, reofferAfterMs, workerDeadlineMs } from "../../../node/core/leases.ts";
+import { limits } from "../../../protocol/limits.ts";
+
+const leaseMs = 30_000;
+const held = { run: "r", index: 0, token: 3, attempt: 2, worker: "w", session: "life1:1" };
+const session = { peer: "w", labels: new Set<string>(), slots: 1 };
+
+function leased(): Leases {
+  const leases = new Leases(leaseMs);
+  leases.open("life1:1", session);
+  leases.grant(held, 1_000);
+  return leases;
+}
+
+describe("leases", () => {
+  it("leave a worker with the slowest clock time to stop before the fastest home offers the step again", () => {
+    const drift = limits.driftPercentMax / 100;
+    const workerAtMost = workerDeadlineMs(leaseMs) / (1 - drift);
+    const homeAtLeast = reofferAfterMs(leaseMs) / (1 + drift);
+    expect(homeAtLeast - workerAtMost).toBeGreaterThan(limits.homeAssuredMs);
+  });
+
+  it("run out after their full time, not before, and from the last renewal", () => {
+    const leases = leased();
+    const endMs = 1_000 + reofferAfterMs(leaseMs);
+    expect(leases.expired(endMs - 1)).toEqual([]);
+    expect(leases.expired(endMs)).toMatchObject([held]);
+    leases.renew("w", [{ run: "r", index: 0, token: 3 }], 5_000);
+    expect(leases.expired(endMs)).toEqual([]);
+  });
+
+  it("are renewed by their holder alone, under their own token", () => {
+    const leases = leased();
+    const endMs = 1_000 + reofferAfterMs(leaseMs);
+    leases.renew("somebody", [{ run: "r", index: 0, token: 3 }], 5_000);
+    leases.renew("w", [{ run: "r", index: 0, token: 2 }], 5_000);
+    leases.renew("w", [{ run: "r", index: 1, token: 3 }], 5_000);
+    expect(leases.expired(endMs)).toHaveLength(1);
+  });
+
+  it("of a worker's earlier process end when its next one comes, and stay when the same one comes back", () => {
+    const leases = leased();
+    expect(leases.open("life1:2", session)).toEqual([]);
+    expect(leases.open("life2:1", { ...session, peer: "other" })).toEqual([]);
+    expect(leases.open("life2:1", session)).toMatchObject([held]);
+  });
+
+  it("outlive the link: only the session is forgotten", () => {
+    const leases = leased();
+    expect(leases.closePeer("w")).toEqual(["life1:1"]);
+    expect(leases.session("life1:1")).toBeUndefined();
+    expect(leases.get("r", 0)).toMatchObject(held);
+  });
+
+  it("are offered once when they have run out, until the decision is there", () => {
+    const leases = leased();
+    const endMs = 1_000 + reofferAfterMs(leaseMs);
+    for (const lease of leases.expired(endMs)) leases.postpone(lease, endMs);
+    expect(leases.expired(endMs + 1)).toEqual([]);
+    expect(leases.end("r", 0)).toMatchObject(held);
+    expect(leases.get("r", 0)).toBeUndefined();
+  });
+});

@@ -1,0 +1,126 @@
+import { describe, expect, it } from "vitest";
+import { Loop } from "../../../node/core/loop.ts";
+import type { Clock, Storage, WriteOperation } from "../../../node/ports.ts";
+
+type Told = string;
+type Asked =
+  | { readonly kind: "say"; readonly word: string }
+  | { readonly kind: "echo"; readonly word: string };
+type Stores = { readonly kind: "store"; readonly operations: readonly WriteOperation[] };
+
+const say = (word: string): Asked => ({ kind: "say", word });
+const store = (key: string): Stores => ({
+  kind: "store",
+  operations: [{ kind: "put", key, value: new Uint8Array() }],
+});
+
+/** A loop over a disk whose syncs return when the test says so; everything that happens is written down. */
+class Bench {
+  readonly happened: string[] = [];
+  readonly failures: unknown[] = [];
+  readonly loop: Loop<Told, Asked>;
+  failing = false;
+  #syncs: (() => void)[] = [];
+
+  constructor(decisions: Readonly<Record<Told, readonly (Asked | Stores)[]>>) {
+    const clock: Clock = {
+      monotonicMs: () => 0,
+      wallMs: () => 0,
+      setTimer: () => ({ cancel: () => undefined }),
+    };
+    this.loop = new Loop({
+      decide: (input) => decisions[input] ?? [],
+      perform: (effect) => {
+        this.happened.push(effect.word);
+        if (effect.kind === "echo") this.loop.post(effect.word);
+      },
+      clock,
+      storage: this.#storage(),
+      tick: { input: "tick", everyMs: 100 },
+      failed: (cause) => this.failures.push(cause),
+    });
+  }
+
+  /** Lets the sync under way return, and everything that follows from it happen. */
+  async synced(): Promise<void> {
+    const waiting = this.#syncs;
+    this.#syncs = [];
+    for (const resolve of waiting) resolve();
+    await settled();
+  }
+
+  #storage(): Storage {
+    return {
+      get: () => Promise.resolve(undefined),
+      list: () => Promise.resolve([]),
+      write: (operations) => {
+        if (this.failing) return Promise.reject(new Error("disk full"));
+        this.happened.push(`write ${operations.map(({ key }) => key).join("+")}`);
+        return Promise.resolve();
+      },
+      sync: () => new Promise((resolve) => this.#syncs.push(resolve)),
+      close: () => Promise.resolve(),
+    };
+  }
+}
+
+function settled(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
+
+describe("the loop", () => {
+  it("says nothing that comes after a store before that is on disk", async () => {
+    const bench = new Bench({ vote: [say("early"), store("vote"), say("voted")] });
+    bench.loop.post("vote");
+    await settled();
+    expect(bench.happened).toEqual(["early", "write vote"]);
+    await bench.synced();
+    expect(bench.happened).toEqual(["early", "write vote", "voted"]);
+  });
+
+  it("goes on deciding while the disk works, and makes one write of what gathers", async () => {
+    const bench = new Bench({
+      a: [store("a"), say("A")],
+      b: [store("b"), say("B")],
+      c: [store("c"), say("C")],
+    });
+    for (const input of ["a", "b", "c"]) bench.loop.post(input);
+    await settled();
+    expect(bench.happened).toEqual(["write a"]);
+    await bench.synced();
+    expect(bench.happened).toEqual(["write a", "A", "write b+c"]);
+    await bench.synced();
+    expect(bench.happened).toEqual(["write a", "A", "write b+c", "B", "C"]);
+  });
+
+  it("keeps the order of effects when performing one tells it something", async () => {
+    const bench = new Bench({ first: [{ kind: "echo", word: "second" }, say("1")], second: [say("2")] });
+    bench.loop.post("first");
+    await settled();
+    expect(bench.happened).toEqual(["second", "1", "2"]);
+  });
+
+  it("stops when the disk fails, says nothing more, and tells of it once", async () => {
+    const bench = new Bench({ vote: [store("vote"), say("voted")], more: [say("more")] });
+    bench.failing = true;
+    bench.loop.post("vote");
+    await settled();
+    bench.loop.post("more");
+    await settled();
+    expect(bench.happened).toEqual([]);
+    expect(bench.failures).toMatchObject([{ message: "disk full" }]);
+  });
+
+  it("performs what it had decided before it has stopped, and takes nothing more", async () => {
+    const bench = new Bench({ vote: [store("vote"), say("voted")], more: [say("more")] });
+    bench.loop.post("vote");
+    await settled();
+    const stopping = bench.loop.stop();
+    bench.loop.post("more");
+    await bench.synced();
+    await stopping;
+    expect(bench.happened).toEqual(["write vote", "voted"]);
+  });
+});

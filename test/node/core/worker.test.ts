@@ -1,0 +1,272 @@
+import { describe, expect, it } from "vitest";
+import { WorkerCore, workerKeys } from "../../../node/core/worker.ts";
+import type { WorkerEffect, WorkerInput } from "../../../node/core/effects.ts";
+import { limits } from "../../../protocol/limits.ts";
+import type { GrantedLease, Message } from "../../../protocol/messages.ts";
+import type { PlannedStep } from "../../../protocol/plan.ts";
+import type { StepReport } from "../../../protocol/report.ts";
+import { plannedStep, reportOf } from "../view/example.ts";
+import { exampleCharter, home, runOf, workerKeysOf } from "./example.ts";
+
+const outside = { effect: true, environment: "production" };
+
+/** A worker that is linked to its home, and the effects of the last thing that it was told. */
+class Bench {
+  readonly core: WorkerCore;
+  readonly run;
+  nowMs = 10_000;
+
+  constructor(steps: readonly PlannedStep[], slots = 2) {
+    this.run = runOf(steps);
+    this.core = new WorkerCore(
+      {
+        charter: exampleCharter,
+        keys: workerKeysOf,
+        incarnation: "w",
+        labels: [],
+        slots,
+        random: { integer: () => 0 },
+        stored: [],
+      },
+      this.now,
+    );
+    this.tell({ kind: "peer-up", peer: home, role: "control" });
+  }
+
+  get now() {
+    return { monotonicMs: this.nowMs, wallMs: 1_700_000_000_000 + this.nowMs };
+  }
+
+  tell(input: WorkerInput): readonly WorkerEffect[] {
+    return this.core.decide(input, this.now);
+  }
+
+  hear(message: Message): readonly WorkerEffect[] {
+    return this.tell({ kind: "message", from: home, message });
+  }
+
+  tick(afterMs: number): readonly WorkerEffect[] {
+    this.nowMs += afterMs;
+    return this.tell({ kind: "tick" });
+  }
+
+  welcome(): readonly WorkerEffect[] {
+    return this.hear({ kind: "welcome", home, leaseMs: exampleCharter.leaseMs });
+  }
+
+  lease(index = 0, token = 1, attempt = 1): GrantedLease {
+    const { run, digest: bundle } = this.run.submission;
+    return { run, index, token, attempt, bundle, inputs: [] };
+  }
+
+  /** Grants steps and brings the bundle that they are in. */
+  grant(...leases: readonly GrantedLease[]): readonly WorkerEffect[] {
+    const granted = this.hear({ kind: "grant", nonce: "w:1/1", leases });
+    const { run, digest } = this.run.submission;
+    const brought = this.tell({
+      kind: "bundle",
+      run,
+      digest,
+      from: home,
+      bytes: this.run.bundle,
+      question: null,
+    });
+    return [...granted, ...brought];
+  }
+
+  end(lease: GrantedLease, report: StepReport = reportOf()): readonly WorkerEffect[] {
+    return this.tell({ kind: "step-ended", assignment: idOf(lease), report });
+  }
+}
+
+function idOf({ run, index, attempt }: GrantedLease): string {
+  return `${run}-${index}-${attempt}`;
+}
+
+function said(effects: readonly WorkerEffect[]): Message[] {
+  return effects.flatMap((effect) => (effect.kind === "send" ? [effect.message] : []));
+}
+
+function kinds(effects: readonly WorkerEffect[]): string[] {
+  return effects.map((effect) => (effect.kind === "send" ? `send ${effect.message.kind}` : effect.kind));
+}
+
+describe("a worker", () => {
+  it("pulls for its free slots once it knows its home, one pull at a time", () => {
+    const bench = new Bench([plannedStep("a")]);
+    expect(said(bench.welcome())).toMatchObject([{ kind: "pull", slots: 2 }]);
+    expect(said(bench.tick(100))).toEqual([]);
+  });
+
+  it("fetches the plan of a grant, checks it, and starts as many steps as it has slots", () => {
+    const bench = new Bench(["a", "b", "c"].map((name) => plannedStep(name)));
+    bench.welcome();
+    const effects = bench.grant(bench.lease(0), bench.lease(1), bench.lease(2));
+    expect(kinds(effects).filter((kind) => kind === "fetch-bundle")).toHaveLength(1);
+    expect(kinds(effects).filter((kind) => kind === "start-step")).toHaveLength(2);
+    const next = bench.end(bench.lease(0));
+    expect(next.find((effect) => effect.kind === "start-step")).toMatchObject({ assignment: { step: "c" } });
+  });
+
+  it("gives back what it cannot run: nobody has the plan, or the plan is not the run's", () => {
+    for (const bytes of [null, runOf([plannedStep("other")], "n2").bundle]) {
+      const bench = new Bench([plannedStep("a")]);
+      bench.welcome();
+      bench.hear({ kind: "grant", nonce: "w:1/1", leases: [bench.lease()] });
+      const { run, digest } = bench.run.submission;
+      const effects = bench.tell({ kind: "bundle", run, digest, from: home, bytes, question: null });
+      expect(said(effects)).toContainEqual({ kind: "release", leases: [{ run, index: 0, token: 1 }] });
+      expect(kinds(effects)).not.toContain("start-step");
+    }
+  });
+
+  it("tells a result until it is acknowledged: to a new home, and with each renewal", () => {
+    const bench = new Bench([plannedStep("a")]);
+    bench.welcome();
+    bench.grant(bench.lease());
+    expect(kinds(bench.end(bench.lease()))).toContain("send result");
+    expect(kinds(bench.tick(exampleCharter.leaseMs / limits.renewalsPerLease))).toContain("send result");
+    bench.tell({ kind: "peer-down", peer: home });
+    bench.tell({ kind: "peer-up", peer: home, role: "control" });
+    expect(kinds(bench.welcome())).toContain("send result");
+    const { run, index, token } = bench.lease();
+    bench.hear({ kind: "ack", lease: { run, index, token }, verdict: "accepted" });
+    expect(kinds(bench.tick(exampleCharter.leaseMs))).not.toContain("send result");
+    expect(bench.core.isBusy).toBe(false);
+  });
+
+  it("reports only after the blobs of a report are kept", () => {
+    const bench = new Bench([plannedStep("a")]);
+    bench.welcome();
+    bench.grant(bench.lease());
+    const log = { bytes: 9_000, droppedBytes: 0, digest: "d" };
+    const effects = kinds(bench.end(bench.lease(), reportOf({ log })));
+    expect(effects).toContain("keep-blobs");
+    expect(effects).not.toContain("send result");
+    expect(kinds(bench.tell({ kind: "kept", assignment: idOf(bench.lease()) }))).toContain("send result");
+  });
+
+  it("stops a step that was given to somebody else, or whose run was cancelled", () => {
+    for (const cause of ["superseded", "cancelled"] as const) {
+      const bench = new Bench([plannedStep("a")]);
+      bench.welcome();
+      bench.grant(bench.lease());
+      const { run, index, token } = bench.lease();
+      const effects = bench.hear({ kind: "revoke", lease: { run, index, token }, cause });
+      expect(effects).toContainEqual({ kind: "stop-step", assignment: idOf(bench.lease()), cause });
+      const older = bench.hear({ kind: "revoke", lease: { run, index, token: token + 1 }, cause });
+      expect(kinds(older)).not.toContain("stop-step");
+    }
+  });
+});
+
+describe("a step that reaches outside", () => {
+  const steps = [plannedStep("deploy", [], outside), plannedStep("again", [], outside)];
+
+  it("starts only under a renewal that was sent after it was granted, and answered", () => {
+    const bench = new Bench(steps);
+    bench.welcome();
+    const beforeMs = bench.nowMs;
+    bench.nowMs += 50;
+    expect(kinds(bench.grant(bench.lease()))).not.toContain("start-step");
+    const late = bench.hear({ kind: "renewed", sentMs: beforeMs, superseded: [] });
+    expect(kinds(late)).not.toContain("start-step");
+    const answered = bench.hear({ kind: "renewed", sentMs: bench.nowMs, superseded: [] });
+    expect(kinds(answered)).toContain("start-step");
+  });
+
+  it("is stopped when its lease may have run out, and is not reported: the home calls it lost", () => {
+    const bench = new Bench(steps);
+    bench.welcome();
+    bench.grant(bench.lease());
+    bench.hear({ kind: "renewed", sentMs: bench.nowMs, superseded: [] });
+    expect(kinds(bench.tick(exampleCharter.leaseMs * 0.98))).not.toContain("stop-step");
+    expect(bench.tick(exampleCharter.leaseMs * 0.02)).toContainEqual({
+      kind: "stop-step",
+      assignment: idOf(bench.lease()),
+      cause: "lease-ended",
+    });
+    const ended = kinds(bench.end(bench.lease(), reportOf({ outcome: "cancelled", problem: "stopped" })));
+    expect(ended.filter((kind) => kind === "send result" || kind === "send release")).toEqual([]);
+    expect(bench.core.isBusy).toBe(false);
+  });
+
+  it("is stopped when the machine slept: its two clocks drifted apart", () => {
+    const bench = new Bench(steps);
+    bench.welcome();
+    bench.grant(bench.lease());
+    bench.hear({ kind: "renewed", sentMs: bench.nowMs, superseded: [] });
+    bench.tick(100);
+    const slept = { monotonicMs: bench.nowMs + 100, wallMs: bench.now.wallMs + 5_000 };
+    expect(kinds(bench.core.decide({ kind: "tick" }, slept))).toContain("stop-step");
+  });
+
+  it("is the only kind that stops: any other goes on, since its token decides", () => {
+    const bench = new Bench([plannedStep("test")]);
+    bench.welcome();
+    bench.grant(bench.lease());
+    bench.hear({ kind: "renewed", sentMs: bench.nowMs, superseded: [] });
+    expect(kinds(bench.tick(exampleCharter.leaseMs * 5))).not.toContain("stop-step");
+  });
+});
+
+describe("a worker that is asked to stop", () => {
+  it("gives back what it has not begun and what it breaks off, reports what ends, and then is gone", () => {
+    const bench = new Bench(["a", "b", "c"].map((name) => plannedStep(name)));
+    bench.welcome();
+    bench.grant(bench.lease(0), bench.lease(1), bench.lease(2));
+    const effects = bench.tell({ kind: "stop" });
+    expect(kinds(effects)).toEqual(["stop-step", "stop-step", "send release"]);
+    const broken = bench.end(bench.lease(0), reportOf({ outcome: "cancelled", problem: "stopped" }));
+    expect(kinds(broken)).toEqual(["send release"]);
+    const finished = bench.end(bench.lease(1));
+    expect(kinds(finished)).toEqual(["send result"]);
+    const { run, index, token } = bench.lease(1);
+    const done = bench.hear({ kind: "ack", lease: { run, index, token }, verdict: "accepted" });
+    expect(kinds(done)).toEqual(["stopped"]);
+  });
+
+  it("gives a grant that was on its way straight back", () => {
+    const bench = new Bench([plannedStep("a")]);
+    bench.welcome();
+    bench.tell({ kind: "stop" });
+    expect(kinds(bench.hear({ kind: "grant", nonce: "w:1/1", leases: [bench.lease()] }))).toContain(
+      "send release",
+    );
+  });
+});
+
+describe("a submission at a worker", () => {
+  const bench = () => {
+    const made = new Bench([plannedStep("a")]);
+    const { run, digest } = made.run.submission;
+    const submit = (bytes = made.run.bundle) =>
+      made.tell({ kind: "bundle", run, digest, from: null, bytes, question: 7 });
+    return { made, run, submit };
+  };
+
+  it("is stored before it is announced and answered", () => {
+    const { run, submit } = bench();
+    const effects = submit();
+    expect(kinds(effects)).toEqual(["store", "publish", "send announce", "answer"]);
+    expect(effects[0]).toMatchObject({ operations: [{ kind: "put", key: workerKeys.pending + run }] });
+  });
+
+  it("is announced again until somebody says that it is admitted", () => {
+    const { made, run, submit } = bench();
+    made.tick(100);
+    submit();
+    expect(kinds(made.tick(limits.announceAgainMs))).toContain("send announce");
+    made.hear({ kind: "announced", run, state: "admitted", reason: "" });
+    expect(kinds(made.tick(limits.announceAgainMs))).not.toContain("send announce");
+  });
+
+  it("is refused in words when a byte of it was changed", () => {
+    const { made, submit } = bench();
+    const changed = made.run.bundle.slice();
+    changed[changed.length - 100] = (changed[changed.length - 100] ?? 0) ^ 1;
+    const effects = submit(changed);
+    expect(kinds(effects)).toEqual(["count-refused", "answer"]);
+    expect(effects[1]).toMatchObject({ question: 7, answer: { ok: false, reason: "refused" } });
+  });
+});
