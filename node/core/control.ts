@@ -17,6 +17,7 @@ import type { LeaseRef, Message, SignedResult } from "../../protocol/messages.ts
 import type { RegisterMessage } from "../../protocol/registers/messages.ts";
 import { type RunOutcome, runRegister } from "../../protocol/registers/registers.ts";
 import { RegisterTable, type TableOutput } from "../../protocol/registers/table.ts";
+import { sha256Hex } from "../../protocol/values.ts";
 import { parseSignedResult } from "../../protocol/report-check.ts";
 import type { StepReport } from "../../protocol/report.ts";
 import type { StoredEntry, WriteOperation } from "../ports.ts";
@@ -34,6 +35,9 @@ export const controlKeys = {
   acceptor: "acceptor",
   ...historyKeys,
 } as const;
+
+/** For a bundle that was judged before, by this peer or by the domain: no certificate has expired at this time. */
+const judgedMs = 0;
 
 export type ControlOptions = {
   readonly charter: Charter;
@@ -102,7 +106,7 @@ export class ControlCore {
       this.#leases,
     );
     for (const [, bytes] of under(controlKeys.bundles))
-      this.#know({ bytes, from: null, question: null }, now);
+      this.#know({ bytes, from: null, question: null }, judgedMs);
     for (const known of this.#known.values()) this.#askForSource(known, null);
   }
 
@@ -264,7 +268,7 @@ export class ControlCore {
       case "announce":
         return this.#announced(from, message, now);
       case "events":
-        return this.#events(from, message.entries);
+        return this.#events(from, message.entries, now);
       case "vector":
         return this.#vector(from, message.heads);
       case "announced":
@@ -349,7 +353,9 @@ export class ControlCore {
     this.#asked.delete(input.run);
     if (input.bytes === null) return;
     const already = this.#known.get(input.run);
-    const known = already ?? this.#know(input, now);
+    // What the domain has admitted was judged then: the submitter's certificate may have expired since.
+    const isAdmitted = this.#table.openRuns.get(input.run) === sha256Hex(input.bytes);
+    const known = already ?? this.#know(input, isAdmitted ? judgedMs : now.wallMs);
     if (known === null) return;
     const { run, digest } = known.submission;
     if (input.from !== null) known.announcers.add(input.from);
@@ -375,10 +381,10 @@ export class ControlCore {
       readonly from: string | null;
       readonly question: number | null;
     },
-    now: Now,
+    wallMs: number,
   ): Known | null {
     if (input.bytes === null) return null;
-    const opened = openBundle(input.bytes, this.#charter, now.wallMs, this.#keys);
+    const opened = openBundle(input.bytes, this.#charter, wallMs, this.#keys);
     if (!opened.ok) {
       const { because, detail } = opened.problem;
       this.#count(because, input.from);
@@ -437,7 +443,7 @@ export class ControlCore {
     known.announcers.clear();
   }
 
-  #events(from: string, entries: readonly Uint8Array[]): void {
+  #events(from: string, entries: readonly Uint8Array[], now: Now): void {
     for (const bytes of entries) {
       const received = this.#history.receive(bytes, (author) => this.#peers.has(author));
       if (received.kind === "refused") this.#count(received.because, from);
@@ -446,6 +452,9 @@ export class ControlCore {
         return;
       }
       if (received.kind !== "kept") continue;
+      // Several at once are an answer, and answers are bounded: there may be more.
+      if (entries.length > 1)
+        this.#nextAntiEntropyMs = Math.min(this.#nextAntiEntropyMs, now.monotonicMs + limits.fetchAgainMs);
       this.#effects.push({ kind: "store", operations: received.operations });
       const { events } = received.entry;
       this.#effects.push({ kind: "recorded", events });

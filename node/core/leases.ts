@@ -32,9 +32,13 @@ export function reofferAfterMs(leaseMs: number): number {
   return Math.ceil(leaseMs * (1 + limits.driftPercentMax / 100)) + limits.leaseGraceMs;
 }
 
-/** How long a worker may count on its lease after it sent the message that was answered. */
+/**
+ * How long a worker may count on its lease after it sent the message that was answered. What it then stops may take
+ * its grace to end, and must have ended before the step is offered again.
+ */
 export function workerDeadlineMs(leaseMs: number): number {
-  return Math.floor(leaseMs * (1 - limits.driftPercentMax / 100));
+  const stopMs = Math.min(limits.killGraceMs, leaseMs / 4);
+  return Math.floor(leaseMs * (1 - limits.driftPercentMax / 100) - stopMs);
 }
 
 export class Leases {

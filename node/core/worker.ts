@@ -316,7 +316,9 @@ export class WorkerCore {
     this.#asked.delete(input.digest);
     const { keys } = this.#options;
     const charter = this.#charter;
-    const opened = input.bytes === null ? null : openBundle(input.bytes, charter, now.wallMs, keys);
+    // What was granted was admitted: the submitter's certificate held then, and may have expired since.
+    const wallMs = input.question === null ? 0 : now.wallMs;
+    const opened = input.bytes === null ? null : openBundle(input.bytes, charter, wallMs, keys);
     if (opened !== null && !opened.ok) this.#count(opened.problem.because, input.from);
     const waiting = [...this.#held.values()].filter(
       ({ lease, phase }) => lease.bundle === input.digest && phase === "granted",

@@ -136,7 +136,8 @@ export class RegisterTable<Ticket> {
   /** Call at least every `limits.heartbeatMs`. */
   tick(nowMs: number): TableOutput<Ticket> {
     const effects: TableEffect[] = [];
-    if (this.#reigning() && nowMs >= this.#nextHeartbeatMs) {
+    // A home that has lost its majority falls silent, so that whom it still reaches may follow another.
+    if (this.#reigning() && this.#hasMajority() && nowMs >= this.#nextHeartbeatMs) {
       this.#nextHeartbeatMs = nowMs + limits.heartbeatMs;
       const message: RegisterMessage = { kind: "heartbeat", ballot: this.#home.ballot, sentMs: nowMs };
       for (const to of this.#linked) if (to !== this.#self) effects.push({ kind: "send", to, message });

@@ -240,6 +240,20 @@ describe("control peers", () => {
     expect(talk.text.match(/prepare 1@a2/u)).toBeNull();
   });
 
+  it("follow another home when theirs has lost its majority, though they still hear it", () => {
+    const talk = new Conversation("a", "b", "c", "d", "e");
+    talk.linkAll();
+    talk.tick("a", 0);
+    talk.settle();
+    for (const far of ["c", "d", "e"]) talk.cut("a", far);
+    for (const peer of ["a", "b", "a"]) talk.tick(peer, 600);
+    talk.settle();
+    talk.tick("c", 400);
+    talk.settle();
+    expect(talk.table("c").stage).toBe("home");
+    expect(talk.table("b").home).toBe("c");
+  });
+
   it("decide alone when the charter lists one", () => {
     const talk = new Conversation("a");
     talk.tick("a", 0);

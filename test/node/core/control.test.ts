@@ -303,6 +303,16 @@ describe("a home after a restart", () => {
     expect(logs.size).toBe(2);
   });
 
+  it("goes on with a run whose submitter's certificate has expired since it was admitted", () => {
+    const bench = new Bench();
+    bench.submit([plannedStep("a")]);
+    bench.nowMs += 2 * 24 * 60 * 60_000;
+    bench.restart();
+    expect(said(bench.pull(), "grant")).toHaveLength(1);
+    const late = bench.submit([plannedStep("b")], "n2");
+    expect(late.effects).toContainEqual({ kind: "count-refused", because: "stranger", from: null });
+  });
+
   it("counts each lease anew", () => {
     const bench = new Bench();
     bench.submit([plannedStep("a")]);

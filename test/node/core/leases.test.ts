@@ -14,11 +14,11 @@ function leased(): Leases {
 }
 
 describe("leases", () => {
-  it("leave a worker with the slowest clock time to stop before the fastest home offers the step again", () => {
+  it("leave the worker with the slowest clock time to stop its step before the fastest home offers it again", () => {
     const drift = limits.driftPercentMax / 100;
     const workerAtMost = workerDeadlineMs(leaseMs) / (1 - drift);
     const homeAtLeast = reofferAfterMs(leaseMs) / (1 + drift);
-    expect(homeAtLeast - workerAtMost).toBeGreaterThan(limits.homeAssuredMs);
+    expect(homeAtLeast - workerAtMost).toBeGreaterThan(limits.homeAssuredMs + limits.killGraceMs);
   });
 
   it("run out after their full time, not before, and from the last renewal", () => {

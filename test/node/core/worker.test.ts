@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { workerDeadlineMs } from "../../../node/core/leases.ts";
 import { WorkerCore, workerKeys } from "../../../node/core/worker.ts";
 import type { WorkerEffect, WorkerInput } from "../../../node/core/effects.ts";
 import { limits } from "../../../protocol/limits.ts";
@@ -180,8 +181,9 @@ describe("a step that reaches outside", () => {
     bench.welcome();
     bench.grant(bench.lease());
     bench.hear({ kind: "renewed", sentMs: bench.nowMs, superseded: [] });
-    expect(kinds(bench.tick(exampleCharter.leaseMs * 0.98))).not.toContain("stop-step");
-    expect(bench.tick(exampleCharter.leaseMs * 0.02)).toContainEqual({
+    const deadlineMs = workerDeadlineMs(exampleCharter.leaseMs);
+    expect(kinds(bench.tick(deadlineMs))).not.toContain("stop-step");
+    expect(bench.tick(1)).toContainEqual({
       kind: "stop-step",
       assignment: idOf(bench.lease()),
       cause: "lease-ended",
