@@ -46,10 +46,9 @@ export type FaultPlan = {
   readonly lost: readonly PeerName[];
 };
 
-export function randomFaults(
-  chance: Chance,
-  peers: { readonly controls: readonly PeerName[]; readonly workers: readonly PeerName[] },
-): FaultPlan {
+type Peers = { readonly controls: readonly PeerName[]; readonly workers: readonly PeerName[] };
+
+export function randomFaults(chance: Chance, peers: Peers): FaultPlan {
   const mix = chance.integer(100);
   const used =
     mix < 50
@@ -74,12 +73,21 @@ export function randomFaults(
   return { kinds: used, faults, overUs, lost };
 }
 
-function randomFault(
-  chance: Chance,
-  kind: FaultKind,
-  peers: { readonly controls: readonly PeerName[]; readonly workers: readonly PeerName[] },
-  overUs: number,
-): Fault {
+/** Workers that are cut off again and again, for longer than a lease, while nothing else goes wrong. */
+export function isolatingFaults(chance: Chance, { workers }: Peers): FaultPlan {
+  const overUs = 20_000_000;
+  const faults: Fault[] = [];
+  for (let atUs = chance.integer(3_000_000); atUs < overUs; atUs += chance.between(1_000_000, 4_000_000))
+    faults.push({
+      atUs,
+      lastsUs: chance.between(500_000, 6_000_000),
+      kind: "partition",
+      side: [chance.pick(workers)],
+    });
+  return { kinds: ["partition"], faults, overUs, lost: [] };
+}
+
+function randomFault(chance: Chance, kind: FaultKind, peers: Peers, overUs: number): Fault {
   const atUs = chance.integer(overUs);
   const long = chance.percent(45);
   const lastsUs = chance.between(50_000, long ? 12_000_000 : 2_500_000);

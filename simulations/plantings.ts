@@ -193,11 +193,11 @@ export const plantings: readonly Planting[] = [
       {
         file: "node/core/leases.ts",
         find: "return Math.ceil(leaseMs * (1 + limits.driftPercentMax / 100)) + limits.leaseGraceMs;",
-        replace: "return Math.ceil(leaseMs / 2);",
+        replace: "return Math.ceil(leaseMs / 4);",
       },
     ],
     caughtBy: ["effects"],
-    firstSeed: 76,
+    firstSeed: 3,
     seedsMax: 300,
   },
   {
@@ -210,7 +210,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["effects"],
-    firstSeed: 115,
+    firstSeed: 3,
     seedsMax: 600,
   },
   {
@@ -225,19 +225,6 @@ export const plantings: readonly Planting[] = [
     caughtBy: ["registers", "progress"],
     firstSeed: 87,
     seedsMax: 300,
-  },
-  {
-    name: "a cancellation loses to a close",
-    edits: [
-      {
-        file: registers,
-        find: 'outcome: value.cancelled ? "cancelled" : command.outcome',
-        replace: "outcome: command.outcome",
-      },
-    ],
-    caughtBy: ["ledger"],
-    firstSeed: 53,
-    seedsMax: 1_500,
   },
   {
     name: "a candidate calls itself home before its reign",

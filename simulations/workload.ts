@@ -30,11 +30,15 @@ export function charterOf(controls: readonly Keys[], leaseMs: number): Charter {
   };
 }
 
-/** A run that a person of the domain submits. */
-export function randomRun(chance: Chance, charter: Charter, nonce: string): Workload {
+/** A run that a person of the domain submits; `outside`: nearly all of its steps reach outside and are tried again. */
+export function randomRun(
+  chance: Chance,
+  charter: Charter,
+  { nonce, outside }: { readonly nonce: string; readonly outside: boolean },
+): Workload {
   const steps: PlannedStep[] = [];
   const count = chance.between(1, 7);
-  for (let index = 0; index < count; index += 1) steps.push(randomStep(chance, index, steps));
+  for (let index = 0; index < count; index += 1) steps.push(randomStep(chance, steps, outside));
   return submissionOf(steps, charter, nonce);
 }
 
@@ -62,7 +66,8 @@ export function submissionOf(steps: readonly PlannedStep[], charter: Charter, no
   return { bundle, submission: opened.value };
 }
 
-function randomStep(chance: Chance, index: number, earlier: readonly PlannedStep[]): PlannedStep {
+function randomStep(chance: Chance, earlier: readonly PlannedStep[], outside: boolean): PlannedStep {
+  const index = earlier.length;
   const name = `step${index}`;
   const included = !chance.percent(8);
   const needs: Need[] = [];
@@ -75,7 +80,7 @@ function randomStep(chance: Chance, index: number, earlier: readonly PlannedStep
     needs.push({ step: other.name, outcomes: fits ? some : [...some, "skipped"] });
   }
   const sources = needs.filter((need) => need.outcomes.includes("passed") && chance.percent(60));
-  const effect = chance.percent(35);
+  const effect = chance.percent(outside ? 90 : 35);
   return {
     name,
     from: name,
@@ -91,7 +96,7 @@ function randomStep(chance: Chance, index: number, earlier: readonly PlannedStep
     timeoutMs: 60_000,
     retry: {
       attemptsMax: chance.between(1, 4),
-      on: (["lost", "timed-out", "failed"] as const).filter(() => chance.percent(60)),
+      on: (["lost", "timed-out", "failed"] as const).filter(() => outside || chance.percent(60)),
     },
     effect,
     labels: chance.percent(15) ? ["gpu"] : [],

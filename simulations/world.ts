@@ -12,7 +12,7 @@ import { openEntry } from "../protocol/log.ts";
 import type { Event } from "../protocol/events.ts";
 import type { Submission } from "../protocol/manifest.ts";
 import { Agenda } from "./agenda.ts";
-import { type Fault, type FaultPlan, randomFaults } from "./faults.ts";
+import { type Fault, type FaultPlan, isolatingFaults, randomFaults } from "./faults.ts";
 import { simulatedKeys, verifySimulated } from "./keys.ts";
 import { SimulatedNetwork } from "./network.ts";
 import { type Checker, type Ending, type Observation, type PeerName, Violation } from "./observation.ts";
@@ -76,10 +76,13 @@ class World {
     this.#chance = new Chance(seed, "world");
     const chance = this.#chance;
     const controls = range("control", chance.pick([1, 3, 3, 3, 3, 5]));
-    const workers = range("worker", chance.between(1, 4));
-    this.#faults = randomFaults(new Chance(seed, "faults"), { controls, workers });
+    // One world in eight is about leases of steps that reach outside, whose workers are cut off.
+    const outside = seed % 8 === 3;
+    const workers = range("worker", chance.between(outside ? 2 : 1, 4));
+    const faultsOf = outside ? isolatingFaults : randomFaults;
+    this.#faults = faultsOf(new Chance(seed, "faults"), { controls, workers });
     const controlKeysOf = controls.map((name) => simulatedKeys(name));
-    const charter = charterOf(controlKeysOf, chance.pick([1_500, 2_000, 6_000]));
+    const charter = charterOf(controlKeysOf, chance.pick(outside ? [2_000] : [1_500, 2_000, 6_000]));
     this.#network = new SimulatedNetwork({
       seed,
       agenda: this.#agenda,
@@ -109,7 +112,7 @@ class World {
       ended: (peer, why, cause) => this.#ended(peer, why, cause),
       encoded: options.encoded,
       failing: { failed: chance.integer(30), timedOut: chance.integer(10) },
-      durationMsMax: chance.pick([200, 2_000, 8_000, 20_000]),
+      durationMsMax: chance.pick(outside ? [8_000] : [200, 2_000, 8_000, 20_000]),
     };
     for (const [index, name] of [...controls, ...workers].entries()) {
       const role = index < controls.length ? "control" : "worker";
@@ -130,7 +133,8 @@ class World {
     this.#connectAll(controls, workers);
     const runs = chance.between(1, 4);
     this.#planned = runs;
-    for (let run = 0; run < runs; run += 1) this.#planRun(randomRun(chance, charter, `nonce${seed}-${run}`));
+    for (let run = 0; run < runs; run += 1)
+      this.#planRun(randomRun(chance, charter, { nonce: `nonce${seed}-${run}`, outside }));
     for (const fault of this.#faults.faults) this.#agenda.at(fault.atUs, () => this.#inject(fault));
     this.#agenda.at(this.#faults.overUs, () => this.#heal());
   }
@@ -181,8 +185,8 @@ class World {
     const at = chance.pick(survivors);
     const submitUs = chance.integer(Math.ceil(this.#faults.overUs / 2));
     this.#agenda.at(submitUs, () => this.#submit(at, workload));
-    if (chance.percent(25))
-      this.#agenda.at(submitUs + chance.integer(6_000_000), () => this.#cancel(submission.run, 0));
+    if (chance.percent(30))
+      this.#agenda.at(submitUs + chance.integer(4_000_000), () => this.#cancel(submission.run, 0));
   }
 
   /** Submits until the peer has answered that it is kept, as a command line does. */
