@@ -24,7 +24,14 @@ async function running(
   const mailbox = mesh.mailbox();
   const step = `${before} echo $$ > ${mailbox.path}; sleep 600; sleep 600`;
   const program = mesh.start(["run"], { folder: mesh.repository(name, `  one:\n    run: "${step}"\n`) });
-  const [, pid = ""] = await mailbox.line(/^(\d+)$/u);
+  const started = mailbox.line(/^(\d+)$/u).catch(async (cause: unknown) => {
+    const { stdout, stderr } = await mesh.otto(["peers"]);
+    const said = [program.stdout, program.stderr, mesh.embeddedLogs, stdout, stderr].join("");
+    throw new Error(`The step did not start. What otto run, its nodes and otto peers said:\n${said}`, {
+      cause,
+    });
+  });
+  const [, pid = ""] = await started;
   return { program, pid: Number(pid), mailbox };
 }
 

@@ -4,7 +4,7 @@
  */
 
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -196,6 +196,13 @@ export class Mesh {
     });
   }
 
+  /** What these processes have said, for a failure's message. */
+  get embeddedLogs(): string {
+    return ["control", "worker"]
+      .map((role) => readText(join(this.folder, "home", "local", role, "log")))
+      .join("");
+  }
+
   get embeddedStepProcesses(): readonly number[] {
     return stepProcessesOf(join(this.folder, "home", "local", "worker"));
   }
@@ -278,6 +285,10 @@ export class MeshNode {
     const none = (left: readonly number[]): boolean => left.length === 0;
     await eventually(`no process of a step of ${this.name} is left`, () => this.stepProcesses, none);
   }
+}
+
+function readText(path: string): string {
+  return existsSync(path) ? readFileSync(path, "utf8") : "";
 }
 
 /** HOST:PORT on loopback that nobody listens on. */
