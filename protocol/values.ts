@@ -70,6 +70,41 @@ export function compareText(left: string, right: string): number {
 }
 
 /**
+ * The bytes of one field of an encoded map: its value's own encoding, without decoding or encoding anything.
+ *
+ * @param bytes canonical, decoded before.
+ * @returns null when they are no map or it has no such field.
+ */
+export function fieldBytes(bytes: Uint8Array, field: string): Uint8Array | null {
+  const map = headAt(bytes, 0);
+  if (map?.major !== 5) return null;
+  const wanted = encode(field);
+  let at = map.next;
+  for (let left = map.argument; left > 0; left -= 1) {
+    const keyEnd = endOfValue(bytes, at);
+    const valueEnd = endOfValue(bytes, keyEnd);
+    if (equals(bytes.subarray(at, keyEnd), wanted)) return bytes.subarray(keyEnd, valueEnd);
+    at = valueEnd;
+  }
+  return null;
+}
+
+/** Where the value that begins at `at` ends. */
+function endOfValue(bytes: Uint8Array, at: number): number {
+  let end = at;
+  for (let left = 1; left > 0; left -= 1) {
+    const head = headAt(bytes, end);
+    if (head === null) return bytes.length;
+    end = head.next;
+    if (head.major === 2 || head.major === 3) end += head.argument;
+    else if (head.major === 4) left += head.argument;
+    else if (head.major === 5) left += head.argument * 2;
+    else if (head.major === 6) left += 1;
+  }
+  return end;
+}
+
+/**
  * Depth of nesting of CBOR bytes, without recursion, or null when they end too early. The decoder is recursive:
  * 200 KB of opening brackets overflow its stack, so depth is bounded before it is asked.
  */
