@@ -48,6 +48,19 @@ function lineOf(row: Row): string {
   return `${name.padEnd(42)} ${number.padStart(9)} ${unit.padEnd(12)} ${times.padEnd(20)} ${wanted}`.trimEnd();
 }
 
+/** One part that cannot be measured here leaves the others to be. */
+async function rowsOf(part: Part): Promise<Row[]> {
+  try {
+    return await parts[part]();
+  } catch (error) {
+    console.log(`${part}: not measured: ${error instanceof Error ? error.message : String(error)}`);
+    return [];
+  }
+}
+
+// Ends what was started, by way of the listeners for "exit".
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
+
 const words = process.argv.slice(2);
 const unknown = words.find((word) => !isPart(word));
 if (unknown !== undefined) {
@@ -67,7 +80,7 @@ const machine = {
 console.log(`${machine.cores} x ${machine.processor}, Node ${machine.node}\n`);
 const results: Record<string, readonly (Row & { readonly met: boolean | null })[]> = {};
 for (const part of chosen) {
-  const rows = await parts[part]();
+  const rows = await rowsOf(part);
   results[part] = rows.map((row) => ({ ...row, met: isMet(row) }));
   console.log(`${rows.map(lineOf).join("\n")}\n`);
 }

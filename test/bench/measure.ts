@@ -1,7 +1,8 @@
 /** What every part of the benchmark shares: processes that are timed, folders that go away, medians, rows. */
 
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
@@ -58,6 +59,24 @@ export class Bed {
   readonly folder = mkdtempSync(join(tmpdir(), "otto-bench-"));
   readonly home = join(this.folder, "home");
 
+  constructor() {
+    process.once("exit", this.#kill);
+  }
+
+  /** For an end that was not planned: the processes that `otto run` keeps warm are killed. */
+  readonly #kill = (): void => {
+    for (const role of ["worker", "control"]) {
+      try {
+        const running = readFileSync(join(this.home, "local", role, "running.json"), "utf8");
+        process.kill((JSON.parse(running) as { pid: number }).pid, "SIGKILL");
+      } catch {
+        // It was not started, or has gone.
+        continue;
+      }
+    }
+    rmSync(this.folder, { recursive: true, force: true });
+  };
+
   get environment(): NodeJS.ProcessEnv {
     const { OTTO_NODE: _, ...rest } = process.env;
     return { ...rest, OTTO_HOME: this.home, NO_COLOR: "1" };
@@ -68,6 +87,7 @@ export class Bed {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    process.off("exit", this.#kill);
     await this.otto(this.folder, "down");
     rmSync(this.folder, { recursive: true, force: true });
   }
@@ -86,4 +106,15 @@ export async function inRounds(
     for (const [name, measure] of Object.entries(things))
       measured.set(name, [...(measured.get(name) ?? []), await measure()]);
   return (name) => median(measured.get(name) ?? []);
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+    });
+  });
 }
