@@ -9,7 +9,7 @@
  */
 
 import { failure, type Result, success } from "./errors.ts";
-import { decodeCanonical, decodeUntrusted, encodeValue } from "./values.ts";
+import { decodeUntrusted, encodeValue } from "./values.ts";
 
 export type EnvelopeKind =
   | "charter"
@@ -71,7 +71,7 @@ export function openEnvelope(
   if (expected.domain !== null && domain !== expected.domain) return failure("other-domain");
   if (!keys.verify(signer, toBeSigned(expected.kind, domain, payload), signature))
     return failure("bad-signature");
-  const value = decodeCanonical(payload);
+  const value = decodeUntrusted(payload);
   if (!value.ok) return failure("malformed");
   return success({
     envelope: { kind: expected.kind, domain, signer, payload, signature },

@@ -6,47 +6,31 @@
  */
 
 import { createHash } from "node:crypto";
-import { decode, encode } from "@ipld/dag-cbor";
 import { CID } from "multiformats/cid";
 import { create as createDigest } from "multiformats/hashes/digest";
 import { equals } from "uint8arrays/equals";
+import { decodeCbor, encodeCbor } from "./cbor.ts";
 import { failure, type Result, success } from "./errors.ts";
-import { limits } from "./limits.ts";
 
 const dagCborCode = 0x71;
 const sha256Code = 0x12;
 
 export function encodeValue(value: unknown): Uint8Array {
-  return encode(value);
+  return encodeCbor(value);
 }
 
-/** Decodes bytes of our own making. Throws on anything that is not DAG-CBOR. */
+/** Decodes bytes of our own making. Throws on anything that is not the one canonical form of a value. */
 export function decodeValue(bytes: Uint8Array): unknown {
-  const nesting = nestingOf(bytes);
-  if (nesting === null || nesting > limits.valueNestingMax) throw new Error("not a bounded DAG-CBOR value");
-  return decode(bytes);
+  return decodeCbor(bytes);
 }
 
-/** Decodes bytes that anybody may have made. */
+/** Decodes bytes that anybody may have made: only the one canonical form of a value is accepted. */
 export function decodeUntrusted(bytes: Uint8Array): Result<unknown, string> {
   try {
-    return success(decodeValue(bytes));
+    return success(decodeCbor(bytes));
   } catch (error) {
     return failure(error instanceof Error ? error.message : String(error));
   }
-}
-
-/** Decodes signed or hashed bytes: only the one canonical form of a value is accepted. */
-export function decodeCanonical(bytes: Uint8Array): Result<unknown, string> {
-  const decoded = decodeUntrusted(bytes);
-  if (!decoded.ok) return decoded;
-  let again: Uint8Array;
-  try {
-    again = encode(decoded.value);
-  } catch (error) {
-    return failure(error instanceof Error ? error.message : String(error));
-  }
-  return equals(again, bytes) ? decoded : failure("not in canonical form");
 }
 
 /** CIDv1 of DAG-CBOR bytes under sha2-256, base32: `bafyrei...`. */
@@ -78,7 +62,7 @@ export function compareText(left: string, right: string): number {
 export function fieldBytes(bytes: Uint8Array, field: string): Uint8Array | null {
   const map = headAt(bytes, 0);
   if (map?.major !== 5) return null;
-  const wanted = encode(field);
+  const wanted = encodeCbor(field);
   let at = map.next;
   for (let left = map.argument; left > 0; left -= 1) {
     const keyEnd = endOfValue(bytes, at);
@@ -102,42 +86,6 @@ function endOfValue(bytes: Uint8Array, at: number): number {
     else if (head.major === 6) left += 1;
   }
   return end;
-}
-
-/**
- * Depth of nesting of CBOR bytes, without recursion, or null when they end too early. The decoder is recursive:
- * 200 KB of opening brackets overflow its stack, so depth is bounded before it is asked.
- */
-function nestingOf(bytes: Uint8Array): number | null {
-  const open: number[] = [];
-  let deepest = 0;
-  let at = 0;
-  while (at < bytes.length) {
-    const head = headAt(bytes, at);
-    if (head === null) return null;
-    at = head.next;
-    let items = 0;
-    if (head.major === 2 || head.major === 3) at += head.argument;
-    else if (head.major === 4) items = head.argument;
-    else if (head.major === 5) items = head.argument * 2;
-    else if (head.major === 6) items = 1;
-    if (items > bytes.length) return null;
-    if (items > 0) {
-      open.push(items);
-      deepest = Math.max(deepest, open.length);
-      if (deepest > limits.valueNestingMax) return deepest;
-      continue;
-    }
-    while (open.length > 0) {
-      const left = (open.pop() ?? 1) - 1;
-      if (left > 0) {
-        open.push(left);
-        break;
-      }
-    }
-    if (open.length === 0) break;
-  }
-  return open.length === 0 && at <= bytes.length ? deepest : null;
 }
 
 function headAt(
