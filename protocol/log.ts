@@ -5,7 +5,7 @@
 
 import { failure, type Result, success } from "./errors.ts";
 import { openEnvelope, type RefusedBecause, sealEnvelope, type Signer, type Verifier } from "./envelope.ts";
-import type { Event } from "./events.ts";
+import type { AttemptStarted, Event } from "./events.ts";
 import { encodeValue, sha256Hex } from "./values.ts";
 
 export type LogEntry = {
@@ -20,6 +20,11 @@ export type LogEntry = {
   readonly run: string;
   readonly events: readonly Event[];
 };
+
+/** Attempts of one pull start together and differ only in their steps: written as one, read as many. */
+type StartedTogether = Omit<AttemptStarted, "step"> & { readonly steps: readonly string[] };
+
+type WrittenEntry = Omit<LogEntry, "events"> & { readonly events: readonly (Event | StartedTogether)[] };
 
 export type LogHead = { readonly seq: number; readonly hash: string };
 
@@ -37,14 +42,14 @@ export function sealEntry(
   keys: Signer,
 ): { readonly bytes: Uint8Array; readonly head: LogHead } {
   const seq = log.head.seq + 1;
-  const entry: LogEntry = {
+  const entry: WrittenEntry = {
     otto: "log-entry/1",
     log: log.id,
     incarnation: log.incarnation,
     seq,
     prev: log.head.hash,
     run,
-    events,
+    events: gathered(events),
   };
   const bytes = sealEnvelope("log-entry", domain, entry, keys);
   return { bytes, head: { seq, hash: sha256Hex(bytes) } };
@@ -57,15 +62,55 @@ export function openEntry(
 ): Result<{ readonly entry: LogEntry; readonly signer: string; readonly hash: string }, RefusedBecause> {
   const opened = openEnvelope(bytes, { kind: "log-entry", domain }, keys);
   if (!opened.ok) return opened;
-  const entry = opened.value.value as LogEntry;
+  const written = opened.value.value as WrittenEntry | null;
   const sound =
-    entry?.otto === "log-entry/1" &&
-    typeof entry.incarnation === "string" &&
-    entry.log === logId(domain, opened.value.envelope.signer, entry.incarnation) &&
-    typeof entry.run === "string" &&
-    Number.isSafeInteger(entry.seq) &&
-    Array.isArray(entry.events);
-  if (!sound || entry.events.some((event: Event | null) => event?.run !== entry.run))
-    return failure("malformed");
+    written?.otto === "log-entry/1" &&
+    typeof written.incarnation === "string" &&
+    written.log === logId(domain, opened.value.envelope.signer, written.incarnation) &&
+    typeof written.run === "string" &&
+    Number.isSafeInteger(written.seq) &&
+    Array.isArray(written.events);
+  if (!sound) return failure("malformed");
+  const events: Event[] = [];
+  for (const event of written.events.flatMap(apart)) {
+    if (event?.run !== written.run) return failure("malformed");
+    events.push(event);
+  }
+  const entry: LogEntry = { ...written, events };
   return success({ entry, signer: opened.value.envelope.signer, hash: sha256Hex(bytes) });
+}
+
+function gathered(events: readonly Event[]): (Event | StartedTogether)[] {
+  const written: (Event | StartedTogether)[] = [];
+  let together: { readonly event: AttemptStarted; readonly steps: string[] } | null = null;
+  for (const event of events) {
+    if (event.kind !== "attempt-started") {
+      together = null;
+      written.push(event);
+    } else if (together !== null && startTogether(together.event, event)) together.steps.push(event.step);
+    else {
+      const { step, ...rest } = event;
+      together = { event, steps: [step] };
+      written.push({ ...rest, steps: together.steps });
+    }
+  }
+  return written;
+}
+
+function startTogether(one: AttemptStarted, other: AttemptStarted): boolean {
+  const { run, timeMs, attempt, token, worker } = one;
+  return (
+    run === other.run &&
+    timeMs === other.timeMs &&
+    attempt === other.attempt &&
+    token === other.token &&
+    worker === other.worker
+  );
+}
+
+function apart(written: Event | StartedTogether | null): (Event | null)[] {
+  if (written?.kind !== "attempt-started" || !("steps" in written)) return [written];
+  const { steps, ...rest } = written;
+  if (!Array.isArray(steps)) return [null];
+  return steps.map((step: unknown) => (typeof step === "string" ? { ...rest, step } : null));
 }

@@ -17,8 +17,6 @@ export type LeaseRef = { readonly run: string; readonly index: number; readonly 
 
 export type GrantedLease = LeaseRef & {
   readonly attempt: number;
-  /** Digest of the run's bundle: the worker checks the submitter's signature itself. */
-  readonly bundle: string;
   /** Trees of the declared inputs, in the order of the plan. */
   readonly inputs: readonly { readonly name: string; readonly tree: string }[];
 };
@@ -63,7 +61,13 @@ export type WorkerMessage =
 
 type HomeMessage =
   | { readonly kind: "welcome"; readonly home: string | null; readonly leaseMs: number }
-  | { readonly kind: "grant"; readonly nonce: string; readonly leases: readonly GrantedLease[] }
+  | {
+      readonly kind: "grant";
+      readonly nonce: string;
+      readonly leases: readonly GrantedLease[];
+      /** Digests of the runs' bundles, by run: the worker checks the submitters' signatures itself. */
+      readonly bundles: Readonly<Record<string, string>>;
+    }
   | { readonly kind: "renewed"; readonly sentMs: number; readonly superseded: readonly LeaseRef[] }
   | { readonly kind: "ack"; readonly lease: LeaseRef; readonly verdict: Verdict }
   | { readonly kind: "revoke"; readonly lease: LeaseRef; readonly cause: "cancelled" | "superseded" };
@@ -88,7 +92,8 @@ const text = z.string().check(z.maxLength(512));
 const count = z.int().check(z.nonnegative());
 const bytes = z.instanceof(Uint8Array);
 const ballot = z.object({ epoch: count, peer: text, incarnation: text });
-const record = z.object({ name: text, value: bytes });
+const names = z.array(text).check(z.minLength(1), z.maxLength(limits.batchRecordsMax));
+const record = z.object({ names, value: bytes });
 const records = z.array(record).check(z.maxLength(limits.batchRecordsMax));
 const promised = z.object({ name: text, value: bytes, ballot, round: count });
 const lease = z.object({ run: text, index: count, token: count });
@@ -99,7 +104,6 @@ const granted = z.object({
   index: count,
   token: count,
   attempt: count,
-  bundle: text,
   inputs: z.array(input),
 });
 
@@ -108,6 +112,8 @@ function kind<Kind extends string, Fields extends z.core.$ZodLooseShape>(name: K
 }
 
 const message = z.discriminatedUnion("kind", [
+  kind("canvass", { ballot }),
+  kind("willing", { ballot }),
   kind("prepare", { ballot }),
   kind("promise", {
     ballot,
@@ -133,7 +139,11 @@ const message = z.discriminatedUnion("kind", [
   kind("release", { leases }),
   kind("output", { run: text, index: count, attempt: count, offset: count, bytes }),
   kind("welcome", { home: z.nullable(text), leaseMs: count }),
-  kind("grant", { nonce: text, leases: z.array(granted).check(z.maxLength(limits.pullSlotsMax)) }),
+  kind("grant", {
+    nonce: text,
+    leases: z.array(granted).check(z.maxLength(limits.pullSlotsMax)),
+    bundles: z.record(text, text),
+  }),
   kind("renewed", { sentMs: z.number(), superseded: leases }),
   kind("ack", { lease, verdict: z.enum(["accepted", "stale", "duplicate"]) }),
   kind("revoke", { lease, cause: z.enum(["cancelled", "superseded"]) }),

@@ -30,7 +30,7 @@ export type LifeOptions<Input, Asked extends Effect> = {
   readonly openStorage: (completes: (callback: () => void) => void) => Storage;
   readonly syncUs: () => number;
   readonly core: (now: Now) => {
-    readonly decide: (input: Input, now: Now) => readonly (Asked | Stores)[];
+    readonly decide: (inputs: readonly Input[], now: Now) => readonly (Asked | Stores)[];
   };
   readonly perform: (effect: Exclude<Asked, Stores>, life: Life<Input, Asked>) => void;
   readonly tick: { readonly input: Input; readonly everyMs: number };
@@ -55,7 +55,7 @@ export class Life<Input, Asked extends Effect> {
     const now = () => ({ monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() });
     const core = options.core(now());
     this.#loop = new Loop<Input, Asked>({
-      decide: (input, at) => (this.#dead ? [] : this.#guard(() => core.decide(input, at))),
+      decide: (inputs, at) => (this.#dead ? [] : this.#guard(() => core.decide(inputs, at))),
       perform: (effect) => this.#perform(effect),
       clock,
       storage,
@@ -94,8 +94,8 @@ export class Life<Input, Asked extends Effect> {
   resume(): void {
     const waiting = this.#pausedInbox ?? [];
     this.#pausedInbox = null;
-    // One at a time: each is a turn of the process's own event loop.
-    for (const action of waiting) this.#options.agenda.in(0, () => this.reach(action));
+    // In one turn of the process's own event loop: whatever reached its sockets meanwhile is read at once.
+    for (const action of waiting) this.reach(action);
   }
 
   crash(): void {

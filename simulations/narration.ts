@@ -60,6 +60,8 @@ function messageWords(message: Message, nameOf: (id: string) => PeerName): strin
     case "renewed":
     case "output":
       return null;
+    case "canvass":
+    case "willing":
     case "prepare":
     case "gap":
       return `${message.kind} ${ballotWords(message.ballot, nameOf)}`;
@@ -69,7 +71,11 @@ function messageWords(message: Message, nameOf: (id: string) => PeerName): strin
     case "sync":
     case "accept": {
       const round = message.kind === "promise" ? "" : ` #${message.round}`;
-      const records = message.records.map(({ name, value }) => `${name}=${valueWords(value)}`).join(" ");
+      const records = message.records
+        .map(
+          (record) => `${"names" in record ? record.names.join() : record.name}=${valueWords(record.value)}`,
+        )
+        .join(" ");
       return `${message.kind} ${ballotWords(message.ballot, nameOf)}${round} {${records}}`;
     }
     case "accepted":

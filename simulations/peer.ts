@@ -340,7 +340,10 @@ export class Peer {
 }
 
 type AnyCore = {
-  readonly decide: (input: Input, now: { monotonicMs: number; wallMs: number }) => readonly Effect[];
+  readonly decide: (
+    inputs: readonly Input[],
+    now: { monotonicMs: number; wallMs: number },
+  ) => readonly Effect[];
 };
 
 function digestOf(source: Source): string {

@@ -1,7 +1,7 @@
 /**
  * A control peer's decisions: what it votes, what it admits, and, while it is home, everything in `reign.ts`.
  *
- * Pure: `decide` takes one input and the time and returns effects in the order in which they must be performed.
+ * Pure: `decide` takes inputs and the time and returns effects in the order in which they must be performed.
  * The loop (`loop.ts`) performs them. The simulator drives this same class.
  *
  *   bundle --signatures, plan--> known --source is here--> ready --home admits--> open --> closed
@@ -35,6 +35,15 @@ export const controlKeys = {
   acceptor: "acceptor",
   ...historyKeys,
 } as const;
+
+/** A ballot speaks for its own peer alone: nobody says these in another's name. */
+const ownBallots: ReadonlySet<Message["kind"]> = new Set([
+  "canvass",
+  "prepare",
+  "sync",
+  "accept",
+  "heartbeat",
+]);
 
 /** For a bundle that was judged before, by this peer or by the domain: no certificate has expired at this time. */
 const judgedMs = 0;
@@ -123,9 +132,11 @@ export class ControlCore {
     return this.#known.size > 0;
   }
 
-  decide(input: ControlInput, now: Now): readonly ControlEffect[] {
-    this.#take(input, now);
-    this.#followReign(now);
+  decide(inputs: readonly ControlInput[], now: Now): readonly ControlEffect[] {
+    for (const input of inputs) {
+      this.#take(input, now);
+      this.#followReign(now);
+    }
     this.#serve(now);
     this.#record();
     if (this.#table.stage === "home" && this.#reign.close()) {
@@ -229,6 +240,8 @@ export class ControlCore {
 
   #message(from: string, message: Message, now: Now): void {
     switch (message.kind) {
+      case "canvass":
+      case "willing":
       case "prepare":
       case "promise":
       case "sync":
@@ -288,9 +301,7 @@ export class ControlCore {
   }
 
   #registerMessage(from: string, message: RegisterMessage, now: Now): void {
-    // A ballot speaks for its own peer alone: nobody prepares, syncs or accepts in another's name.
-    const proposes = message.kind === "prepare" || message.kind === "sync" || message.kind === "accept";
-    const impostor = (proposes || message.kind === "heartbeat") && message.ballot.peer !== from;
+    const impostor = ownBallots.has(message.kind) && message.ballot.peer !== from;
     if (!this.#peers.has(from) || impostor) return this.#count("role", from);
     this.#perform(this.#table.receive(from, message, now.monotonicMs), now);
   }
@@ -544,8 +555,8 @@ export class ControlCore {
       const { bytes, operations } = this.#history.append(run, events);
       this.#effects.push({ kind: "store", operations }, { kind: "recorded", events });
       this.#archiveClosed(events);
-      for (const peer of this.#peers)
-        if (this.#linked.has(peer)) this.#send(peer, { kind: "events", entries: [bytes] });
+      const message: Message = { kind: "events", entries: [bytes] };
+      for (const peer of this.#peers) if (this.#linked.has(peer)) this.#send(peer, message);
     }
   }
 

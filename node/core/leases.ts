@@ -44,7 +44,12 @@ export function workerDeadlineMs(leaseMs: number): number {
 export class Leases {
   readonly #leaseMs: number;
   readonly #sessions = new Map<string, Session>();
-  readonly #held = new Map<string, HeldLease>();
+  /** By run and the step's place in its plan. */
+  readonly #held = new Map<string, Map<number, HeldLease>>();
+  /** The same leases by worker and process. */
+  readonly #byProcess = new Map<string, Map<string, Set<HeldLease>>>();
+  /** No lease runs out before this. */
+  #earliestMs = Infinity;
 
   constructor(leaseMs: number) {
     this.#leaseMs = leaseMs;
@@ -64,10 +69,11 @@ export class Leases {
    */
   open(id: string, session: Session): HeldLease[] {
     this.#sessions.set(id, session);
-    const process = processOf(id);
-    return [...this.#held.values()].filter(
-      (lease) => lease.worker === session.peer && processOf(lease.session) !== process,
-    );
+    const own = processOf(id);
+    const replaced: HeldLease[] = [];
+    for (const [process, leases] of this.#byProcess.get(session.peer) ?? [])
+      if (process !== own) replaced.push(...leases);
+    return replaced;
   }
 
   /** Forgets the sessions of a peer whose link is down; its leases run on. Returns the sessions' names. */
@@ -78,31 +84,59 @@ export class Leases {
   }
 
   grant(lease: Omit<HeldLease, "deadlineMs">, nowMs: number): void {
+    this.end(lease.run, lease.index);
+    const { run, index, token, attempt, worker, session } = lease;
     const deadlineMs = nowMs + reofferAfterMs(this.#leaseMs);
-    this.#held.set(key(lease), { ...lease, deadlineMs });
+    const held: HeldLease = { run, index, token, attempt, worker, session, deadlineMs };
+    const ofRun = this.#held.get(run) ?? new Map<number, HeldLease>();
+    if (ofRun.size === 0) this.#held.set(run, ofRun);
+    ofRun.set(index, held);
+    this.#earliestMs = Math.min(this.#earliestMs, held.deadlineMs);
+    const processes = this.#byProcess.get(worker) ?? new Map<string, Set<HeldLease>>();
+    if (processes.size === 0) this.#byProcess.set(worker, processes);
+    const process = processOf(session);
+    const leases = processes.get(process);
+    if (leases === undefined) processes.set(process, new Set([held]));
+    else leases.add(held);
   }
 
   end(run: string, index: number): HeldLease | undefined {
-    const lease = this.#held.get(key({ run, index }));
-    this.#held.delete(key({ run, index }));
+    const ofRun = this.#held.get(run);
+    const lease = ofRun?.get(index);
+    if (ofRun === undefined || lease === undefined) return undefined;
+    ofRun.delete(index);
+    if (ofRun.size === 0) this.#held.delete(run);
+    const processes = this.#byProcess.get(lease.worker);
+    const leases = processes?.get(processOf(lease.session));
+    leases?.delete(lease);
+    if (leases?.size === 0) processes?.delete(processOf(lease.session));
+    if (processes?.size === 0) this.#byProcess.delete(lease.worker);
     return lease;
   }
 
   get(run: string, index: number): HeldLease | undefined {
-    return this.#held.get(key({ run, index }));
+    return this.#held.get(run)?.get(index);
   }
 
   /** The worker still works on these. Renews those that are its own under the same token. */
   renew(peer: string, held: readonly LeaseRef[], nowMs: number): void {
     for (const ref of held) {
-      const lease = this.#held.get(key(ref));
+      const lease = this.get(ref.run, ref.index);
       if (lease?.token === ref.token && lease.worker === peer)
         lease.deadlineMs = nowMs + reofferAfterMs(this.#leaseMs);
     }
   }
 
   expired(nowMs: number): HeldLease[] {
-    return [...this.#held.values()].filter((lease) => lease.deadlineMs <= nowMs);
+    if (nowMs < this.#earliestMs) return [];
+    const expired: HeldLease[] = [];
+    this.#earliestMs = Infinity;
+    for (const ofRun of this.#held.values())
+      for (const lease of ofRun.values()) {
+        this.#earliestMs = Math.min(this.#earliestMs, lease.deadlineMs);
+        if (lease.deadlineMs <= nowMs) expired.push(lease);
+      }
+    return expired;
   }
 
   /** Counts one more full time for a lease whose expiry is being decided, so that it is proposed once. */
@@ -113,11 +147,9 @@ export class Leases {
   /** The reign is over: what was granted is the next home's to watch. Sessions stay: their links are up. */
   clearHeld(): void {
     this.#held.clear();
+    this.#byProcess.clear();
+    this.#earliestMs = Infinity;
   }
-}
-
-function key({ run, index }: { readonly run: string; readonly index: number }): string {
-  return `${run}/${index}`;
 }
 
 /** A session's name is `<process>:<number>`. */

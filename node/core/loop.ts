@@ -1,5 +1,8 @@
 /**
- * The loop: takes one input at a time, lets the core decide, performs what it asks for, in order.
+ * The loop: takes inputs, lets the core decide, performs what it asks for, in order.
+ *
+ * What arrives in one turn of the event loop (the messages of one packet) is decided together: one round, one entry of
+ * the log and one sync for all of it.
  *
  * Durable first, audible second: an effect is performed only after everything that was to be stored before it is
  * synced. While a sync is under way further inputs are decided and what they store gathers for the next one (group
@@ -12,7 +15,8 @@ import type { Now } from "./effects.ts";
 type Stores = { readonly kind: "store"; readonly operations: readonly WriteOperation[] };
 
 export type LoopOptions<Input, Effect extends { readonly kind: string }> = {
-  readonly decide: (input: Input, now: Now) => readonly (Effect | Stores)[];
+  /** Never called without an input. */
+  readonly decide: (inputs: readonly Input[], now: Now) => readonly (Effect | Stores)[];
   /** Performs everything but `store`. Must not throw. */
   readonly perform: (effect: Exclude<Effect, Stores>) => void;
   readonly clock: Clock;
@@ -26,7 +30,7 @@ export class Loop<Input, Effect extends { readonly kind: string }> {
   readonly #options: LoopOptions<Input, Effect>;
   #inputs: Input[] = [];
   #effects: (Effect | Stores)[] = [];
-  #deciding = false;
+  #awaitingTurn = false;
   #performing = false;
   #stopped = false;
   #timer: Timer | null = null;
@@ -46,24 +50,32 @@ export class Loop<Input, Effect extends { readonly kind: string }> {
   post(input: Input): void {
     if (this.#stopped) return;
     this.#inputs.push(input);
-    if (!this.#deciding) this.#decideAll();
+    if (this.#awaitingTurn) return;
+    this.#awaitingTurn = true;
+    void this.#decideAfterTurn();
   }
 
   /** Stops taking inputs and resolves when what was decided has been performed. */
   async stop(): Promise<void> {
+    this.#decide();
     this.#stopped = true;
     this.#timer?.cancel();
     if (this.#performing) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
-  #decideAll(): void {
-    this.#deciding = true;
-    for (let input = this.#inputs.shift(); input !== undefined; input = this.#inputs.shift()) {
-      const { clock } = this.#options;
-      const now = { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };
-      this.#effects.push(...this.#options.decide(input, now));
-    }
-    this.#deciding = false;
+  async #decideAfterTurn(): Promise<void> {
+    await Promise.resolve();
+    this.#awaitingTurn = false;
+    this.#decide();
+  }
+
+  #decide(): void {
+    if (this.#stopped || this.#inputs.length === 0) return;
+    const inputs = this.#inputs;
+    this.#inputs = [];
+    const { clock } = this.#options;
+    const now = { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };
+    for (const effect of this.#options.decide(inputs, now)) this.#effects.push(effect);
     if (!this.#performing && this.#effects.length > 0) this.#perform();
   }
 

@@ -178,12 +178,16 @@ export class Reign {
         continue;
       }
       const order: Order = { pull, left: claimable.length, leases: [] };
+      // One command, and one nonce, for all: a pull that takes several steps tells them apart by their registers.
+      const command: Command = {
+        kind: "claim",
+        worker: pull.peer,
+        session: pull.session,
+        nonce: pull.nonce,
+      };
       for (const { run, index } of claimable) {
         this.#runs.get(run)?.setPhase(index, "claiming");
-        // One nonce a lease: a pull that takes several steps tells them apart by their registers.
-        const { peer: worker, session, nonce } = pull;
-        const ticket: Ticket = { kind: "claim", run, index, order };
-        this.#context.propose(stepRegister(run, index), { kind: "claim", worker, session, nonce }, ticket);
+        this.#context.propose(stepRegister(run, index), command, { kind: "claim", run, index, order });
       }
     }
   }
@@ -358,16 +362,18 @@ export class Reign {
         this.#leases.grant({ run: id, index, token, attempt, worker, session }, now.monotonicMs);
         this.#noteStarted(run, { index, attempt, token, worker }, now);
         const inputs = run.inputsOf(index);
-        const bundle = run.submission.digest;
         // A worker that is gone is not told, so it holds nothing: the step is offered again at once.
         if (run.cancelled || !this.#isPresent(order.pull)) this.#expireNow(id, index);
-        else order.leases.push({ run: id, index, token, attempt, bundle, inputs });
+        else order.leases.push({ run: id, index, token, attempt, inputs });
       }
     }
     if (order.left > 0) return;
     const { peer, nonce } = order.pull;
-    if (order.leases.length > 0) this.#context.send(peer, { kind: "grant", nonce, leases: order.leases });
-    else this.#parkAgain(order.pull);
+    const { leases } = order;
+    if (leases.length === 0) return this.#parkAgain(order.pull);
+    const bundles: Record<string, string> = {};
+    for (const lease of leases) bundles[lease.run] ??= this.#runs.get(lease.run)?.submission.digest ?? "";
+    this.#context.send(peer, { kind: "grant", nonce, leases, bundles });
   }
 
   #finished(ticket: Extract<Ticket, { kind: "finish" }>, decision: Decision<Ticket>, now: Now): void {

@@ -37,9 +37,12 @@ export type WorkerOptions = {
   readonly stored: readonly StoredEntry[];
 };
 
+/** `bundle` is the digest of the run's bundle. */
+type Lease = GrantedLease & { readonly bundle: string };
+
 type Held = {
   readonly id: string;
-  readonly lease: GrantedLease;
+  readonly lease: Lease;
   phase: "granted" | "queued" | "running" | "keeping" | "reported";
   readonly heldSinceMs: number;
   /** Monotonic; null until a renewal that named the lease was answered. */
@@ -106,8 +109,8 @@ export class WorkerCore {
     for (const { peer } of charter.controls) this.#controls.add(peer);
   }
 
-  decide(input: WorkerInput, now: Now): readonly WorkerEffect[] {
-    this.#take(input, now);
+  decide(inputs: readonly WorkerInput[], now: Now): readonly WorkerEffect[] {
+    for (const input of inputs) this.#take(input, now);
     this.#startQueued(now);
     this.#sendGathered(now);
     this.#pull(now);
@@ -206,6 +209,8 @@ export class WorkerCore {
       case "announced":
         if (!this.#pending.delete(message.run)) return;
         return this.#store([{ kind: "delete", key: workerKeys.pending + message.run }]);
+      case "canvass":
+      case "willing":
       case "prepare":
       case "promise":
       case "sync":
@@ -282,7 +287,8 @@ export class WorkerCore {
 
   #grant(message: Extract<Message, { kind: "grant" }>, now: Now): void {
     if (message.nonce === this.#openPull) this.#openPull = null;
-    for (const lease of message.leases) {
+    const leases = message.leases.map((lease) => ({ ...lease, bundle: message.bundles[lease.run] ?? "" }));
+    for (const lease of leases) {
       const id = `${lease.run}-${lease.index}-${lease.attempt}`;
       if (this.#held.has(id)) continue;
       const { monotonicMs: startedMs, monotonicMs: heldSinceMs } = now;
@@ -304,10 +310,10 @@ export class WorkerCore {
       }
     }
     // The lease counts from a message that this worker sent: an exclusive step waits for the answer to this one.
-    if (message.leases.some((lease) => this.#exclusive(lease) !== false)) this.#renew(now);
+    if (leases.some((lease) => this.#exclusive(lease) !== false)) this.#renew(now);
   }
 
-  #ready(lease: GrantedLease): void {
+  #ready(lease: Lease): void {
     for (const held of this.#held.values())
       if (held.lease.bundle === lease.bundle && held.phase === "granted") held.phase = "queued";
   }
@@ -490,7 +496,7 @@ export class WorkerCore {
     else if (held.phase === "granted" || held.phase === "queued") this.#giveBack(held.lease);
   }
 
-  #giveBack(lease: GrantedLease): void {
+  #giveBack(lease: Lease): void {
     const { run, index, token, attempt } = lease;
     this.#held.delete(`${run}-${index}-${attempt}`);
     if (this.#home !== null) this.#send(this.#home, { kind: "release", leases: [{ run, index, token }] });
@@ -524,7 +530,7 @@ export class WorkerCore {
   }
 
   /** Undefined while the plan is not here. */
-  #exclusive(lease: GrantedLease): boolean | undefined {
+  #exclusive(lease: Lease): boolean | undefined {
     return this.#bundles.get(lease.bundle)?.manifest.plan.steps[lease.index]?.effect;
   }
 

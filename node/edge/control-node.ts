@@ -125,7 +125,7 @@ class ControlNode implements RunningNode {
     const core = new ControlCore({ charter: membership.charter, keys: identity, incarnation, stored }, now);
     this.#core = core;
     this.#loop = new Loop<ControlInput, ControlEffect>({
-      decide: (input, at) => core.decide(input, at),
+      decide: (inputs, at) => core.decide(inputs, at),
       perform: (effect) => this.#perform(effect),
       clock: realClock,
       storage,

@@ -89,6 +89,8 @@ class LinkedNetwork implements RealNetwork {
   readonly #lastDialFailedMs = new Map<string, number>();
   #node: GossipingNode | null = null;
   #stopped = false;
+  /** The message that was sent last. */
+  #said: { readonly message: Message; readonly bytes: Uint8Array } | null = null;
 
   constructor(options: NetworkOptions) {
     this.#options = options;
@@ -131,7 +133,9 @@ class LinkedNetwork implements RealNetwork {
   send(peer: string, message: Message): void {
     const link = this.#links.get(peer);
     if (link?.outbound === undefined || link.outbound === null || link.role === null) return;
-    this.#enqueue(peer, link, encodeMessage(message));
+    // What is said to several peers is encoded once.
+    if (this.#said?.message !== message) this.#said = { message, bytes: encodeMessage(message) };
+    this.#enqueue(peer, link, this.#said.bytes);
   }
 
   publish(message: Uint8Array): void {

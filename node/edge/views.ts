@@ -29,7 +29,9 @@ type RunRecord = {
   readonly run: string;
   planItem: WatchItem | null;
   readonly events: Event[];
+  /** What the first `folded` of the events make of the run; the rest is folded in when somebody asks. */
   readonly view: RunView;
+  folded: number;
   readonly heard: Map<string, Heard>;
   readonly watchers: Set<(item: WatchItem) => void>;
 };
@@ -69,7 +71,11 @@ export class Views {
   /** The core has stored these events: whoever watches is told. */
   record(events: readonly Event[]): void {
     const byRun = new Map<string, Event[]>();
-    for (const event of events) byRun.set(event.run, [...(byRun.get(event.run) ?? []), event]);
+    for (const event of events) {
+      const own = byRun.get(event.run);
+      if (own === undefined) byRun.set(event.run, [event]);
+      else own.push(event);
+    }
     for (const [run, own] of byRun) {
       const known = this.#records.get(run);
       if (known !== undefined) this.#tell(known, own);
@@ -123,10 +129,11 @@ export class Views {
   /** The newest runs first. */
   async summaries(): Promise<RunSummary[]> {
     const all = new Map(this.#summaries);
-    for (const [run, { view, planItem }] of this.#records)
-      if (planItem !== null || view.planId !== null) all.set(run, summarizeRun(view));
+    for (const [run, record] of this.#records)
+      if (record.planItem !== null || viewOf(record).planId !== null)
+        all.set(run, summarizeRun(viewOf(record)));
     for (const key of await this.#keysUnder(controlKeys.bundles))
-      if (!all.has(key)) all.set(key, summarizeRun((await this.#load(key)).view));
+      if (!all.has(key)) all.set(key, summarizeRun(viewOf(await this.#load(key))));
     return [...all.values()]
       .toSorted(
         (left, right) =>
@@ -214,7 +221,6 @@ export class Views {
   #tell(record: RunRecord, events: readonly Event[]): void {
     for (const event of events) {
       record.events.push(event);
-      applyItem(record.view, { kind: "event", event });
       if (event.kind === "attempt-ended") this.#keepHeard(record, event);
       for (const watcher of record.watchers) watcher({ kind: "event", event });
       if (event.kind === "run-closed") this.#closed(record);
@@ -223,7 +229,7 @@ export class Views {
   }
 
   #closed(record: RunRecord): void {
-    const summary = summarizeRun(record.view);
+    const summary = summarizeRun(viewOf(record));
     this.#summaries.set(record.run, summary);
     this.#write(summaryPrefix + record.run, encodeValue(summary));
     this.#forgetSome();
@@ -295,8 +301,7 @@ export class Views {
     }
     // Entries of several authors are read one log after the other: by time they tell the story in order.
     events.sort((left, right) => left.timeMs - right.timeMs);
-    for (const event of events) applyItem(view, { kind: "event", event });
-    const record = { run, planItem, events, view, heard: new Map(), watchers: new Set<never>() };
+    const record = { run, planItem, events, view, folded: 0, heard: new Map(), watchers: new Set<never>() };
     const raced = this.#records.get(run);
     if (raced !== undefined) return raced;
     this.#records.set(run, record);
@@ -318,9 +323,9 @@ export class Views {
 
   #forgetSome(): void {
     if (this.#records.size <= limits.runsInMemoryMax) return;
-    for (const [run, { view, watchers }] of this.#records) {
+    for (const [run, record] of this.#records) {
       if (this.#records.size <= limits.runsInMemoryMax) return;
-      if (watchers.size === 0 && view.endedMs !== null) this.#records.delete(run);
+      if (record.watchers.size === 0 && viewOf(record).endedMs !== null) this.#records.delete(run);
     }
   }
 
@@ -336,6 +341,15 @@ export class Views {
       `otto: showing ${what} failed: ${cause instanceof Error ? cause.message : String(cause)}\n`,
     );
   }
+}
+
+function viewOf(record: RunRecord): RunView {
+  const { view, events } = record;
+  for (; record.folded < events.length; record.folded += 1) {
+    const event = events[record.folded];
+    if (event !== undefined) applyItem(view, { kind: "event", event });
+  }
+  return view;
 }
 
 function attemptKey(step: string, attempt: number): string {

@@ -141,7 +141,7 @@ class WorkerNode implements RunningNode {
     const core = new WorkerCore(options, now);
     this.#core = core;
     this.#loop = new Loop<WorkerInput, WorkerEffect>({
-      decide: (input, at) => core.decide(input, at),
+      decide: (inputs, at) => core.decide(inputs, at),
       perform: (effect) => this.#perform(effect),
       clock: realClock,
       storage,

@@ -112,19 +112,18 @@ export class Acceptor {
   #store(ballot: Ballot, round: number, records: readonly WireRecord[], whole: boolean): TableEffect[] {
     this.#promised = ballot;
     const operations: Extract<TableEffect, { kind: "store" }>["operations"][number][] = [];
-    for (const { name, value } of records) {
-      const run = runOfStepRegister(name);
-      if (run !== null && this.#closedRuns.has(run)) continue;
-      const key = recordPrefix + name;
-      this.#keep(name, { ballot, round, value });
-      operations.push({
-        kind: "put",
-        key,
-        value: encodeValue([ballot.epoch, ballot.peer, ballot.incarnation, round, value]),
-      });
-      if (!name.startsWith("run/") || !this.#closedRuns.has(name.slice(4))) continue;
-      for (const step of this.#forgetSteps(name.slice(4)))
-        operations.push({ kind: "delete", key: recordPrefix + step });
+    for (const { names, value } of records) {
+      const record = { ballot, round, value };
+      const bytes = encodeValue([ballot.epoch, ballot.peer, ballot.incarnation, round, value]);
+      for (const name of names) {
+        const run = runOfStepRegister(name);
+        if (run !== null && this.#closedRuns.has(run)) continue;
+        this.#keep(name, record);
+        operations.push({ kind: "put", key: recordPrefix + name, value: bytes });
+        if (!name.startsWith("run/") || !this.#closedRuns.has(name.slice(4))) continue;
+        for (const step of this.#forgetSteps(name.slice(4)))
+          operations.push({ kind: "delete", key: recordPrefix + step });
+      }
     }
     if (whole) {
       this.#acceptedBallot = ballot;
@@ -140,8 +139,9 @@ export class Acceptor {
     this.#records.set(name, record);
     const run = runOfStepRegister(name);
     if (run !== null) {
-      const steps = this.#stepsOfRun.get(run) ?? new Set();
-      this.#stepsOfRun.set(run, steps.add(name));
+      const steps = this.#stepsOfRun.get(run);
+      if (steps === undefined) this.#stepsOfRun.set(run, new Set([name]));
+      else steps.add(name);
     } else if (name.startsWith("run/")) {
       const value = decodeValue(record.value) as RegisterValue;
       if (value.kind === "run") this.#noteRun(name.slice(4), value);

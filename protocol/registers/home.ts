@@ -18,7 +18,14 @@ import { decodeValue, encodeValue } from "../values.ts";
 import { type Ballot, compareBallots, noBallot } from "./ballot.ts";
 import type { PromisedRecord, RegisterMessage, WireRecord } from "./messages.ts";
 import { pagesOf } from "./pages.ts";
-import { type Command, evaluate, type Refusal, type RegisterValue, runOfStepRegister } from "./registers.ts";
+import {
+  type Command,
+  evaluate,
+  type Evaluation,
+  type Refusal,
+  type RegisterValue,
+  runOfStepRegister,
+} from "./registers.ts";
 import type { TableEffect } from "./table.ts";
 
 export type Decision<Ticket> = {
@@ -191,10 +198,17 @@ export class Home<Ticket> {
     const values = new Map<string, RegisterValue>();
     const decisions: Decision<Ticket>[] = [];
     const settled: Decision<Ticket>[] = [];
+    /** What the last command makes of a register that nobody has written: the same object for the same command. */
+    const fresh: { command: Command | null; evaluation: Evaluation | null } = {
+      command: null,
+      evaluation: null,
+    };
     for (const { register, command, ticket } of batch) {
       const uncommitted = values.get(register) ?? this.#speculative.get(register);
       const value = uncommitted ?? this.#committed.get(register) ?? null;
-      const evaluation = evaluate(value, command);
+      const known = value === null && fresh.command === command ? fresh.evaluation : null;
+      const evaluation = known ?? evaluate(value, command);
+      if (value === null) Object.assign(fresh, { command, evaluation });
       if (evaluation.kind === "changed") {
         values.set(register, evaluation.value);
         decisions.push({ ticket, register, command, verdict: "changed", value: evaluation.value });
@@ -215,7 +229,7 @@ export class Home<Ticket> {
     this.#round += 1;
     for (const [name, value] of values) this.#speculative.set(name, value);
     this.#rounds.push({ round: this.#round, decisions, values, acceptedBy: new Set() });
-    const records = [...values].map(([name, value]): WireRecord => ({ name, value: encodeValue(value) }));
+    const records = recordsOf(values);
     const message: RegisterMessage = { kind: "accept", ballot: this.#ballot, round: this.#round, records };
     // The others are sent to before this peer's own disk is asked: both work at once.
     const others = [...this.#following].filter((peer) => peer !== this.#self);
@@ -254,7 +268,7 @@ export class Home<Ticket> {
     const steps = newest.filter(([name]) => runOfStepRegister(name) !== null);
     const others = newest.filter(([name]) => runOfStepRegister(name) === null);
     const records = [...others, ...steps].map(([name, value]): WireRecord => ({
-      name,
+      names: [name],
       value: encodeValue(value),
     }));
     const pages = pagesOf(records);
@@ -276,8 +290,11 @@ export class Home<Ticket> {
       this.#committed.set(name, value);
       if (this.#speculative.get(name) === value) this.#speculative.delete(name);
       const run = runOfStepRegister(name);
-      if (run !== null) this.#stepsOfRun.set(run, (this.#stepsOfRun.get(run) ?? new Set()).add(name));
-      else if (value.kind === "run" && value.outcome !== null) this.#forgetSteps(name.slice(4));
+      if (run !== null) {
+        const steps = this.#stepsOfRun.get(run);
+        if (steps === undefined) this.#stepsOfRun.set(run, new Set([name]));
+        else steps.add(name);
+      } else if (value.kind === "run" && value.outcome !== null) this.#forgetSteps(name.slice(4));
     }
   }
 
@@ -285,4 +302,16 @@ export class Home<Ticket> {
     for (const step of this.#stepsOfRun.get(run) ?? []) this.#committed.delete(step);
     this.#stepsOfRun.delete(run);
   }
+}
+
+/** Registers in a row that hold the same object are one record. */
+function recordsOf(values: ReadonlyMap<string, RegisterValue>): WireRecord[] {
+  const records: { readonly names: string[]; readonly value: Uint8Array }[] = [];
+  let last: RegisterValue | null = null;
+  for (const [name, value] of values) {
+    if (value === last) records.at(-1)?.names.push(name);
+    else records.push({ names: [name], value: encodeValue(value) });
+    last = value;
+  }
+  return records;
 }

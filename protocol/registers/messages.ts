@@ -2,12 +2,23 @@
 
 import type { Ballot } from "./ballot.ts";
 
-/** One register's value as it travels: encoded once by the home, stored by every acceptor as it came. */
-export type WireRecord = { readonly name: string; readonly value: Uint8Array };
+/**
+ * A value as it travels, and the registers that hold it: encoded once by the home, stored by every acceptor as it came.
+ * The first leases of one pull are equal, so a pull of many steps is one record.
+ */
+export type WireRecord = { readonly names: readonly string[]; readonly value: Uint8Array };
 
-export type PromisedRecord = WireRecord & { readonly ballot: Ballot; readonly round: number };
+export type PromisedRecord = {
+  readonly name: string;
+  readonly value: Uint8Array;
+  readonly ballot: Ballot;
+  readonly round: number;
+};
 
 export type RegisterMessage =
+  /** Asks, and binds nobody: would you promise this ballot? Answered by "willing" or "nack". */
+  | { readonly kind: "canvass"; readonly ballot: Ballot }
+  | { readonly kind: "willing"; readonly ballot: Ballot }
   | { readonly kind: "prepare"; readonly ballot: Ballot }
   | {
       readonly kind: "promise";

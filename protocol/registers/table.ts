@@ -2,9 +2,12 @@
  * A control peer's part in the register table: its vote (`acceptor.ts`), its reign (`home.ts`), and when to stand.
  *
  * Nothing here waits on a wall clock: who stands when is only liveness. Safety is the acceptors' alone.
- * A peer stands when it has heard no home for a while, sooner when the link to the home broke, later the
- * further down the charter it is; an acceptor whose home is alive refuses another candidate, so that one
- * broken link does not depose a home that the others hear well.
+ * A peer that has heard no home for a while, or whose link to the home broke, canvasses: it asks the others whether they
+ * would vote for it. Only when a majority is willing does it stand, and promise itself its new ballot. Who hears a home
+ * well is not willing. So one broken link, or a peer that starts anew, neither deposes a home nor ends up with a
+ * promise that is ahead of everybody's. The further down the charter, the later a peer canvasses.
+ *
+ * @source D. Ongaro, "Consensus: Bridging Theory and Practice", 2014, section 9.6: the pre-vote.
  */
 
 import { unreachable } from "../errors.ts";
@@ -52,7 +55,9 @@ export class RegisterTable<Ticket> {
   #highestEpoch: number;
   /** The home that this peer follows, or null when it has heard of none lately. */
   #following: { readonly ballot: Ballot; heardMs: number } | null = null;
-  #standAtMs: number | null;
+  #canvassAtMs: number | null;
+  /** The ballot that this peer would stand under, and who is willing. */
+  #canvass: { readonly ballot: Ballot; readonly willing: Set<string> } | null = null;
   #nextHeartbeatMs = 0;
   /** When this home sent the newest heartbeat that each peer has answered. */
   readonly #heardMs = new Map<string, number>();
@@ -65,7 +70,7 @@ export class RegisterTable<Ticket> {
     this.#home = new Home(options.self, options.peers);
     this.#acceptor.restore(options.stored);
     this.#highestEpoch = this.#acceptor.promised.epoch;
-    this.#standAtMs = nowMs + this.#rankDelayMs();
+    this.#canvassAtMs = nowMs + this.#rankDelayMs();
     this.#linked.add(options.self);
   }
 
@@ -120,7 +125,10 @@ export class RegisterTable<Ticket> {
 
   peerUp(peer: string): TableOutput<Ticket> {
     this.#linked.add(peer);
-    return { effects: this.#home.peerUp(peer), decisions: [] };
+    const effects = this.#home.peerUp(peer);
+    const ballot = this.#canvass?.ballot;
+    if (ballot !== undefined) effects.push({ kind: "send", to: peer, message: { kind: "canvass", ballot } });
+    return { effects, decisions: [] };
   }
 
   peerDown(peer: string, nowMs: number): TableOutput<Ticket> {
@@ -128,7 +136,7 @@ export class RegisterTable<Ticket> {
     this.#home.peerDown(peer);
     if (this.#following?.ballot.peer === peer && this.#following.ballot.peer !== this.#self) {
       this.#following = null;
-      this.#standAtMs = nowMs + this.#rankDelayMs();
+      this.#canvassAtMs = nowMs + this.#rankDelayMs();
     }
     return nothing;
   }
@@ -147,18 +155,22 @@ export class RegisterTable<Ticket> {
       nowMs - this.#following.heardMs > limits.homeSilenceMsMax + this.#rankDelayMs();
     if (silent && !this.#reigning()) {
       this.#following = null;
-      this.#standAtMs = nowMs;
+      this.#canvassAtMs = nowMs;
     }
-    const due = this.#standAtMs !== null && nowMs >= this.#standAtMs;
+    const due = this.#canvassAtMs !== null && nowMs >= this.#canvassAtMs;
     if (due && !this.#reigning()) {
-      if (this.#linked.size > this.#peers.length / 2) effects.push(...this.#stand(nowMs));
-      else this.#standAtMs = nowMs + limits.heartbeatMs;
+      if (this.#hasMajority()) effects.push(...this.#canvassOthers(nowMs));
+      else this.#canvassAtMs = nowMs + limits.heartbeatMs;
     }
     return { effects, decisions: [] };
   }
 
   receive(from: string, message: RegisterMessage, nowMs: number): TableOutput<Ticket> {
     switch (message.kind) {
+      case "canvass":
+        return { effects: [this.#answerCanvass(message.ballot, nowMs)], decisions: [] };
+      case "willing":
+        return { effects: this.#countWilling(from, message.ballot, nowMs), decisions: [] };
       case "prepare":
         return { effects: this.#prepare(message.ballot, nowMs), decisions: [] };
       case "sync":
@@ -188,23 +200,43 @@ export class RegisterTable<Ticket> {
     }
   }
 
-  #prepare(ballot: Ballot, nowMs: number): TableEffect[] {
-    this.#highestEpoch = Math.max(this.#highestEpoch, ballot.epoch);
+  /** True when this peer hears a home well that is not the candidate, or is one itself. */
+  #hasHomeBesides(candidate: string, nowMs: number): boolean {
+    if (candidate === this.#self) return false;
     const followed = this.#following;
     const alive =
       followed !== null &&
-      followed.ballot.peer !== ballot.peer &&
+      followed.ballot.peer !== candidate &&
       this.#linked.has(followed.ballot.peer) &&
       nowMs - followed.heardMs <= limits.homeSilenceMsMax;
-    const reigning = this.#home.stage === "home" && ballot.peer !== this.#self && this.#hasMajority();
-    if ((alive || reigning) && compareBallots(ballot, this.#acceptor.promised) > 0) {
-      const promised = this.#acceptor.promised;
+    return alive || (this.#home.stage === "home" && this.#hasMajority());
+  }
+
+  #answerCanvass(ballot: Ballot, nowMs: number): TableEffect {
+    const promised = this.#acceptor.promised;
+    const willing = compareBallots(ballot, promised) > 0 && !this.#hasHomeBesides(ballot.peer, nowMs);
+    const message: RegisterMessage = willing
+      ? { kind: "willing", ballot }
+      : { kind: "nack", ballot, promised };
+    return { kind: "send", to: ballot.peer, message };
+  }
+
+  #countWilling(from: string, ballot: Ballot, nowMs: number): TableEffect[] {
+    const canvass = this.#canvass;
+    if (canvass === null || compareBallots(ballot, canvass.ballot) !== 0) return [];
+    canvass.willing.add(from);
+    return canvass.willing.size > this.#peers.length / 2 ? this.#stand(canvass.ballot, nowMs) : [];
+  }
+
+  #prepare(ballot: Ballot, nowMs: number): TableEffect[] {
+    this.#highestEpoch = Math.max(this.#highestEpoch, ballot.epoch);
+    const promised = this.#acceptor.promised;
+    const higher = compareBallots(ballot, promised) > 0;
+    if (higher && this.#hasHomeBesides(ballot.peer, nowMs))
       return [{ kind: "send", to: ballot.peer, message: { kind: "nack", ballot, promised } }];
-    }
-    const higher = compareBallots(ballot, this.#acceptor.promised) > 0;
     if (higher && ballot.peer !== this.#self) {
-      this.#abdicate(nowMs);
-      this.#standAtMs = nowMs + limits.homeSilenceMsMax + this.#rankDelayMs();
+      this.#canvass = null;
+      this.#abdicate(nowMs + limits.homeSilenceMsMax);
     }
     return this.#acceptor.prepare(ballot);
   }
@@ -213,33 +245,51 @@ export class RegisterTable<Ticket> {
     this.#highestEpoch = Math.max(this.#highestEpoch, ballot.epoch);
     if (compareBallots(ballot, this.#acceptor.promised) < 0) return;
     if (ballot.peer !== this.#self && this.#reigning() && compareBallots(ballot, this.#home.ballot) > 0)
-      this.#abdicate(nowMs);
+      this.#abdicate(nowMs + limits.homeSilenceMsMax);
+    this.#canvass = null;
     this.#following = { ballot, heardMs: nowMs };
-    this.#standAtMs = null;
+    this.#canvassAtMs = null;
   }
 
   #nack(message: Extract<RegisterMessage, { kind: "nack" }>, nowMs: number): TableOutput<Ticket> {
     this.#highestEpoch = Math.max(this.#highestEpoch, message.promised.epoch);
+    if (this.#canvass !== null && compareBallots(message.ballot, this.#canvass.ballot) === 0) {
+      // Refused only for what that peer had promised before: asked again under a higher ballot.
+      if (compareBallots(message.promised, message.ballot) >= 0) this.#canvassAtMs = nowMs;
+      return nothing;
+    }
     if (compareBallots(message.ballot, this.#home.ballot) !== 0) return nothing;
     // A reigning home that a peer refuses only because that peer follows somebody lower stays home.
     if (this.#home.stage === "home" && compareBallots(message.promised, this.#home.ballot) <= 0)
       return nothing;
-    this.#abdicate(nowMs);
+    // Should nobody else be home by then, a canvass finds this peer's followers willing.
+    this.#abdicate(nowMs + limits.heartbeatMs);
     return nothing;
   }
 
-  #stand(nowMs: number): TableEffect[] {
-    this.#highestEpoch += 1;
+  #canvassOthers(nowMs: number): TableEffect[] {
+    const ballot = { epoch: this.#highestEpoch + 1, peer: this.#self, incarnation: this.#incarnation };
+    this.#canvass = { ballot, willing: new Set() };
+    this.#canvassAtMs = nowMs + limits.homeSilenceMsMax + this.#rankDelayMs();
+    const stood = this.#countWilling(this.#self, ballot, nowMs);
+    if (stood.length > 0) return stood;
+    const others = [...this.#linked].filter((peer) => peer !== this.#self);
+    return others.map((to) => ({ kind: "send", to, message: { kind: "canvass", ballot } }));
+  }
+
+  #stand(ballot: Ballot, nowMs: number): TableEffect[] {
+    this.#canvass = null;
+    this.#highestEpoch = Math.max(this.#highestEpoch, ballot.epoch);
     this.#heardMs.clear();
-    const ballot = { epoch: this.#highestEpoch, peer: this.#self, incarnation: this.#incarnation };
-    this.#standAtMs = nowMs + limits.homeSilenceMsMax + this.#rankDelayMs();
+    this.#canvassAtMs = nowMs + limits.homeSilenceMsMax + this.#rankDelayMs();
     return this.#home.stand(ballot, [...this.#linked]);
   }
 
-  #abdicate(nowMs: number): void {
+  /** Nobody's home any more; canvasses at the stated time unless another is heard by then. */
+  #abdicate(canvassAtMs: number): void {
     this.#home.stepDown();
     if (this.#following?.ballot.peer === this.#self) this.#following = null;
-    this.#standAtMs = nowMs + limits.homeSilenceMsMax + this.#rankDelayMs();
+    this.#canvassAtMs = canvassAtMs + this.#rankDelayMs();
   }
 
   #reigning(): boolean {

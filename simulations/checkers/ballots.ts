@@ -22,7 +22,7 @@ export function ballotsChecker(): Checker {
       proposers.set(ballot, life);
       if (message.kind !== "accept") return;
       const round = `${ballot} #${message.round}`;
-      const text = message.records.map(({ name, value }) => `${name}=${sha256Hex(value)}`).join();
+      const text = message.records.map(({ names, value }) => `${names.join()}=${sha256Hex(value)}`).join();
       if ((rounds.get(round) ?? text) !== text)
         throw new Violation("ballots", `I5: two different rounds ${round}`);
       rounds.set(round, text);

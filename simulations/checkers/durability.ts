@@ -30,7 +30,7 @@ export function durabilityChecker(): Checker {
       if (observation.kind === "received") {
         const { message } = observation;
         if (message.kind !== "accept") return;
-        const names = message.records.map(({ name }) => name);
+        const names = message.records.flatMap(({ names }) => names);
         asked.set(observation.peer, { ballot: ballotName(message.ballot), round: message.round, names });
       }
       if (observation.kind !== "sent") return;

@@ -55,7 +55,7 @@ export class RegistersChecker implements Checker {
   #propose(ballot: Ballot, round: number, records: readonly WireRecord[]): void {
     const { rounds } = this.#reign(ballot);
     const values = rounds.get(round) ?? new Map<string, Uint8Array>();
-    for (const { name, value } of records) values.set(name, value);
+    for (const { names, value } of records) for (const name of names) values.set(name, value);
     rounds.set(round, values);
   }
 

@@ -16,7 +16,7 @@ type Measured = {
   readonly target: number;
   readonly slots: number;
   granted: number;
-  done(): void;
+  done(granted: number): void;
 };
 
 export class Puller {
@@ -25,13 +25,15 @@ export class Puller {
   /** Steps granted since the start. */
   granted = 0;
   #home: string | null = null;
-  #incarnation = 0;
+  #sessions = 0;
   #pulls = 0;
   #measured: Measured | null = null;
   #grantedAtMs = 0;
   /** Sessions with a pull that was not answered, and how many steps each asks for. */
   readonly #outstanding = new Map<string, number>();
-  #heard: () => void = () => undefined;
+  #drained: () => void = () => undefined;
+  #watching: NodeJS.Timeout | undefined;
+  fail: (cause: Error) => void = () => undefined;
 
   private constructor(network: RealNetwork, controls: readonly string[]) {
     this.#network = network;
@@ -54,7 +56,7 @@ export class Puller {
       random: realRandom,
       observer: {
         up: (peer) => void heard.add(peer),
-        down: () => undefined,
+        down: (peer) => puller?.fail(new Error(`the link to ${peer} broke`)),
         message: (from, message) => puller?.message(from, message),
         call: (channel) => channel.abort(),
         refused: () => undefined,
@@ -68,7 +70,7 @@ export class Puller {
     );
     for (const { peer, addresses } of controls) network.keepDialling(peer, addresses);
     while (heard.size < controls.length || puller.#home === null) {
-      for (const peer of heard) puller.#greet(peer, "start:1", 1);
+      for (const peer of heard) puller.#greet(peer, "load:0", 1);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     return puller;
@@ -76,27 +78,44 @@ export class Puller {
 
   /** Claims at least `target` steps with so many sessions, each one pull of so many steps outstanding. Per second. */
   async rate(shape: { readonly clients: number; readonly batch: number }, target: number): Promise<number> {
-    this.#incarnation += 1;
-    const sessions = Array.from({ length: shape.clients }, (_, index) => `load${this.#incarnation}:${index}`);
+    // All of one process: what sessions of another hold is lost as soon as this one says that it is there.
+    const sessions = Array.from({ length: shape.clients }, () => `load:${(this.#sessions += 1)}`);
     for (const peer of this.#controls)
       for (const session of sessions) this.#greet(peer, session, shape.batch);
     const start = performance.now();
-    this.#grantedAtMs = start;
-    const measured = await new Promise<Measured>((resolve, reject) => {
-      const watch = setInterval(() => {
-        if (performance.now() - this.#grantedAtMs < silenceMsMax) return;
-        clearInterval(watch);
-        reject(new Error(`no claim was granted for ${silenceMsMax / 1_000} s`));
-      }, 1_000);
-      const measured: Measured = { target, slots: shape.batch, granted: 0, done: () => resolve(measured) };
-      this.#measured = measured;
+    const granted = await new Promise<number>((resolve, reject) => {
+      this.#measured = { target, slots: shape.batch, granted: 0, done: resolve };
+      this.#watch(reject);
       for (const session of sessions) this.#pull(session, shape.batch);
     });
-    const rate = (measured.granted / (performance.now() - start)) * 1_000;
-    this.#measured = null;
+    const rate = (granted / (performance.now() - start)) * 1_000;
     // What is still outstanding is granted, too, before anything else is measured.
-    while (this.#outstanding.size > 0) await new Promise<void>((resolve) => (this.#heard = resolve));
+    await new Promise<void>((resolve, reject) => {
+      this.#drained = resolve;
+      this.#watch(reject);
+      if (this.#outstanding.size === 0) resolve();
+    });
+    this.#unwatch();
     return rate;
+  }
+
+  /** From now on a silence, or a broken link, is the end of what is being waited for. */
+  #watch(reject: (cause: Error) => void): void {
+    this.#unwatch();
+    this.#grantedAtMs = performance.now();
+    this.fail = (cause) => {
+      this.#unwatch();
+      reject(cause);
+    };
+    this.#watching = setInterval(() => {
+      if (performance.now() - this.#grantedAtMs >= silenceMsMax)
+        this.fail(new Error(`no claim was granted for ${silenceMsMax / 1_000} s`));
+    }, 1_000);
+  }
+
+  #unwatch(): void {
+    clearInterval(this.#watching);
+    this.fail = () => undefined;
   }
 
   message(from: string, message: Message): void {
@@ -107,10 +126,14 @@ export class Puller {
     this.granted += message.leases.length;
     this.#grantedAtMs = performance.now();
     const measured = this.#measured;
-    if (measured === null) return this.#heard();
+    if (measured === null) {
+      if (this.#outstanding.size === 0) this.#drained();
+      return;
+    }
     measured.granted += message.leases.length;
-    if (measured.granted >= measured.target) return measured.done();
-    this.#pull(session, measured.slots);
+    if (measured.granted < measured.target) return this.#pull(session, measured.slots);
+    this.#measured = null;
+    measured.done(measured.granted);
   }
 
   /** Another home knows nothing of what was asked of the one before: all is asked again. */

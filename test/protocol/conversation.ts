@@ -145,7 +145,10 @@ function messageText(message: RegisterMessage): string {
     case "sync":
     case "accept": {
       const records = message.records
-        .map(({ name, value }) => `${name}=${valueText(decode(value))}`)
+        .map((record) => {
+          const names = "names" in record ? record.names.join() : record.name;
+          return `${names}=${valueText(decode(record.value))}`;
+        })
         .join(" ");
       const round = message.kind === "promise" ? "" : ` #${message.round}`;
       return `${message.kind} ${ballot}${round} {${records}}`;

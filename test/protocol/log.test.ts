@@ -50,6 +50,39 @@ describe("a log", () => {
     expect(second.head).toEqual({ seq: 2, hash: sha256Hex(second.bytes) });
   });
 
+  it("writes attempts that start together as one, and gives each back in its place", () => {
+    const started = (step: string, token = 1): Event => {
+      const worker = control.peer;
+      return { kind: "attempt-started", run: "r1", timeMs: wallMs, step, attempt: 1, token, worker };
+    };
+    const events = [skipped("a"), started("b"), started("c"), skipped("d"), started("e"), started("f", 2)];
+    const sealed = sealEntry({ id, incarnation, head: emptyLog }, domain, "r1", events, control);
+    expect(openEntry(sealed.bytes, domain, stranger)).toMatchObject({
+      ok: true,
+      value: { entry: { events } },
+    });
+    const many = Array.from({ length: 1_000 }, (_, index) => started(`s${index}`));
+    const { bytes } = sealEntry({ id, incarnation, head: emptyLog }, domain, "r1", many, control);
+    expect(bytes.length).toBeLessThan(10_000);
+    expect(openEntry(bytes, domain, stranger)).toMatchObject({ value: { entry: { events: many } } });
+  });
+
+  it("is refused when what started together is no list of names", () => {
+    const together = {
+      kind: "attempt-started",
+      run: "r1",
+      timeMs: wallMs,
+      attempt: 1,
+      token: 1,
+      worker: "w",
+    };
+    for (const steps of ["a", null, [1], [null], {}])
+      expect(openSigned({ ...sound, events: [{ ...together, steps }] })).toEqual({
+        ok: false,
+        problem: "malformed",
+      });
+  });
+
   it("is another for another domain, author or start of its process", () => {
     const ids = [
       id,

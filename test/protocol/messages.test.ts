@@ -9,11 +9,13 @@ import { encodeValue } from "../../protocol/values.ts";
 const bytes = Uint8Array.of(1, 2, 3);
 const ballot = { epoch: 2, peer: "a", incarnation: "a1" };
 const lease = { run: "r", index: 0, token: 3 };
-const granted: GrantedLease = { ...lease, attempt: 1, bundle: "b", inputs: [{ name: "web", tree: "t" }] };
-const records = [{ name: "run/r", value: bytes }];
+const granted: GrantedLease = { ...lease, attempt: 1, inputs: [{ name: "web", tree: "t" }] };
+const records = [{ names: ["run/r"], value: bytes }];
 
 /** One of each kind; the compiler misses a kind that is not here. */
 const messages: { readonly [Kind in Message["kind"]]: Extract<Message, { kind: Kind }> } = {
+  canvass: { kind: "canvass", ballot },
+  willing: { kind: "willing", ballot },
   prepare: { kind: "prepare", ballot },
   promise: {
     kind: "promise",
@@ -35,7 +37,7 @@ const messages: { readonly [Kind in Message["kind"]]: Extract<Message, { kind: K
   release: { kind: "release", leases: [lease] },
   output: { kind: "output", run: "r", index: 1, attempt: 1, offset: 0, bytes },
   welcome: { kind: "welcome", home: null, leaseMs: 30_000 },
-  grant: { kind: "grant", nonce: "n", leases: [granted] },
+  grant: { kind: "grant", nonce: "n", leases: [granted], bundles: { r: "b" } },
   renewed: { kind: "renewed", sentMs: 1, superseded: [lease] },
   ack: { kind: "ack", lease, verdict: "stale" },
   revoke: { kind: "revoke", lease, cause: "cancelled" },

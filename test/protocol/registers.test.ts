@@ -215,17 +215,68 @@ describe("control peers that do not hear each other, as in the trace", () => {
     talk.linkAll();
     talk.tick("a", 0);
     talk.settle();
-    talk.say("Only the link between a and c breaks. c stands; b hears its home and refuses.");
+    talk.say("Only the link between a and c breaks. c canvasses; b hears its home and is not willing.");
     talk.cut("a", "c");
     talk.tick("c", 250);
     talk.settle();
+    talk.say("The link is back: c has promised nothing meanwhile, and follows again.");
+    talk.link("a", "c");
+    talk.settle();
+    talk.propose("a", "run/r", admit);
+    talk.settle();
     expect(talk.table("a").stage).toBe("home");
     expect(talk.table("c").stage).toBe("following");
+    expect(talk.table("c").value("run/r")).not.toBeNull();
     await expect(talk.text).toMatchFileSnapshot("../traces/one-broken-link.txt");
   });
 });
 
 describe("control peers", () => {
+  it("leave a home alone when one of them starts anew, also when that one comes first in the charter", () => {
+    const talk = new Conversation("a", "b", "c");
+    talk.linkAll();
+    talk.tick("b", 200);
+    talk.settle();
+    expect(talk.table("b").stage).toBe("home");
+    talk.restart("a");
+    talk.link("a", "b");
+    talk.link("a", "c");
+    talk.tick("a", 300);
+    talk.settle();
+    talk.tick("b", 450);
+    talk.settle();
+    talk.propose("b", "run/r", admit);
+    talk.settle();
+    expect(talk.table("b").stage).toBe("home");
+    expect(talk.table("a").home).toBe("b");
+    expect(talk.table("a").value("run/r")).not.toBeNull();
+    expect(talk.text).not.toContain("@a2 {");
+  });
+
+  it("are home again at once after a voter had promised more, when nobody else is", () => {
+    const talk = new Conversation("a", "b", "c");
+    talk.linkAll();
+    talk.tick("a", 0);
+    talk.settle();
+    // c finds both willing, promises itself its ballot, and is cut off before anybody hears of it.
+    talk.cut("a", "c");
+    talk.cut("b", "c");
+    talk.cut("a", "b");
+    talk.link("b", "c");
+    talk.tick("c", 250);
+    talk.deliver("c", "b");
+    talk.deliver("b", "c");
+    talk.deliver("c", "c");
+    talk.cut("b", "c");
+    talk.linkAll();
+    talk.settle();
+    talk.tick("a", 600);
+    talk.settle();
+    expect(talk.text).toContain("nack 1@a1, promised 2@c1");
+    expect(talk.table("a").stage).toBe("home");
+    expect(talk.table("c").home).toBe("a");
+  });
+
   it("never propose under a ballot of an earlier life", () => {
     const talk = new Conversation("a", "b", "c");
     talk.linkAll();
@@ -253,8 +304,10 @@ describe("control peers", () => {
     expect(talk.table("c").stage).toBe("home");
     expect(talk.table("b").home).toBe("c");
   });
+});
 
-  it("decide alone when the charter lists one", () => {
+describe("a control peer", () => {
+  it("decides alone when the charter lists one", () => {
     const talk = new Conversation("a");
     talk.tick("a", 0);
     talk.settle();
@@ -268,7 +321,7 @@ describe("control peers", () => {
     expect(talk.table("a").isAssured(10)).toBe(true);
   });
 
-  it("are sure of their reign only shortly after a majority answered", () => {
+  it("is sure of its reign only shortly after a majority answered", () => {
     const talk = new Conversation("a", "b", "c");
     talk.linkAll();
     talk.tick("a", 0);
@@ -280,7 +333,7 @@ describe("control peers", () => {
     expect(talk.table("a").isAssured(1_751)).toBe(false);
   });
 
-  it("forget the steps of a closed run, also after a restart", () => {
+  it("forgets the steps of a closed run, also after a restart", () => {
     const talk = new Conversation("a");
     talk.tick("a", 0);
     talk.settle();

@@ -38,7 +38,7 @@ class Bench {
     const effects: ControlEffect[] = [];
     const inputs: ControlInput[] = [input];
     for (let next = inputs.shift(); next !== undefined; next = inputs.shift())
-      for (const effect of this.core.decide(next, this.now)) {
+      for (const effect of this.core.decide([next], this.now)) {
         effects.push(effect);
         if (effect.kind === "store") this.#store(effect);
         if (effect.kind === "send" && effect.to === home)
@@ -205,7 +205,7 @@ describe("a home ends a run", () => {
       (effect) =>
         effect.kind === "send" &&
         effect.message.kind === "accept" &&
-        effect.message.records.some(({ name }) => name === `run/${run}`),
+        effect.message.records.some(({ names }) => names.includes(`run/${run}`)),
     );
     expect(ended).toBeGreaterThan(-1);
     expect(closing).toBeGreaterThan(ended);
@@ -342,27 +342,27 @@ describe("a control peer that is not home", () => {
       from: worker,
       message: { kind: "announce", run, bundle: digest },
     };
-    core.decide(announce, now);
-    core.decide({ kind: "bundle", run, digest, from: worker, bytes: bundle, question: null }, now);
-    expect(said(core.decide(announce, now), "announced")).toEqual([]);
+    core.decide([announce], now);
+    core.decide([{ kind: "bundle", run, digest, from: worker, bytes: bundle, question: null }], now);
+    expect(said(core.decide([announce], now), "announced")).toEqual([]);
     const admitted: Message = { kind: "announced", run, state: "admitted", reason: "" };
     const [other] = others;
-    const told = core.decide({ kind: "message", from: other?.peer ?? "", message: admitted }, now);
+    const told = core.decide([{ kind: "message", from: other?.peer ?? "", message: admitted }], now);
     expect(told).toContainEqual({ kind: "send", to: worker, message: admitted });
-    expect(said(core.decide(announce, now), "announced")).toHaveLength(1);
+    expect(said(core.decide([announce], now), "announced")).toHaveLength(1);
   });
 
   it("does not believe that from anybody else", () => {
     const core = follower();
     const admitted: Message = { kind: "announced", run: "r", state: "admitted", reason: "" };
-    const effects = core.decide({ kind: "message", from: worker, message: admitted }, now);
+    const effects = core.decide([{ kind: "message", from: worker, message: admitted }], now);
     expect(effects).toContainEqual({ kind: "count-refused", because: "role", from: worker });
   });
 
   it("sends a worker on to the home, or says that it knows none", () => {
     const core = follower();
     const pull: Message = { kind: "pull", session: "w:1", nonce: "w:1/1", slots: 1 };
-    const effects = core.decide({ kind: "message", from: worker, message: pull }, now);
+    const effects = core.decide([{ kind: "message", from: worker, message: pull }], now);
     expect(said(effects, "welcome")).toMatchObject([{ home: null }]);
   });
 
@@ -370,7 +370,7 @@ describe("a control peer that is not home", () => {
     const core = follower();
     const [one, two] = others.map(({ peer }) => peer) as [string, string];
     const ballot = { epoch: 9, peer: one, incarnation: "x" };
-    const effects = core.decide({ kind: "message", from: two, message: { kind: "prepare", ballot } }, now);
+    const effects = core.decide([{ kind: "message", from: two, message: { kind: "prepare", ballot } }], now);
     expect(effects).toContainEqual({ kind: "count-refused", because: "role", from: two });
     expect(said(effects, "promise")).toEqual([]);
   });

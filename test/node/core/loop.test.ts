@@ -29,7 +29,7 @@ class Bench {
       setTimer: () => ({ cancel: () => undefined }),
     };
     this.loop = new Loop({
-      decide: (input) => decisions[input] ?? [],
+      decide: (inputs) => inputs.flatMap((input) => decisions[input] ?? []),
       perform: (effect) => {
         this.happened.push(effect.word);
         if (effect.kind === "echo") this.loop.post(effect.word);
@@ -86,13 +86,28 @@ describe("the loop", () => {
       b: [store("b"), say("B")],
       c: [store("c"), say("C")],
     });
-    for (const input of ["a", "b", "c"]) bench.loop.post(input);
+    bench.loop.post("a");
+    await settled();
+    bench.loop.post("b");
+    await settled();
+    bench.loop.post("c");
     await settled();
     expect(bench.happened).toEqual(["write a"]);
     await bench.synced();
     expect(bench.happened).toEqual(["write a", "A", "write b+c"]);
     await bench.synced();
     expect(bench.happened).toEqual(["write a", "A", "write b+c", "B", "C"]);
+  });
+
+  it("decides together what comes together, and writes it at once", async () => {
+    const bench = new Bench({ a: [store("a"), say("A")], b: [store("b"), say("B")] });
+    bench.loop.post("a");
+    bench.loop.post("b");
+    expect(bench.happened).toEqual([]);
+    await settled();
+    expect(bench.happened).toEqual(["write a+b"]);
+    await bench.synced();
+    expect(bench.happened).toEqual(["write a+b", "A", "B"]);
   });
 
   it("keeps the order of effects when performing one tells it something", async () => {
@@ -111,6 +126,13 @@ describe("the loop", () => {
     await settled();
     expect(bench.happened).toEqual([]);
     expect(bench.failures).toMatchObject([{ message: "disk full" }]);
+  });
+
+  it("decides what it was told before it was stopped", async () => {
+    const bench = new Bench({ vote: [say("voted")] });
+    bench.loop.post("vote");
+    await bench.loop.stop();
+    expect(bench.happened).toEqual(["voted"]);
   });
 
   it("performs what it had decided before it has stopped, and takes nothing more", async () => {

@@ -39,7 +39,7 @@ class Bench {
   }
 
   tell(input: WorkerInput): readonly WorkerEffect[] {
-    return this.core.decide(input, this.now);
+    return this.core.decide([input], this.now);
   }
 
   hear(message: Message): readonly WorkerEffect[] {
@@ -56,13 +56,18 @@ class Bench {
   }
 
   lease(index = 0, token = 1, attempt = 1): GrantedLease {
-    const { run, digest: bundle } = this.run.submission;
-    return { run, index, token, attempt, bundle, inputs: [] };
+    const { run } = this.run.submission;
+    return { run, index, token, attempt, inputs: [] };
+  }
+
+  granted(...leases: readonly GrantedLease[]): Message {
+    const { run, digest } = this.run.submission;
+    return { kind: "grant", nonce: "w:1/1", leases, bundles: { [run]: digest } };
   }
 
   /** Grants steps and brings the bundle that they are in. */
   grant(...leases: readonly GrantedLease[]): readonly WorkerEffect[] {
-    const granted = this.hear({ kind: "grant", nonce: "w:1/1", leases });
+    const granted = this.hear(this.granted(...leases));
     const { run, digest } = this.run.submission;
     const brought = this.tell({
       kind: "bundle",
@@ -113,7 +118,7 @@ describe("a worker", () => {
     for (const bytes of [null, runOf([plannedStep("other")], "n2").bundle]) {
       const bench = new Bench([plannedStep("a")]);
       bench.welcome();
-      bench.hear({ kind: "grant", nonce: "w:1/1", leases: [bench.lease()] });
+      bench.hear(bench.granted(bench.lease()));
       const { run, digest } = bench.run.submission;
       const effects = bench.tell({ kind: "bundle", run, digest, from: home, bytes, question: null });
       expect(said(effects)).toContainEqual({ kind: "release", leases: [{ run, index: 0, token: 1 }] });
@@ -200,7 +205,7 @@ describe("a step that reaches outside", () => {
     bench.hear({ kind: "renewed", sentMs: bench.nowMs, superseded: [] });
     bench.tick(100);
     const slept = { monotonicMs: bench.nowMs + 100, wallMs: bench.now.wallMs + 5_000 };
-    expect(kinds(bench.core.decide({ kind: "tick" }, slept))).toContain("stop-step");
+    expect(kinds(bench.core.decide([{ kind: "tick" }], slept))).toContain("stop-step");
   });
 
   it("is the only kind that stops: any other goes on, since its token decides", () => {
@@ -232,9 +237,7 @@ describe("a worker that is asked to stop", () => {
     const bench = new Bench([plannedStep("a")]);
     bench.welcome();
     bench.tell({ kind: "stop" });
-    expect(kinds(bench.hear({ kind: "grant", nonce: "w:1/1", leases: [bench.lease()] }))).toContain(
-      "send release",
-    );
+    expect(kinds(bench.hear(bench.granted(bench.lease())))).toContain("send release");
   });
 });
 
