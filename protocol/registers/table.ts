@@ -133,6 +133,7 @@ export class RegisterTable<Ticket> {
 
   peerDown(peer: string, nowMs: number): TableOutput<Ticket> {
     this.#linked.delete(peer);
+    this.#canvass?.willing.delete(peer);
     this.#home.peerDown(peer);
     if (this.#following?.ballot.peer === peer && this.#following.ballot.peer !== this.#self) {
       this.#following = null;
@@ -159,6 +160,8 @@ export class RegisterTable<Ticket> {
     }
     const due = this.#canvassAtMs !== null && nowMs >= this.#canvassAtMs;
     if (due && !this.#reigning()) {
+      // Who was willing before the majority was lost may have heard of a home since.
+      this.#canvass = null;
       if (this.#hasMajority()) effects.push(...this.#canvassOthers(nowMs));
       else this.#canvassAtMs = nowMs + limits.heartbeatMs;
     }
@@ -244,7 +247,8 @@ export class RegisterTable<Ticket> {
   #hear(ballot: Ballot, nowMs: number): void {
     this.#highestEpoch = Math.max(this.#highestEpoch, ballot.epoch);
     if (compareBallots(ballot, this.#acceptor.promised) < 0) return;
-    if (ballot.peer !== this.#self && this.#reigning() && compareBallots(ballot, this.#home.ballot) > 0)
+    const stands = this.#home.stage !== "following";
+    if (ballot.peer !== this.#self && stands && compareBallots(ballot, this.#home.ballot) > 0)
       this.#abdicate(nowMs + limits.homeSilenceMsMax);
     this.#canvass = null;
     this.#following = { ballot, heardMs: nowMs };
@@ -258,10 +262,10 @@ export class RegisterTable<Ticket> {
       if (compareBallots(message.promised, message.ballot) >= 0) this.#canvassAtMs = nowMs;
       return nothing;
     }
-    if (compareBallots(message.ballot, this.#home.ballot) !== 0) return nothing;
-    // A reigning home that a peer refuses only because that peer follows somebody lower stays home.
-    if (this.#home.stage === "home" && compareBallots(message.promised, this.#home.ballot) <= 0)
+    if (this.#home.stage === "following" || compareBallots(message.ballot, this.#home.ballot) !== 0)
       return nothing;
+    // A peer that refuses only because it follows somebody lower, or is home itself, has one vote: others may have more.
+    if (compareBallots(message.promised, this.#home.ballot) <= 0) return nothing;
     // Should nobody else be home by then, a canvass finds this peer's followers willing.
     this.#abdicate(nowMs + limits.heartbeatMs);
     return nothing;
