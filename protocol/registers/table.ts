@@ -42,6 +42,9 @@ export type TableOptions = {
   readonly stored: Iterable<readonly [key: string, value: Uint8Array]>;
 };
 
+/** A home that has sent so many heartbeats without hearing from a majority in between is deaf: it steps down. */
+const heartbeatsUnansweredMax = (4 * limits.homeSilenceMsMax) / limits.heartbeatMs;
+
 const nothing = { effects: [], decisions: [] } as const;
 
 export class RegisterTable<Ticket> {
@@ -61,6 +64,9 @@ export class RegisterTable<Ticket> {
   #nextHeartbeatMs = 0;
   /** When this home sent the newest heartbeat that each peer has answered. */
   readonly #heardMs = new Map<string, number>();
+  /** Who has answered a heartbeat, however old, since a majority had; and how many were sent since then. */
+  readonly #answeredBy = new Set<string>();
+  #unanswered = 0;
 
   constructor(options: TableOptions, nowMs: number) {
     this.#self = options.self;
@@ -150,6 +156,10 @@ export class RegisterTable<Ticket> {
       this.#nextHeartbeatMs = nowMs + limits.heartbeatMs;
       const message: RegisterMessage = { kind: "heartbeat", ballot: this.#home.ballot, sentMs: nowMs };
       for (const to of this.#linked) if (to !== this.#self) effects.push({ kind: "send", to, message });
+      // Who is heard and hears nobody would keep the others from a home that can decide.
+      this.#unanswered += 1;
+      if (this.#answeredBy.size + 1 > this.#peers.length / 2) this.#awaitAnswers();
+      if (this.#unanswered > heartbeatsUnansweredMax) this.#abdicate(nowMs + limits.homeSilenceMsMax);
     }
     const silent =
       this.#following !== null &&
@@ -186,7 +196,9 @@ export class RegisterTable<Ticket> {
         this.#hear(message.ballot, nowMs);
         return { effects: this.#acceptor.hear(message), decisions: [] };
       case "heard":
-        if (compareBallots(message.ballot, this.#home.ballot) === 0) this.#heardMs.set(from, message.sentMs);
+        if (compareBallots(message.ballot, this.#home.ballot) !== 0) return nothing;
+        this.#heardMs.set(from, message.sentMs);
+        this.#answeredBy.add(from);
         return nothing;
       case "promise":
         return { effects: this.#home.promise(from, message), decisions: [] };
@@ -285,6 +297,7 @@ export class RegisterTable<Ticket> {
     this.#canvass = null;
     this.#highestEpoch = Math.max(this.#highestEpoch, ballot.epoch);
     this.#heardMs.clear();
+    this.#awaitAnswers();
     this.#canvassAtMs = nowMs + limits.homeSilenceMsMax + this.#rankDelayMs();
     return this.#home.stand(ballot, [...this.#linked]);
   }
@@ -294,6 +307,11 @@ export class RegisterTable<Ticket> {
     this.#home.stepDown();
     if (this.#following?.ballot.peer === this.#self) this.#following = null;
     this.#canvassAtMs = canvassAtMs + this.#rankDelayMs();
+  }
+
+  #awaitAnswers(): void {
+    this.#answeredBy.clear();
+    this.#unanswered = 0;
   }
 
   #reigning(): boolean {

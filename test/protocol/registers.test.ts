@@ -392,6 +392,61 @@ describe("control peers whose home is not heard by all", () => {
   });
 });
 
+describe("control peers whose home does not hear them", () => {
+  it("find another home when theirs hears nobody, though they hear it", () => {
+    const talk = new Conversation("a", "b", "c");
+    talk.linkAll();
+    talk.tick("a", 0);
+    talk.settle();
+    for (let turn = 0; turn < 100; turn += 1) {
+      for (const [peer, afterMs] of [
+        ["a", 100],
+        ["b", 0],
+        ["c", 0],
+      ] as const)
+        talk.tick(peer, afterMs);
+      for (let answers = 0; answers < 6; answers += 1) {
+        for (const to of ["a", "b", "c"]) talk.deliver("a", to);
+        for (const from of ["b", "c"]) for (const to of ["b", "c"]) talk.deliver(from, to);
+        for (const from of ["b", "c"]) talk.drop(from, "a");
+      }
+    }
+    expect(talk.table("b").stage).toBe("home");
+    expect(talk.table("c").home).toBe("b");
+    expect(talk.table("b").isAssured(talk.nowMs)).toBe(true);
+    talk.settle();
+    talk.tick("b", 250);
+    talk.settle();
+    expect(talk.table("a").home).toBe("b");
+  });
+
+  it("leave a home alone that hears them late, as long as it hears them", () => {
+    const talk = new Conversation("a", "b", "c");
+    talk.linkAll();
+    talk.tick("a", 0);
+    talk.settle();
+    for (let turn = 0; turn < 100; turn += 1) {
+      talk.tick("a", 250);
+      for (const peer of ["b", "c"]) talk.deliver("a", peer);
+      // What b and c say takes five seconds.
+      if (turn % 20 === 19) talk.settle();
+    }
+    expect(talk.table("a").stage).toBe("home");
+  });
+
+  it("leave a home alone that was paused for long, when its next heartbeat is answered", () => {
+    const talk = new Conversation("a", "b", "c");
+    talk.linkAll();
+    talk.tick("a", 0);
+    talk.settle();
+    for (let turn = 0; turn < 3; turn += 1) {
+      talk.tick("a", 60_000);
+      talk.settle();
+    }
+    expect(talk.table("a").stage).toBe("home");
+  });
+});
+
 describe("a control peer", () => {
   it("decides alone when the charter lists one", () => {
     const talk = new Conversation("a");
