@@ -39,7 +39,8 @@ const keysKept = 1_024;
 
 const knownKeys: (string | undefined)[] = Array.from({ length: keysKept });
 
-let out = Buffer.allocUnsafeSlow(scratchBytes);
+const scratch = Buffer.allocUnsafeSlow(scratchBytes);
+let out = scratch;
 let at = 0;
 
 /** @throws on anything that is not a value: undefined, functions, NaN, classes, more than `limits.valueNestingMax` deep. */
@@ -49,7 +50,7 @@ export function encodeCbor(value: unknown): Uint8Array {
     write(value, 0);
     return new Uint8Array(out.buffer.slice(0, at));
   } finally {
-    if (out.length > scratchBytes) out = Buffer.allocUnsafeSlow(scratchBytes);
+    out = scratch;
   }
 }
 

@@ -20,7 +20,7 @@ import {
   type StepValue,
 } from "../../protocol/registers/registers.ts";
 import type { StepReport } from "../../protocol/report.ts";
-import { Claims, type ClaimTicket } from "./claims.ts";
+import { Claims, type ClaimsContext, type ClaimTicket } from "./claims.ts";
 import { Chronicle } from "./chronicle.ts";
 import type { Answer, Now } from "./effects.ts";
 import type { HeldLease, Leases } from "./leases.ts";
@@ -65,11 +65,14 @@ export class Reign {
   constructor(context: ReignContext, leases: Leases) {
     this.#context = context;
     this.#leases = leases;
-    this.chronicle = new Chronicle(context.note);
-    const { propose, send } = context;
-    const run = (id: string): OpenRun | undefined => this.#runs.get(id);
-    const takeBack = (lease: HeldLease): void => this.expire(lease, "released");
-    this.claims = new Claims({ propose, send, run, takeBack }, leases, this.chronicle);
+    this.chronicle = new Chronicle((event) => context.note(event));
+    const claimsContext: ClaimsContext = {
+      propose: (register, command, ticket) => context.propose(register, command, ticket),
+      send: (to, message) => context.send(to, message),
+      run: (id) => this.#runs.get(id),
+      takeBack: (lease) => this.expire(lease, "released"),
+    };
+    this.claims = new Claims(claimsContext, leases, this.chronicle);
   }
 
   /** Takes over: every open run in the registers is this home's now. */
