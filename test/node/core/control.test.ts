@@ -178,7 +178,9 @@ describe("a home", () => {
       { kind: "run-closed", run, outcome: "failed" },
     ]);
   });
+});
 
+describe("a home and its workers", () => {
   it("tells a grant again to a worker that asks again for the same", () => {
     const bench = new Bench();
     bench.submit([plannedStep("a"), plannedStep("b")]);
