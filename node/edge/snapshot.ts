@@ -6,8 +6,8 @@
  * changed (see `stat-cache.ts`). The bytes are the files' own: no filter and no line-ending conversion is applied.
  */
 
-import { createReadStream, lstatSync, readFileSync, readlinkSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { createReadStream, existsSync, lstatSync, readFileSync, readlinkSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -105,6 +105,15 @@ export async function snapshotCommit(folder: string, revision: string, blobs: Bl
   const tree = await blobs.writeBytes(encodeTree(collection.files));
   const { files, bytes } = collection;
   return { tree, files: files.length, bytes, commit, dirty: false, notices };
+}
+
+/** Throws `OTTO_NO_REPOSITORY` when a folder is in none. Does not ask git where it can be seen. */
+export async function requireRepository(folder: string): Promise<void> {
+  for (let at = resolve(folder); ; at = dirname(at)) {
+    if (existsSync(join(at, ".git"))) return;
+    if (at === dirname(at)) break;
+  }
+  await repositoryRoot(folder);
 }
 
 /** The top folder of the repository that `folder` is in. */
