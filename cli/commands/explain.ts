@@ -3,13 +3,17 @@
  */
 
 import { explainJson, explainPlan } from "../../planner/explain.ts";
-import { type ExitCode, exitCodes } from "../../protocol/errors.ts";
-import { loadPlan, PipelineError } from "../load-plan.ts";
+import { suggestion } from "../../planner/suggestions.ts";
+import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
+import type { Plan } from "../../protocol/plan.ts";
+import { type LoadedPlan, loadPlan, PipelineError } from "../load-plan.ts";
 
 export type ExplainOptions = {
   readonly file?: string;
   readonly json?: boolean;
   readonly parameters?: readonly string[];
+  /** A step or a cell by its name, or a step with a matrix for all its cells. */
+  readonly step?: string;
   readonly folder: string;
 };
 
@@ -17,19 +21,48 @@ export type ExplainOptions = {
 export async function explain(options: ExplainOptions): Promise<ExitCode> {
   const json = options.json === true;
   try {
-    const { plan, planId, detection } = await loadPlan(options);
+    const loaded = await loadPlan(options);
     await write(
-      json
-        ? `${JSON.stringify(explainJson(plan, planId, detection), null, 2)}\n`
-        : explainPlan(plan, planId, detection),
+      options.step === undefined ? wholeText(loaded, json) : await stepText(loaded, options.step, json),
     );
     return exitCodes.passed;
   } catch (error) {
     if (!json || !(error instanceof PipelineError)) throw error;
     const { code, diagnostics } = error;
-    await write(`${JSON.stringify({ otto: "explain/1", code, diagnostics }, null, 2)}\n`);
+    await write(jsonText({ otto: "explain/1", code, diagnostics }));
     return error.exitCode;
   }
+}
+
+function wholeText({ plan, planId, detection }: LoadedPlan, json: boolean): string {
+  return json ? jsonText(explainJson(plan, planId, detection)) : explainPlan(plan, planId, detection);
+}
+
+async function stepText({ plan, planId, text }: LoadedPlan, name: string, json: boolean): Promise<string> {
+  const [{ explainSteps, stepsNamed }, { stepsText }, { readWritten }] = await Promise.all([
+    import("../../planner/step-reasons.ts"),
+    import("../../planner/step-words.ts"),
+    import("../../planner/written.ts"),
+  ]);
+  const steps = stepsNamed(plan, name);
+  if (steps.length === 0) throw noSuchStep(plan, name);
+  const written = text === null || plan.origin.kind !== "file" ? null : readWritten(text, plan.origin.path);
+  const explanation = { otto: "explain-step/1", planId, steps: explainSteps(plan, steps, written) } as const;
+  return json ? jsonText(explanation) : stepsText(explanation);
+}
+
+function noSuchStep(plan: Plan, name: string): OttoError {
+  const names = new Set(plan.steps.flatMap((step) => [step.name, step.from]));
+  const hint = suggestion(name, [...names], "step");
+  return new OttoError("OTTO_NO_SUCH_STEP", {
+    what: `The plan has no step called "${name}".`,
+    state: "Nothing was explained.",
+    next: `${hint.charAt(0).toUpperCase()}${hint.slice(1)}`,
+  });
+}
+
+function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
 }
 
 /** Ends when the text has left this process, or when nobody reads any further (`otto explain | head`). */

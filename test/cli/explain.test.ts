@@ -82,6 +82,38 @@ describe("otto explain", () => {
   });
 });
 
+describe("otto explain --step", () => {
+  it("tells the reasons of one step, as text and as a value", async () => {
+    write("otto.yaml", "otto: 1\nsteps:\n  a: { run: x }\n  b: { run: y, needs: a }\n");
+    const { planId } = await loadPlan({ folder });
+    const { text } = await output({ folder, step: "b" });
+    expect(text).toContain("b\n  written     otto.yaml:4\n  in          always\n");
+    expect(text).toContain(`\nplan ${planId}\n`);
+    const json = await output({ folder, step: "b", json: true });
+    expect(JSON.parse(json.text)).toMatchObject({
+      otto: "explain-step/1",
+      planId,
+      steps: [{ name: "b", place: { file: "otto.yaml", line: 4, endLine: 4 } }],
+    });
+  });
+
+  it("explains a step that was detected", async () => {
+    write("Makefile", "test:\n\ttrue\n");
+    const { text } = await output({ folder, step: "test" });
+    expect(text).toContain("test\n  written     nowhere: the step was detected\n");
+  });
+
+  it("says which step was meant when there is none of that name", async () => {
+    write("otto.yaml", "otto: 1\nsteps: { build: { run: x } }\n");
+    const error = await errorOf(explain({ folder, step: "biuld" }));
+    expect([error.code, error.exitCode, error.next]).toEqual([
+      "OTTO_NO_SUCH_STEP",
+      2,
+      "Did you mean `build`?",
+    ]);
+  });
+});
+
 describe("loading a plan", () => {
   it("shows every mistake with its place", async () => {
     write("otto.yaml", "otto: 1\nsteps: { a: { run: x, needs: b, timeout: 5 } }\n");
