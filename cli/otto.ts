@@ -90,6 +90,8 @@ function program(): Command {
   withPlan(otto.command("explain"))
     .description("show everything that a run can do, before anything runs")
     .option("--step <name>", "the whole reasoning for one step, or for every cell of a matrix")
+    .option("--graph <kind>", "the plan as a picture: mermaid or svg")
+    .option("-o, --output <file>", "write to a file instead of standard output")
     .option("--json", "as JSON")
     .action(
       action(async (options: ExplainOptions) => (await import("./commands/explain.ts")).explain(options)),

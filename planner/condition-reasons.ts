@@ -16,7 +16,7 @@ import type { ConditionText, ParameterType, StepDeclaration } from "./pipeline.t
 import { zeroOf } from "./read.ts";
 import type { Place, Written } from "./written.ts";
 
-export type Fact = {
+type Fact = {
   /** `git.branch`, `parameters.channel`. */
   readonly name: string;
   /** What the condition saw: "" (or 0, or false) for what is not known. */

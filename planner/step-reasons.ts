@@ -24,7 +24,7 @@ import type { Place, Written } from "./written.ts";
 /** Why something is as it is: because of what stands at a place, or because of a rule. */
 export type Because = { readonly because: string; readonly place: Place | null };
 
-export type NeedReasons = Because & {
+type NeedReasons = Because & {
   readonly step: string;
   readonly outcomes: readonly Outcome[];
   /** Of the step that is needed. */

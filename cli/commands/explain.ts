@@ -2,6 +2,7 @@
  * `otto explain`: everything that a run of this pipeline can do, before anything runs. Reads, and changes nothing.
  */
 
+import { writeFile } from "node:fs/promises";
 import { explainJson, explainPlan } from "../../planner/explain.ts";
 import { suggestion } from "../../planner/suggestions.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
@@ -14,24 +15,49 @@ export type ExplainOptions = {
   readonly parameters?: readonly string[];
   /** A step or a cell by its name, or a step with a matrix for all its cells. */
   readonly step?: string;
+  /** "mermaid" or "svg", as typed. */
+  readonly graph?: string;
+  /** A file for what would go to standard output. */
+  readonly output?: string;
   readonly folder: string;
 };
 
 /** Writes the explanation to standard output; mistakes in the file are an error, with `--json` a value too. */
 export async function explain(options: ExplainOptions): Promise<ExitCode> {
   const json = options.json === true;
+  checkWords(options);
   try {
     const loaded = await loadPlan(options);
-    await write(
-      options.step === undefined ? wholeText(loaded, json) : await stepText(loaded, options.step, json),
-    );
+    await write(await textOf(loaded, options), options.output);
     return exitCodes.passed;
   } catch (error) {
     if (!json || !(error instanceof PipelineError)) throw error;
     const { code, diagnostics } = error;
-    await write(jsonText({ otto: "explain/1", code, diagnostics }));
+    await write(jsonText({ otto: "explain/1", code, diagnostics }), options.output);
     return error.exitCode;
   }
+}
+
+function checkWords({ graph, step, json }: ExplainOptions): void {
+  if (graph !== undefined && graph !== "mermaid" && graph !== "svg") {
+    throw usage(`"${graph}" is no kind of graph.`, "Write --graph mermaid or --graph svg");
+  }
+  if (graph !== undefined && (step !== undefined || json === true)) {
+    throw usage("A graph shows the whole plan, as a picture.", "Leave out --step and --json, or --graph.");
+  }
+}
+
+function usage(what: string, next: string): OttoError {
+  return new OttoError("OTTO_USAGE", { what, state: "Nothing was explained.", next });
+}
+
+async function textOf(loaded: LoadedPlan, { step, graph, json = false }: ExplainOptions): Promise<string> {
+  if (step !== undefined) return stepText(loaded, step, json);
+  if (graph === "svg") return (await import("../../planner/graph/svg.ts")).svgOf(loaded.plan, loaded.planId);
+  if (graph === "mermaid") {
+    return (await import("../../planner/graph/mermaid.ts")).mermaidOf(loaded.plan, loaded.planId);
+  }
+  return wholeText(loaded, json);
 }
 
 function wholeText({ plan, planId, detection }: LoadedPlan, json: boolean): string {
@@ -65,8 +91,23 @@ function jsonText(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }
 
+/** To a file, whatever was in it; else to standard output. */
+async function write(text: string, path: string | undefined): Promise<void> {
+  if (path === undefined) return print(text);
+  try {
+    await writeFile(path, text);
+  } catch (error) {
+    throw new OttoError("OTTO_FILE_UNREADABLE", {
+      what: `${path} cannot be written: ${error instanceof Error ? error.message : String(error)}.`,
+      state: "Nothing was written there, or not all of it.",
+      next: "Name a file that you may write, or leave --output out.",
+      cause: error,
+    });
+  }
+}
+
 /** Ends when the text has left this process, or when nobody reads any further (`otto explain | head`). */
-function write(text: string): Promise<void> {
+function print(text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     process.stdout.write(text, (error) => {
       if (error === null || error === undefined || ("code" in error && error.code === "EPIPE")) resolve();

@@ -1,7 +1,7 @@
 /** `otto explain` in real folders, repositories and files. */
 
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -110,6 +110,27 @@ describe("otto explain --step", () => {
       "OTTO_NO_SUCH_STEP",
       2,
       "Did you mean `build`?",
+    ]);
+  });
+});
+
+describe("otto explain --graph", () => {
+  it("writes Mermaid or SVG, to a file when one is named", async () => {
+    write("otto.yaml", pipeline);
+    expect((await output({ folder, graph: "mermaid" })).text).toContain('flowchart LR\n  n0["a"]\n');
+    const { text } = await output({ folder, graph: "svg", output: join(folder, "plan.svg") });
+    expect(text).toBe("");
+    expect(readFileSync(join(folder, "plan.svg"), "utf8")).toMatch(/^<svg [^]*<\/svg>\n$/);
+  });
+
+  it("says what it does not draw, and where it cannot write", async () => {
+    write("otto.yaml", pipeline);
+    expect((await errorOf(explain({ folder, graph: "png" }))).code).toBe("OTTO_USAGE");
+    expect((await errorOf(explain({ folder, graph: "svg", step: "a" }))).code).toBe("OTTO_USAGE");
+    const error = await errorOf(explain({ folder, graph: "svg", output: folder }));
+    expect([error.code, error.state]).toEqual([
+      "OTTO_FILE_UNREADABLE",
+      "Nothing was written there, or not all of it.",
     ]);
   });
 });
