@@ -91,6 +91,8 @@ function program(): Command {
     .description("show everything that a run can do, before anything runs")
     .option("--step <name>", "the whole reasoning for one step, or for every cell of a matrix")
     .option("--graph <kind>", "the plan as a picture: mermaid or svg")
+    .option("--diff <revision>", "only what differs from the plan of a commit's files, and why")
+    .option("--exit-code", "with --diff: exit code 1 when there is a difference, else always 0")
     .option("-o, --output <file>", "write to a file instead of standard output")
     .option("--json", "as JSON")
     .action(

@@ -135,7 +135,7 @@ function at({ place }: Because): string {
   return place === null ? "" : ` (${placeWords(place)})`;
 }
 
-function placeWords({ file, line, endLine }: Place): string {
+export function placeWords({ file, line, endLine }: Place): string {
   return line === endLine ? `${file}:${line}` : `${file}:${line}-${endLine}`;
 }
 

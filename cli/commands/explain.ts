@@ -17,6 +17,10 @@ export type ExplainOptions = {
   readonly step?: string;
   /** "mermaid" or "svg", as typed. */
   readonly graph?: string;
+  /** A commit, by any name that git knows: only what its plan has otherwise. */
+  readonly diff?: string;
+  /** With `diff`: end with 1 when there is a difference. */
+  readonly exitCode?: boolean;
   /** A file for what would go to standard output. */
   readonly output?: string;
   readonly folder: string;
@@ -28,8 +32,13 @@ export async function explain(options: ExplainOptions): Promise<ExitCode> {
   checkWords(options);
   try {
     const loaded = await loadPlan(options);
-    await write(await textOf(loaded, options), options.output);
-    return exitCodes.passed;
+    if (options.diff === undefined) {
+      await write(await textOf(loaded, options), options.output);
+      return exitCodes.passed;
+    }
+    const { isSame, text } = await diffOf(loaded, options.diff, options);
+    await write(text, options.output);
+    return isSame || options.exitCode !== true ? exitCodes.passed : exitCodes.failed;
   } catch (error) {
     if (!json || !(error instanceof PipelineError)) throw error;
     const { code, diagnostics } = error;
@@ -38,7 +47,16 @@ export async function explain(options: ExplainOptions): Promise<ExitCode> {
   }
 }
 
-function checkWords({ graph, step, json }: ExplainOptions): void {
+function checkWords({ graph, step, json, diff, exitCode }: ExplainOptions): void {
+  if (diff !== undefined && (graph !== undefined || step !== undefined)) {
+    throw usage(
+      "A difference is of whole plans, and no picture.",
+      "Leave out --step and --graph, or --diff.",
+    );
+  }
+  if (exitCode === true && diff === undefined) {
+    throw usage("--exit-code says whether plans differ, and no other plan is named.", "Add --diff REVISION");
+  }
   if (graph !== undefined && graph !== "mermaid" && graph !== "svg") {
     throw usage(`"${graph}" is no kind of graph.`, "Write --graph mermaid or --graph svg");
   }
@@ -75,6 +93,34 @@ async function stepText({ plan, planId, text }: LoadedPlan, name: string, json: 
   const written = text === null || plan.origin.kind !== "file" ? null : readWritten(text, plan.origin.path);
   const explanation = { otto: "explain-step/1", planId, steps: explainSteps(plan, steps, written) } as const;
   return json ? jsonText(explanation) : stepsText(explanation);
+}
+
+async function diffOf(
+  loaded: LoadedPlan,
+  base: string,
+  options: ExplainOptions,
+): Promise<{ readonly isSame: boolean; readonly text: string }> {
+  const [{ loadBase }, { diffPlans }, { diffText }, { readWritten }] = await Promise.all([
+    import("../load-base.ts"),
+    import("../../planner/diff/plan-diff.ts"),
+    import("../../planner/diff/diff-words.ts"),
+    import("../../planner/written.ts"),
+  ]);
+  const { plan, planId, text } = loaded;
+  const old = await loadBase(loaded, base, options);
+  const written = text === null || plan.origin.kind !== "file" ? null : readWritten(text, plan.origin.path);
+  const before = old.plan === null ? null : { plan: old.plan, written: old.written };
+  const diff = diffPlans(before, { plan, written });
+  const isSame = old.planId === planId;
+  const { commit } = old;
+  const json = {
+    otto: "explain-diff/1",
+    same: isSame,
+    base: { name: base, commit, planId: old.planId },
+    planId,
+  };
+  const ids = { base, basePlanId: old.planId, planId };
+  return { isSame, text: options.json === true ? jsonText({ ...json, ...diff }) : diffText(diff, ids) };
 }
 
 function noSuchStep(plan: Plan, name: string): OttoError {

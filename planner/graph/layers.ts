@@ -31,7 +31,7 @@ export type Item = {
   readonly right: number[];
 };
 
-export type Segment = { readonly from: number; readonly to: number; readonly kind: string };
+type Segment = { readonly from: number; readonly to: number; readonly kind: string };
 
 export type Layout = {
   readonly items: readonly Item[];
