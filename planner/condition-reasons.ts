@@ -6,13 +6,14 @@
 
 import type { Plan, PlannedStep, Scalar } from "../protocol/plan.ts";
 import {
+  type Condition,
   ConditionCompiler,
   type ConditionTypes,
   type ConditionValues,
   partsOfCondition,
 } from "./conditions.ts";
 import { Mistakes } from "./diagnostics.ts";
-import type { ConditionText, ParameterType, StepDeclaration } from "./pipeline.ts";
+import type { ParameterType, StepDeclaration } from "./pipeline.ts";
 import { zeroOf } from "./read.ts";
 import type { Place, Written } from "./written.ts";
 
@@ -35,28 +36,46 @@ export type ConditionReasons = {
   readonly facts: readonly Fact[];
 };
 
-/** Null when the step has no condition. */
-export function explainCondition(
+/** For a step of the plan the reasons of its condition; null when it has none. What cells share is done once. */
+export function conditionReasons(
   plan: Plan,
-  subject: { readonly step: PlannedStep; readonly declared: StepDeclaration; readonly written: Written },
-): ConditionReasons | null {
-  const { step, declared, written } = subject;
-  if (declared.condition === null) return null;
-  const types = typesFor(plan, step, declared);
-  const values = valuesFor(plan, step, types);
+  cellsOf: ReadonlyMap<string, readonly PlannedStep[]>,
+  written: Written,
+): (step: PlannedStep) => ConditionReasons | null {
   const compiler = new ConditionCompiler(new Mistakes());
-  const evaluate = (text: string): boolean | null => {
-    const condition: ConditionText = { text, span: { start: 0, end: 0 }, textStart: null };
-    return compiler.compile(condition, types)?.(values) ?? null;
+  const compile = (text: string, types: ConditionTypes): Condition | null =>
+    compiler.compile({ text, span: { start: 0, end: 0 }, textStart: null }, types);
+  const prepare = (from: string) => {
+    const declared = written.pipeline.steps.get(from);
+    if (declared === undefined || declared.condition === null) return null;
+    const { text, span } = declared.condition;
+    const types = typesFor(plan, declared, cellsOf.get(from) ?? []);
+    const { parts, names } = partsOfCondition(text);
+    return {
+      text: oneLine(text),
+      place: written.at("steps", from, "when") ?? written.placeOf(span),
+      types,
+      condition: compile(text, types),
+      parts:
+        parts.length < 2
+          ? []
+          : parts.map((part) => ({ text: oneLine(part), condition: compile(part, types) })),
+      names,
+    };
   };
-  const { text, span } = declared.condition;
-  const { parts, names } = partsOfCondition(text);
-  return {
-    text: oneLine(text),
-    place: written.at("steps", step.from, "when") ?? written.placeOf(span),
-    value: evaluate(text) === true,
-    parts: parts.length < 2 ? [] : parts.map((part) => ({ text: oneLine(part), value: evaluate(part) })),
-    facts: names.flatMap((name) => factOf(name, { values, written, from: step.from })),
+  const prepared = new Map<string, ReturnType<typeof prepare>>();
+  return (step) => {
+    const known = prepared.has(step.from) ? prepared.get(step.from) : prepare(step.from);
+    prepared.set(step.from, known ?? null);
+    if (known === undefined || known === null) return null;
+    const values = valuesFor(plan, step, known.types);
+    return {
+      text: known.text,
+      place: known.place,
+      value: known.condition?.(values) === true,
+      parts: known.parts.map(({ text, condition }) => ({ text, value: condition?.(values) ?? null })),
+      facts: known.names.flatMap((name) => factOf(name, { values, written, from: step.from })),
+    };
   };
 }
 
@@ -65,17 +84,15 @@ function oneLine(text: string): string {
 }
 
 /** The plan's values have the declared types; the axes are those of all the step's cells. */
-function typesFor(plan: Plan, step: PlannedStep, declared: StepDeclaration): ConditionTypes {
-  const parameters = Object.entries(plan.context.parameters).map(
-    ([name, value]) => [name, typeOf(value)] as const,
+function typesFor(plan: Plan, declared: StepDeclaration, cells: readonly PlannedStep[]): ConditionTypes {
+  const parameters = new Map(
+    Object.entries(plan.context.parameters).map(([name, value]) => [name, typeOf(value)] as const),
   );
-  if (declared.matrix === null) return { parameters: new Map(parameters), matrix: null };
+  if (declared.matrix === null) return { parameters, matrix: null };
   const matrix = new Map<string, ParameterType>();
-  for (const other of plan.steps) {
-    if (other.from !== step.from) continue;
-    for (const [key, value] of Object.entries(other.cell)) matrix.set(key, typeOf(value));
-  }
-  return { parameters: new Map(parameters), matrix };
+  for (const { cell } of cells)
+    for (const [key, value] of Object.entries(cell)) matrix.set(key, typeOf(value));
+  return { parameters, matrix };
 }
 
 function typeOf(value: Scalar): ParameterType {

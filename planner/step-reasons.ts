@@ -15,7 +15,7 @@ import type {
   RetryCause,
   Scalar,
 } from "../protocol/plan.ts";
-import { type ConditionReasons, explainCondition } from "./condition-reasons.ts";
+import { type ConditionReasons, conditionReasons } from "./condition-reasons.ts";
 import { longestTimes, type StepTimes } from "./explain.ts";
 import { matrixVariable } from "./matrix.ts";
 import type { StepDeclaration } from "./pipeline.ts";
@@ -103,18 +103,19 @@ export function explainSteps(
 ): readonly StepReasons[] {
   const times = new Map(longestTimes(plan).map((entry) => [entry.name, entry]));
   const byName = new Map(plan.steps.map((step) => [step.name, step]));
+  const cellsOf = Map.groupBy(plan.steps, (step) => step.from);
+  const conditionOf = written === null ? () => null : conditionReasons(plan, cellsOf, written);
   const dependents = dependentsOf(plan);
   return steps.map((step) => {
     const declared = written?.pipeline.steps.get(step.from) ?? null;
-    const subject: Subject = { plan, step, byName, written, declared };
+    const subject: Subject = { plan, step, byName, cellsOf, written, declared };
     return {
       name: step.name,
       from: step.from,
       place: written?.at("steps", step.from) ?? null,
       included: step.included,
       reason: step.reason,
-      condition:
-        written === null || declared === null ? null : explainCondition(plan, { step, declared, written }),
+      condition: conditionOf(step),
       leftOutBy: leftOutBy(subject),
       cell: cellReasons(subject),
       needs: step.needs.map((need) => needReasons(subject, need)),
@@ -145,6 +146,8 @@ type Subject = {
   readonly plan: Plan;
   readonly step: PlannedStep;
   readonly byName: ReadonlyMap<string, PlannedStep>;
+  /** The cells of each step of the file. */
+  readonly cellsOf: ReadonlyMap<string, readonly PlannedStep[]>;
   readonly written: Written | null;
   readonly declared: StepDeclaration | null;
 };
@@ -191,9 +194,9 @@ function leftOutBy({ step, byName }: Subject): StepReasons["leftOutBy"] {
   return chain;
 }
 
-function cellReasons({ plan, step, written }: Subject): StepReasons["cell"] {
+function cellReasons({ step, cellsOf, written }: Subject): StepReasons["cell"] {
   if (Object.keys(step.cell).length === 0) return null;
-  const cells = plan.steps.filter((other) => other.from === step.from).length;
+  const cells = cellsOf.get(step.from)?.length ?? 1;
   return { values: step.cell, cells, place: written?.at("steps", step.from, "matrix") ?? null };
 }
 
@@ -219,11 +222,11 @@ function needReasons({ step, byName, written, declared }: Subject, need: Need): 
   return { step: name, outcomes, included, because: "detected", place: null };
 }
 
-function needsDropped({ plan, step, declared }: Subject): readonly string[] {
-  const named = new Set((declared?.needs ?? []).map((need) => need.step));
+function needsDropped({ step, cellsOf, declared }: Subject): readonly string[] {
   const kept = new Set(step.needs.map((need) => need.step));
-  return plan.steps
-    .filter((other) => named.has(other.from) && !kept.has(other.name) && !other.included)
+  return (declared?.needs ?? [])
+    .flatMap((need) => cellsOf.get(need.step) ?? [])
+    .filter((other) => !kept.has(other.name) && !other.included)
     .map((other) => other.name);
 }
 
