@@ -127,7 +127,7 @@ async function repositoryRoot(folder: string): Promise<string> {
 }
 
 /** The full id of a commit. */
-async function commitNamed(folder: string, revision: string): Promise<string> {
+export async function commitNamed(folder: string, revision: string): Promise<string> {
   const name = `${revision}^{commit}`;
   try {
     return (await git({ folder }, "rev-parse", "--verify", "--quiet", "--end-of-options", name))
@@ -324,7 +324,7 @@ function submoduleNotice(path: string): string {
 }
 
 /** The bytes of each object in order, from one git process. */
-async function* objects(
+export async function* objects(
   folder: string,
   entries: readonly { readonly object: string }[],
 ): AsyncGenerator<Buffer> {
