@@ -29,6 +29,12 @@ export function joinFrames(payloads: readonly Uint8Array[]): Uint8Array {
 export class FrameDecoder {
   #chunks: Uint8Array[] = [];
   #length = 0;
+  #bytesMax: number;
+
+  /** @param firstBytesMax of the first frame, which comes from somebody who has not said yet who it is. */
+  constructor(firstBytesMax: number = limits.frameBytesMax) {
+    this.#bytesMax = firstBytesMax;
+  }
 
   /** The frames that are whole now, or "oversized": then the stream cannot be trusted any more. */
   push(chunk: Uint8Array): readonly Uint8Array[] | "oversized" {
@@ -38,9 +44,10 @@ export class FrameDecoder {
     while (this.#length >= 4) {
       const head = this.#peek(4);
       const size = new DataView(head.buffer, head.byteOffset, 4).getUint32(0);
-      if (size > limits.frameBytesMax) return "oversized";
+      if (size > this.#bytesMax) return "oversized";
       if (this.#length < 4 + size) break;
       frames.push(this.#take(4 + size).subarray(4));
+      this.#bytesMax = limits.frameBytesMax;
     }
     return frames;
   }

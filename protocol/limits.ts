@@ -37,9 +37,13 @@ export const limits = {
   frameBytesMax: 5 * MiB,
   gossipBytesMax: 64 * KiB,
   valueNestingMax: 64,
+  /** What a link begins with: a certificate and a charter. */
+  helloBytesMax: 64 * KiB,
   /** Records and bytes in one round between control peers. */
   batchRecordsMax: 2_000,
   batchBytesMax: 256 * KiB,
+  /** One entry of a log, which must fit into a frame. */
+  entryBytesMax: 1024 * KiB,
   /** Rounds that may be in flight before proposals gather, and when a full round of them waits. */
   roundsInFlightMin: 1,
   roundsInFlightMax: 4,

@@ -29,10 +29,31 @@ type WrittenEntry = Omit<LogEntry, "events"> & { readonly events: readonly (Even
 
 export type LogHead = { readonly seq: number; readonly hash: string };
 
+/** An event without its report: a few names of at most 512 characters. */
+const eventBytesMax = 2_048;
+
 export const emptyLog: LogHead = { seq: 0, hash: "" };
 
 export function logId(domain: string, peer: string, incarnation: string): string {
   return sha256Hex(encodeValue([domain, peer, incarnation])).slice(0, 32);
+}
+
+/** Cuts what happened in one turn into entries that fit into a frame, whatever the reports in them hold. */
+export function entriesOf(events: readonly Event[]): readonly (readonly Event[])[] {
+  const entries: Event[][] = [];
+  let bytes = 0;
+  for (const event of events) {
+    const report = event.kind === "attempt-ended" ? event.report : null;
+    const most = eventBytesMax + (report === null ? 0 : limits.reportBytesMax);
+    bytes += most;
+    const last = entries.at(-1);
+    if (last !== undefined && bytes <= limits.entryBytesMax) last.push(event);
+    else {
+      entries.push([event]);
+      bytes = most;
+    }
+  }
+  return entries;
 }
 
 export function sealEntry(

@@ -104,7 +104,10 @@ const bytes = z.instanceof(Uint8Array);
 const ballot = z.object({ epoch: count, peer: text, incarnation: text });
 const names = z.array(text).check(z.minLength(1), z.maxLength(limits.batchRecordsMax));
 const record = z.object({ names, value: bytes });
-const records = z.array(record).check(z.maxLength(limits.batchRecordsMax));
+const records = z.array(record).check(
+  z.maxLength(limits.batchRecordsMax),
+  z.refine((all) => all.reduce((sum, one) => sum + one.names.length, 0) <= limits.batchRecordsMax),
+);
 const promised = z.object({ name: text, value: bytes, ballot, round: count });
 const lease = z.object({ run: text, index: count, token: count });
 const leases = z.array(lease).check(z.maxLength(limits.leasesPerMessageMax));

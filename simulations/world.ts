@@ -18,7 +18,7 @@ import { eventsOf, headsOf, isClosedAt } from "./stored.ts";
 import { charterOf, randomRun, type Workload } from "./workload.ts";
 
 /** Virtual time that everything healed gets to come to its end. */
-const livenessUs = 180_000_000;
+const livenessUs = 600_000_000;
 const happeningsMax = 3_000_000;
 
 export type WorldOptions = {

@@ -13,6 +13,7 @@ import type { Charter } from "../../protocol/membership.ts";
 import type { LeaseRef, Message, SignedResult } from "../../protocol/messages.ts";
 import type { RegisterMessage } from "../../protocol/registers/messages.ts";
 import { type RunOutcome, runRegister } from "../../protocol/registers/registers.ts";
+import { entriesOf } from "../../protocol/log.ts";
 import { RegisterTable, type TableOutput } from "../../protocol/registers/table.ts";
 import { parseSignedResult } from "../../protocol/report-check.ts";
 import type { StepReport } from "../../protocol/report.ts";
@@ -234,6 +235,8 @@ export class ControlCore {
       case "session": {
         const { session, labels, slots, held } = message;
         const replaced = this.#leases.open(session, { peer: from, labels: new Set(labels), slots });
+        // The name is another worker's.
+        if (replaced === null) return this.#count("role", from);
         this.#send(from, this.#welcome());
         if (this.#table.stage !== "home") return;
         for (const lease of replaced) this.#reign.expire(lease, "lost");
@@ -456,18 +459,19 @@ export class ControlCore {
     else events.push(event);
   }
 
-  /** Writes what was noted into this peer's log: one signed entry a run and turn. */
+  /** Writes what was noted into this peer's log: one signed entry a run and turn, or as many as it takes. */
   #record(): void {
     if (this.#noted.size === 0) return;
     const noted = this.#noted;
     this.#noted = new Map();
-    for (const [run, events] of noted) {
-      const { bytes, operations } = this.#history.append(run, events);
-      this.#effects.push({ kind: "store", operations }, { kind: "recorded", events });
-      this.#archiveClosed(events);
-      const message: Message = { kind: "events", entries: [bytes] };
-      for (const peer of this.#peers) if (this.#linked.has(peer)) this.#send(peer, message);
-    }
+    for (const [run, all] of noted)
+      for (const events of entriesOf(all)) {
+        const { bytes, operations } = this.#history.append(run, events);
+        this.#effects.push({ kind: "store", operations }, { kind: "recorded", events });
+        this.#archiveClosed(events);
+        const message: Message = { kind: "events", entries: [bytes] };
+        for (const peer of this.#peers) if (this.#linked.has(peer)) this.#send(peer, message);
+      }
   }
 
   #tellControls(message: Message): void {

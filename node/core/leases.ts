@@ -69,7 +69,9 @@ export class Leases {
    * A worker's session is there. Returns the leases of the same worker's earlier process: that process is gone,
    * and its leases end now rather than later.
    */
-  open(id: string, session: Session): HeldLease[] {
+  open(id: string, session: Session): HeldLease[] | null {
+    const known = this.#sessions.get(id);
+    if (known !== undefined && known.peer !== session.peer) return null;
     this.#sessions.set(id, session);
     const own = processOf(id);
     const replaced: HeldLease[] = [];

@@ -245,7 +245,7 @@ class LinkedNetwork implements RealNetwork {
 
   #inbound(stream: Stream, connection: Connection): void {
     const peer = connection.remotePeer.toString();
-    const decoder = new FrameDecoder();
+    const decoder = new FrameDecoder(limits.helloBytesMax);
     let greeted = false;
     const refuse = (because: RefusedBecause): void => {
       this.#options.observer.refused(because, peer);

@@ -78,6 +78,13 @@ describe("a stream of frames", () => {
     }
   });
 
+  it("may have another limit when it is the first", () => {
+    const decoder = new FrameDecoder(10);
+    expect(decoder.push(encodeFrame(new Uint8Array(10)))).toHaveLength(1);
+    expect(decoder.push(encodeFrame(new Uint8Array(11)))).toHaveLength(1);
+    expect(new FrameDecoder(10).push(headOf(11))).toBe("oversized");
+  });
+
   it("takes a frame of exactly the limit", () => {
     const largest = new Uint8Array(limits.frameBytesMax).fill(7);
     const decoder = new FrameDecoder();

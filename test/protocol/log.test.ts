@@ -4,8 +4,9 @@ import { describe, expect, it } from "vitest";
 import { sealEnvelope } from "../../protocol/envelope.ts";
 import type { Event } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
-import { emptyLog, type LogEntry, logId, openEntry, sealEntry } from "../../protocol/log.ts";
+import { emptyLog, entriesOf, type LogEntry, logId, openEntry, sealEntry } from "../../protocol/log.ts";
 import { decodeValue, encodeValue, sha256Hex } from "../../protocol/values.ts";
+import { reportOf } from "../node/view/example.ts";
 import { control, flipped, stranger, wallMs } from "./domain.ts";
 
 const domain = "d1";
@@ -66,6 +67,22 @@ describe("a log", () => {
     const { bytes } = sealEntry({ id, incarnation, head: emptyLog }, domain, "r1", many, control);
     expect(bytes.length).toBeLessThan(10_000);
     expect(openEntry(bytes, domain, stranger)).toMatchObject({ value: { entry: { events: many } } });
+  });
+
+  it("takes what happened in one turn apart, so that every entry fits into a frame", () => {
+    const ended = (step: string): Event => {
+      const tail = "x".repeat(limits.reportTailBytesMax);
+      const report = { ...reportOf(), tail };
+      const past = { attempt: 1, token: 1, worker: control.peer, cause: "finished" } as const;
+      return { kind: "attempt-ended", run: "r1", timeMs: wallMs, step, ...past, final: true, report };
+    };
+    const events = Array.from({ length: 3_000 }, (_, index) => ended(`step${index}`));
+    const entries = entriesOf(events);
+    expect(entries.flat()).toEqual(events);
+    for (const entry of entries) {
+      const { bytes } = sealEntry({ id, incarnation, head: emptyLog }, domain, "r1", entry, control);
+      expect(bytes.length).toBeLessThan(limits.entryBytesMax);
+    }
   });
 
   it("is refused when what started together is no list of names", () => {

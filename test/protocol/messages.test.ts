@@ -108,6 +108,13 @@ describe("a frame that is no message", () => {
     ["too many leases", { ...messages.release, leases: repeated(lease, limits.leasesPerMessageMax + 1) }],
     ["too many grants", { ...messages.grant, leases: repeated(granted, limits.pullSlotsMax + 1) }],
     ["too many records", { ...messages.accept, records: repeated(records[0], limits.batchRecordsMax + 1) }],
+    [
+      "too many registers in its records",
+      {
+        ...messages.accept,
+        records: [1, 2].map(() => ({ names: repeated("run/r", limits.batchRecordsMax), value: bytes })),
+      },
+    ],
     ["too many entries", { kind: "events", entries: repeated(bytes, limits.batchRecordsMax + 1) }],
     ["a vector of texts", { kind: "vector", heads: { log: "1" } }],
   ])("is refused: %s", (_, value) => {

@@ -29,6 +29,12 @@ describe("leases", () => {
     expect(homeAtLeast - workerAtMost).toBeGreaterThan(limits.homeAssuredMs + limits.killGraceMs);
   });
 
+  it("belong to sessions whose names nobody else can take", () => {
+    const leases = leased();
+    expect(leases.open("life1:1", { ...session, peer: "thief" })).toBeNull();
+    expect(leases.session("life1:1")?.peer).toBe("w");
+  });
+
   it("run out after their full time, not before, and from the last renewal", () => {
     const leases = leased();
     const endMs = 1_000 + reofferAfterMs(leaseMs);
@@ -50,7 +56,7 @@ describe("leases", () => {
   it("of a worker's earlier process end when its next one comes, and stay when the same one comes back", () => {
     const leases = leased();
     expect(leases.open("life1:2", session)).toEqual([]);
-    expect(leases.open("life2:1", { ...session, peer: "other" })).toEqual([]);
+    expect(leases.open("life3:1", { ...session, peer: "other" })).toEqual([]);
     expect(leases.open("life2:1", session)).toMatchObject([held]);
   });
 
