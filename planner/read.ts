@@ -37,6 +37,7 @@ const keys = ["otto", "pipeline", "parameters", "environments", "env", "steps"];
 /** The pipeline, or null when there is nothing to check further. With mistakes it may be incomplete. */
 export function readPipeline(root: YamlNode, mistakes: Mistakes): PipelineFile | null {
   if (root.kind === "scalar" && root.value === null) {
+    if (root.broken) return null;
     mistakes.add({
       code: "pipeline/empty",
       message: "the file says nothing",
