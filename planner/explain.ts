@@ -10,7 +10,7 @@ import { printable } from "./diagnostics.ts";
 import { formatDuration } from "./durations.ts";
 
 /** The longest times, in milliseconds. The wait for a free worker has no bound and is not in them. */
-type StepTimes = {
+export type StepTimes = {
   readonly name: string;
   /** Until everything that the step needs has ended, every attempt used and as long as allowed. */
   readonly waitMsMax: number;

@@ -11,9 +11,13 @@ import type { Scalar } from "../protocol/plan.ts";
 import { compareText } from "../protocol/values.ts";
 import { type Mistakes, quote, type Span } from "./diagnostics.ts";
 import { checkName, identifiers, overLimit, readScalar, wrongType } from "./fields.ts";
+import { keysOf } from "./language.ts";
 import type { Cell, MatrixDeclaration } from "./pipeline.ts";
 import { suggestion } from "./suggestions.ts";
 import type { MapEntry, MapNode, YamlNode } from "./yaml.ts";
+
+/** What in a matrix is no axis. */
+const cellKeys: readonly string[] = keysOf("matrix");
 
 type PlacedCell = { readonly cell: Cell; readonly span: Span };
 
@@ -35,7 +39,7 @@ export function readMatrix(mistakes: Mistakes, node: YamlNode, step: string): Ma
   const axes = new Map<string, readonly Scalar[]>();
   const before = mistakes.count;
   for (const entry of node.entries.values()) {
-    if (entry.key === "include" || entry.key === "exclude") continue;
+    if (cellKeys.includes(entry.key)) continue;
     const values = readAxis(mistakes, entry);
     if (values !== null) axes.set(entry.key, values);
   }

@@ -20,6 +20,7 @@ import {
   readVariables,
   wrongType,
 } from "./fields.ts";
+import { keysOf, parameterTypes } from "./language.ts";
 import type {
   EnvironmentDeclaration,
   ParameterDeclaration,
@@ -32,7 +33,6 @@ import { suggestion } from "./suggestions.ts";
 import type { MapNode, YamlNode } from "./yaml.ts";
 
 const example = "write `otto: 1`, `pipeline: NAME` and `steps:`";
-const keys = ["otto", "pipeline", "parameters", "environments", "env", "steps"];
 
 /** The pipeline, or null when there is nothing to check further. With mistakes it may be incomplete. */
 export function readPipeline(root: YamlNode, mistakes: Mistakes): PipelineFile | null {
@@ -46,7 +46,7 @@ export function readPipeline(root: YamlNode, mistakes: Mistakes): PipelineFile |
     });
     return null;
   }
-  const top = readRecord(mistakes, root, { what: "the file", keys, help: example });
+  const top = readRecord(mistakes, root, { what: "the file", keys: keysOf("file"), help: example });
   if (top === null) return null;
   readVersion(mistakes, top);
   const name = top.entries.get("pipeline");
@@ -142,7 +142,7 @@ function readEnvironments(mistakes: Mistakes, node: YamlNode): Map<string, Envir
     const what = `the environment ${quote(key)}`;
     environments.set(key, { domain: null, settings: new Map() });
     if (value.kind === "scalar" && value.value === null) continue;
-    const record = readRecord(mistakes, value, { what, keys: ["domain", "settings"], help });
+    const record = readRecord(mistakes, value, { what, keys: keysOf("environment"), help });
     const domain = record?.entries.get("domain")?.value;
     const settings = record?.entries.get("settings")?.value;
     environments.set(key, {
@@ -160,7 +160,6 @@ function readDomain(mistakes: Mistakes, node: YamlNode): string | null {
   return checkName(mistakes, rule) ? domain : null;
 }
 
-const parameterTypes: readonly ParameterType[] = ["string", "number", "boolean"];
 const parameterHelp = "write for example `channel: { type: string, enum: [beta, stable], default: beta }`";
 
 function readParameters(mistakes: Mistakes, node: YamlNode): Map<string, ParameterDeclaration> {
@@ -178,7 +177,7 @@ function readParameters(mistakes: Mistakes, node: YamlNode): Map<string, Paramet
     const what = `the parameter ${quote(key)}`;
     const record = readRecord(mistakes, value, {
       what,
-      keys: ["type", "enum", "default"],
+      keys: keysOf("parameter"),
       help: parameterHelp,
     });
     if (record === null) continue;
