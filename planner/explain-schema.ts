@@ -1,5 +1,5 @@
 /**
- * The JSON Schema of what `otto explain --json` prints: an explanation, or the mistakes of the pipeline file.
+ * The JSON Schema of what `otto explain --json` prints: an explanation, or why there is none.
  *
  * Each object is made from the type that it describes, so a field that is added there must be described here before
  * anything compiles. Readers must bear fields that they do not know; one that is there is never taken away under
@@ -27,6 +27,16 @@ const count: JsonSchema = { type: "integer", minimum: 0 };
 const scalar: JsonSchema = { type: ["string", "number", "boolean"] };
 const flag: JsonSchema = { type: "boolean" };
 
+/** What is printed instead of an explanation: why there is none, and every mistake of the file. */
+type Refusal = {
+  readonly otto: string;
+  readonly code: string;
+  readonly message: string;
+  readonly state: string | null;
+  readonly next: string;
+  readonly diagnostics: readonly Diagnostic[];
+};
+
 export function explainSchema(): JsonSchema {
   return {
     $schema: draft,
@@ -35,9 +45,12 @@ export function explainSchema(): JsonSchema {
     anyOf: [{ $ref: "#/definitions/explanation" }, { $ref: "#/definitions/refusal" }],
     definitions: {
       explanation: explanation(),
-      refusal: record<{ otto: string; code: string; diagnostics: readonly Diagnostic[] }>({
+      refusal: record<Refusal>({
         otto: oneOf(["explain/1"]),
-        code: oneOf(["OTTO_PIPELINE_INVALID"]),
+        code: { ...text, description: "`OTTO_PIPELINE_INVALID` when the file has mistakes." },
+        message: text,
+        state: orNull(text),
+        next: { ...text, description: "What to do next." },
         diagnostics: listOf({ $ref: "#/definitions/diagnostic" }),
       }),
       plan: plan(),

@@ -11,6 +11,7 @@ import { outcomes } from "../protocol/plan.ts";
 import type { RetryCause } from "../protocol/plan.ts";
 import { draft, type JsonSchema, listOf, oneOf, orNull } from "./json-schema.ts";
 import type { ParameterType } from "./pipeline.ts";
+import { closest, suggestion } from "./suggestions.ts";
 
 export const parameterTypes: readonly ParameterType[] = ["string", "number", "boolean"];
 export const retryCauses: readonly RetryCause[] = ["lost", "timed-out", "failed"];
@@ -143,13 +144,73 @@ const records = {
   },
 } as const satisfies Record<string, Readonly<Record<string, JsonSchema>>>;
 
-type RecordName = keyof typeof records;
+export type RecordName = keyof typeof records;
 
 export type KeyOf<Name extends RecordName> = keyof (typeof records)[Name] & string;
 
 /** The keys that such a map may have. */
 export function keysOf<Name extends RecordName>(name: Name): readonly KeyOf<Name>[] {
   return Object.keys(records[name]) as KeyOf<Name>[];
+}
+
+/** How a person calls such a map, and where it stands. */
+const recordWords: Readonly<Record<RecordName, string>> = {
+  file: "the file itself, not indented",
+  step: "a step, under its name in `steps`",
+  environment: "an environment, under its name in `environments`",
+  parameter: "a parameter, under its name in `parameters`",
+  retry: "`retry`",
+  matrix: "`matrix`",
+};
+
+/** What other tools call it. */
+const foreignKeys: Readonly<Record<RecordName, Readonly<Record<string, string>>>> = {
+  file: {
+    name: "pipeline",
+    version: "otto",
+    jobs: "steps",
+    stages: "steps",
+    tasks: "steps",
+    variables: "env",
+  },
+  step: {
+    script: "run",
+    command: "run",
+    commands: "run",
+    cmd: "run",
+    depends_on: "needs",
+    "depends-on": "needs",
+    dependsOn: "needs",
+    after: "needs",
+    if: "when",
+    only: "when",
+    strategy: "matrix",
+    variables: "env",
+    artifacts: "outputs",
+    tags: "labels",
+    "runs-on": "labels",
+    agents: "labels",
+    "timeout-minutes": "timeout",
+    retries: "retry",
+  },
+  environment: { env: "settings", variables: "settings" },
+  parameter: { options: "enum", choices: "enum", values: "enum" },
+  retry: { attempts: "max", limit: "max", when: "on" },
+  matrix: {},
+} satisfies { readonly [Name in RecordName]: Readonly<Record<string, KeyOf<Name>>> };
+
+/**
+ * What to write instead of a key that such a map does not have: the same thing as Otto calls it, a key that is
+ * written nearly so, or where the key belongs.
+ */
+export function keyHelp(written: string, record: RecordName): string {
+  const foreign = foreignKeys[record];
+  if (Object.hasOwn(foreign, written)) return `did you mean \`${foreign[written]}\`?`;
+  const near = closest(written, keysOf(record));
+  const names = Object.keys(records) as RecordName[];
+  const owner = names.find((other) => Object.hasOwn(records[other], written));
+  if (near === null && owner !== undefined) return `\`${written}\` belongs to ${recordWords[owner]}`;
+  return suggestion(written, keysOf(record), "key");
 }
 
 const requiredKeys: Readonly<Record<RecordName, readonly string[]>> = {

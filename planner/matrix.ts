@@ -77,20 +77,22 @@ function readAxis(mistakes: Mistakes, { key, keySpan, value }: MapEntry): readon
       help: `write \`${key}: [one, two]\``,
     });
   }
-  const values: Scalar[] = [];
+  const values = new Map<Scalar, Span>();
   for (const item of value.items.slice(0, limits.matrixCellsPerStepMax + 1)) {
     const scalar = readCellValue(mistakes, item);
     if (scalar === null) continue;
-    if (values.includes(scalar)) {
+    const first = values.get(scalar);
+    if (first !== undefined) {
       mistakes.add({
         code: "pipeline/bad-matrix",
         message: `the axis ${quote(key)} has the value ${quote(String(scalar))} twice`,
         help: "keep one of the two",
         span: item.span,
+        related: [{ message: "the first is here", span: first }],
       });
-    } else values.push(scalar);
+    } else values.set(scalar, item.span);
   }
-  return named ? values : null;
+  return named ? [...values.keys()] : null;
 }
 
 function readCellValue(mistakes: Mistakes, node: YamlNode): Scalar | null {

@@ -18,7 +18,7 @@ import {
   readVariables,
   wrongType,
 } from "./fields.ts";
-import { type KeyOf, keysOf, retryCauses } from "./language.ts";
+import { type KeyOf, retryCauses } from "./language.ts";
 import { readLabels } from "./labels.ts";
 import { readMatrix } from "./matrix.ts";
 import { patternProblem } from "./patterns.ts";
@@ -32,7 +32,7 @@ export function readStep(mistakes: Mistakes, entry: MapEntry): StepDeclaration {
   const command =
     entry.value.kind === "scalar" && entry.value.value !== null ? entry.value.source : "COMMAND";
   const help = `write ${quote(`${entry.key}: { run: ${command} }`)}`;
-  const record = readRecord(mistakes, entry.value, { what, keys: keysOf("step"), help });
+  const record = readRecord(mistakes, entry.value, { what, record: "step", help });
   const field = <Value>(key: KeyOf<"step">, read: (node: YamlNode) => Value): Value | null => {
     const found = record?.entries.get(key);
     return found === undefined ? null : read(found.value);
@@ -241,7 +241,7 @@ function readRetry(mistakes: Mistakes, node: YamlNode): StepDeclaration["retry"]
     return count === null ? null : retryOf(count, retryCauses);
   }
   const help = "write `retry: 2` or `retry: { max: 2, on: [lost, timed-out] }`";
-  const record = readRecord(mistakes, node, { what: "`retry`", keys: keysOf("retry"), help });
+  const record = readRecord(mistakes, node, { what: "`retry`", record: "retry", help });
   if (record === null) return null;
   const max = record.entries.get("max")?.value;
   if (max === undefined) {

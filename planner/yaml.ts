@@ -22,6 +22,7 @@ import {
 } from "yaml";
 import { limits } from "../protocol/limits.ts";
 import { type Mistake, type Mistakes, quote, type Span } from "./diagnostics.ts";
+import { closest } from "./suggestions.ts";
 import { spanAround, textStartOf, withoutTrailingSpace } from "./yaml-places.ts";
 
 export type ScalarNode = {
@@ -298,10 +299,15 @@ function resolveAlias(name: string, span: Span, conversion: Conversion): YamlNod
     conversion.size += target.size;
     return target.node;
   }
+  // Now, since later anchors are no answer; and only for what may be shown.
+  const near = mistakes.count < limits.diagnosticsMax ? closest(name, anchors.keys()) : null;
   mistakes.add({
     code: "pipeline/alias",
     message: `the alias ${quote(`*${name}`)} names nothing that is complete before it`,
-    help: `write \`&${name}\` before an earlier value, or put text that begins with \`*\` in quotes`,
+    help:
+      near !== null
+        ? `did you mean \`*${near}\`?`
+        : `write \`&${name}\` before an earlier value, or put text that begins with \`*\` in quotes`,
     span,
   });
   return nothingAt(span, true);

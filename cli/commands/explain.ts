@@ -3,7 +3,7 @@
  */
 
 import { explainJson, explainPlan } from "../../planner/explain.ts";
-import { type ExitCode, exitCodes } from "../../protocol/errors.ts";
+import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import { loadPlan, PipelineError } from "../load-plan.ts";
 
 export type ExplainOptions = {
@@ -13,7 +13,7 @@ export type ExplainOptions = {
   readonly folder: string;
 };
 
-/** Writes the explanation to standard output; mistakes in the file are an error, with `--json` a value too. */
+/** Writes the explanation to standard output; what cannot be explained is an error, with `--json` a value too. */
 export async function explain(options: ExplainOptions): Promise<ExitCode> {
   const json = options.json === true;
   try {
@@ -25,9 +25,14 @@ export async function explain(options: ExplainOptions): Promise<ExitCode> {
     );
     return exitCodes.passed;
   } catch (error) {
-    if (!json || !(error instanceof PipelineError)) throw error;
-    const { code, diagnostics } = error;
-    await write(`${JSON.stringify({ otto: "explain/1", code, diagnostics }, null, 2)}\n`);
+    if (!json || !(error instanceof OttoError)) throw error;
+    const { code, state = null, next } = error;
+    const diagnostics = error instanceof PipelineError ? error.diagnostics : [];
+    // The mistakes one by one are in `diagnostics`; what they come to is the first line.
+    const message = error.message.split("\n", 1)[0] ?? "";
+    await write(
+      `${JSON.stringify({ otto: "explain/1", code, message, state, next, diagnostics }, null, 2)}\n`,
+    );
     return error.exitCode;
   }
 }

@@ -147,11 +147,18 @@ describe("the schema of an explanation", () => {
     }
   });
 
-  it("describes every field of a refusal", async () => {
+  it("describes every field of a diagnostic", async () => {
     const diagnostics = await diagnosticsOf("otto: 1\nsteps:\n  a: { run: x, needs: b }\n  a: { run: y }\n");
     expect(diagnostics.some(({ related }) => related !== undefined)).toBe(true);
     const value: unknown = JSON.parse(
-      JSON.stringify({ otto: "explain/1", code: "OTTO_PIPELINE_INVALID", diagnostics }),
+      JSON.stringify({
+        otto: "explain/1",
+        code: "OTTO_PIPELINE_INVALID",
+        message: "",
+        state: null,
+        next: "",
+        diagnostics,
+      }),
     );
     expect(problemsBy(explainSchema(), value, { closed: true })).toEqual([]);
     expect(problemsBy(explainSchema(), { otto: "explain/1", diagnostics: [{}] })).not.toEqual([]);
