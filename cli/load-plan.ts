@@ -39,12 +39,17 @@ export type LoadedPlan = {
 export class PipelineError extends OttoError {
   readonly diagnostics: readonly Diagnostic[];
 
-  constructor(path: string, diagnostics: readonly Diagnostic[], text: string) {
+  constructor(
+    path: string,
+    diagnostics: readonly Diagnostic[],
+    text: string,
+    next = "Correct the file and check it with: otto explain",
+  ) {
     const count = diagnostics.length === 1 ? "a mistake" : `${diagnostics.length} mistakes`;
     super("OTTO_PIPELINE_INVALID", {
       what: `${path} has ${count}.\n\n${formatDiagnostics(diagnostics, text)}\n`,
       state: "Nothing was started.",
-      next: "Correct the file and check it with: otto explain",
+      next,
     });
     this.diagnostics = diagnostics;
   }
@@ -73,7 +78,7 @@ function decodeLoosely(bytes: Uint8Array): string {
   return new TextDecoder("utf-8").decode(bytes);
 }
 
-function parseParameters(typed: readonly string[]): Readonly<Record<string, string>> {
+export function parseParameters(typed: readonly string[]): Readonly<Record<string, string>> {
   const parameters = new Map<string, string>();
   for (const word of typed) {
     const equals = word.indexOf("=");

@@ -7,6 +7,7 @@
 import { Command, CommanderError } from "commander";
 import { exitCodes, type ExitCode, OttoError } from "../protocol/errors.ts";
 import type { JoinOptions, UpOptions } from "./commands/up.ts";
+import type { ExplainOptions } from "./commands/explain.ts";
 import type { InitOptions } from "./commands/init.ts";
 import type { InviteOptions } from "./commands/invite.ts";
 import type { LogsOptions } from "./commands/logs.ts";
@@ -88,8 +89,15 @@ function program(): Command {
     .action(action(async (options: RunOptions) => (await import("./commands/run.ts")).run(options)));
   withPlan(otto.command("explain"))
     .description("show everything that a run can do, before anything runs")
+    .option("--step <name>", "the whole reasoning for one step, or for every cell of a matrix")
+    .option("--graph <kind>", "the plan as a picture: mermaid or svg")
+    .option("--diff <revision>", "only what differs from the plan of a commit's files, and why")
+    .option("--exit-code", "with --diff: exit code 1 when there is a difference, else always 0")
+    .option("-o, --output <file>", "write to a file instead of standard output")
     .option("--json", "as JSON")
-    .action(action(async (options) => (await import("./commands/explain.ts")).explain(options)));
+    .action(
+      action(async (options: ExplainOptions) => (await import("./commands/explain.ts")).explain(options)),
+    );
   otto
     .command("init")
     .description("write otto.yaml from what is detected")

@@ -49,6 +49,8 @@ const functions = [
   "exists",
   "exists_one",
 ];
+const plainFacts = new Set(["trigger", "environment"]);
+const grouped = new Set(["git", "parameters", "matrix"]);
 const gitFields = ["branch", "tag", "commit"];
 const celTypes = { string: "string", number: "double", boolean: "bool" } as const;
 
@@ -108,6 +110,54 @@ export class ConditionCompiler {
     }
     this.#environments.set(key, environment);
     return environment;
+  }
+}
+
+/**
+ * What a condition is made of, for explanations: the parts that `&&` and `||` join, as they are written, and the
+ * names that it reads, such as `git.branch`, sorted as they first come. Nothing for what cannot be parsed.
+ */
+export function partsOfCondition(text: string): {
+  readonly parts: readonly string[];
+  readonly names: readonly string[];
+} {
+  const environment = new Environment();
+  const ast = parsedOrNull(environment, text);
+  if (ast === null) return { parts: [], names: [] };
+  const names = new Set<string>();
+  collectNames(ast, names);
+  const parts = joinedBy(ast).map(({ range }) => wholePart(environment, text, range));
+  return { parts: parts.filter((part) => part !== null), names: [...names] };
+}
+
+function parsedOrNull(environment: Environment, text: string): ASTNode | null {
+  try {
+    return environment.parse(text).ast;
+  } catch (error) {
+    if (error instanceof Error) return null;
+    throw error;
+  }
+}
+
+function joinedBy(node: ASTNode): readonly ASTNode[] {
+  if (node.op !== "&&" && node.op !== "||") return [node];
+  return childrenOf(node).flatMap(joinedBy);
+}
+
+function collectNames(node: ASTNode, names: Set<string>): void {
+  if (node.op === "id" && plainFacts.has(node.args)) names.add(node.args);
+  if (node.op === "." && node.args[0].op === "id" && grouped.has(node.args[0].args)) {
+    names.add(`${node.args[0].args}.${node.args[1]}`);
+  }
+  for (const child of childrenOf(node)) collectNames(child, names);
+}
+
+/** The library's ranges leave out a closing parenthesis at the end: taken in until the part is whole. */
+function wholePart(environment: Environment, text: string, { start, end }: Span): string | null {
+  for (let until = end; ; until = text.indexOf(")", until) + 1) {
+    const part = text.slice(start, until);
+    if (parsedOrNull(environment, part) !== null) return part;
+    if (!text.includes(")", until)) return null;
   }
 }
 

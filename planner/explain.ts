@@ -44,7 +44,7 @@ export function explainPlan(plan: Plan, planId: string, detection: Found | null 
 }
 
 /** For each step of a plan how long it may wait and run; steps that are left out take no time. */
-function longestTimes(plan: Plan): StepTimes[] {
+export function longestTimes(plan: Plan): StepTimes[] {
   const endMs = new Map<string, number>();
   return plan.steps.map((step) => {
     const waitMsMax = step.included
@@ -121,7 +121,7 @@ function stepLines(step: PlannedStep, times: StepTimes | undefined): string[] {
   return lines;
 }
 
-function commandLines(command: string, index: number): string[] {
+export function commandLines(command: string, index: number): string[] {
   const [first = "", ...rest] = command.replace(/\n$/, "").split("\n");
   return [field(index === 0 ? "runs" : "then", first), ...rest.map((line) => field("", line))];
 }
@@ -142,7 +142,7 @@ const outcomePhrases: Record<Outcome, string> = {
 };
 
 /** Nothing for the usual case: that it passed. */
-function outcomeWords({ outcomes }: Need): string {
+export function outcomeWords({ outcomes }: Pick<Need, "outcomes">): string {
   if (outcomes.length === 1 && outcomes[0] === "passed") return "";
   return ` (if it ${outcomes.map((outcome) => outcomePhrases[outcome]).join(" or ")})`;
 }
@@ -151,7 +151,7 @@ function whereWords(step: PlannedStep): string {
   return step.labels.length === 0 ? "any worker" : `a worker with ${step.labels.join(", ")}`;
 }
 
-const retryPhrases: Record<RetryCause, string> = {
+export const retryPhrases: Record<RetryCause, string> = {
   lost: "its worker is lost",
   "timed-out": "it timed out",
   failed: "it failed",
@@ -176,11 +176,11 @@ function summary(plan: Plan, times: ReadonlyMap<string, StepTimes>): string[] {
   return [`${counts}; ${formatDuration(longestMs)} at most, the wait for free workers not counted`];
 }
 
-function field(label: string, text: string): string {
+export function field(label: string, text: string): string {
   return `  ${label.padEnd(11)} ${text}`.trimEnd();
 }
 
-function oneLine(value: string): string {
+export function oneLine(value: string): string {
   const [first = "", ...rest] = value.split("\n");
   const shown = first.length > 100 ? `${first.slice(0, 97)}...` : first;
   return rest.length === 0 ? shown : `${shown} (and ${rest.length} more lines)`;

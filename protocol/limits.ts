@@ -92,6 +92,8 @@ export const limits = {
   questionMsMax: 5_000,
   /** How long a caller waits for the first word of the node that it asked. */
   answerMsMax: 15_000,
+  /** A peer that neither sends nor takes anything for this long in the middle of a transfer is given up. */
+  transferSilenceMsMax: 10_000,
   callsPerPeerMax: 512,
   digestsPerCallMax: 10_000,
   runsListedMax: 100,

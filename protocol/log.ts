@@ -6,6 +6,7 @@
 import { failure, type Result, success } from "./errors.ts";
 import { openEnvelope, type RefusedBecause, sealEnvelope, type Signer, type Verifier } from "./envelope.ts";
 import type { AttemptStarted, Event } from "./events.ts";
+import { limits } from "./limits.ts";
 import { encodeValue, sha256Hex } from "./values.ts";
 
 export type LogEntry = {
@@ -71,6 +72,9 @@ export function openEntry(
     Number.isSafeInteger(written.seq) &&
     Array.isArray(written.events);
   if (!sound) return failure("malformed");
+  // A name is a few bytes of an entry and an event a hundred in memory: nobody starts more than a plan has steps.
+  const together = written.events.reduce((count, event) => count + namesIn(event), 0);
+  if (together > limits.stepsPerPlanMax) return failure("malformed");
   const events: Event[] = [];
   for (const event of written.events.flatMap(apart)) {
     if (event?.run !== written.run) return failure("malformed");
@@ -106,6 +110,11 @@ function startTogether(one: AttemptStarted, other: AttemptStarted): boolean {
     token === other.token &&
     worker === other.worker
   );
+}
+
+function namesIn(written: Event | StartedTogether | null): number {
+  const together = written?.kind === "attempt-started" && "steps" in written;
+  return together && Array.isArray(written.steps) ? written.steps.length : 0;
 }
 
 function apart(written: Event | StartedTogether | null): (Event | null)[] {

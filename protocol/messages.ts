@@ -40,7 +40,14 @@ export type WorkerMessage =
       readonly slots: number;
       readonly held: readonly LeaseRef[];
     }
-  | { readonly kind: "pull"; readonly session: string; readonly nonce: string; readonly slots: number }
+  /** `again`: asked before, perhaps of another home, and not answered: what it was granted then is told again. */
+  | {
+      readonly kind: "pull";
+      readonly session: string;
+      readonly nonce: string;
+      readonly slots: number;
+      readonly again: boolean;
+    }
   | {
       readonly kind: "renew";
       readonly session: string;
@@ -49,7 +56,8 @@ export type WorkerMessage =
       readonly held: readonly LeaseRef[];
     }
   | { readonly kind: "result"; readonly envelope: Uint8Array }
-  | { readonly kind: "release"; readonly leases: readonly LeaseRef[] }
+  /** `begun`: the step had started here, and was stopped. */
+  | { readonly kind: "release"; readonly leases: readonly LeaseRef[]; readonly begun: boolean }
   | {
       readonly kind: "output";
       readonly run: string;
@@ -76,6 +84,8 @@ type SharedMessage =
   | { readonly kind: "hello"; readonly certificate: Uint8Array; readonly charter: Uint8Array }
   /** A bundle exists and can be fetched from the sender by its digest. */
   | { readonly kind: "announce"; readonly run: string; readonly bundle: string }
+  /** A control peer has the bundle with this digest, and all the files that the run starts from, on its disk. */
+  | { readonly kind: "holds"; readonly run: string; readonly bundle: string }
   | {
       readonly kind: "announced";
       readonly run: string;
@@ -133,10 +143,15 @@ const message = z.discriminatedUnion("kind", [
     slots: count,
     held: leases,
   }),
-  kind("pull", { session: text, nonce: text, slots: count.check(z.maximum(limits.pullSlotsMax)) }),
+  kind("pull", {
+    session: text,
+    nonce: text,
+    slots: count.check(z.maximum(limits.pullSlotsMax)),
+    again: z.boolean(),
+  }),
   kind("renew", { session: text, sentMs: z.number(), held: leases }),
   kind("result", { envelope: bytes }),
-  kind("release", { leases }),
+  kind("release", { leases, begun: z.boolean() }),
   kind("output", { run: text, index: count, attempt: count, offset: count, bytes }),
   kind("welcome", { home: z.nullable(text), leaseMs: count }),
   kind("grant", {
@@ -149,6 +164,7 @@ const message = z.discriminatedUnion("kind", [
   kind("revoke", { lease, cause: z.enum(["cancelled", "superseded"]) }),
   kind("hello", { certificate: bytes, charter: bytes }),
   kind("announce", { run: text, bundle: text }),
+  kind("holds", { run: text, bundle: text }),
   kind("announced", { run: text, state: z.enum(["admitted", "refused"]), reason: text }),
   kind("events", { entries: z.array(bytes).check(z.maxLength(limits.batchRecordsMax)) }),
   kind("vector", { heads: z.record(text, count) }),

@@ -20,6 +20,8 @@ export type Fault = { readonly atUs: number; readonly lastsUs: number } &
     /** As a crash, between two effects: `effects` more are performed. */
     | { readonly kind: "fuse"; readonly peer: PeerName; readonly effects: number }
     | { readonly kind: "pause"; readonly peer: PeerName }
+    /** The worker is asked to stop, ends a little later, and is started again afterwards. */
+    | { readonly kind: "stop"; readonly peer: PeerName }
     | { readonly kind: "slow-network" }
     | { readonly kind: "slow-disk"; readonly peer: PeerName }
   );
@@ -33,6 +35,7 @@ const kinds: readonly FaultKind[] = [
   "crash",
   "fuse",
   "pause",
+  "stop",
   "slow-network",
   "slow-disk",
 ];
@@ -87,6 +90,21 @@ export function isolatingFaults(chance: Chance, { workers }: Peers): FaultPlan {
   return { kinds: ["partition"], faults, overUs, lost: [] };
 }
 
+/** Control peers that hear each other late or not at all, again and again: one home after the other, and rivals. */
+export function rivallingFaults(chance: Chance, { controls }: Peers): FaultPlan {
+  const overUs = 20_000_000;
+  const faults: Fault[] = [];
+  for (let atUs = chance.integer(1_000_000); atUs < overUs; atUs += chance.between(200_000, 1_500_000)) {
+    const when = { atUs, lastsUs: chance.between(100_000, 4_000_000) };
+    const [from, to] = chance.shuffled(controls);
+    if (from === undefined) break;
+    if (to === undefined || chance.percent(25)) faults.push({ ...when, kind: "pause", peer: from });
+    else if (chance.percent(70)) faults.push({ ...when, kind: "one-way", from, to });
+    else faults.push({ ...when, kind: "link-down", between: [from, to] });
+  }
+  return { kinds: ["one-way", "link-down", "pause"], faults, overUs, lost: [] };
+}
+
 function randomFault(chance: Chance, kind: FaultKind, peers: Peers, overUs: number): Fault {
   const atUs = chance.integer(overUs);
   const long = chance.percent(45);
@@ -112,6 +130,8 @@ function randomFault(chance: Chance, kind: FaultKind, peers: Peers, overUs: numb
     case "pause":
     case "slow-disk":
       return { ...when, kind, peer };
+    case "stop":
+      return { ...when, kind, peer: chance.pick(peers.workers) };
     case "slow-network":
       return { ...when, kind };
     default:

@@ -33,8 +33,8 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["registers", "durability", "ledger", "tokens"],
-    firstSeed: 13,
-    seedsMax: 600,
+    firstSeed: 1_300,
+    seedsMax: 1_000,
   },
   {
     name: "one vote is a majority",
@@ -105,7 +105,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["registers"],
-    firstSeed: 22,
+    firstSeed: 97,
     seedsMax: 300,
   },
   {
@@ -143,12 +143,12 @@ export const plantings: readonly Planting[] = [
       },
       {
         file: "node/core/control.ts",
-        find: 'if (known.source === "here" && !this.#isAdmitted(run)) this.#reign.admit',
-        replace: 'if (known.source === "here") this.#reign.admit',
+        find: "if (this.#submissions.isReady(known) && !this.#isAdmitted(run)) this.#reign.admit",
+        replace: "if (this.#submissions.isReady(known)) this.#reign.admit",
       },
     ],
     caughtBy: ["registers", "ledger", "progress"],
-    firstSeed: 22,
+    firstSeed: 353,
     seedsMax: 600,
   },
   {
@@ -166,7 +166,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["tokens", "registers", "ledger"],
-    firstSeed: 59,
+    firstSeed: 98,
     seedsMax: 300,
   },
   {
@@ -223,7 +223,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["registers", "progress"],
-    firstSeed: 87,
+    firstSeed: 117,
     seedsMax: 300,
   },
   {
@@ -236,20 +236,33 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["progress"],
-    firstSeed: 15,
+    firstSeed: 10,
     seedsMax: 60,
   },
   {
     name: "a bundle that nobody had is not asked for again",
     edits: [
       {
-        file: "node/core/control.ts",
+        file: "node/core/submissions.ts",
         find: "if (!this.#known.has(run)) this.#askForBundle(run, digest, null);",
         replace: "void [run, digest];",
       },
     ],
     caughtBy: ["progress"],
-    firstSeed: 210,
+    firstSeed: 428,
     seedsMax: 1_000,
+  },
+  {
+    name: "a step that was stopped half done is tried again though it reaches outside",
+    edits: [
+      {
+        file: "node/core/reign.ts",
+        find: "const half = begun && run.step(lease.index).effect;",
+        replace: "const half = begun && lease.index < 0;",
+      },
+    ],
+    caughtBy: ["ledger"],
+    firstSeed: 112,
+    seedsMax: 400,
   },
 ];

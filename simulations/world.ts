@@ -6,18 +6,15 @@
  */
 
 import { controlKeys } from "../node/core/control.ts";
-import { decodeValue } from "../protocol/values.ts";
-import { runRegister, type RunValue } from "../protocol/registers/registers.ts";
-import { openEntry } from "../protocol/log.ts";
-import type { Event } from "../protocol/events.ts";
 import type { Submission } from "../protocol/manifest.ts";
 import { Agenda } from "./agenda.ts";
-import { type Fault, type FaultPlan, isolatingFaults, randomFaults } from "./faults.ts";
-import { simulatedKeys, verifySimulated } from "./keys.ts";
+import { type Fault, type FaultPlan, isolatingFaults, randomFaults, rivallingFaults } from "./faults.ts";
+import { simulatedKeys } from "./keys.ts";
 import { SimulatedNetwork } from "./network.ts";
 import { type Checker, type Ending, type Observation, type PeerName, Violation } from "./observation.ts";
 import { Peer, type Seen, type Surroundings } from "./peer.ts";
 import { Chance, hashOf } from "./random.ts";
+import { eventsOf, headsOf, isClosedAt } from "./stored.ts";
 import { charterOf, randomRun, type Workload } from "./workload.ts";
 
 /** Virtual time that everything healed gets to come to its end. */
@@ -79,7 +76,9 @@ class World {
     // One world in eight is about leases of steps that reach outside, whose workers are cut off.
     const outside = seed % 8 === 3;
     const workers = range("worker", chance.between(outside ? 2 : 1, 4));
-    const faultsOf = outside ? isolatingFaults : randomFaults;
+    // One in eight is about homes that follow one another, or reign at once.
+    const rivals = seed % 8 === 6;
+    const faultsOf = outside ? isolatingFaults : rivals ? rivallingFaults : randomFaults;
     this.#faults = faultsOf(new Chance(seed, "faults"), { controls, workers });
     const controlKeysOf = controls.map((name) => simulatedKeys(name));
     const charter = charterOf(controlKeysOf, chance.pick(outside ? [2_000] : [1_500, 2_000, 6_000]));
@@ -250,6 +249,8 @@ class World {
         return this.#peer(fault.peer).light(fault.effects);
       case "pause":
         return this.#pause(this.#peer(fault.peer), fault.lastsUs);
+      case "stop":
+        return this.#stop(this.#peer(fault.peer), fault.lastsUs);
       case "slow-network":
         return this.#network.slow(untilUs);
       case "slow-disk":
@@ -266,6 +267,15 @@ class World {
     this.#agenda.in(downUs, () => {
       const lostForGood = this.#healed && this.#faults.lost.includes(peer.name);
       if (!peer.lives && !lostForGood) peer.start();
+    });
+  }
+
+  #stop(peer: Peer, downUs: number): void {
+    peer.tell({ kind: "stop" });
+    const { lives } = peer;
+    const endsUs = hashOf(this.#options.seed, peer.name, downUs, "stop") % 2_000_000;
+    this.#agenda.in(endsUs, () => {
+      if (lives && peer.lives) this.#crash(peer, "crash", downUs);
     });
   }
 
@@ -372,26 +382,6 @@ class World {
     if (peer === undefined) throw new Error(`Bug: no peer ${name}`);
     return peer;
   }
-}
-
-function isClosedAt(peer: Peer, run: string): boolean {
-  const stored = peer.disk.durable(controlKeys.registers + runRegister(run));
-  if (stored === undefined) return false;
-  const value = decodeValue((decodeValue(stored) as [number, string, string, number, Uint8Array])[4]);
-  return (value as RunValue).outcome !== null;
-}
-
-function headsOf(peer: Peer): Record<string, number> {
-  const heads = peer.disk.list(controlKeys.heads);
-  return Object.fromEntries(heads.map(([key, value]) => [key, (decodeValue(value) as [number])[0]]));
-}
-
-function eventsOf(peer: Peer, seed: number): Event[] {
-  const domain = charterOf([], seed).domain;
-  return peer.disk.list(controlKeys.entries).flatMap(([, bytes]) => {
-    const opened = openEntry(bytes, domain, { verify: verifySimulated });
-    return opened.ok ? [...opened.value.entry.events] : [];
-  });
 }
 
 function range(name: string, count: number): PeerName[] {

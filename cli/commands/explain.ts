@@ -2,43 +2,161 @@
  * `otto explain`: everything that a run of this pipeline can do, before anything runs. Reads, and changes nothing.
  */
 
+import { writeFile } from "node:fs/promises";
 import { explainJson, explainPlan } from "../../planner/explain.ts";
+import { suggestion } from "../../planner/suggestions.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
-import { loadPlan, PipelineError } from "../load-plan.ts";
+import type { Plan } from "../../protocol/plan.ts";
+import { type LoadedPlan, loadPlan, PipelineError } from "../load-plan.ts";
 
 export type ExplainOptions = {
   readonly file?: string;
   readonly json?: boolean;
   readonly parameters?: readonly string[];
+  /** A step or a cell by its name, or a step with a matrix for all its cells. */
+  readonly step?: string;
+  /** "mermaid" or "svg", as typed. */
+  readonly graph?: string;
+  /** A commit, by any name that git knows: only what its plan has otherwise. */
+  readonly diff?: string;
+  /** With `diff`: end with 1 when there is a difference. */
+  readonly exitCode?: boolean;
+  /** A file for what would go to standard output. */
+  readonly output?: string;
   readonly folder: string;
 };
 
 /** Writes the explanation to standard output; what cannot be explained is an error, with `--json` a value too. */
 export async function explain(options: ExplainOptions): Promise<ExitCode> {
   const json = options.json === true;
+  checkWords(options);
   try {
-    const { plan, planId, detection } = await loadPlan(options);
-    await write(
-      json
-        ? `${JSON.stringify(explainJson(plan, planId, detection), null, 2)}\n`
-        : explainPlan(plan, planId, detection),
-    );
-    return exitCodes.passed;
+    const loaded = await loadPlan(options);
+    if (options.diff === undefined) {
+      await write(await textOf(loaded, options), options.output);
+      return exitCodes.passed;
+    }
+    const { isSame, text } = await diffOf(loaded, options.diff, options);
+    await write(text, options.output);
+    return isSame || options.exitCode !== true ? exitCodes.passed : exitCodes.failed;
   } catch (error) {
     if (!json || !(error instanceof OttoError)) throw error;
     const { code, state = null, next } = error;
     const diagnostics = error instanceof PipelineError ? error.diagnostics : [];
     // The mistakes one by one are in `diagnostics`; what they come to is the first line.
     const message = error.message.split("\n", 1)[0] ?? "";
-    await write(
-      `${JSON.stringify({ otto: "explain/1", code, message, state, next, diagnostics }, null, 2)}\n`,
-    );
+    await write(jsonText({ otto: "explain/1", code, message, state, next, diagnostics }), options.output);
     return error.exitCode;
   }
 }
 
+function checkWords({ graph, step, json, diff, exitCode }: ExplainOptions): void {
+  if (diff !== undefined && (graph !== undefined || step !== undefined)) {
+    throw usage(
+      "A difference is of whole plans, and no picture.",
+      "Leave out --step and --graph, or --diff.",
+    );
+  }
+  if (exitCode === true && diff === undefined) {
+    throw usage("--exit-code says whether plans differ, and no other plan is named.", "Add --diff REVISION");
+  }
+  if (graph !== undefined && graph !== "mermaid" && graph !== "svg") {
+    throw usage(`"${graph}" is no kind of graph.`, "Write --graph mermaid or --graph svg");
+  }
+  if (graph !== undefined && (step !== undefined || json === true)) {
+    throw usage("A graph shows the whole plan, as a picture.", "Leave out --step and --json, or --graph.");
+  }
+}
+
+function usage(what: string, next: string): OttoError {
+  return new OttoError("OTTO_USAGE", { what, state: "Nothing was explained.", next });
+}
+
+async function textOf(loaded: LoadedPlan, { step, graph, json = false }: ExplainOptions): Promise<string> {
+  if (step !== undefined) return stepText(loaded, step, json);
+  if (graph === "svg") return (await import("../../planner/graph/svg.ts")).svgOf(loaded.plan, loaded.planId);
+  if (graph === "mermaid") {
+    return (await import("../../planner/graph/mermaid.ts")).mermaidOf(loaded.plan, loaded.planId);
+  }
+  return wholeText(loaded, json);
+}
+
+function wholeText({ plan, planId, detection }: LoadedPlan, json: boolean): string {
+  return json ? jsonText(explainJson(plan, planId, detection)) : explainPlan(plan, planId, detection);
+}
+
+async function stepText({ plan, planId, text }: LoadedPlan, name: string, json: boolean): Promise<string> {
+  const [{ explainSteps, stepsNamed }, { stepsText }, { readWritten }] = await Promise.all([
+    import("../../planner/step-reasons.ts"),
+    import("../../planner/step-words.ts"),
+    import("../../planner/written.ts"),
+  ]);
+  const steps = stepsNamed(plan, name);
+  if (steps.length === 0) throw noSuchStep(plan, name);
+  const written = text === null || plan.origin.kind !== "file" ? null : readWritten(text, plan.origin.path);
+  const explanation = { otto: "explain-step/1", planId, steps: explainSteps(plan, steps, written) } as const;
+  return json ? jsonText(explanation) : stepsText(explanation);
+}
+
+async function diffOf(
+  loaded: LoadedPlan,
+  base: string,
+  options: ExplainOptions,
+): Promise<{ readonly isSame: boolean; readonly text: string }> {
+  const [{ loadBase }, { diffPlans }, { diffText }, { readWritten }] = await Promise.all([
+    import("../load-base.ts"),
+    import("../../planner/diff/plan-diff.ts"),
+    import("../../planner/diff/diff-words.ts"),
+    import("../../planner/written.ts"),
+  ]);
+  const { plan, planId, text } = loaded;
+  const old = await loadBase(loaded, base, options);
+  const written = text === null || plan.origin.kind !== "file" ? null : readWritten(text, plan.origin.path);
+  const before = old.plan === null ? null : { plan: old.plan, written: old.written };
+  const diff = diffPlans(before, { plan, written });
+  const isSame = old.planId === planId;
+  const { commit } = old;
+  const json = {
+    otto: "explain-diff/1",
+    same: isSame,
+    base: { name: base, commit, planId: old.planId },
+    planId,
+  };
+  const ids = { base, basePlanId: old.planId, planId };
+  return { isSame, text: options.json === true ? jsonText({ ...json, ...diff }) : diffText(diff, ids) };
+}
+
+function noSuchStep(plan: Plan, name: string): OttoError {
+  const names = new Set(plan.steps.flatMap((step) => [step.name, step.from]));
+  const hint = suggestion(name, [...names], "step");
+  return new OttoError("OTTO_NO_SUCH_STEP", {
+    what: `The plan has no step called "${name}".`,
+    state: "Nothing was explained.",
+    next: `${hint.charAt(0).toUpperCase()}${hint.slice(1)}`,
+  });
+}
+
+function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+/** To a file, whatever was in it; else to standard output. */
+async function write(text: string, path: string | undefined): Promise<void> {
+  if (path === undefined) return print(text);
+  try {
+    await writeFile(path, text);
+  } catch (error) {
+    throw new OttoError("OTTO_FILE_UNREADABLE", {
+      what: `${path} cannot be written: ${error instanceof Error ? error.message : String(error)}.`,
+      state: "Nothing was written there, or not all of it.",
+      next: "Name a file that you may write, or leave --output out.",
+      cause: error,
+    });
+  }
+}
+
 /** Ends when the text has left this process, or when nobody reads any further (`otto explain | head`). */
-function write(text: string): Promise<void> {
+function print(text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     process.stdout.write(text, (error) => {
       if (error === null || error === undefined || ("code" in error && error.code === "EPIPE")) resolve();

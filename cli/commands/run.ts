@@ -1,6 +1,7 @@
 /** `otto run`: this folder's pipeline on the embedded mesh, watched to its end. */
 
 import type { ExitCode } from "../../protocol/errors.ts";
+import { requireRepository } from "../../node/edge/snapshot.ts";
 import { embeddedMesh } from "../embedded.ts";
 import { loadPlan, type LoadOptions } from "../load-plan.ts";
 import { type SourceOptions, submitRun } from "../submit-run.ts";
@@ -11,6 +12,8 @@ export type RunOptions = LoadOptions & SourceOptions & ShowOptions;
 
 export async function run(options: RunOptions): Promise<ExitCode> {
   const loaded = await loadPlan(options);
+  // Before any process is started.
+  if (options.commit === undefined) await requireRepository(loaded.root);
   const { control, notices: before } = await embeddedMesh();
   const target = localTarget(control);
   const { run: id, notices } = await submitRun(loaded, target, { ...options, into: control.blobs });

@@ -3,34 +3,28 @@
  *
  * Pure: `decide` takes inputs and the time and returns effects in the order in which they must be performed.
  * The loop (`loop.ts`) performs them. The simulator drives this same class.
- *
- *   bundle --signatures, plan--> known --source is here--> ready --home admits--> open --> closed
  */
 
 import { openEnvelope, type RefusedBecause, type Signer, type Verifier } from "../../protocol/envelope.ts";
 import { unreachable } from "../../protocol/errors.ts";
 import type { Event } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
-import { openBundle, type Submission } from "../../protocol/manifest.ts";
 import type { Charter } from "../../protocol/membership.ts";
 import type { LeaseRef, Message, SignedResult } from "../../protocol/messages.ts";
 import type { RegisterMessage } from "../../protocol/registers/messages.ts";
 import { type RunOutcome, runRegister } from "../../protocol/registers/registers.ts";
 import { RegisterTable, type TableOutput } from "../../protocol/registers/table.ts";
-import { sha256Hex } from "../../protocol/values.ts";
 import { parseSignedResult } from "../../protocol/report-check.ts";
 import type { StepReport } from "../../protocol/report.ts";
-import type { StoredEntry, WriteOperation } from "../ports.ts";
+import type { StoredEntry } from "../ports.ts";
 import type { ControlEffect, ControlInput, Now } from "./effects.ts";
 import { History, historyKeys } from "./history.ts";
 import { Leases } from "./leases.ts";
 import { Reign, type Ticket } from "./reign.ts";
+import { submissionKeys, Submissions } from "./submissions.ts";
 
 export const controlKeys = {
-  /** `bundle/<run>` -> the bundle of a run that is not closed */
-  bundles: "bundle/",
-  /** `archive/<run>` -> the bundle of a closed run */
-  archive: "archive/",
+  ...submissionKeys,
   registers: "register/",
   acceptor: "acceptor",
   ...historyKeys,
@@ -45,9 +39,6 @@ const ownBallots: ReadonlySet<Message["kind"]> = new Set([
   "heartbeat",
 ]);
 
-/** For a bundle that was judged before, by this peer or by the domain: no certificate has expired at this time. */
-const judgedMs = 0;
-
 export type ControlOptions = {
   readonly charter: Charter;
   readonly keys: Signer & Verifier;
@@ -55,16 +46,6 @@ export type ControlOptions = {
   readonly incarnation: string;
   /** Every entry under `bundles`, `registers`, `acceptor` and `heads` of `controlKeys`, in the order of keys. */
   readonly stored: readonly StoredEntry[];
-};
-
-type Known = {
-  readonly submission: Submission;
-  readonly bytes: Uint8Array;
-  source: "asked" | "here" | "missing";
-  /** Who is to hear of its admission. */
-  readonly announcers: Set<string>;
-  /** True when this peer has heard that the domain admitted it. */
-  admitted: boolean;
 };
 
 export class ControlCore {
@@ -75,9 +56,7 @@ export class ControlCore {
   readonly #history: History;
   readonly #leases: Leases;
   readonly #reign: Reign;
-  readonly #known = new Map<string, Known>();
-  /** Runs whose bundle is being fetched. */
-  readonly #asked = new Set<string>();
+  readonly #submissions: Submissions;
   readonly #linked = new Map<string, string>();
   #effects: ControlEffect[] = [];
   #noted = new Map<string, Event[]>();
@@ -114,9 +93,16 @@ export class ControlCore {
       },
       this.#leases,
     );
-    for (const [, bytes] of under(controlKeys.bundles))
-      this.#know({ bytes, from: null, question: null }, judgedMs);
-    for (const known of this.#known.values()) this.#askForSource(known, null);
+    this.#submissions = new Submissions({
+      charter,
+      keys,
+      effect: (effect) => this.#effects.push(effect),
+      tellControls: (message) => this.#tellControls(message),
+      count: (because, from) => this.#count(because, from),
+      openBundleDigest: (run) => this.#table.openRuns.get(run),
+      isClosed: (run) => this.#outcomeOf(run) !== null,
+    });
+    for (const [, bytes] of under(controlKeys.bundles)) this.#submissions.restore(bytes);
   }
 
   get isHome(): boolean {
@@ -129,7 +115,7 @@ export class ControlCore {
 
   /** True while this peer knows of a run that is not closed. */
   get hasOpenRuns(): boolean {
-    return this.#known.size > 0;
+    return this.#submissions.size > 0;
   }
 
   decide(inputs: readonly ControlInput[], now: Now): readonly ControlEffect[] {
@@ -151,7 +137,7 @@ export class ControlCore {
   /** Pairs, proposes and starts rounds until nothing more can be decided without hearing from somebody. */
   #serve(now: Now): void {
     while (this.#table.stage === "home") {
-      this.#reign.serve();
+      this.#reign.claims.serve();
       const output = this.#table.flush();
       if (output.effects.length === 0 && output.decisions.length === 0) return;
       this.#perform(output, now);
@@ -170,11 +156,9 @@ export class ControlCore {
         return this.#message(input.from, input.message, now);
       case "bundle":
         return this.#bundle(input, now);
-      case "source": {
-        const known = this.#known.get(input.run);
-        if (known !== undefined) known.source = input.problem === null ? "here" : "missing";
+      case "source":
+        this.#submissions.source(input.run, input.problem);
         return this.#admitReady();
-      }
       case "cancel":
         if (this.#table.stage === "home") return this.#reign.cancel(input.run, input.by, input.question);
         return this.#notHome(input.question);
@@ -205,14 +189,9 @@ export class ControlCore {
     if (peer !== undefined) this.#reconcile(peer);
   }
 
-  /**
-   * Asks for what is not here and nobody could give before: plans of open runs, whoever is home, so that any control
-   * peer can take them over; files of runs.
-   */
+  /** Whoever is home: so that any control peer can take an open run over. */
   #fetchMissing(): void {
-    for (const [run, digest] of this.#table.openRuns)
-      if (!this.#known.has(run)) this.#askForBundle(run, digest, null);
-    for (const known of this.#known.values()) if (known.source === "missing") this.#askForSource(known, null);
+    this.#submissions.fetchMissing(this.#table.openRuns);
   }
 
   #peerUp(peer: string, role: string, now: Now): void {
@@ -224,17 +203,17 @@ export class ControlCore {
 
   #peerDown(peer: string, now: Now): void {
     this.#linked.delete(peer);
-    for (const session of this.#leases.closePeer(peer)) this.#reign.dropSession(session);
+    for (const session of this.#leases.closePeer(peer)) this.#reign.claims.dropSession(session);
     if (this.#peers.has(peer)) this.#perform(this.#table.peerDown(peer, now.monotonicMs), now);
   }
 
   /** Anti-entropy: says what is here, and of which submissions it knows; the other side sends what is missing. */
   #reconcile(peer: string): void {
     this.#send(peer, { kind: "vector", heads: this.#history.heads() });
-    for (const [run, { submission }] of this.#known) {
+    for (const [run, known] of this.#submissions.entries()) {
       // A run that is closed and still at hand is one whose end has not been heard of here.
       const told = this.#isAdmitted(run) && this.#outcomeOf(run) === null;
-      if (!told) this.#send(peer, { kind: "announce", run, bundle: submission.digest });
+      if (!told) for (const message of this.#submissions.reconcile(known)) this.#send(peer, message);
     }
   }
 
@@ -261,7 +240,7 @@ export class ControlCore {
         return this.#renewed(from, { held, sentMs: 0 }, now);
       }
       case "pull":
-        return this.#table.stage === "home" ? this.#reign.pull(from, message) : this.#redirect(from);
+        return this.#table.stage === "home" ? this.#reign.claims.pull(from, message) : this.#redirect(from);
       case "renew":
         if (this.#table.stage !== "home") return this.#redirect(from);
         if (this.#table.isAssured(now.monotonicMs)) return this.#renewed(from, message, now);
@@ -269,9 +248,7 @@ export class ControlCore {
         // home when the others are back, a worker that was heard all the time has not lost its steps.
         return this.#leases.renew(from, message.held, now.monotonicMs);
       case "release":
-        return this.#table.stage === "home"
-          ? this.#reign.release(from, message.leases)
-          : this.#redirect(from);
+        return this.#table.stage === "home" ? this.#reign.release(from, message) : this.#redirect(from);
       case "result":
         return this.#table.stage === "home"
           ? this.#result(from, message.envelope, now)
@@ -280,6 +257,10 @@ export class ControlCore {
         return this.#output(from, message);
       case "announce":
         return this.#announced(from, message, now);
+      case "holds":
+        if (!this.#peers.has(from)) return this.#count("role", from);
+        this.#submissions.held(from, message.run, message.bundle);
+        return this.#admitReady();
       case "events":
         return this.#events(from, message.entries, now);
       case "vector":
@@ -330,7 +311,7 @@ export class ControlCore {
   #output(from: string, message: Extract<Message, { kind: "output" }>): void {
     const { run, index, attempt, offset, bytes } = message;
     const lease = this.#leases.get(run, index);
-    const plan = this.#known.get(run)?.submission.manifest.plan;
+    const plan = this.#submissions.get(run)?.submission.manifest.plan;
     const step = plan?.steps[index]?.name;
     // Only the holder of the lease is heard: a superseded worker's output is not the step's.
     if (lease?.worker !== from || lease.attempt !== attempt || step === undefined) return;
@@ -338,97 +319,33 @@ export class ControlCore {
   }
 
   #announced(from: string, { run, bundle: digest }: Extract<Message, { kind: "announce" }>, now: Now): void {
-    const known = this.#known.get(run);
-    if (this.#isAdmitted(run)) {
-      // A control peer that announces a closed run has not heard of its end, and perhaps nobody has.
-      const outcome = this.#outcomeOf(run);
-      if (outcome !== null && this.#table.stage === "home" && this.#peers.has(from))
-        this.#reign.noteClosed(run, outcome, now);
-      return this.#send(from, { kind: "announced", run, state: "admitted", reason: "" });
-    }
-    if (known !== undefined) {
-      known.announcers.add(from);
-      if (known.source !== "here") this.#askForSource(known, from);
-      return;
-    }
-    this.#askForBundle(run, digest, from);
-  }
-
-  #askForBundle(run: string, digest: string, from: string | null): void {
-    if (this.#asked.has(run) || this.#asked.size > limits.openRunsMax) return;
-    this.#asked.add(run);
-    this.#effects.push({ kind: "fetch-bundle", run, digest, from });
+    if (!this.#isAdmitted(run)) return this.#submissions.announced(from, run, digest);
+    // A control peer that announces a closed run has not heard of its end, and perhaps nobody has.
+    const outcome = this.#outcomeOf(run);
+    if (outcome !== null && this.#table.stage === "home" && this.#peers.has(from))
+      this.#reign.chronicle.closed(run, outcome, now);
+    this.#send(from, { kind: "announced", run, state: "admitted", reason: "" });
   }
 
   #bundle(input: Extract<ControlInput, { kind: "bundle" }>, now: Now): void {
-    this.#asked.delete(input.run);
-    if (input.bytes === null) return;
-    const already = this.#known.get(input.run);
-    // What the domain has admitted was judged then: the submitter's certificate may have expired since.
-    const isAdmitted = this.#table.openRuns.get(input.run) === sha256Hex(input.bytes);
-    const known = already ?? this.#know(input, isAdmitted ? judgedMs : now.wallMs);
+    const known = this.#submissions.bundle(input, now);
     if (known === null) return;
-    const { run, digest } = known.submission;
-    if (input.from !== null) known.announcers.add(input.from);
-    if (this.#outcomeOf(run) !== null) {
+    const { submission } = known;
+    if (this.#outcomeOf(submission.run) !== null) {
       // It came after the run's end: kept for whoever asks what the run was.
-      this.#tellAdmitted(run);
-      this.#archive(run, known);
-    } else if (already === undefined) {
-      const put: WriteOperation = { kind: "put", key: controlKeys.bundles + run, value: input.bytes };
-      this.#effects.push({ kind: "store", operations: [put] });
-      if (input.from === null) this.#spread({ kind: "announce", run, bundle: digest });
+      this.#tellAdmitted(submission.run);
+      this.#submissions.archive(submission.run, known);
     }
     if (input.question !== null)
       this.#effects.push({ kind: "answer", question: input.question, answer: { ok: true } });
-    if (this.#table.stage === "home") this.#reign.adopt(known.submission, now);
-    if (this.#known.has(run)) this.#askForSource(known, input.from);
-  }
-
-  /** Checks a bundle and takes it up. Null: it was refused and counted. */
-  #know(
-    input: {
-      readonly bytes: Uint8Array | null;
-      readonly from: string | null;
-      readonly question: number | null;
-    },
-    wallMs: number,
-  ): Known | null {
-    if (input.bytes === null) return null;
-    const opened = openBundle(input.bytes, this.#charter, wallMs, this.#keys);
-    if (!opened.ok) {
-      const { because, detail } = opened.problem;
-      this.#count(because, input.from);
-      if (input.question !== null) {
-        const answer = { ok: false, reason: "refused", detail: `${because}: ${detail}` } as const;
-        this.#effects.push({ kind: "answer", question: input.question, answer });
-      }
-      return null;
-    }
-    const { value: submission } = opened;
-    const { bytes } = input;
-    const known: Known = { submission, bytes, source: "missing", announcers: new Set(), admitted: false };
-    this.#known.set(submission.run, known);
-    return known;
-  }
-
-  #askForSource(known: Known, from: string | null): void {
-    if (known.source === "asked") return;
-    known.source = "asked";
-    const { run, manifest } = known.submission;
-    const [announcer] = known.announcers;
-    this.#effects.push({
-      kind: "fetch-source",
-      run,
-      source: manifest.source,
-      from: from ?? announcer ?? null,
-    });
+    if (this.#table.stage === "home") this.#reign.adopt(submission, now);
+    this.#submissions.needSource(known, input.from);
   }
 
   #admitReady(): void {
     if (this.#table.stage !== "home") return;
-    for (const [run, known] of this.#known)
-      if (known.source === "here" && !this.#isAdmitted(run)) this.#reign.admit(known.submission);
+    for (const [run, known] of this.#submissions.entries())
+      if (this.#submissions.isReady(known) && !this.#isAdmitted(run)) this.#reign.admit(known.submission);
   }
 
   /**
@@ -436,7 +353,7 @@ export class ControlCore {
    * only for a closed run: nobody closes what was not admitted.
    */
   #isAdmitted(run: string): boolean {
-    if (this.#known.get(run)?.admitted === true || this.#outcomeOf(run) !== null) return true;
+    if (this.#submissions.get(run)?.admitted === true || this.#outcomeOf(run) !== null) return true;
     return this.#table.stage === "home" && this.#table.value(runRegister(run)) !== null;
   }
 
@@ -446,7 +363,7 @@ export class ControlCore {
   }
 
   #tellAdmitted(run: string): void {
-    const known = this.#known.get(run);
+    const known = this.#submissions.get(run);
     if (known === undefined) return;
     known.admitted = true;
     const message: Message = { kind: "announced", run, state: "admitted", reason: "" };
@@ -477,18 +394,9 @@ export class ControlCore {
   /** A closed run is no longer kept at hand: its bundle goes to the archive. */
   #archiveClosed(events: readonly Event[]): void {
     for (const { kind, run } of events) {
-      const known = kind === "run-closed" ? this.#known.get(run) : undefined;
-      if (known !== undefined) this.#archive(run, known);
+      const known = kind === "run-closed" ? this.#submissions.get(run) : undefined;
+      if (known !== undefined) this.#submissions.archive(run, known);
     }
-  }
-
-  #archive(run: string, known: Known): void {
-    this.#known.delete(run);
-    const operations: WriteOperation[] = [
-      { kind: "put", key: controlKeys.archive + run, value: known.bytes },
-      { kind: "delete", key: controlKeys.bundles + run },
-    ];
-    this.#effects.push({ kind: "store", operations });
   }
 
   #vector(from: string, heads: Readonly<Record<string, number>>): void {
@@ -511,7 +419,9 @@ export class ControlCore {
     if (isHome !== this.#wasHome) {
       this.#wasHome = isHome;
       if (isHome) {
-        const submissions = new Map([...this.#known].map(([run, known]) => [run, known.submission]));
+        const submissions = new Map(
+          [...this.#submissions.entries()].map(([run, { submission }]) => [run, submission]),
+        );
         this.#reign.begin(this.#table.committedEntries(), submissions, now);
         this.#fetchMissing();
         this.#admitReady();
@@ -560,8 +470,7 @@ export class ControlCore {
     }
   }
 
-  #spread(message: Message): void {
-    this.#effects.push({ kind: "publish", message });
+  #tellControls(message: Message): void {
     for (const [peer, role] of this.#linked) if (role === "control") this.#send(peer, message);
   }
 

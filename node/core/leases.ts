@@ -24,6 +24,8 @@ export type HeldLease = {
   readonly attempt: number;
   readonly worker: string;
   readonly session: string;
+  /** The pull that it was granted for. */
+  readonly nonce: string;
   deadlineMs: number;
 };
 
@@ -83,11 +85,11 @@ export class Leases {
     return closed;
   }
 
-  grant(lease: Omit<HeldLease, "deadlineMs">, nowMs: number): void {
+  grant(lease: Omit<HeldLease, "deadlineMs">, nowMs: number): HeldLease {
     this.end(lease.run, lease.index);
-    const { run, index, token, attempt, worker, session } = lease;
+    const { run, index, token, attempt, worker, session, nonce } = lease;
     const deadlineMs = nowMs + reofferAfterMs(this.#leaseMs);
-    const held: HeldLease = { run, index, token, attempt, worker, session, deadlineMs };
+    const held: HeldLease = { run, index, token, attempt, worker, session, nonce, deadlineMs };
     const ofRun = this.#held.get(run) ?? new Map<number, HeldLease>();
     if (ofRun.size === 0) this.#held.set(run, ofRun);
     ofRun.set(index, held);
@@ -98,6 +100,7 @@ export class Leases {
     const leases = processes.get(process);
     if (leases === undefined) processes.set(process, new Set([held]));
     else leases.add(held);
+    return held;
   }
 
   end(run: string, index: number): HeldLease | undefined {
@@ -116,6 +119,12 @@ export class Leases {
 
   get(run: string, index: number): HeldLease | undefined {
     return this.#held.get(run)?.get(index);
+  }
+
+  /** What was granted for one pull of a worker's, and is still leased. */
+  ofPull(worker: string, session: string, nonce: string): HeldLease[] {
+    const leases = this.#byProcess.get(worker)?.get(processOf(session)) ?? [];
+    return [...leases].filter((lease) => lease.nonce === nonce);
   }
 
   /** The worker still works on these. Renews those that are its own under the same token. */

@@ -6,7 +6,8 @@
  *
  * Durable first, audible second: an effect is performed only after everything that was to be stored before it is
  * synced. While a sync is under way further inputs are decided and what they store gathers for the next one (group
- * commit). A storage that fails stops the loop: nothing is said that might not be true after a restart.
+ * commit). A storage that fails, or a core that throws, stops the loop: nothing is said that might not be true after
+ * a restart.
  */
 
 import type { Clock, Storage, Timer, WriteOperation } from "../ports.ts";
@@ -22,7 +23,7 @@ export type LoopOptions<Input, Effect extends { readonly kind: string }> = {
   readonly clock: Clock;
   readonly storage: Storage;
   readonly tick: { readonly input: Input; readonly everyMs: number };
-  /** Told once, when storage failed and the loop has stopped. */
+  /** Told once, when storage failed or `decide` threw, and the loop has stopped. */
   readonly failed: (cause: unknown) => void;
 };
 
@@ -33,6 +34,7 @@ export class Loop<Input, Effect extends { readonly kind: string }> {
   #awaitingTurn = false;
   #performing = false;
   #stopped = false;
+  #failed = false;
   #timer: Timer | null = null;
   #idle: (() => void)[] = [];
 
@@ -75,7 +77,11 @@ export class Loop<Input, Effect extends { readonly kind: string }> {
     this.#inputs = [];
     const { clock } = this.#options;
     const now = { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };
-    for (const effect of this.#options.decide(inputs, now)) this.#effects.push(effect);
+    try {
+      for (const effect of this.#options.decide(inputs, now)) this.#effects.push(effect);
+    } catch (cause) {
+      return this.#fail(cause);
+    }
     if (!this.#performing && this.#effects.length > 0) this.#perform();
   }
 
@@ -84,12 +90,21 @@ export class Loop<Input, Effect extends { readonly kind: string }> {
     this.#performAll().then(
       () => this.#becomeIdle(),
       (cause: unknown) => {
-        this.#stopped = true;
-        this.#timer?.cancel();
+        this.#fail(cause);
         this.#becomeIdle();
-        this.#options.failed(cause);
       },
     );
+  }
+
+  /** What was decided and not performed is dropped: it may rest on what was never stored. */
+  #fail(cause: unknown): void {
+    const first = !this.#failed;
+    this.#failed = true;
+    this.#stopped = true;
+    this.#inputs = [];
+    this.#effects = [];
+    this.#timer?.cancel();
+    if (first) this.#options.failed(cause);
   }
 
   async #performAll(): Promise<void> {
@@ -118,7 +133,7 @@ export class Loop<Input, Effect extends { readonly kind: string }> {
 
   #becomeIdle(): void {
     this.#performing = false;
-    if (this.#effects.length > 0 && !this.#stopped) return this.#perform();
+    if (this.#effects.length > 0) return this.#perform();
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 }

@@ -9,36 +9,26 @@ import { assert, unreachable } from "../../protocol/errors.ts";
 import type { AttemptCause, Event } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Submission } from "../../protocol/manifest.ts";
-import type {
-  GrantedLease,
-  LeaseRef,
-  Message,
-  SignedResult,
-  WorkerMessage,
-} from "../../protocol/messages.ts";
+import type { LeaseRef, Message, SignedResult, WorkerMessage } from "../../protocol/messages.ts";
 import type { Decision } from "../../protocol/registers/home.ts";
 import {
   type Command,
   inviteRegister,
-  type PastAttempt,
   type RegisterValue,
-  type RunOutcome,
   runRegister,
   stepRegister,
   type StepValue,
 } from "../../protocol/registers/registers.ts";
 import type { StepReport } from "../../protocol/report.ts";
+import { Claims, type ClaimsContext, type ClaimTicket } from "./claims.ts";
+import { Chronicle } from "./chronicle.ts";
 import type { Answer, Now } from "./effects.ts";
 import type { HeldLease, Leases } from "./leases.ts";
 import { OpenRun } from "./open-run.ts";
-import { type ParkedPull, ReadyQueue } from "./queue.ts";
-
-/** The claims of one pull: the grant goes out when the last of them is decided. */
-type Order = { readonly pull: ParkedPull; left: number; readonly leases: GrantedLease[] };
 
 export type Ticket =
   | { readonly kind: "admit"; readonly submission: Submission }
-  | { readonly kind: "claim"; readonly run: string; readonly index: number; readonly order: Order }
+  | ClaimTicket
   | { readonly kind: "finish"; readonly from: string; readonly result: SignedResult }
   | { readonly kind: "expire"; readonly lease: HeldLease; readonly cause: "lost" | "released" | "cancelled" }
   | { readonly kind: "cancel"; readonly run: string; readonly by: string; readonly question: number }
@@ -61,8 +51,9 @@ const acceptedRemembered = 10_000;
 export class Reign {
   readonly #context: ReignContext;
   readonly #leases: Leases;
+  readonly chronicle: Chronicle;
   #runs = new Map<string, OpenRun>();
-  #queue = new ReadyQueue();
+  readonly claims: Claims;
   #admitting = new Set<string>();
   /** Open runs whose plan is not here yet. */
   #bodiless = new Set<string>();
@@ -74,6 +65,14 @@ export class Reign {
   constructor(context: ReignContext, leases: Leases) {
     this.#context = context;
     this.#leases = leases;
+    this.chronicle = new Chronicle((event) => context.note(event));
+    const claimsContext: ClaimsContext = {
+      propose: (register, command, ticket) => context.propose(register, command, ticket),
+      send: (to, message) => context.send(to, message),
+      run: (id) => this.#runs.get(id),
+      takeBack: (lease) => this.expire(lease, "released"),
+    };
+    this.claims = new Claims(claimsContext, leases, this.chronicle);
   }
 
   /** Takes over: every open run in the registers is this home's now. */
@@ -85,7 +84,7 @@ export class Reign {
       const submission = known.get(run);
       if (value.outcome !== null) {
         // Still at hand, so its end was never heard of: the home that closed it may have died before it told.
-        if (submission !== undefined) this.noteClosed(run, value.outcome, now);
+        if (submission !== undefined) this.chronicle.closed(run, value.outcome, now);
         continue;
       }
       this.#bodiless.add(run);
@@ -95,7 +94,7 @@ export class Reign {
 
   end(): void {
     this.#runs = new Map();
-    this.#queue = new ReadyQueue();
+    this.claims.clear();
     this.#admitting = new Set();
     this.#bodiless = new Set();
     this.#over = [];
@@ -117,13 +116,9 @@ export class Reign {
     return over.length > 0;
   }
 
-  noteClosed(run: string, outcome: RunOutcome, now: Now): void {
-    this.#context.note({ kind: "run-closed", run, timeMs: now.wallMs, outcome });
-  }
-
   /** True while another run may be admitted. */
   get hasRoom(): boolean {
-    return this.#runs.size < limits.openRunsMax && this.#queue.length < limits.queuedStepsMax;
+    return this.#runs.size < limits.openRunsMax && this.claims.waiting < limits.queuedStepsMax;
   }
 
   isOpen(run: string): boolean {
@@ -151,54 +146,8 @@ export class Reign {
       const value = this.#context.committed(stepRegister(submission.run, index));
       if (value?.kind === "step") this.#restore(run, index, value, now);
     }
-    this.#enqueueReady(run);
+    this.claims.offerReady(run);
     this.#settle(run);
-  }
-
-  pull(peer: string, message: Extract<WorkerMessage, { kind: "pull" }>): void {
-    const session = this.#leases.session(message.session);
-    if (session === undefined || session.peer !== peer || message.slots === 0) return;
-    const { session: id, nonce, slots } = message;
-    this.#queue.park({ peer, session: id, nonce, labels: session.labels, slots });
-  }
-
-  dropSession(session: string): void {
-    this.#queue.dropPull(session);
-  }
-
-  /** Pairs what waits with what is ready. Call after each input. */
-  serve(): void {
-    for (const { pull, steps } of this.#queue.match()) {
-      const claimable = steps.filter(({ run, index }) => {
-        const open = this.#runs.get(run);
-        return open !== undefined && !open.cancelled && open.phase(index) === "ready";
-      });
-      if (claimable.length === 0) {
-        this.#parkAgain(pull);
-        continue;
-      }
-      const order: Order = { pull, left: claimable.length, leases: [] };
-      // One command, and one nonce, for all: a pull that takes several steps tells them apart by their registers.
-      const command: Command = {
-        kind: "claim",
-        worker: pull.peer,
-        session: pull.session,
-        nonce: pull.nonce,
-      };
-      for (const { run, index } of claimable) {
-        this.#runs.get(run)?.setPhase(index, "claiming");
-        this.#context.propose(stepRegister(run, index), command, { kind: "claim", run, index, order });
-      }
-    }
-  }
-
-  /** A pull that came away empty waits on, unless its worker is gone or has asked anew. */
-  #parkAgain(pull: ParkedPull): void {
-    if (this.#isPresent(pull) && !this.#queue.hasPull(pull.session)) this.#queue.park(pull);
-  }
-
-  #isPresent(pull: ParkedPull): boolean {
-    return this.#leases.session(pull.session)?.peer === pull.peer;
   }
 
   /** Which of these leases belong to runs that are being cancelled: their holder may not have heard. */
@@ -239,21 +188,23 @@ export class Reign {
   }
 
   /** The worker gives leases back. */
-  release(from: string, leases: readonly LeaseRef[]): void {
+  release(from: string, { leases, begun }: Extract<WorkerMessage, { kind: "release" }>): void {
     for (const ref of leases) {
       const held = this.#leases.get(ref.run, ref.index);
       if (held !== undefined && held.token === ref.token && held.worker === from)
-        this.expire(held, "released");
+        this.expire(held, "released", begun);
     }
   }
 
-  expire(lease: HeldLease, why: "lost" | "released"): void {
+  /** @param begun true when its worker had started the step: what reaches outside may have done half of its work. */
+  expire(lease: HeldLease, why: "lost" | "released", begun = false): void {
     const run = this.#runs.get(lease.run);
     if (run === undefined) return;
     const cause = run.cancelled ? "cancelled" : why;
     const value = this.#context.committed(stepRegister(lease.run, lease.index));
     const past = value?.kind === "step" ? value.past : [];
-    const again = cause !== "cancelled" && run.triesAgain(lease.index, past, cause);
+    const half = begun && run.step(lease.index).effect;
+    const again = cause !== "cancelled" && run.triesAgain(lease.index, past, half ? "lost" : cause);
     this.#context.propose(
       stepRegister(lease.run, lease.index),
       { kind: "expire", token: lease.token, cause, again },
@@ -284,7 +235,7 @@ export class Reign {
         if (decision.verdict === "changed") this.#opened(ticket.submission, now);
         return;
       case "claim":
-        return this.#claimed(ticket, decision, now);
+        return this.claims.decided(ticket, decision, now);
       case "finish":
         return this.#finished(ticket, decision, now);
       case "expire":
@@ -294,16 +245,13 @@ export class Reign {
       case "close":
         if (decision.verdict !== "changed" || decision.value.kind !== "run") return;
         if (decision.value.outcome === null) return;
-        this.noteClosed(ticket.run, decision.value.outcome, now);
+        this.chronicle.closed(ticket.run, decision.value.outcome, now);
         this.#runs.delete(ticket.run);
         return;
       case "invite": {
         const mine = decision.verdict === "changed" || decision.reason === "duplicate";
-        this.#context.answer(
-          ticket.question,
-          mine ? { ok: true } : { ok: false, reason: "taken", detail: "" },
-        );
-        return;
+        const answer: Answer = mine ? { ok: true } : { ok: false, reason: "taken", detail: "" };
+        return this.#context.answer(ticket.question, answer);
       }
       default:
         return unreachable(ticket);
@@ -313,7 +261,7 @@ export class Reign {
   /** The run is the domain's: its first steps are offered. */
   #opened(submission: Submission, now: Now): void {
     const run = this.#open(submission, now);
-    this.#enqueueReady(run);
+    this.claims.offerReady(run);
     this.#settle(run);
   }
 
@@ -322,17 +270,8 @@ export class Reign {
     const run = new OpenRun(submission);
     this.#runs.set(submission.run, run);
     this.#context.admitted(submission);
-    this.#context.note({
-      kind: "run-admitted",
-      run: submission.run,
-      timeMs: now.wallMs,
-      manifest: submission.manifestCid,
-      plan: submission.planId,
-      pipeline: submission.manifest.plan.pipeline,
-      submitter: submission.submitter.peer,
-      steps: run.stepCount,
-    });
-    this.#noteSkipped(run, run.begin().skipped, now);
+    this.chronicle.admitted(run, now);
+    this.chronicle.skipped(run, run.begin().skipped, now);
     return run;
   }
 
@@ -340,40 +279,16 @@ export class Reign {
     const report =
       value.state === "done" && value.report !== null ? this.#context.reportIn(value.report) : null;
     const { skipped } = run.apply(index, value, report?.outputs ?? []);
-    this.#noteSkipped(run, skipped, now);
+    this.chronicle.skipped(run, skipped, now);
     for (const past of value.past) {
       const last = past === value.past.at(-1) && value.state === "done";
-      this.#noteEnded(run, index, past, last, last ? report : null, now);
+      this.chronicle.ended(run, index, { past, final: last, report: last ? report : null }, now);
     }
     if (value.state !== "leased") return;
-    const { token, attempt, worker, session } = value;
-    this.#leases.grant({ run: run.submission.run, index, token, attempt, worker, session }, now.monotonicMs);
-    this.#noteStarted(run, { index, attempt, token, worker }, now);
-  }
-
-  #claimed(ticket: Extract<Ticket, { kind: "claim" }>, decision: Decision<Ticket>, now: Now): void {
-    const { run: id, index, order } = ticket;
-    const run = this.#runs.get(id);
-    order.left -= 1;
-    if (run !== undefined && decision.value?.kind === "step") {
-      run.apply(index, decision.value, []);
-      if (decision.value.state === "leased" && decision.verdict === "changed") {
-        const { token, attempt, worker, session } = decision.value;
-        this.#leases.grant({ run: id, index, token, attempt, worker, session }, now.monotonicMs);
-        this.#noteStarted(run, { index, attempt, token, worker }, now);
-        const inputs = run.inputsOf(index);
-        // A worker that is gone is not told, so it holds nothing: the step is offered again at once.
-        if (run.cancelled || !this.#isPresent(order.pull)) this.#expireNow(id, index);
-        else order.leases.push({ run: id, index, token, attempt, inputs });
-      }
-    }
-    if (order.left > 0) return;
-    const { peer, nonce } = order.pull;
-    const { leases } = order;
-    if (leases.length === 0) return this.#parkAgain(order.pull);
-    const bundles: Record<string, string> = {};
-    for (const lease of leases) bundles[lease.run] ??= this.#runs.get(lease.run)?.submission.digest ?? "";
-    this.#context.send(peer, { kind: "grant", nonce, leases, bundles });
+    const { token, attempt, worker, session, nonce } = value;
+    const lease = { run: run.submission.run, index, token, attempt, worker, session, nonce };
+    this.#leases.grant(lease, now.monotonicMs);
+    this.chronicle.started(run, { index, attempt, token, worker }, now);
   }
 
   #finished(ticket: Extract<Ticket, { kind: "finish" }>, decision: Decision<Ticket>, now: Now): void {
@@ -417,7 +332,7 @@ export class Reign {
       return;
     }
     this.#context.answer(question, { ok: true });
-    this.#context.note({ kind: "cancel-requested", run: id, timeMs: now.wallMs, by });
+    this.chronicle.cancelRequested(id, by, now);
     const run = this.#runs.get(id);
     if (run === undefined) return;
     run.cancelled = true;
@@ -438,23 +353,11 @@ export class Reign {
   #advance(run: OpenRun, index: number, value: StepValue, report: StepReport | null, now: Now): void {
     const ended = value.past.at(-1);
     assert(ended !== undefined, "an ended attempt is in the past of its step");
-    this.#noteEnded(run, index, ended, value.state === "done", report, now);
+    this.chronicle.ended(run, index, { past: ended, final: value.state === "done", report }, now);
     const { ready, skipped } = run.apply(index, value, report?.outputs ?? []);
-    this.#noteSkipped(run, skipped, now);
-    for (const next of ready)
-      this.#queue.push({ run: run.submission.run, index: next }, run.step(next).labels);
+    this.chronicle.skipped(run, skipped, now);
+    for (const next of ready) this.claims.offer(run, next);
     this.#settle(run);
-  }
-
-  #expireNow(run: string, index: number): void {
-    const lease = this.#leases.get(run, index);
-    if (lease !== undefined) this.expire(lease, "released");
-  }
-
-  #enqueueReady(run: OpenRun): void {
-    for (let index = 0; index < run.stepCount; index += 1)
-      if (run.phase(index) === "ready")
-        this.#queue.push({ run: run.submission.run, index }, run.step(index).labels);
   }
 
   #settle(run: OpenRun): void {
@@ -465,23 +368,12 @@ export class Reign {
 
   /** The token is not the newest any more: the result is recorded and cannot win. */
   #refuseResult(from: string, result: SignedResult, now: Now): void {
-    const { run: id, index, token, attempt, report } = result;
-    const lease = { run: id, index, token };
+    const { run, index, token } = result;
+    const lease = { run, index, token };
     if (this.#accepted.has(acceptedKey(lease)))
       return this.#context.send(from, { kind: "ack", lease, verdict: "duplicate" });
     this.#context.send(from, { kind: "ack", lease, verdict: "stale" });
-    const step = result.step;
-    const { outcome } = report;
-    this.#context.note({
-      kind: "result-refused",
-      run: id,
-      timeMs: now.wallMs,
-      step,
-      attempt,
-      token,
-      worker: from,
-      outcome,
-    });
+    this.chronicle.refused(from, result, now);
   }
 
   #remember(lease: LeaseRef): void {
@@ -490,47 +382,6 @@ export class Reign {
     for (const oldest of this.#accepted) {
       this.#accepted.delete(oldest);
       break;
-    }
-  }
-
-  #noteStarted(
-    run: OpenRun,
-    lease: {
-      readonly index: number;
-      readonly attempt: number;
-      readonly token: number;
-      readonly worker: string;
-    },
-    now: Now,
-  ): void {
-    const { index, ...rest } = lease;
-    const step = run.step(index).name;
-    this.#context.note({
-      kind: "attempt-started",
-      run: run.submission.run,
-      timeMs: now.wallMs,
-      step,
-      ...rest,
-    });
-  }
-
-  #noteEnded(
-    run: OpenRun,
-    index: number,
-    past: PastAttempt,
-    final: boolean,
-    report: StepReport | null,
-    now: Now,
-  ): void {
-    const step = run.step(index).name;
-    const { run: id } = run.submission;
-    this.#context.note({ kind: "attempt-ended", run: id, timeMs: now.wallMs, step, ...past, final, report });
-  }
-
-  #noteSkipped(run: OpenRun, skipped: readonly { index: number; reason: string }[], now: Now): void {
-    for (const { index, reason } of skipped) {
-      const step = run.step(index).name;
-      this.#context.note({ kind: "step-skipped", run: run.submission.run, timeMs: now.wallMs, step, reason });
     }
   }
 }

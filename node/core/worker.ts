@@ -40,6 +40,8 @@ export type WorkerOptions = {
 /** `bundle` is the digest of the run's bundle. */
 type Lease = GrantedLease & { readonly bundle: string };
 
+type OpenPull = { readonly nonce: string; readonly slots: number };
+
 type Held = {
   readonly id: string;
   readonly lease: Lease;
@@ -72,7 +74,10 @@ export class WorkerCore {
   #hadHome = false;
   #leaseMs: number;
   #pulls = 0;
-  #openPull: string | null = null;
+  /** The pull that was not answered yet. */
+  #openPull: OpenPull | null = null;
+  /** True when the present home was asked for it. */
+  #isPullAsked = false;
   #pullAtMs = 0;
   #renewAtMs = 0;
   #announceAtMs = 0;
@@ -228,6 +233,7 @@ export class WorkerCore {
       case "output":
       case "hello":
       case "announce":
+      case "holds":
       case "events":
       case "vector":
         return this.#count("role", from);
@@ -240,7 +246,7 @@ export class WorkerCore {
     this.#leaseMs = message.leaseMs;
     if (message.home === null || !this.#linked.has(message.home) || message.home === this.#home) return;
     this.#home = message.home;
-    this.#openPull = null;
+    this.#isPullAsked = false;
     // After a take-over all workers pull again: spread over half a second.
     const jitterMs = this.#hadHome ? this.#options.random.integer(limits.pullJitterMsMax) : 0;
     this.#pullAtMs = now.monotonicMs + jitterMs;
@@ -251,12 +257,14 @@ export class WorkerCore {
 
   #loseHome(): void {
     this.#home = null;
-    this.#openPull = null;
+    this.#isPullAsked = false;
   }
 
   #pull(now: Now): void {
-    if (this.#home === null || this.#openPull !== null || this.#stopping) return;
+    if (this.#home === null || this.#isPullAsked || this.#stopping) return;
     if (now.monotonicMs < this.#pullAtMs) return;
+    // What an earlier home granted may never have arrived here: asked with the same nonce, it is told again.
+    if (this.#openPull !== null) return this.#askForSteps(this.#home, this.#openPull, true);
     const ahead = this.#prefetch();
     const busy = this.#busy();
     const slots = this.#options.slots + ahead - busy;
@@ -264,13 +272,14 @@ export class WorkerCore {
     const isIdle = busy < this.#options.slots;
     if (slots <= 0 || (!isIdle && slots < ahead / 2)) return;
     this.#pulls += 1;
-    this.#openPull = `${this.#session}/${this.#pulls}`;
-    const message = {
-      session: this.#session,
-      nonce: this.#openPull,
-      slots: Math.min(slots, limits.pullSlotsMax),
-    };
-    this.#send(this.#home, { kind: "pull", ...message });
+    const nonce = `${this.#session}/${this.#pulls}`;
+    this.#openPull = { nonce, slots: Math.min(slots, limits.pullSlotsMax) };
+    this.#askForSteps(this.#home, this.#openPull, false);
+  }
+
+  #askForSteps(home: string, pull: OpenPull, again: boolean): void {
+    this.#isPullAsked = true;
+    this.#send(home, { kind: "pull", session: this.#session, ...pull, again });
   }
 
   /** Very short steps are asked for ahead, so that a slot never waits for a round; long ones never are. */
@@ -286,7 +295,10 @@ export class WorkerCore {
   }
 
   #grant(message: Extract<Message, { kind: "grant" }>, now: Now): void {
-    if (message.nonce === this.#openPull) this.#openPull = null;
+    if (message.nonce === this.#openPull?.nonce) {
+      this.#openPull = null;
+      this.#isPullAsked = false;
+    }
     const leases = message.leases.map((lease) => ({ ...lease, bundle: message.bundles[lease.run] ?? "" }));
     for (const lease of leases) {
       const id = `${lease.run}-${lease.index}-${lease.attempt}`;
@@ -302,7 +314,7 @@ export class WorkerCore {
         unfinished: "report",
         report: null,
       });
-      if (this.#stopping) this.#giveBack(lease);
+      if (this.#stopping) this.#giveBack(lease, false);
       else if (this.#bundles.has(lease.bundle)) this.#ready(lease);
       else if (!this.#asked.has(lease.bundle)) {
         this.#asked.add(lease.bundle);
@@ -340,7 +352,7 @@ export class WorkerCore {
       return;
     }
     if (opened === null || !opened.ok || opened.value.run !== input.run) {
-      for (const { lease } of waiting) this.#giveBack(lease);
+      for (const { lease } of waiting) this.#giveBack(lease, false);
       return;
     }
     this.#bundles.set(input.digest, opened.value);
@@ -378,7 +390,7 @@ export class WorkerCore {
       if (this.#isExclusive(held) && !assured) continue;
       const assignment = this.#assignment(held);
       if (assignment === null) {
-        this.#giveBack(held.lease);
+        this.#giveBack(held.lease, false);
         continue;
       }
       held.phase = "running";
@@ -410,7 +422,8 @@ export class WorkerCore {
     if (held === undefined) return;
     const tookMs = now.monotonicMs - held.startedMs;
     this.#stepMsAverage = this.#stepMsAverage * 0.8 + tookMs * 0.2;
-    if (report.outcome === "cancelled" && held.unfinished === "give-back") return this.#giveBack(held.lease);
+    if (report.outcome === "cancelled" && held.unfinished === "give-back")
+      return this.#giveBack(held.lease, true);
     if (report.outcome === "cancelled" && held.unfinished === "forget") {
       this.#held.delete(id);
       return;
@@ -493,19 +506,20 @@ export class WorkerCore {
     const held = this.#find(lease);
     if (held === undefined) return;
     if (held.phase === "running") this.#effects.push({ kind: "stop-step", assignment: held.id, cause });
-    else if (held.phase === "granted" || held.phase === "queued") this.#giveBack(held.lease);
+    else if (held.phase === "granted" || held.phase === "queued") this.#giveBack(held.lease, false);
   }
 
-  #giveBack(lease: Lease): void {
+  #giveBack(lease: Lease, begun: boolean): void {
     const { run, index, token, attempt } = lease;
     this.#held.delete(`${run}-${index}-${attempt}`);
-    if (this.#home !== null) this.#send(this.#home, { kind: "release", leases: [{ run, index, token }] });
+    const leases = [{ run, index, token }];
+    if (this.#home !== null) this.#send(this.#home, { kind: "release", leases, begun });
   }
 
   #stop(): void {
     this.#stopping = true;
     for (const held of this.#held.values()) {
-      if (held.phase === "granted" || held.phase === "queued") this.#giveBack(held.lease);
+      if (held.phase === "granted" || held.phase === "queued") this.#giveBack(held.lease, false);
       else if (held.phase === "running") {
         if (held.unfinished === "report") held.unfinished = "give-back";
         this.#effects.push({ kind: "stop-step", assignment: held.id, cause: "lease-ended" });

@@ -86,6 +86,33 @@ export function streamChannel(stream: Stream, peer: string): Channel {
   };
 }
 
+/** The same channel, which breaks when nothing was sent or received for so long while somebody waits for it. */
+export function impatient(channel: Channel, silenceMsMax: number): Channel {
+  let waiting = 0;
+  let timer: NodeJS.Timeout | undefined;
+  const during = async <Value>(work: Promise<Value>): Promise<Value> => {
+    waiting += 1;
+    clearTimeout(timer);
+    timer = setTimeout(() => channel.abort(), silenceMsMax);
+    try {
+      return await work;
+    } finally {
+      waiting -= 1;
+      if (waiting === 0) clearTimeout(timer);
+      else timer.refresh();
+    }
+  };
+  return {
+    ...channel,
+    send: (frame) => during(channel.send(frame)),
+    async *frames() {
+      const frames = channel.frames();
+      for (let next = await during(frames.next()); next.done !== true; next = await during(frames.next()))
+        yield next.value;
+    },
+  };
+}
+
 async function* chunksOf(stream: Stream): AsyncGenerator<Uint8Array, void, void> {
   for await (const chunk of stream) yield chunk instanceof Uint8Array ? chunk : chunk.subarray();
 }

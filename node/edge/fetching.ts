@@ -7,6 +7,7 @@ import type { Source } from "../../protocol/manifest.ts";
 import { parseTree } from "../../protocol/tree.ts";
 import { fetchFrom, itemsOf, putTo } from "./blob-transfer.ts";
 import type { Blobs } from "./blobs.ts";
+import { type Channel, impatient } from "./channel.ts";
 import type { RealNetwork } from "./network.ts";
 
 export class Fetching {
@@ -27,7 +28,7 @@ export class Fetching {
     for (const peer of this.#candidates(first)) {
       if (missing.length === 0) return;
       try {
-        await fetchFrom(await this.#network.openCall(peer), this.#blobs, missing, this.#certificate());
+        await fetchFrom(await this.#open(peer), this.#blobs, missing, this.#certificate());
       } catch (error) {
         if (error instanceof OttoError && error.code === "OTTO_DISK_FULL") throw error;
         problems.push(error instanceof Error ? error.message : String(error));
@@ -58,7 +59,7 @@ export class Fetching {
   async bundle(run: string, first: string | null): Promise<{ bytes: Uint8Array; from: string } | null> {
     for (const peer of this.#candidates(first)) {
       try {
-        const channel = await this.#network.openCall(peer);
+        const channel = await this.#open(peer);
         try {
           await channel.send(encodeRequest({ call: "bundle", certificate: this.#certificate(), run }));
           const item = (await itemsOf(channel).next()).value;
@@ -81,7 +82,7 @@ export class Fetching {
     for (const peer of controls.filter((candidate) => this.#network.links.has(candidate))) {
       if (kept >= copies) return;
       try {
-        await putTo(() => this.#network.openCall(peer), this.#blobs, digests, this.#certificate());
+        await putTo(() => this.#open(peer), this.#blobs, digests, this.#certificate());
         kept += 1;
       } catch (error) {
         problem = error;
@@ -102,6 +103,11 @@ export class Fetching {
       if (tree.ok)
         await this.keep([...new Set(tree.value.files.map((file) => file.digest))], controls, copies);
     }
+  }
+
+  /** A peer that falls silent (it may be frozen) is given up, and the next one is asked. */
+  async #open(peer: string): Promise<Channel> {
+    return impatient(await this.#network.openCall(peer), limits.transferSilenceMsMax);
   }
 
   #candidates(first: string | null): string[] {

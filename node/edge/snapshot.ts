@@ -6,8 +6,8 @@
  * changed (see `stat-cache.ts`). The bytes are the files' own: no filter and no line-ending conversion is applied.
  */
 
-import { createReadStream, lstatSync, readFileSync, readlinkSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { createReadStream, existsSync, lstatSync, readFileSync, readlinkSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -107,6 +107,15 @@ export async function snapshotCommit(folder: string, revision: string, blobs: Bl
   return { tree, files: files.length, bytes, commit, dirty: false, notices };
 }
 
+/** Throws `OTTO_NO_REPOSITORY` when a folder is in none. Does not ask git where it can be seen. */
+export async function requireRepository(folder: string): Promise<void> {
+  for (let at = resolve(folder); ; at = dirname(at)) {
+    if (existsSync(join(at, ".git"))) return;
+    if (at === dirname(at)) break;
+  }
+  await repositoryRoot(folder);
+}
+
 /** The top folder of the repository that `folder` is in. */
 async function repositoryRoot(folder: string): Promise<string> {
   try {
@@ -118,7 +127,7 @@ async function repositoryRoot(folder: string): Promise<string> {
 }
 
 /** The full id of a commit. */
-async function commitNamed(folder: string, revision: string): Promise<string> {
+export async function commitNamed(folder: string, revision: string): Promise<string> {
   const name = `${revision}^{commit}`;
   try {
     return (await git({ folder }, "rev-parse", "--verify", "--quiet", "--end-of-options", name))
@@ -315,7 +324,7 @@ function submoduleNotice(path: string): string {
 }
 
 /** The bytes of each object in order, from one git process. */
-async function* objects(
+export async function* objects(
   folder: string,
   entries: readonly { readonly object: string }[],
 ): AsyncGenerator<Buffer> {

@@ -82,11 +82,7 @@ export class Views {
       else
         this.#load(run).then(
           // What was read from disk may hold these already.
-          (loaded) =>
-            this.#tell(
-              loaded,
-              own.filter((event) => !loaded.events.some((known) => isSame(known, event))),
-            ),
+          (loaded) => this.#tell(loaded, missingIn(loaded.events, own)),
           (cause: unknown) => this.#failed(run, cause),
         );
     }
@@ -361,8 +357,12 @@ function parseAttemptKey(key: string): { readonly step: string; readonly attempt
   return { attempt: Number(key.slice(0, at)), step: key.slice(at + 1) };
 }
 
-function isSame(left: Event, right: Event): boolean {
-  return left.kind === right.kind && JSON.stringify(left) === JSON.stringify(right);
+/** Those of the events that are not among the known. */
+function missingIn(known: readonly Event[], events: readonly Event[]): Event[] {
+  const times = new Set(events.map(({ timeMs }) => timeMs));
+  const alike = known.filter(({ timeMs }) => times.has(timeMs));
+  const texts = new Set(alike.map((event) => JSON.stringify(event)));
+  return events.filter((event) => !texts.has(JSON.stringify(event)));
 }
 
 function isOver(events: readonly Event[], step: string, attempt: number): boolean {

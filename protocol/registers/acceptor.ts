@@ -95,7 +95,8 @@ export class Acceptor {
 
   /** Answers a home that this peer could follow, and asks for the whole table where it does not follow yet. */
   hear({ ballot, sentMs }: Extract<RegisterMessage, { kind: "heartbeat" }>): TableEffect[] {
-    if (compareBallots(ballot, this.#promised) < 0) return [];
+    // Who is told of a higher promise only with its next round reigns on unfollowed for as long as it has none.
+    if (compareBallots(ballot, this.#promised) < 0) return [reply(ballot.peer, this.#nack(ballot))];
     const heard = reply(ballot.peer, { kind: "heard", ballot, sentMs });
     if (compareBallots(ballot, this.#acceptedBallot) === 0) return [heard];
     return [heard, reply(ballot.peer, { kind: "gap", ballot })];

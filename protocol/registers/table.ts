@@ -42,6 +42,9 @@ export type TableOptions = {
   readonly stored: Iterable<readonly [key: string, value: Uint8Array]>;
 };
 
+/** A home that has sent so many heartbeats without hearing from a majority in between is deaf: it steps down. */
+const heartbeatsUnansweredMax = (4 * limits.homeSilenceMsMax) / limits.heartbeatMs;
+
 const nothing = { effects: [], decisions: [] } as const;
 
 export class RegisterTable<Ticket> {
@@ -61,6 +64,9 @@ export class RegisterTable<Ticket> {
   #nextHeartbeatMs = 0;
   /** When this home sent the newest heartbeat that each peer has answered. */
   readonly #heardMs = new Map<string, number>();
+  /** Who has answered a heartbeat, however old, since a majority had; and how many were sent since then. */
+  readonly #answeredBy = new Set<string>();
+  #unanswered = 0;
 
   constructor(options: TableOptions, nowMs: number) {
     this.#self = options.self;
@@ -133,6 +139,7 @@ export class RegisterTable<Ticket> {
 
   peerDown(peer: string, nowMs: number): TableOutput<Ticket> {
     this.#linked.delete(peer);
+    this.#canvass?.willing.delete(peer);
     this.#home.peerDown(peer);
     if (this.#following?.ballot.peer === peer && this.#following.ballot.peer !== this.#self) {
       this.#following = null;
@@ -149,6 +156,10 @@ export class RegisterTable<Ticket> {
       this.#nextHeartbeatMs = nowMs + limits.heartbeatMs;
       const message: RegisterMessage = { kind: "heartbeat", ballot: this.#home.ballot, sentMs: nowMs };
       for (const to of this.#linked) if (to !== this.#self) effects.push({ kind: "send", to, message });
+      // Who is heard and hears nobody would keep the others from a home that can decide.
+      this.#unanswered += 1;
+      if (this.#answeredBy.size + 1 > this.#peers.length / 2) this.#awaitAnswers();
+      if (this.#unanswered > heartbeatsUnansweredMax) this.#abdicate(nowMs + limits.homeSilenceMsMax);
     }
     const silent =
       this.#following !== null &&
@@ -159,6 +170,8 @@ export class RegisterTable<Ticket> {
     }
     const due = this.#canvassAtMs !== null && nowMs >= this.#canvassAtMs;
     if (due && !this.#reigning()) {
+      // Who was willing before the majority was lost may have heard of a home since.
+      this.#canvass = null;
       if (this.#hasMajority()) effects.push(...this.#canvassOthers(nowMs));
       else this.#canvassAtMs = nowMs + limits.heartbeatMs;
     }
@@ -183,7 +196,9 @@ export class RegisterTable<Ticket> {
         this.#hear(message.ballot, nowMs);
         return { effects: this.#acceptor.hear(message), decisions: [] };
       case "heard":
-        if (compareBallots(message.ballot, this.#home.ballot) === 0) this.#heardMs.set(from, message.sentMs);
+        if (compareBallots(message.ballot, this.#home.ballot) !== 0) return nothing;
+        this.#heardMs.set(from, message.sentMs);
+        this.#answeredBy.add(from);
         return nothing;
       case "promise":
         return { effects: this.#home.promise(from, message), decisions: [] };
@@ -244,7 +259,8 @@ export class RegisterTable<Ticket> {
   #hear(ballot: Ballot, nowMs: number): void {
     this.#highestEpoch = Math.max(this.#highestEpoch, ballot.epoch);
     if (compareBallots(ballot, this.#acceptor.promised) < 0) return;
-    if (ballot.peer !== this.#self && this.#reigning() && compareBallots(ballot, this.#home.ballot) > 0)
+    const stands = this.#home.stage !== "following";
+    if (ballot.peer !== this.#self && stands && compareBallots(ballot, this.#home.ballot) > 0)
       this.#abdicate(nowMs + limits.homeSilenceMsMax);
     this.#canvass = null;
     this.#following = { ballot, heardMs: nowMs };
@@ -258,10 +274,10 @@ export class RegisterTable<Ticket> {
       if (compareBallots(message.promised, message.ballot) >= 0) this.#canvassAtMs = nowMs;
       return nothing;
     }
-    if (compareBallots(message.ballot, this.#home.ballot) !== 0) return nothing;
-    // A reigning home that a peer refuses only because that peer follows somebody lower stays home.
-    if (this.#home.stage === "home" && compareBallots(message.promised, this.#home.ballot) <= 0)
+    if (this.#home.stage === "following" || compareBallots(message.ballot, this.#home.ballot) !== 0)
       return nothing;
+    // A peer that refuses only because it follows somebody lower, or is home itself, has one vote: others may have more.
+    if (compareBallots(message.promised, this.#home.ballot) <= 0) return nothing;
     // Should nobody else be home by then, a canvass finds this peer's followers willing.
     this.#abdicate(nowMs + limits.heartbeatMs);
     return nothing;
@@ -281,6 +297,7 @@ export class RegisterTable<Ticket> {
     this.#canvass = null;
     this.#highestEpoch = Math.max(this.#highestEpoch, ballot.epoch);
     this.#heardMs.clear();
+    this.#awaitAnswers();
     this.#canvassAtMs = nowMs + limits.homeSilenceMsMax + this.#rankDelayMs();
     return this.#home.stand(ballot, [...this.#linked]);
   }
@@ -290,6 +307,11 @@ export class RegisterTable<Ticket> {
     this.#home.stepDown();
     if (this.#following?.ballot.peer === this.#self) this.#following = null;
     this.#canvassAtMs = canvassAtMs + this.#rankDelayMs();
+  }
+
+  #awaitAnswers(): void {
+    this.#answeredBy.clear();
+    this.#unanswered = 0;
   }
 
   #reigning(): boolean {

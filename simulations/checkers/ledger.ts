@@ -116,6 +116,9 @@ function checkAttempts(place: string, planned: PlannedStep, step: Step, executed
     const done = cause === "finished" || cause === "failed" || cause === "timed-out";
     if (done && !executed.has(`${place} ${token}`))
       throw new Violation("ledger", `${place} ended under ${token}, nobody ran it`);
+    const half = cause === "released" && planned.effect && executed.has(`${place} ${token}`);
+    if (half && !final && !planned.retry.on.includes("lost"))
+      throw new Violation("ledger", `${place} reaches outside, was stopped half done and was tried again`);
     const again = !final && cause !== "released" && cause !== "cancelled";
     if (again && !planned.retry.on.includes(cause === "finished" ? "failed" : cause))
       throw new Violation("ledger", `${place} was tried again after it was ${cause}`);

@@ -157,6 +157,12 @@ export class Puller {
     if (this.#home === null) return;
     this.#pulls += 1;
     this.#outstanding.set(session, slots);
-    this.#network.send(this.#home, { kind: "pull", session, nonce: `${session}/${this.#pulls}`, slots });
+    this.#network.send(this.#home, {
+      kind: "pull",
+      session,
+      nonce: `${session}/${this.#pulls}`,
+      slots,
+      again: false,
+    });
   }
 }

@@ -1,7 +1,7 @@
 /** `otto explain` in real folders, repositories and files. */
 
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -92,6 +92,59 @@ describe("otto explain --json", () => {
     expect(exitCode).toBe(2);
     expect(problemsBy(explainSchema(), JSON.parse(text), { closed: true })).toEqual([]);
     expect(JSON.parse(text)).toMatchObject({ code: "OTTO_NO_PIPELINE", diagnostics: [] });
+  });
+});
+
+describe("otto explain --step", () => {
+  it("tells the reasons of one step, as text and as a value", async () => {
+    write("otto.yaml", "otto: 1\nsteps:\n  a: { run: x }\n  b: { run: y, needs: a }\n");
+    const { planId } = await loadPlan({ folder });
+    const { text } = await output({ folder, step: "b" });
+    expect(text).toContain("b\n  written     otto.yaml:4\n  in          always\n");
+    expect(text).toContain(`\nplan ${planId}\n`);
+    const json = await output({ folder, step: "b", json: true });
+    expect(JSON.parse(json.text)).toMatchObject({
+      otto: "explain-step/1",
+      planId,
+      steps: [{ name: "b", place: { file: "otto.yaml", line: 4, endLine: 4 } }],
+    });
+  });
+
+  it("explains a step that was detected", async () => {
+    write("Makefile", "test:\n\ttrue\n");
+    const { text } = await output({ folder, step: "test" });
+    expect(text).toContain("test\n  written     nowhere: the step was detected\n");
+  });
+
+  it("says which step was meant when there is none of that name", async () => {
+    write("otto.yaml", "otto: 1\nsteps: { build: { run: x } }\n");
+    const error = await errorOf(explain({ folder, step: "biuld" }));
+    expect([error.code, error.exitCode, error.next]).toEqual([
+      "OTTO_NO_SUCH_STEP",
+      2,
+      "Did you mean `build`?",
+    ]);
+  });
+});
+
+describe("otto explain --graph", () => {
+  it("writes Mermaid or SVG, to a file when one is named", async () => {
+    write("otto.yaml", pipeline);
+    expect((await output({ folder, graph: "mermaid" })).text).toContain('flowchart LR\n  n0["a"]\n');
+    const { text } = await output({ folder, graph: "svg", output: join(folder, "plan.svg") });
+    expect(text).toBe("");
+    expect(readFileSync(join(folder, "plan.svg"), "utf8")).toMatch(/^<svg [^]*<\/svg>\n$/);
+  });
+
+  it("says what it does not draw, and where it cannot write", async () => {
+    write("otto.yaml", pipeline);
+    expect((await errorOf(explain({ folder, graph: "png" }))).code).toBe("OTTO_USAGE");
+    expect((await errorOf(explain({ folder, graph: "svg", step: "a" }))).code).toBe("OTTO_USAGE");
+    const error = await errorOf(explain({ folder, graph: "svg", output: folder }));
+    expect([error.code, error.state]).toEqual([
+      "OTTO_FILE_UNREADABLE",
+      "Nothing was written there, or not all of it.",
+    ]);
   });
 });
 

@@ -84,6 +84,13 @@ describe("otto run", () => {
     expectClear(await mesh.otto(["run"], { folder }), "OTTO_NO_REPOSITORY", 2, "is not in a git repository");
   });
 
+  it("refuses a folder in no repository and starts nothing", async () => {
+    const folder = folderWith("outside", "otto: 1\npipeline: p\nsteps:\n  a: { run: x }\n");
+    const ended = await mesh.otto(["run"], { ...fresh, folder });
+    expectClear(ended, "OTTO_NO_REPOSITORY", 2, "is not in a git repository");
+    nothingIsLeft();
+  });
+
   it("refuses a commit that the repository does not have", async () => {
     const folder = mesh.repository("commits", "  a: { run: x }\n");
     const ended = await mesh.otto(["submit", "--commit", "none", "--node", control.folder], { folder });

@@ -98,7 +98,7 @@ describe("a link", () => {
     await stranger.say(messages, encodeFrame(randomBytes(100)));
     await stranger.say(messages, encodeFrame(encodeValue({ kind: "pull", session: 7 })));
     await stranger.say(messages, frameHead(limits.frameBytesMax + 1));
-    const pull: Message = { kind: "pull", session: "mine", nonce: "1", slots: 4 };
+    const pull: Message = { kind: "pull", session: "mine", nonce: "1", slots: 4, again: false };
     await stranger.say(messages, encodeFrame(encodeMessage(pull)));
     await refused({ malformed: 2, oversized: 1, stranger: 1 });
   });

@@ -72,7 +72,13 @@ describe("an announcement", () => {
     [
       "of a message that is not gossiped",
       "malformed",
-      () => sealAnnouncement(encodeMessage({ kind: "release", leases: [] }), domain, person, certify()),
+      () =>
+        sealAnnouncement(
+          encodeMessage({ kind: "release", leases: [], begun: false }),
+          domain,
+          person,
+          certify(),
+        ),
     ],
     ["of a value that is no bytes", "malformed", () => sealed(message)],
     ["of null", "malformed", () => sealed(null)],

@@ -33,6 +33,10 @@ export class Conversation {
     return `${this.#lines.join("\n")}\n`;
   }
 
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
   table(peer: string): RegisterTable<string> {
     const table = this.#tables.get(peer);
     if (table === undefined) throw new Error(`${peer} is not running`);

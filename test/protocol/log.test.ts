@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { sealEnvelope } from "../../protocol/envelope.ts";
 import type { Event } from "../../protocol/events.ts";
+import { limits } from "../../protocol/limits.ts";
 import { emptyLog, type LogEntry, logId, openEntry, sealEntry } from "../../protocol/log.ts";
 import { decodeValue, encodeValue, sha256Hex } from "../../protocol/values.ts";
 import { control, flipped, stranger, wallMs } from "./domain.ts";
@@ -81,6 +82,23 @@ describe("a log", () => {
         ok: false,
         problem: "malformed",
       });
+  });
+
+  it("is refused when it unfolds into more starts than a plan has steps", () => {
+    const opened = (steps: number, times: number) => {
+      const started = {
+        kind: "attempt-started",
+        run: "r1",
+        timeMs: wallMs,
+        attempt: 1,
+        token: 1,
+        worker: "w",
+      };
+      const together = { ...started, steps: Array.from({ length: steps }, () => "") };
+      return openSigned({ ...sound, events: Array.from({ length: times }, () => together) });
+    };
+    expect(opened(limits.stepsPerPlanMax, 1)).toMatchObject({ ok: true });
+    expect(opened(limits.stepsPerPlanMax / 2, 3)).toEqual({ ok: false, problem: "malformed" });
   });
 
   it("is another for another domain, author or start of its process", () => {

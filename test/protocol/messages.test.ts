@@ -31,10 +31,10 @@ const messages: { readonly [Kind in Message["kind"]]: Extract<Message, { kind: K
   heartbeat: { kind: "heartbeat", ballot, sentMs: 12.5 },
   heard: { kind: "heard", ballot, sentMs: 12.5 },
   session: { kind: "session", session: "s", labels: ["gpu", "os=linux"], slots: 2, held: [lease] },
-  pull: { kind: "pull", session: "s", nonce: "n", slots: 1 },
+  pull: { kind: "pull", session: "s", nonce: "n", slots: 1, again: false },
   renew: { kind: "renew", session: "s", sentMs: 0.25, held: [lease] },
   result: { kind: "result", envelope: bytes },
-  release: { kind: "release", leases: [lease] },
+  release: { kind: "release", leases: [lease], begun: true },
   output: { kind: "output", run: "r", index: 1, attempt: 1, offset: 0, bytes },
   welcome: { kind: "welcome", home: null, leaseMs: 30_000 },
   grant: { kind: "grant", nonce: "n", leases: [granted], bundles: { r: "b" } },
@@ -42,6 +42,7 @@ const messages: { readonly [Kind in Message["kind"]]: Extract<Message, { kind: K
   ack: { kind: "ack", lease, verdict: "stale" },
   revoke: { kind: "revoke", lease, cause: "cancelled" },
   hello: { kind: "hello", certificate: bytes, charter: bytes },
+  holds: { kind: "holds", run: "r", bundle: "b" },
   announce: { kind: "announce", run: "r", bundle: "b" },
   announced: { kind: "announced", run: "r", state: "refused", reason: "role" },
   events: { kind: "events", entries: [bytes, bytes] },
@@ -66,7 +67,10 @@ describe("a message", () => {
 
   it("arrives without unknown fields of its parts", () => {
     const later = { ...lease, later: true };
-    expect(decode({ kind: "release", leases: [later] })).toEqual({ ok: true, value: messages.release });
+    expect(decode({ kind: "release", leases: [later], begun: true })).toEqual({
+      ok: true,
+      value: messages.release,
+    });
   });
 
   it.each(all)("is refused without any one of its fields: $kind", (message) => {
@@ -101,7 +105,7 @@ describe("a frame that is no message", () => {
     ["a name of 513 characters", { ...messages.announce, run: "r".repeat(513) }],
     ["too many slots", { ...messages.pull, slots: limits.pullSlotsMax + 1 }],
     ["too many labels", { ...messages.session, labels: Array.from({ length: 65 }, () => "gpu") }],
-    ["too many leases", { kind: "release", leases: repeated(lease, limits.leasesPerMessageMax + 1) }],
+    ["too many leases", { ...messages.release, leases: repeated(lease, limits.leasesPerMessageMax + 1) }],
     ["too many grants", { ...messages.grant, leases: repeated(granted, limits.pullSlotsMax + 1) }],
     ["too many records", { ...messages.accept, records: repeated(records[0], limits.batchRecordsMax + 1) }],
     ["too many entries", { kind: "events", entries: repeated(bytes, limits.batchRecordsMax + 1) }],
@@ -113,7 +117,10 @@ describe("a frame that is no message", () => {
   it.each<readonly [string, unknown]>([
     ["a name of 512 characters", { ...messages.announce, run: "r".repeat(512) }],
     ["as many slots as may be", { ...messages.pull, slots: limits.pullSlotsMax }],
-    ["as many leases as may be", { kind: "release", leases: repeated(lease, limits.leasesPerMessageMax) }],
+    [
+      "as many leases as may be",
+      { ...messages.release, leases: repeated(lease, limits.leasesPerMessageMax) },
+    ],
     [
       "as many records as may be",
       { ...messages.accept, records: repeated(records[0], limits.batchRecordsMax) },

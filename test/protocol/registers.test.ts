@@ -268,7 +268,10 @@ describe("control peers", () => {
     talk.deliver("b", "c");
     talk.deliver("c", "c");
     talk.cut("b", "c");
-    talk.linkAll();
+    talk.link("a", "b");
+    talk.settle();
+    talk.link("a", "c");
+    talk.link("b", "c");
     talk.settle();
     talk.tick("a", 600);
     talk.settle();
@@ -303,6 +306,144 @@ describe("control peers", () => {
     talk.settle();
     expect(talk.table("c").stage).toBe("home");
     expect(talk.table("b").home).toBe("c");
+  });
+});
+
+describe("control peers whose home is not heard by all", () => {
+  it("are not kept from a home by one of them that still hears the old one, when the others do not", () => {
+    const talk = new Conversation("a", "b", "c", "d", "e");
+    talk.linkAll();
+    talk.tick("a", 0);
+    talk.settle();
+    // Nothing that a says arrives but at e: the links seem up.
+    const deaf = ["b", "c", "d"];
+    const settleButForDeaf = (): void => {
+      for (let turn = 0; turn < 10; turn += 1) {
+        for (const peer of deaf) talk.drop("a", peer);
+        for (const from of ["e", ...deaf]) for (const to of ["a", "e", ...deaf]) talk.deliver(from, to);
+        talk.deliver("a", "e");
+      }
+    };
+    for (const afterMs of [1_000, 1_000]) {
+      talk.tick("a", afterMs);
+      settleButForDeaf();
+    }
+    talk.tick("b", 100);
+    settleButForDeaf();
+    expect(talk.table("b").stage).toBe("home");
+  });
+
+  it("find a home together again after one of them has promised more, though nothing is proposed", () => {
+    const talk = new Conversation("a", "b", "c");
+    talk.linkAll();
+    talk.tick("a", 0);
+    talk.settle();
+    // a and b are silent for long, and are heard again when c has already promised itself its ballot.
+    talk.tick("c", 2_000);
+    talk.deliver("c", "b");
+    talk.deliver("b", "c");
+    talk.deliver("c", "c");
+    talk.tick("a", 0);
+    talk.deliver("a", "b");
+    talk.settle();
+    expect(talk.text).toContain("prepare 2@c1");
+    talk.restart("b");
+    for (let turn = 0; turn < 20; turn += 1)
+      for (const peer of ["a", "c"]) {
+        talk.tick(peer, 125);
+        talk.settle();
+      }
+    const [home, other] = talk.table("a").stage === "home" ? ["a", "c"] : ["c", "a"];
+    expect(talk.table(home).isAssured(talk.nowMs)).toBe(true);
+    expect(talk.table(other).home).toBe(home);
+  });
+
+  it("do not count who was willing before its link broke", () => {
+    const talk = new Conversation("a", "b", "c", "d", "e");
+    for (const peer of ["b", "c", "d"]) talk.link("a", peer);
+    talk.tick("a", 0);
+    talk.deliver("a", "b");
+    talk.deliver("b", "a");
+    talk.cut("a", "b");
+    talk.link("a", "e");
+    talk.deliver("a", "c");
+    talk.deliver("c", "a");
+    expect(talk.text).not.toContain("prepare");
+    expect(talk.table("a").stage).toBe("following");
+    talk.deliver("a", "d");
+    talk.deliver("d", "a");
+    expect(talk.table("a").stage).toBe("preparing");
+  });
+
+  it("do not count who was willing before the majority was lost", () => {
+    const talk = new Conversation("a", "b", "c", "d", "e");
+    for (const peer of ["b", "c"]) talk.link("a", peer);
+    talk.tick("a", 0);
+    talk.deliver("a", "b");
+    talk.deliver("b", "a");
+    talk.cut("a", "c");
+    talk.tick("a", 60_000);
+    talk.link("a", "d");
+    talk.settle();
+    expect(talk.table("a").stage).toBe("following");
+    talk.tick("a", 250);
+    talk.settle();
+    expect(talk.table("a").stage).toBe("home");
+  });
+});
+
+describe("control peers whose home does not hear them", () => {
+  it("find another home when theirs hears nobody, though they hear it", () => {
+    const talk = new Conversation("a", "b", "c");
+    talk.linkAll();
+    talk.tick("a", 0);
+    talk.settle();
+    for (let turn = 0; turn < 100; turn += 1) {
+      for (const [peer, afterMs] of [
+        ["a", 100],
+        ["b", 0],
+        ["c", 0],
+      ] as const)
+        talk.tick(peer, afterMs);
+      for (let answers = 0; answers < 6; answers += 1) {
+        for (const to of ["a", "b", "c"]) talk.deliver("a", to);
+        for (const from of ["b", "c"]) for (const to of ["b", "c"]) talk.deliver(from, to);
+        for (const from of ["b", "c"]) talk.drop(from, "a");
+      }
+    }
+    expect(talk.table("b").stage).toBe("home");
+    expect(talk.table("c").home).toBe("b");
+    expect(talk.table("b").isAssured(talk.nowMs)).toBe(true);
+    talk.settle();
+    talk.tick("b", 250);
+    talk.settle();
+    expect(talk.table("a").home).toBe("b");
+  });
+
+  it("leave a home alone that hears them late, as long as it hears them", () => {
+    const talk = new Conversation("a", "b", "c");
+    talk.linkAll();
+    talk.tick("a", 0);
+    talk.settle();
+    for (let turn = 0; turn < 100; turn += 1) {
+      talk.tick("a", 250);
+      for (const peer of ["b", "c"]) talk.deliver("a", peer);
+      // What b and c say takes five seconds.
+      if (turn % 20 === 19) talk.settle();
+    }
+    expect(talk.table("a").stage).toBe("home");
+  });
+
+  it("leave a home alone that was paused for long, when its next heartbeat is answered", () => {
+    const talk = new Conversation("a", "b", "c");
+    talk.linkAll();
+    talk.tick("a", 0);
+    talk.settle();
+    for (let turn = 0; turn < 3; turn += 1) {
+      talk.tick("a", 60_000);
+      talk.settle();
+    }
+    expect(talk.table("a").stage).toBe("home");
   });
 });
 

@@ -265,6 +265,31 @@ it("refuses to encode what would read back as something else", () => {
     expect(() => encodeValue(value)).toThrow(Error);
 });
 
+it("refuses to encode keys that are different only by halves of surrogate pairs: they are written alike", () => {
+  expect(() => encodeValue({ "\ud800": 1, "\ud801": 2 })).toThrow(TypeError);
+  expect(decodeValue(encodeValue({ "\ud800": "\udfff" }))).toEqual({ "\ufffd": "\ufffd" });
+});
+
+it("encodes a map of very many keys in the same order as one of few, whatever order they are in", () => {
+  const names = Array.from({ length: 20_000 }, (_, index) => `key ${20_000 - index}`);
+  const value = Object.fromEntries(names.map((name) => [name, 1]));
+  const startedMs = performance.now();
+  const bytes = encodeValue(value);
+  // One by one it took seconds.
+  expect(performance.now() - startedMs).toBeLessThan(1_000);
+  expect(Buffer.compare(bytes, reference.encode(value))).toBe(0);
+  expect(decodeValue(bytes)).toEqual(value);
+});
+
+it("encodes what lies in a larger or a shared buffer, and reads it from there", () => {
+  const shared = new Uint8Array(new SharedArrayBuffer(16));
+  const bytes = encodeValue({ é: Buffer.from("abc").subarray(1) });
+  shared.set(bytes, 3);
+  const within = shared.subarray(3, 3 + bytes.length);
+  expect(decodeValue(within)).toEqual({ é: new Uint8Array(Buffer.from("bc")) });
+  expect(decodeValue(encodeValue(within))).toEqual(bytes);
+});
+
 it("encodes anything or throws an error, and then what was encoded reads back", () => {
   assert(
     property(anything(), (value) => {

@@ -73,7 +73,7 @@ class Bench {
     const session = `${life}:1`;
     const greeted = this.hear({ kind: "session", session, labels: [], slots, held: [] });
     const nonce = `${session}/${this.nowMs}`;
-    return [...greeted, ...this.hear({ kind: "pull", session, nonce, slots })];
+    return [...greeted, ...this.hear({ kind: "pull", session, nonce, slots, again: false })];
   }
 
   result(run: string, index: number, token: number, report: StepReport = reportOf()): ControlEffect[] {
@@ -177,6 +177,41 @@ describe("a home", () => {
       { kind: "attempt-ended", cause: "lost", final: true },
       { kind: "run-closed", run, outcome: "failed" },
     ]);
+  });
+});
+
+describe("a home and its workers", () => {
+  it("tells a grant again to a worker that asks again for the same", () => {
+    const bench = new Bench();
+    bench.submit([plannedStep("a"), plannedStep("b")]);
+    const [grant] = said(bench.pull(), "grant");
+    const pull = { kind: "pull", session: "w:1", nonce: grant?.nonce ?? "", slots: 1 } as const;
+    expect(said(bench.hear({ ...pull, again: true }), "grant")).toEqual([grant]);
+    bench.restart();
+    bench.tell({ kind: "peer-up", peer: worker, role: "worker" });
+    bench.hear({ kind: "session", session: "w:1", labels: [], slots: 1, held: [] });
+    expect(said(bench.hear({ ...pull, again: true }), "grant")).toEqual([grant]);
+    // What it was never granted, it is granted now.
+    const other = { ...pull, nonce: "w:1/other", again: true };
+    expect(said(bench.hear(other), "grant")).toMatchObject([{ leases: [{ index: 1 }] }]);
+  });
+
+  it("offers a step that was given back again, but not one that reaches outside and was begun", () => {
+    const effect = { effect: true, retry: { attemptsMax: 3, on: [] } } as const;
+    for (const [begun, again] of [
+      [false, true],
+      [true, false],
+    ] as const) {
+      const bench = new Bench();
+      const { run } = bench.submit([plannedStep("deploy", [], effect), plannedStep("test")]);
+      bench.pull(2);
+      for (const index of [0, 1]) {
+        const leases = [{ run, index, token: 1 }];
+        const released = bench.hear({ kind: "release", leases, begun });
+        const final = index === 0 ? !again : false;
+        expect(events(released)).toMatchObject([{ kind: "attempt-ended", cause: "released", final }]);
+      }
+    }
   });
 
   it("ends the leases of a worker's former process as soon as its next one comes", () => {
@@ -361,7 +396,7 @@ describe("a control peer that is not home", () => {
 
   it("sends a worker on to the home, or says that it knows none", () => {
     const core = follower();
-    const pull: Message = { kind: "pull", session: "w:1", nonce: "w:1/1", slots: 1 };
+    const pull: Message = { kind: "pull", session: "w:1", nonce: "w:1/1", slots: 1, again: false };
     const effects = core.decide([{ kind: "message", from: worker, message: pull }], now);
     expect(said(effects, "welcome")).toMatchObject([{ home: null }]);
   });

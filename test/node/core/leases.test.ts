@@ -3,7 +3,15 @@ import { Leases, reofferAfterMs, workerDeadlineMs } from "../../../node/core/lea
 import { limits } from "../../../protocol/limits.ts";
 
 const leaseMs = 30_000;
-const held = { run: "r", index: 0, token: 3, attempt: 2, worker: "w", session: "life1:1" };
+const held = {
+  run: "r",
+  index: 0,
+  token: 3,
+  attempt: 2,
+  worker: "w",
+  session: "life1:1",
+  nonce: "life1:1/1",
+};
 const session = { peer: "w", labels: new Set<string>(), slots: 1 };
 
 function leased(): Leases {

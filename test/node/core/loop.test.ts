@@ -29,7 +29,10 @@ class Bench {
       setTimer: () => ({ cancel: () => undefined }),
     };
     this.loop = new Loop({
-      decide: (inputs) => inputs.flatMap((input) => decisions[input] ?? []),
+      decide: (inputs) => {
+        if (inputs.includes("throw")) throw new Error("Bug: thrown");
+        return inputs.flatMap((input) => decisions[input] ?? []);
+      },
       perform: (effect) => {
         this.happened.push(effect.word);
         if (effect.kind === "echo") this.loop.post(effect.word);
@@ -116,7 +119,9 @@ describe("the loop", () => {
     await settled();
     expect(bench.happened).toEqual(["second", "1", "2"]);
   });
+});
 
+describe("the loop at its end", () => {
   it("stops when the disk fails, says nothing more, and tells of it once", async () => {
     const bench = new Bench({ vote: [store("vote"), say("voted")], more: [say("more")] });
     bench.failing = true;
@@ -144,5 +149,32 @@ describe("the loop", () => {
     await bench.synced();
     await stopping;
     expect(bench.happened).toEqual(["write vote", "voted"]);
+  });
+
+  it("performs everything that it had decided before it has stopped, at whatever moment it is stopped", async () => {
+    for (let turns = 0; turns < 12; turns += 1) {
+      const bench = new Bench({ first: [say("1")], second: [say("2")] });
+      bench.loop.post("first");
+      for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
+      bench.loop.post("second");
+      await bench.loop.stop();
+      expect(bench.happened, `after ${turns} turns`).toEqual(["1", "2"]);
+    }
+  });
+
+  it("stops when its core throws, says nothing of what was decided since, and tells of it once", async () => {
+    const bench = new Bench({ vote: [store("vote"), say("voted")], more: [say("more")] });
+    bench.loop.post("vote");
+    await settled();
+    bench.loop.post("more");
+    await settled();
+    bench.loop.post("throw");
+    bench.loop.post("throw");
+    await settled();
+    bench.loop.post("more");
+    await bench.synced();
+    await bench.loop.stop();
+    expect(bench.happened).toEqual(["write vote", "voted"]);
+    expect(bench.failures).toMatchObject([{ message: "Bug: thrown" }]);
   });
 });

@@ -104,6 +104,18 @@ describe("a worker", () => {
     expect(said(bench.tick(100))).toEqual([]);
   });
 
+  it("asks a new home again for what no home has answered, with the same nonce, and then for something new", () => {
+    const bench = new Bench([plannedStep("a"), plannedStep("b")]);
+    const [asked] = said(bench.welcome());
+    if (asked?.kind !== "pull") throw new Error("it did not pull");
+    const moved = bench.hear({ kind: "welcome", home: null, leaseMs: exampleCharter.leaseMs });
+    const again = said([...moved, ...bench.welcome(), ...bench.tick(limits.pullJitterMsMax)]);
+    expect(again).toEqual([{ ...asked, again: true }]);
+    bench.hear({ ...bench.granted(bench.lease()), nonce: asked.nonce } as Message);
+    const next = said(bench.tick(1));
+    for (const message of next) if (message.kind === "pull") expect(message.nonce).not.toBe(asked.nonce);
+  });
+
   it("fetches the plan of a grant, checks it, and starts as many steps as it has slots", () => {
     const bench = new Bench(["a", "b", "c"].map((name) => plannedStep(name)));
     bench.welcome();
@@ -121,7 +133,11 @@ describe("a worker", () => {
       bench.hear(bench.granted(bench.lease()));
       const { run, digest } = bench.run.submission;
       const effects = bench.tell({ kind: "bundle", run, digest, from: home, bytes, question: null });
-      expect(said(effects)).toContainEqual({ kind: "release", leases: [{ run, index: 0, token: 1 }] });
+      expect(said(effects)).toContainEqual({
+        kind: "release",
+        leases: [{ run, index: 0, token: 1 }],
+        begun: false,
+      });
       expect(kinds(effects)).not.toContain("start-step");
     }
   });
@@ -225,7 +241,7 @@ describe("a worker that is asked to stop", () => {
     const effects = bench.tell({ kind: "stop" });
     expect(kinds(effects)).toEqual(["stop-step", "stop-step", "send release"]);
     const broken = bench.end(bench.lease(0), reportOf({ outcome: "cancelled", problem: "stopped" }));
-    expect(kinds(broken)).toEqual(["send release"]);
+    expect(said(broken)).toMatchObject([{ kind: "release", begun: true }]);
     const finished = bench.end(bench.lease(1));
     expect(kinds(finished)).toEqual(["send result"]);
     const { run, index, token } = bench.lease(1);

@@ -1,0 +1,75 @@
+/** What a home tells of the runs that it leads: one function a fact, each an event of its log. */
+
+import type { Event } from "../../protocol/events.ts";
+import type { PastAttempt, RunOutcome } from "../../protocol/registers/registers.ts";
+import type { SignedResult } from "../../protocol/messages.ts";
+import type { StepReport } from "../../protocol/report.ts";
+import type { Now } from "./effects.ts";
+import type { OpenRun } from "./open-run.ts";
+
+type Started = {
+  readonly index: number;
+  readonly attempt: number;
+  readonly token: number;
+  readonly worker: string;
+};
+
+type Ended = {
+  readonly past: PastAttempt;
+  /** True when no further attempt follows. */
+  readonly final: boolean;
+  readonly report: StepReport | null;
+};
+
+export class Chronicle {
+  readonly #note: (event: Event) => void;
+
+  constructor(note: (event: Event) => void) {
+    this.#note = note;
+  }
+
+  admitted({ submission, stepCount }: OpenRun, now: Now): void {
+    const { run, manifestCid: manifest, planId: plan, submitter } = submission;
+    this.#note({
+      kind: "run-admitted",
+      run,
+      timeMs: now.wallMs,
+      manifest,
+      plan,
+      pipeline: submission.manifest.plan.pipeline,
+      submitter: submitter.peer,
+      steps: stepCount,
+    });
+  }
+
+  started(run: OpenRun, { index, ...lease }: Started, now: Now): void {
+    const step = run.step(index).name;
+    this.#note({ kind: "attempt-started", run: run.submission.run, timeMs: now.wallMs, step, ...lease });
+  }
+
+  ended(run: OpenRun, index: number, { past, final, report }: Ended, now: Now): void {
+    const step = run.step(index).name;
+    const { run: id } = run.submission;
+    this.#note({ kind: "attempt-ended", run: id, timeMs: now.wallMs, step, ...past, final, report });
+  }
+
+  skipped(run: OpenRun, skipped: readonly { index: number; reason: string }[], now: Now): void {
+    for (const { index, reason } of skipped) {
+      const step = run.step(index).name;
+      this.#note({ kind: "step-skipped", run: run.submission.run, timeMs: now.wallMs, step, reason });
+    }
+  }
+
+  refused(worker: string, { run, step, attempt, token, report }: SignedResult, now: Now): void {
+    const { outcome } = report;
+    this.#note({ kind: "result-refused", run, timeMs: now.wallMs, step, attempt, token, worker, outcome });
+  }
+
+  cancelRequested(run: string, by: string, now: Now): void {
+    this.#note({ kind: "cancel-requested", run, timeMs: now.wallMs, by });
+  }
+
+  closed(run: string, outcome: RunOutcome, now: Now): void {
+    this.#note({ kind: "run-closed", run, timeMs: now.wallMs, outcome });
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * Which worker gets which step: pulls wait here for steps that are ready, and become claims; a claim that was decided
+ * becomes a lease, and when all claims of a pull are decided its worker is told.
+ *
+ *   ready --a pull fits--> claiming --decided--> leased --all of the pull--> granted
+ */
+
+import type { GrantedLease, Message, WorkerMessage } from "../../protocol/messages.ts";
+import type { Decision } from "../../protocol/registers/home.ts";
+import { type Command, stepRegister } from "../../protocol/registers/registers.ts";
+import type { Chronicle } from "./chronicle.ts";
+import type { Now } from "./effects.ts";
+import type { HeldLease, Leases } from "./leases.ts";
+import type { OpenRun } from "./open-run.ts";
+import { type ParkedPull, ReadyQueue } from "./queue.ts";
+
+/** The claims of one pull: the grant goes out when the last of them is decided. */
+type Order = { readonly pull: ParkedPull; left: number; readonly leases: GrantedLease[] };
+
+export type ClaimTicket = {
+  readonly kind: "claim";
+  readonly run: string;
+  readonly index: number;
+  readonly order: Order;
+};
+
+export type ClaimsContext = {
+  propose(register: string, command: Command, ticket: ClaimTicket): void;
+  send(to: string, message: Message): void;
+  run(id: string): OpenRun | undefined;
+  /** Its worker never heard of the lease, or must not keep it. */
+  takeBack(lease: HeldLease): void;
+};
+
+export class Claims {
+  readonly #context: ClaimsContext;
+  readonly #leases: Leases;
+  readonly #chronicle: Chronicle;
+  #queue = new ReadyQueue();
+
+  constructor(context: ClaimsContext, leases: Leases, chronicle: Chronicle) {
+    this.#context = context;
+    this.#leases = leases;
+    this.#chronicle = chronicle;
+  }
+
+  /** Steps that wait for a worker. */
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  clear(): void {
+    this.#queue = new ReadyQueue();
+  }
+
+  offer(run: OpenRun, index: number): void {
+    this.#queue.push({ run: run.submission.run, index }, run.step(index).labels);
+  }
+
+  offerReady(run: OpenRun): void {
+    for (let index = 0; index < run.stepCount; index += 1)
+      if (run.phase(index) === "ready") this.offer(run, index);
+  }
+
+  pull(peer: string, message: Extract<WorkerMessage, { kind: "pull" }>): void {
+    const session = this.#leases.session(message.session);
+    if (session === undefined || session.peer !== peer || message.slots === 0) return;
+    const { session: id, nonce, slots } = message;
+    const pull: ParkedPull = { peer, session: id, nonce, labels: session.labels, slots };
+    const granted = message.again ? this.#leases.ofPull(peer, id, nonce) : [];
+    if (granted.length > 0) return this.#grantAgain(pull, granted);
+    this.#queue.park(pull);
+  }
+
+  dropSession(session: string): void {
+    this.#queue.dropPull(session);
+  }
+
+  /** Pairs what waits with what is ready. Call after each turn's inputs. */
+  serve(): void {
+    for (const { pull, steps } of this.#queue.match()) {
+      const claimable = steps.filter(({ run, index }) => {
+        const open = this.#context.run(run);
+        return open !== undefined && !open.cancelled && open.phase(index) === "ready";
+      });
+      if (claimable.length === 0) {
+        this.#parkAgain(pull);
+        continue;
+      }
+      const order: Order = { pull, left: claimable.length, leases: [] };
+      const { peer: worker, session, nonce } = pull;
+      // One command, and one nonce, for all: a pull that takes several steps tells them apart by their registers.
+      const command: Command = { kind: "claim", worker, session, nonce };
+      for (const { run, index } of claimable) {
+        this.#context.run(run)?.setPhase(index, "claiming");
+        this.#context.propose(stepRegister(run, index), command, { kind: "claim", run, index, order });
+      }
+    }
+  }
+
+  decided({ run: id, index, order }: ClaimTicket, decision: Decision<unknown>, now: Now): void {
+    const run = this.#context.run(id);
+    order.left -= 1;
+    if (run !== undefined && decision.value?.kind === "step") {
+      run.apply(index, decision.value, []);
+      if (decision.value.state === "leased" && decision.verdict === "changed") {
+        const { token, attempt, worker, session, nonce } = decision.value;
+        const lease = { run: id, index, token, attempt, worker, session, nonce };
+        const held = this.#leases.grant(lease, now.monotonicMs);
+        this.#chronicle.started(run, { index, attempt, token, worker }, now);
+        const inputs = run.inputsOf(index);
+        // A worker that is gone is not told, so it holds nothing: the step is offered again at once.
+        if (run.cancelled || !this.#isPresent(order.pull)) this.#context.takeBack(held);
+        else order.leases.push({ run: id, index, token, attempt, inputs });
+      }
+    }
+    if (order.left > 0) return;
+    if (order.leases.length > 0) this.#grant(order.pull, order.leases);
+    else this.#parkAgain(order.pull);
+  }
+
+  /** The grant was decided, and whoever decided it may have died before it was told. */
+  #grantAgain(pull: ParkedPull, leases: readonly HeldLease[]): void {
+    const granted = leases.flatMap(({ run, index, token, attempt }) => {
+      const inputs = this.#context.run(run)?.inputsOf(index);
+      return inputs === undefined ? [] : [{ run, index, token, attempt, inputs }];
+    });
+    this.#grant(pull, granted);
+  }
+
+  #grant({ peer, nonce }: ParkedPull, leases: readonly GrantedLease[]): void {
+    const bundles: Record<string, string> = {};
+    for (const { run } of leases) bundles[run] ??= this.#context.run(run)?.submission.digest ?? "";
+    this.#context.send(peer, { kind: "grant", nonce, leases, bundles });
+  }
+
+  /** A pull that came away empty waits on, unless its worker is gone or has asked anew. */
+  #parkAgain(pull: ParkedPull): void {
+    if (this.#isPresent(pull) && !this.#queue.hasPull(pull.session)) this.#queue.park(pull);
+  }
+
+  #isPresent(pull: ParkedPull): boolean {
+    return this.#leases.session(pull.session)?.peer === pull.peer;
+  }
+}

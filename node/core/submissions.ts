@@ -1,0 +1,228 @@
+/**
+ * The submissions that a control peer knows of and that are not closed: their bundles, whether their files are here, and
+ * who else holds both.
+ *
+ *   announced --bundle fetched, signatures and plan judged--> known --files fetched--> held --a majority holds it--> ready
+ *
+ * A run is offered for admission only when a majority of the control peers hold its plan and files: whichever of them
+ * dies afterwards, the run can be finished.
+ */
+
+import type { RefusedBecause, Verifier } from "../../protocol/envelope.ts";
+import { limits } from "../../protocol/limits.ts";
+import { openBundle, type Submission } from "../../protocol/manifest.ts";
+import type { Charter } from "../../protocol/membership.ts";
+import type { Message } from "../../protocol/messages.ts";
+import { sha256Hex } from "../../protocol/values.ts";
+import type { WriteOperation } from "../ports.ts";
+import type { ControlEffect, ControlInput, Now } from "./effects.ts";
+
+export const submissionKeys = {
+  /** `bundle/<run>` -> the bundle of a run that is not closed */
+  bundles: "bundle/",
+  /** `archive/<run>` -> the bundle of a closed run */
+  archive: "archive/",
+} as const;
+
+/** For a bundle that was judged before, by this peer or by the domain: no certificate has expired at this time. */
+const judgedMs = 0;
+
+export type Known = {
+  readonly submission: Submission;
+  readonly bytes: Uint8Array;
+  source: "asked" | "here" | "missing";
+  /** Who is to hear of its admission. */
+  readonly announcers: Set<string>;
+  /** Other control peers that have its plan and files on their disks. */
+  readonly holders: Set<string>;
+  /** True when this peer has heard that the domain admitted it. */
+  admitted: boolean;
+};
+
+export type SubmissionsContext = {
+  readonly charter: Charter;
+  readonly keys: Verifier;
+  readonly effect: (effect: ControlEffect) => void;
+  /** To every control peer that is linked. */
+  readonly tellControls: (message: Message) => void;
+  readonly count: (because: RefusedBecause, from: string | null) => void;
+  /** The digest of the bundle of a run that is open as far as this peer knows. */
+  readonly openBundleDigest: (run: string) => string | undefined;
+  readonly isClosed: (run: string) => boolean;
+};
+
+type BundleInput = Extract<ControlInput, { kind: "bundle" }>;
+
+export class Submissions {
+  readonly #context: SubmissionsContext;
+  readonly #known = new Map<string, Known>();
+  /** Runs whose bundle is being fetched. */
+  readonly #asked = new Set<string>();
+  /** Control peers that hold what is not known here yet. */
+  readonly #heldElsewhere = new Map<string, Set<string>>();
+
+  constructor(context: SubmissionsContext) {
+    this.#context = context;
+  }
+
+  get size(): number {
+    return this.#known.size;
+  }
+
+  get(run: string): Known | undefined {
+    return this.#known.get(run);
+  }
+
+  entries(): IterableIterator<[string, Known]> {
+    return this.#known.entries();
+  }
+
+  /** Takes up a bundle that a former life of this peer had judged and stored. */
+  restore(bytes: Uint8Array): void {
+    const known = this.#judge({ bytes, from: null, question: null }, judgedMs);
+    if (known !== null) this.#askForSource(known, null);
+  }
+
+  /** Asks for what nobody could give before. `open` are the runs that are open, with the digests of their bundles. */
+  fetchMissing(open: ReadonlyMap<string, string>): void {
+    for (const [run, digest] of open) if (!this.#known.has(run)) this.#askForBundle(run, digest, null);
+    for (const known of this.#known.values()) if (known.source === "missing") this.#askForSource(known, null);
+  }
+
+  /** Somebody knows of a submission that is not admitted as far as this peer knows. */
+  announced(from: string, run: string, digest: string): void {
+    const known = this.#known.get(run);
+    if (known === undefined) return this.#askForBundle(run, digest, from);
+    known.announcers.add(from);
+    if (known.source !== "here") this.#askForSource(known, from);
+  }
+
+  /** Another control peer has the plan and the files of a run on its disk. */
+  held(from: string, run: string, digest: string): void {
+    const known = this.#known.get(run);
+    if (known !== undefined) return void known.holders.add(from);
+    if (this.#context.isClosed(run)) return;
+    this.#askForBundle(run, digest, from);
+    if (!this.#asked.has(run)) return;
+    const holders = this.#heldElsewhere.get(run) ?? new Set();
+    this.#heldElsewhere.set(run, holders.add(from));
+  }
+
+  /** A bundle came, or nobody had it. Returns it when it is good. */
+  bundle(input: BundleInput, now: Now): Known | null {
+    this.#asked.delete(input.run);
+    const holders = this.#heldElsewhere.get(input.run);
+    this.#heldElsewhere.delete(input.run);
+    if (input.bytes === null) return null;
+    const already = this.#known.get(input.run);
+    // What the domain has admitted was judged then: the submitter's certificate may have expired since.
+    const isAdmitted = this.#context.openBundleDigest(input.run) === sha256Hex(input.bytes);
+    const known = already ?? this.#judge(input, isAdmitted ? judgedMs : now.wallMs);
+    if (known === null) return null;
+    const { run, digest } = known.submission;
+    if (input.from !== null) known.announcers.add(input.from);
+    for (const holder of holders ?? []) known.holders.add(holder);
+    if (already !== undefined || this.#context.isClosed(run)) return known;
+    const put: WriteOperation = { kind: "put", key: submissionKeys.bundles + run, value: input.bytes };
+    this.#context.effect({ kind: "store", operations: [put] });
+    if (input.from === null) {
+      const message: Message = { kind: "announce", run, bundle: digest };
+      this.#context.effect({ kind: "publish", message });
+      this.#context.tellControls(message);
+    }
+    return known;
+  }
+
+  /** The files of a run are here, or nobody had them. */
+  source(run: string, problem: string | null): void {
+    const known = this.#known.get(run);
+    if (known === undefined) return;
+    known.source = problem === null ? "here" : "missing";
+    if (problem === null) this.#context.tellControls(holdsMessage(known));
+  }
+
+  /** Asks for the files of a run unless they are here, or are being asked for. */
+  needSource(known: Known, from: string | null): void {
+    if (this.#known.has(known.submission.run)) this.#askForSource(known, from);
+  }
+
+  /** True when a majority of the control peers have what is needed to finish the run. */
+  isReady(known: Known): boolean {
+    return known.source === "here" && (known.holders.size + 1) * 2 > this.#context.charter.controls.length;
+  }
+
+  /** What a control peer that has just been linked should know of a submission. */
+  reconcile(known: Known): Message[] {
+    const { run, digest } = known.submission;
+    const announce: Message = { kind: "announce", run, bundle: digest };
+    return known.source === "here" ? [announce, holdsMessage(known)] : [announce];
+  }
+
+  /** The run is closed: its bundle goes to the archive and is no longer kept at hand. */
+  archive(run: string, known: Known): void {
+    this.#known.delete(run);
+    const operations: WriteOperation[] = [
+      { kind: "put", key: submissionKeys.archive + run, value: known.bytes },
+      { kind: "delete", key: submissionKeys.bundles + run },
+    ];
+    this.#context.effect({ kind: "store", operations });
+  }
+
+  #askForBundle(run: string, digest: string, from: string | null): void {
+    if (this.#asked.has(run) || this.#asked.size > limits.openRunsMax) return;
+    this.#asked.add(run);
+    this.#context.effect({ kind: "fetch-bundle", run, digest, from });
+  }
+
+  #askForSource(known: Known, from: string | null): void {
+    if (known.source === "asked") return;
+    known.source = "asked";
+    const { run, manifest } = known.submission;
+    const [announcer] = known.announcers;
+    this.#context.effect({
+      kind: "fetch-source",
+      run,
+      source: manifest.source,
+      from: from ?? announcer ?? null,
+    });
+  }
+
+  /** Checks a bundle and takes it up. Null: it was refused and counted. */
+  #judge(
+    input: {
+      readonly bytes: Uint8Array | null;
+      readonly from: string | null;
+      readonly question: number | null;
+    },
+    wallMs: number,
+  ): Known | null {
+    const { bytes, from, question } = input;
+    if (bytes === null) return null;
+    const { charter, keys } = this.#context;
+    const opened = openBundle(bytes, charter, wallMs, keys);
+    if (!opened.ok) {
+      const { because, detail } = opened.problem;
+      this.#context.count(because, from);
+      if (question !== null) {
+        const answer = { ok: false, reason: "refused", detail: `${because}: ${detail}` } as const;
+        this.#context.effect({ kind: "answer", question, answer });
+      }
+      return null;
+    }
+    const { value: submission } = opened;
+    const known: Known = {
+      submission,
+      bytes,
+      source: "missing",
+      announcers: new Set(),
+      holders: new Set(),
+      admitted: false,
+    };
+    this.#known.set(submission.run, known);
+    return known;
+  }
+}
+
+function holdsMessage({ submission: { run, digest } }: Known): Message {
+  return { kind: "holds", run, bundle: digest };
+}

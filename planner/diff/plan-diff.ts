@@ -1,0 +1,222 @@
+/**
+ * What differs between two plans, and why: for `otto explain --diff`. Every change has a cause: the line that says it
+ * now (or said it before), the fact that a condition read, the step that another one waits for.
+ *
+ * Pure. The two plans were made with the same facts (`cli/load-base.ts`), so the causes are in the files.
+ */
+
+import type { Plan, PlannedStep } from "../../protocol/plan.ts";
+import type { ConditionReasons } from "../condition-reasons.ts";
+import { type Because, explainSteps, type StepReasons } from "../step-reasons.ts";
+import type { Place, Written } from "../written.ts";
+import { changesBetween, type Value } from "./values.ts";
+
+export type Side = { readonly plan: Plan; readonly written: Written | null };
+
+export type Change = Because & {
+  /** `timeoutMs`, `variables.HOSTNAME`, `needs.build`: where it is in the plan. */
+  readonly field: string;
+  readonly before: Value;
+  readonly after: Value;
+};
+
+export type StepChange = { readonly name: string; readonly from: string } & (
+  | (Because & { readonly kind: "added" | "removed"; readonly included: boolean; readonly reason: string })
+  | { readonly kind: "changed"; readonly changes: readonly Change[] }
+);
+
+export type PlanDiff = {
+  /** What is not of a step: parameters, environments, where the pipeline comes from. */
+  readonly plan: readonly Change[];
+  /** Added and changed ones in the order of the plan, then the removed ones in the order of theirs. */
+  readonly steps: readonly StepChange[];
+  readonly unchanged: number;
+};
+
+/** @param base null when there was no pipeline: every step is added. */
+export function diffPlans(base: Side | null, current: Side): PlanDiff {
+  const old = new Map((base?.plan.steps ?? []).map((step) => [step.name, step]));
+  const now = new Map(current.plan.steps.map((step) => [step.name, step]));
+  const isChanged = (step: PlannedStep): boolean => {
+    const before = old.get(step.name);
+    return before !== undefined && changesBetween(before, step).length > 0;
+  };
+  const steps: StepChange[] = [];
+  const reasons = reasonsOf(current, current.plan.steps, isChanged);
+  const reasonsBefore =
+    base === null
+      ? new Map<string, StepReasons>()
+      : reasonsOf(base, base.plan.steps, (step) => reasons.has(step.name));
+  for (const step of current.plan.steps) {
+    const before = old.get(step.name);
+    if (before === undefined) steps.push(cameOrWent("added", step, { here: current, other: base }));
+    const [after, was] = [reasons.get(step.name), reasonsBefore.get(step.name)];
+    if (before === undefined || after === undefined || was === undefined) continue;
+    const { name, from } = step;
+    steps.push({ name, from, kind: "changed", changes: stepChanges({ before, step, was, after, old, now }) });
+  }
+  for (const step of base?.plan.steps ?? []) {
+    if (!now.has(step.name)) steps.push(cameOrWent("removed", step, { here: base, other: current }));
+  }
+  const unchanged = current.plan.steps.length - steps.filter(({ kind }) => kind !== "removed").length;
+  return { plan: base === null ? [] : planChanges(base, current), steps, unchanged };
+}
+
+function reasonsOf(
+  { plan, written }: Side,
+  steps: readonly PlannedStep[],
+  isWanted: (step: PlannedStep) => boolean,
+): ReadonlyMap<string, StepReasons> {
+  const wanted = steps.filter(isWanted);
+  return new Map(explainSteps(plan, wanted, written).map((reasons) => [reasons.name, reasons]));
+}
+
+function cameOrWent(
+  kind: "added" | "removed",
+  step: PlannedStep,
+  sides: { readonly here: Side | null; readonly other: Side | null },
+): StepChange {
+  const { name, from, included, reason } = step;
+  const written = sides.here?.written ?? null;
+  const isCell = sides.other?.plan.steps.some((other) => other.from === from) === true;
+  const place = (isCell ? written?.at("steps", from, "matrix") : null) ?? written?.at("steps", from) ?? null;
+  const words = isCell ? "a cell of its matrix" : place === null ? "detected" : "written";
+  return { kind, name, from, included, reason, because: kind === "added" ? words : `was ${words}`, place };
+}
+
+function planChanges(base: Side, current: Side): readonly Change[] {
+  const { steps: _old, ...before } = base.plan;
+  const { steps: _new, ...after } = current.plan;
+  return changesBetween(before, after).map(({ path, ...values }) => {
+    // `context.parameters.channel` is written under `parameters`.
+    const keys = path[0] === "context" ? path.slice(1) : path;
+    const key = keys[0] === "parameters" ? [...keys, "default"] : keys;
+    const place = nearest(current.written, key) ?? nearest(base.written, key);
+    return { field: keys.join("."), ...values, because: place === null ? "" : "written", place };
+  });
+}
+
+/** The place of the key, or of the closest one around it; the whole file is none. */
+function nearest(written: Written | null, keys: readonly string[]): Place | null {
+  for (let length = keys.length; length > 1; length -= 1) {
+    const place = written?.at(...keys.slice(0, length)) ?? null;
+    if (place !== null) return place;
+  }
+  return keys.length === 1 ? (written?.at(...keys) ?? null) : null;
+}
+
+type Pair = {
+  readonly before: PlannedStep;
+  readonly step: PlannedStep;
+  readonly was: StepReasons;
+  readonly after: StepReasons;
+  /** The steps of both plans by name. */
+  readonly old: ReadonlyMap<string, PlannedStep>;
+  readonly now: ReadonlyMap<string, PlannedStep>;
+};
+
+function stepChanges(pair: Pair): readonly Change[] {
+  const { before, step } = pair;
+  const { included: wasIn, reason: oldReason, ...others } = before;
+  const { included, reason, ...othersNow } = step;
+  const changes: Change[] = changesBetween(others, othersNow).map(({ path, ...values }) => ({
+    field: path.join("."),
+    ...values,
+    ...causeOf(path, pair),
+  }));
+  if (wasIn !== included) {
+    const words = (isIn: boolean, why: string): string => `${isIn ? "in" : "left out"}: ${why}`;
+    const values = { before: words(wasIn, oldReason), after: words(included, reason) };
+    changes.unshift({ field: "included", ...values, ...causeOfInclusion(pair) });
+  } else if (oldReason !== reason) {
+    changes.unshift({ field: "reason", before: oldReason, after: reason, ...causeOfInclusion(pair) });
+  }
+  return changes;
+}
+
+/** Why a step is in now and was not, or the other way round: its condition, a fact that this reads, or a need. */
+function causeOfInclusion({ was, after }: Pair): Because {
+  const [old, now] = [was.condition, after.condition];
+  if (old?.text !== now?.text) {
+    if (now === null) return { because: "its condition was removed", place: old?.place ?? null };
+    return {
+      because: old === null ? "its condition is new" : "its condition was rewritten",
+      place: now.place,
+    };
+  }
+  if (old !== null && now !== null) {
+    const fact = changedFact(old, now);
+    if (fact !== null) return fact;
+  }
+  const lost = after.leftOutBy.at(-1);
+  if (lost !== undefined) return { because: `${lost.step} is left out`, place: null };
+  const found = was.leftOutBy.at(-1);
+  if (found !== undefined) return { because: `${found.step} was left out, and is not any more`, place: null };
+  return { because: after.place === null ? "detected" : "written", place: after.place };
+}
+
+function changedFact(old: ConditionReasons, now: ConditionReasons): Because | null {
+  for (const fact of now.facts) {
+    const before = old.facts.find((other) => other.name === fact.name);
+    if (before === undefined || before.value === fact.value) continue;
+    const values = `was ${JSON.stringify(before.value)} and is ${JSON.stringify(fact.value)}`;
+    return {
+      because: `its condition reads ${fact.name}, which ${values}, ${fact.because}`,
+      place: fact.place,
+    };
+  }
+  return null;
+}
+
+function causeOf(path: readonly string[], { was, after, old, now }: Pair): Because {
+  const [field = "", key = ""] = path;
+  switch (field) {
+    case "variables":
+      return cause(
+        was.variables.find((variable) => variable.name === key),
+        after.variables.find((variable) => variable.name === key),
+      );
+    case "needs": {
+      if (!old.has(key)) return { because: "the step is new", place: null };
+      if (!now.has(key)) return { because: "the step is gone", place: null };
+      if (after.needsDropped.includes(key)) return { because: "it is left out", place: null };
+      if (was.needsDropped.includes(key))
+        return { because: "it was left out, and is not any more", place: null };
+      return cause(
+        was.needs.find((need) => need.step === key),
+        after.needs.find((need) => need.step === key),
+      );
+    }
+    case "inputs":
+      return cause(was.inputs[0], after.inputs[0]);
+    case "outputs":
+      return cause(
+        was.outputs.find((output) => output.name === key),
+        after.outputs.find((output) => output.name === key),
+      );
+    case "labels":
+      return cause(was.labels[0], after.labels[0]);
+    case "commands":
+      return cause(was.commands, after.commands);
+    case "timeoutMs":
+      return cause(was.timeout, after.timeout);
+    case "retry":
+      return cause(was.retry, after.retry);
+    case "effect":
+      return cause(was.effect, after.effect);
+    case "environment":
+      return { because: "written", place: (after.effect.value ? after : was).effect.place };
+    default:
+      return { because: after.place === null ? "detected" : "written", place: after.place };
+  }
+}
+
+/** What says it now; for what is gone, what said it before. */
+function cause(before: Because | undefined, after: Because | undefined): Because {
+  if (after !== undefined && (after.place !== null || before === undefined || before.place === null)) {
+    return { because: after.because, place: after.place };
+  }
+  if (before === undefined) return { because: "planned", place: null };
+  const words = `was ${before.because}`;
+  return { because: after === undefined ? words : `${words}; now ${after.because}`, place: before.place };
+}

@@ -1,0 +1,281 @@
+/**
+ * The whole reasoning for one step of a plan, as a value: where it is written, why it is in or out, and for
+ * everything that it has whether somebody wrote it, and where, or which default it is. `planner/step-words.ts`
+ * says the same to people.
+ *
+ * Pure, and computed from the plan: the file is asked only for places, never for what is true.
+ */
+
+import type {
+  Need,
+  Outcome,
+  Plan,
+  PlannedEnvironment,
+  PlannedStep,
+  RetryCause,
+  Scalar,
+} from "../protocol/plan.ts";
+import { type ConditionReasons, conditionReasons } from "./condition-reasons.ts";
+import { longestTimes, type StepTimes } from "./explain.ts";
+import { matrixVariable } from "./matrix.ts";
+import type { StepDeclaration } from "./pipeline.ts";
+import type { Place, Written } from "./written.ts";
+
+/** Why something is as it is: because of what stands at a place, or because of a rule. */
+export type Because = { readonly because: string; readonly place: Place | null };
+
+type NeedReasons = Because & {
+  readonly step: string;
+  readonly outcomes: readonly Outcome[];
+  /** Of the step that is needed. */
+  readonly included: boolean;
+};
+
+export type VariableReasons = Because & {
+  readonly name: string;
+  readonly value: string;
+  /** Values that this one took the place of, the nearest last. */
+  readonly instead: readonly (Because & { readonly value: string })[];
+};
+
+export type StepReasons = {
+  readonly name: string;
+  readonly from: string;
+  /** Null when the step was detected, or stands in no file that could be read. */
+  readonly place: Place | null;
+  readonly included: boolean;
+  readonly reason: string;
+  readonly condition: ConditionReasons | null;
+  /** From the need that is lost to the step that was left out for its own sake; empty when the step is in. */
+  readonly leftOutBy: readonly { readonly step: string; readonly reason: string }[];
+  readonly cell: {
+    readonly values: Readonly<Record<string, Scalar>>;
+    readonly cells: number;
+    readonly place: Place | null;
+  } | null;
+  readonly needs: readonly NeedReasons[];
+  /** Cells that the file means too, and that are not waited for, because they are left out. */
+  readonly needsDropped: readonly string[];
+  readonly neededBy: readonly {
+    readonly step: string;
+    readonly outcomes: readonly Outcome[];
+    readonly included: boolean;
+  }[];
+  readonly commands: Because & { readonly list: readonly string[] };
+  readonly inputs: readonly (Because & {
+    readonly name: string;
+    readonly step: string;
+    readonly output: string;
+    readonly files: readonly string[];
+  })[];
+  readonly outputs: readonly (Because & {
+    readonly name: string;
+    readonly files: readonly string[];
+    readonly takenBy: readonly string[];
+  })[];
+  readonly variables: readonly VariableReasons[];
+  readonly environment: (Because & PlannedEnvironment & { readonly name: string }) | null;
+  readonly effect: Because & { readonly value: boolean };
+  readonly timeout: Because & { readonly ms: number };
+  readonly retry: Because & { readonly attemptsMax: number; readonly on: readonly RetryCause[] };
+  readonly labels: readonly (Because & { readonly label: string })[];
+  readonly times: StepTimes;
+};
+
+export type StepsExplanation = {
+  readonly otto: "explain-step/1";
+  readonly planId: string;
+  /** One, or every cell of a matrix in the plan's order. */
+  readonly steps: readonly StepReasons[];
+};
+
+/** The steps that a person means by a name: the step or cell of that name, else all cells of that matrix. */
+export function stepsNamed(plan: Plan, name: string): readonly PlannedStep[] {
+  const exact = plan.steps.filter((step) => step.name === name);
+  return exact.length > 0 ? exact : plan.steps.filter((step) => step.from === name);
+}
+
+/** Why each of these steps is as it is. @param written the file that the plan was made from; null for none. */
+export function explainSteps(
+  plan: Plan,
+  steps: readonly PlannedStep[],
+  written: Written | null,
+): readonly StepReasons[] {
+  const times = new Map(longestTimes(plan).map((entry) => [entry.name, entry]));
+  const byName = new Map(plan.steps.map((step) => [step.name, step]));
+  const cellsOf = Map.groupBy(plan.steps, (step) => step.from);
+  const conditionOf = written === null ? () => null : conditionReasons(plan, cellsOf, written);
+  const dependents = dependentsOf(plan);
+  return steps.map((step) => {
+    const declared = written?.pipeline.steps.get(step.from) ?? null;
+    const subject: Subject = { plan, step, byName, cellsOf, written, declared };
+    return {
+      name: step.name,
+      from: step.from,
+      place: written?.at("steps", step.from) ?? null,
+      included: step.included,
+      reason: step.reason,
+      condition: conditionOf(step),
+      leftOutBy: leftOutBy(subject),
+      cell: cellReasons(subject),
+      needs: step.needs.map((need) => needReasons(subject, need)),
+      needsDropped: needsDropped(subject),
+      neededBy: dependents.get(step.name) ?? [],
+      commands: { list: step.commands, ...field(subject, "run", "detected") },
+      inputs: step.inputs.map((input) => ({
+        ...input,
+        files: byName.get(input.step)?.outputs.find(({ name }) => name === input.output)?.files ?? [],
+        ...field(subject, "inputs", "detected", input.name),
+      })),
+      outputs: step.outputs.map((output) => ({
+        ...output,
+        takenBy: (dependents.get(step.name) ?? [])
+          .map((dependent) => dependent.step)
+          .filter((name) => takes(byName.get(name), step.name, output.name)),
+        ...field(subject, "outputs", "detected", output.name),
+      })),
+      variables: Object.keys(step.variables).map((name) => variableReasons(subject, name)),
+      ...settingsReasons(subject),
+      labels: step.labels.map((label) => ({ label, ...field(subject, "labels", "detected") })),
+      times: times.get(step.name) ?? { name: step.name, waitMsMax: 0, runMsMax: 0 },
+    };
+  });
+}
+
+type Subject = {
+  readonly plan: Plan;
+  readonly step: PlannedStep;
+  readonly byName: ReadonlyMap<string, PlannedStep>;
+  /** The cells of each step of the file. */
+  readonly cellsOf: ReadonlyMap<string, readonly PlannedStep[]>;
+  readonly written: Written | null;
+  readonly declared: StepDeclaration | null;
+};
+
+/** What the step's own entry says under a key, else the other words. */
+function field(
+  { step, written }: Subject,
+  key: string,
+  otherwise: string,
+  ...below: readonly string[]
+): Because {
+  const place =
+    written?.at("steps", step.from, key, ...below) ?? written?.at("steps", step.from, key) ?? null;
+  return { because: place === null ? otherwise : "written", place };
+}
+
+function dependentsOf(plan: Plan): ReadonlyMap<string, StepReasons["neededBy"]> {
+  const dependents = new Map<string, { step: string; outcomes: readonly Outcome[]; included: boolean }[]>();
+  for (const { name, needs, included } of plan.steps) {
+    for (const { step, outcomes } of needs) {
+      const known = dependents.get(step) ?? [];
+      known.push({ step: name, outcomes, included });
+      dependents.set(step, known);
+    }
+  }
+  return dependents;
+}
+
+function takes(step: PlannedStep | undefined, producer: string, output: string): boolean {
+  return step?.inputs.some((input) => input.step === producer && input.output === output) === true;
+}
+
+/** The reason says whether a step was left out for its own sake or for a need. Follows lost needs as `planner/inclusion.ts` decided them: the first need, in order, that can no longer hold. */
+function leftOutBy({ step, byName }: Subject): StepReasons["leftOutBy"] {
+  const chain: { step: string; reason: string }[] = [];
+  let at: PlannedStep | undefined = step;
+  while (at !== undefined && !at.included && at.reason.startsWith("needs ")) {
+    const lost: Need | undefined = at.needs.find(
+      (need) => byName.get(need.step)?.included === false && !need.outcomes.includes("skipped"),
+    );
+    at = lost === undefined ? undefined : byName.get(lost.step);
+    if (at !== undefined) chain.push({ step: at.name, reason: at.reason });
+  }
+  return chain;
+}
+
+function cellReasons({ step, cellsOf, written }: Subject): StepReasons["cell"] {
+  if (Object.keys(step.cell).length === 0) return null;
+  const cells = cellsOf.get(step.from)?.length ?? 1;
+  return { values: step.cell, cells, place: written?.at("steps", step.from, "matrix") ?? null };
+}
+
+function needReasons({ step, byName, written, declared }: Subject, need: Need): NeedReasons {
+  const from = byName.get(need.step)?.from;
+  const { step: name, outcomes } = need;
+  const included = byName.get(name)?.included === true;
+  const named = declared?.needs.find((other) => other.step === from);
+  if (named !== undefined && written !== null) {
+    return {
+      step: name,
+      outcomes,
+      included,
+      because: "named in `needs`",
+      place: written.placeOf(named.span),
+    };
+  }
+  const input = step.inputs.find((other) => other.step === name);
+  if (input !== undefined) {
+    const place = written?.at("steps", step.from, "inputs", input.name) ?? null;
+    return { step: name, outcomes, included, because: `hands over \`${input.name}\``, place };
+  }
+  return { step: name, outcomes, included, because: "detected", place: null };
+}
+
+function needsDropped({ step, cellsOf, declared }: Subject): readonly string[] {
+  const kept = new Set(step.needs.map((need) => need.step));
+  return (declared?.needs ?? [])
+    .flatMap((need) => cellsOf.get(need.step) ?? [])
+    .filter((other) => !kept.has(other.name) && !other.included)
+    .map((other) => other.name);
+}
+
+/** As `planner/plan.ts` lays them over each other: the file's, the environment's, the step's, the cell's. */
+function variableReasons({ step, written, declared }: Subject, name: string): VariableReasons {
+  const { environment } = step;
+  const found: (Because & { value: string })[] = [];
+  const add = (value: string | undefined, because: string, ...keys: readonly string[]): void => {
+    if (value !== undefined) found.push({ value, because, place: written?.at(...keys) ?? null });
+  };
+  const file = written?.pipeline;
+  add(file?.variables.get(name), "`env` of the file", "env", name);
+  if (environment !== null) {
+    const value = file?.environments.get(environment)?.settings.get(name);
+    add(value, `a setting of ${environment}`, "environments", environment, "settings", name);
+  }
+  add(declared?.variables.get(name), "`env` of the step", "steps", step.from, "env", name);
+  const axis = Object.entries(step.cell).find(([key]) => matrixVariable(key) === name);
+  if (axis !== undefined)
+    add(String(axis[1]), `the axis \`${axis[0]}\``, "steps", step.from, "matrix", axis[0]);
+  const last = found.pop() ?? { value: "", because: written === null ? "detected" : "planned", place: null };
+  return { ...last, name, value: step.variables[name] ?? "", instead: found };
+}
+
+function settingsReasons(
+  subject: Subject,
+): Pick<StepReasons, "environment" | "effect" | "timeout" | "retry"> {
+  const { plan, step, written } = subject;
+  const { environment: name, effect, timeoutMs, retry } = step;
+  const described = name === null ? undefined : plan.environments[name];
+  const inEnvironment = field(subject, "environment", "planned");
+  return {
+    environment:
+      name === null || described === undefined
+        ? null
+        : { name, ...described, because: "described", place: written?.at("environments", name) ?? null },
+    effect: {
+      value: effect,
+      because: effect ? "it is in an environment" : "it is in no environment",
+      place: effect ? inEnvironment.place : null,
+    },
+    timeout: { ms: timeoutMs, ...field(subject, "timeout", "the default") },
+    retry: {
+      ...retry,
+      ...field(
+        subject,
+        "retry",
+        effect ? "the default of a step that reaches outside: a person decides, not a retry" : "the default",
+      ),
+    },
+  };
+}

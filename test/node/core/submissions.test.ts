@@ -1,0 +1,113 @@
+import { describe, expect, it } from "vitest";
+import type { ControlEffect } from "../../../node/core/effects.ts";
+import { submissionKeys, Submissions } from "../../../node/core/submissions.ts";
+import { limits } from "../../../protocol/limits.ts";
+import type { Message } from "../../../protocol/messages.ts";
+import { simulatedKeys, verifySimulated } from "../../../simulations/keys.ts";
+import { charterOf, submissionOf } from "../../../simulations/workload.ts";
+import { worker } from "./example.ts";
+import { plannedStep } from "../view/example.ts";
+
+const controls = ["control0", "control1", "control2"].map((name) => simulatedKeys(name));
+const [, second = "", third = ""] = controls.map(({ peer }) => peer);
+const charter = charterOf(controls, 10_000);
+const { bundle, submission } = submissionOf([plannedStep("a")], charter, "n1");
+const { run, digest } = submission;
+const now = { monotonicMs: 5_000, wallMs: 1_700_000_005_000 };
+
+/** The submissions of the first of three control peers, and what it asked for and said. */
+function bench() {
+  const effects: ControlEffect[] = [];
+  const told: Message[] = [];
+  const closed = new Set<string>();
+  const submissions = new Submissions({
+    charter,
+    keys: { verify: verifySimulated },
+    effect: (effect) => effects.push(effect),
+    tellControls: (message) => told.push(message),
+    count: (because, from) => effects.push({ kind: "count-refused", because, from }),
+    openBundleDigest: () => undefined,
+    isClosed: (name) => closed.has(name),
+  });
+  const bring = (from: string | null = worker) =>
+    submissions.bundle({ kind: "bundle", run, digest, from, bytes: bundle, question: null }, now);
+  return { effects, told, closed, submissions, bring };
+}
+
+describe("a submission", () => {
+  it("is ready when its files are here and another control peer holds it, too", () => {
+    const { submissions, bring, told } = bench();
+    const known = bring();
+    expect(known !== null && submissions.isReady(known)).toBe(false);
+    submissions.source(run, null);
+    expect(told).toEqual([{ kind: "holds", run, bundle: digest }]);
+    expect(known !== null && submissions.isReady(known)).toBe(false);
+    submissions.held(second, run, digest);
+    expect(known !== null && submissions.isReady(known)).toBe(true);
+  });
+
+  it("is not ready without its files, whoever else holds it", () => {
+    const { submissions, bring } = bench();
+    const known = bring();
+    for (const other of [second, third]) submissions.held(other, run, digest);
+    expect(known !== null && submissions.isReady(known)).toBe(false);
+    submissions.source(run, "nobody has them");
+    expect(known !== null && submissions.isReady(known)).toBe(false);
+  });
+
+  it("is asked for when another control peer holds it, who still counts when it has come", () => {
+    const { submissions, bring, effects } = bench();
+    submissions.held(second, run, digest);
+    submissions.held(second, run, digest);
+    expect(effects).toEqual([{ kind: "fetch-bundle", run, digest, from: second }]);
+    const known = bring(second);
+    submissions.source(run, null);
+    expect(known !== null && submissions.isReady(known)).toBe(true);
+  });
+
+  it("is not asked for when its run is closed", () => {
+    const { submissions, closed, effects } = bench();
+    closed.add(run);
+    submissions.held(second, run, digest);
+    expect(effects).toEqual([]);
+  });
+
+  it("is told to a control peer that comes later: that it is known, and that it is held once it is", () => {
+    const { submissions, bring } = bench();
+    const known = bring();
+    if (known === null) throw new Error("it was refused");
+    expect(submissions.reconcile(known)).toEqual([{ kind: "announce", run, bundle: digest }]);
+    submissions.source(run, null);
+    expect(submissions.reconcile(known)).toEqual([
+      { kind: "announce", run, bundle: digest },
+      { kind: "holds", run, bundle: digest },
+    ]);
+  });
+
+  it("comes back from the disk, and its files are asked for again", () => {
+    const { submissions, effects } = bench();
+    submissions.restore(bundle);
+    expect(submissions.get(run)?.submission.digest).toBe(digest);
+    expect(effects).toMatchObject([{ kind: "fetch-source", run, from: null }]);
+  });
+
+  it("goes to the archive when its run is closed", () => {
+    const { submissions, bring, effects } = bench();
+    const known = bring();
+    if (known !== null) submissions.archive(run, known);
+    expect(submissions.size).toBe(0);
+    expect(effects.at(-1)).toMatchObject({
+      operations: [
+        { kind: "put", key: submissionKeys.archive + run },
+        { kind: "delete", key: submissionKeys.bundles + run },
+      ],
+    });
+  });
+
+  it("that is only said to be held cannot fill the memory", () => {
+    const { submissions, effects } = bench();
+    for (let index = 0; index < limits.openRunsMax + 100; index += 1)
+      submissions.held(second, `run${index}`, digest);
+    expect(effects.length).toBeLessThanOrEqual(limits.openRunsMax + 1);
+  });
+});
