@@ -1,5 +1,6 @@
 /**
- * The JSON Schema of what `otto explain --json` prints: an explanation, or why there is none.
+ * The JSON Schema of what `otto explain --json` prints: an explanation, with `--step` or `--diff` a part of it or what
+ * differs, or why there is none.
  *
  * Each object is made from the type that it describes, so a field that is added there must be described here before
  * anything compiles. Readers must bear fields that they do not know; one that is there is never taken away under
@@ -16,11 +17,15 @@ import {
   type StepInput,
   type StepOutput,
 } from "../protocol/plan.ts";
+import type { ConditionReasons } from "./condition-reasons.ts";
 import type { Match } from "./conventions/convention.ts";
 import { type Diagnostic, diagnosticCodes, type Range } from "./diagnostics.ts";
+import type { Change, PlanDiff, StepChange } from "./diff/plan-diff.ts";
 import type { Explanation, StepTimes } from "./explain.ts";
 import { draft, type JsonSchema, listOf, mapOf, oneOf, orNull, record } from "./json-schema.ts";
 import { retryCauses } from "./language.ts";
+import type { StepReasons, StepsExplanation } from "./step-reasons.ts";
+import type { Place } from "./written.ts";
 
 const text: JsonSchema = { type: "string" };
 const count: JsonSchema = { type: "integer", minimum: 0 };
@@ -42,9 +47,17 @@ export function explainSchema(): JsonSchema {
     $schema: draft,
     title: "otto explain --json",
     description: "Everything that a run of the pipeline can do; or every mistake of the pipeline file.",
-    anyOf: [{ $ref: "#/definitions/explanation" }, { $ref: "#/definitions/refusal" }],
+    anyOf: ["explanation", "steps", "difference", "refusal"].map((kind) => ({
+      $ref: `#/definitions/${kind}`,
+    })),
     definitions: {
       explanation: explanation(),
+      steps: record<StepsExplanation>({
+        otto: oneOf(["explain-step/1"]),
+        planId: text,
+        steps: listOf({ $ref: "#/definitions/reasons" }),
+      }),
+      difference: difference(),
       refusal: record<Refusal>({
         otto: oneOf(["explain/1"]),
         code: { ...text, description: "`OTTO_PIPELINE_INVALID` when the file has mistakes." },
@@ -55,6 +68,9 @@ export function explainSchema(): JsonSchema {
       }),
       plan: plan(),
       step: step(),
+      reasons: stepReasons(),
+      times: record<StepTimes>({ name: text, waitMsMax: count, runMsMax: count }),
+      place: record<Place>({ file: text, line: count, endLine: count }),
       diagnostic: diagnostic(),
       range: record<Range>({ line: count, column: count, endLine: count, endColumn: count }),
     },
@@ -67,7 +83,7 @@ function explanation(): JsonSchema {
     otto: oneOf(["explain/1"]),
     planId: { ...text, description: "The CID of the plan, its name everywhere." },
     plan: { $ref: "#/definitions/plan" },
-    times: listOf(record<StepTimes>({ name: text, waitMsMax: count, runMsMax: count })),
+    times: listOf({ $ref: "#/definitions/times" }),
     detection: orNull(
       record<NonNullable<Explanation["detection"]>>({ matches: listOf(match), rejected: listOf(match) }),
     ),
@@ -116,6 +132,103 @@ function step(): JsonSchema {
     retry: record<PlannedStep["retry"]>({ attemptsMax: count, on: listOf(oneOf(retryCauses)) }),
     effect: { ...flag, description: "The step reaches outside: no two attempts of it at once." },
     labels: listOf(text),
+  });
+}
+
+const place = orNull({ $ref: "#/definitions/place" });
+/** Why something is as it is, and where the file says so. */
+const because = { because: text, place };
+const needed = { step: text, outcomes: listOf(oneOf(outcomes)), included: flag };
+
+/** One field of the reasons of a step, where it is a list or may be null: what is in it. */
+type Each<Name extends keyof StepReasons> = NonNullable<
+  StepReasons[Name] extends readonly (infer Item)[] ? Item : StepReasons[Name]
+>;
+
+function stepReasons(): JsonSchema {
+  return record<StepReasons>({
+    name: text,
+    from: text,
+    place,
+    included: flag,
+    reason: text,
+    condition: orNull(condition()),
+    leftOutBy: listOf(record<Each<"leftOutBy">>({ step: text, reason: text })),
+    cell: orNull(record<Each<"cell">>({ values: mapOf(scalar), cells: count, place })),
+    needs: listOf(record<Each<"needs">>({ ...because, ...needed })),
+    needsDropped: listOf(text),
+    neededBy: listOf(record<Each<"neededBy">>(needed)),
+    commands: record<Each<"commands">>({ ...because, list: listOf(text) }),
+    inputs: listOf(
+      record<Each<"inputs">>({ ...because, name: text, step: text, output: text, files: listOf(text) }),
+    ),
+    outputs: listOf(
+      record<Each<"outputs">>({ ...because, name: text, files: listOf(text), takenBy: listOf(text) }),
+    ),
+    variables: listOf(
+      record<Each<"variables">>({
+        ...because,
+        name: text,
+        value: text,
+        instead: listOf(record<Each<"variables">["instead"][number]>({ ...because, value: text })),
+      }),
+    ),
+    environment: orNull(
+      record<Each<"environment">>({ ...because, name: text, domain: orNull(text), settings: mapOf(text) }),
+    ),
+    effect: record<Each<"effect">>({ ...because, value: flag }),
+    timeout: record<Each<"timeout">>({ ...because, ms: count }),
+    retry: record<Each<"retry">>({ ...because, attemptsMax: count, on: listOf(oneOf(retryCauses)) }),
+    labels: listOf(record<Each<"labels">>({ ...because, label: text })),
+    times: { $ref: "#/definitions/times" },
+  });
+}
+
+function condition(): JsonSchema {
+  return record<ConditionReasons>({
+    text,
+    place: { $ref: "#/definitions/place" },
+    value: flag,
+    parts: listOf(record<ConditionReasons["parts"][number]>({ text, value: orNull(flag) })),
+    facts: listOf(record<ConditionReasons["facts"][number]>({ ...because, name: text, value: scalar })),
+  });
+}
+
+/** What `otto explain --diff` prints. */
+type Difference = PlanDiff & {
+  readonly otto: string;
+  readonly same: boolean;
+  readonly base: { readonly name: string; readonly commit: string; readonly planId: string | null };
+  readonly planId: string;
+};
+
+function difference(): JsonSchema {
+  const change = record<Change>({ ...because, field: text, before: {}, after: {} });
+  return record<Difference>({
+    otto: oneOf(["explain-diff/1"]),
+    same: flag,
+    base: record<Difference["base"]>({ name: text, commit: text, planId: orNull(text) }),
+    planId: text,
+    plan: listOf(change),
+    steps: listOf({
+      anyOf: [
+        record<Exclude<StepChange, { kind: "changed" }>>({
+          ...because,
+          name: text,
+          from: text,
+          kind: oneOf(["added", "removed"]),
+          included: flag,
+          reason: text,
+        }),
+        record<Extract<StepChange, { kind: "changed" }>>({
+          name: text,
+          from: text,
+          kind: oneOf(["changed"]),
+          changes: listOf(change),
+        }),
+      ],
+    }),
+    unchanged: count,
   });
 }
 

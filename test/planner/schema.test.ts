@@ -7,10 +7,13 @@ import * as fc from "fast-check";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { diffPlans } from "../../planner/diff/plan-diff.ts";
 import { explainSchema } from "../../planner/explain-schema.ts";
 import { explainJson } from "../../planner/explain.ts";
 import { keysOf, namePatterns } from "../../planner/language.ts";
 import { planId } from "../../planner/plan.ts";
+import { explainSteps } from "../../planner/step-reasons.ts";
+import { readWritten } from "../../planner/written.ts";
 import { isIdentifier, isOutputName, isPlainName } from "../../protocol/names.ts";
 import { problemsBy } from "./json-schema-check.ts";
 import { diagnosticsOf, planOf, schemaProblems } from "./planning.ts";
@@ -144,6 +147,25 @@ describe("the schema of an explanation", () => {
       const explanation = { ...explainJson(plan, planId(plan)), detection };
       const value: unknown = JSON.parse(JSON.stringify(explanation));
       expect(problemsBy(explainSchema(), value, { closed: true })).toEqual([]);
+    }
+  });
+
+  it("describes the reasons of a step, and what differs", async () => {
+    const plan = await planOf(everything, { branch: "main" });
+    const written = readWritten(everything, "otto.yaml");
+    const steps = explainSteps(plan, plan.steps, written);
+    expect(steps.some(({ condition, cell }) => condition !== null || cell !== null)).toBe(true);
+    const changed = everything.replace("make test", "make check").replace("  last:", "  later:");
+    const diff = diffPlans({ plan: await planOf(changed), written: null }, { plan, written });
+    expect(new Set(diff.steps.map(({ kind }) => kind))).toEqual(new Set(["added", "removed", "changed"]));
+    const base = { name: "main", commit: "0".repeat(40), planId: null };
+    const values = [
+      { otto: "explain-step/1", planId: planId(plan), steps },
+      { otto: "explain-diff/1", same: false, base, planId: planId(plan), ...diff },
+    ];
+    for (const value of values) {
+      const read: unknown = JSON.parse(JSON.stringify(value));
+      expect(problemsBy(explainSchema(), read, { closed: true })).toEqual([]);
     }
   });
 
