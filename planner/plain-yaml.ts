@@ -1,5 +1,5 @@
 /**
- * The plain part of YAML, read directly: block maps and lists, one-line flow, scalars of one line, `|` blocks.
+ * The plain part of YAML, read directly: block maps and lists, flow, scalars of one line, `|` blocks.
  *
  * The full parser (`planner/yaml.ts`) makes a token of every space, costs a command line more than everything else
  * together, and reads only so many tokens. Most pipelines are plain; for anything here that is not, or is not sure,
@@ -153,12 +153,30 @@ function readValue(cursor: Cursor, place: ValuePlace): YamlNode | null {
     return readMap(cursor, at, depth + 1);
   }
   const piece = readInline(line, at, { flow: false, depth });
+  if (piece === null && (first === "[" || first === "{")) return readLongFlow(cursor, at, place);
   if (piece === null || !isEnd(line.text, piece.end)) return null;
   cursor.at += 1;
   skipBlank(cursor);
   const next = cursor.lines[cursor.at];
   // A deeper line would go on with the value: text over several lines is for the full parser.
   return next !== undefined && next.indent > indent ? null : piece.node;
+}
+
+/** A list or map in brackets with the lines below that are deeper than its key: all of them belong to it. */
+function readLongFlow(cursor: Cursor, at: number, { indent, depth }: ValuePlace): YamlNode | null {
+  const { lines, text } = cursor;
+  const first = lines[cursor.at];
+  let next = cursor.at + 1;
+  for (let line = lines[next]; line !== undefined; line = lines[next]) {
+    if (line.indent <= indent && line.indent < line.text.length) break;
+    next += 1;
+  }
+  if (first === undefined || next === cursor.at + 1) return null;
+  const joined = { ...first, text: text.slice(first.start, lines[next]?.start ?? text.length) };
+  const piece = readInline(joined, at, { flow: false, depth });
+  if (piece === null || afterSpaces(joined.text, piece.end) < joined.text.length) return null;
+  cursor.at = next;
+  return piece.node;
 }
 
 /** True when only spaces or a comment follow. */
@@ -221,6 +239,7 @@ function readQuoted(line: Line, at: number, quote: '"' | "'"): Piece | null {
   const close = quote === "'" ? closeOfSingle(text, at) : closeOfDouble(text, at);
   if (close === -1) return null;
   const raw = text.slice(at + 1, close);
+  if (raw.includes("\n")) return null;
   const value = quote === "'" ? raw.replaceAll("''", "'") : unescaped(raw);
   return value === null ? null : { node: inLine(line, at, close + 1, value, value), end: close + 1 };
 }
@@ -251,7 +270,7 @@ function unescaped(raw: string): string | null {
 
 function readPlain(line: Line, at: number, flow: boolean): Piece | null {
   const { text } = line;
-  const pattern = flow ? /[,[\]{}]|: |:$| #/g : /: |:$| #/g;
+  const pattern = flow ? /[,[\]{}\r\n]|: |:$| #/g : /: |:$| #/g;
   pattern.lastIndex = at;
   const stop = pattern.exec(text);
   const end = stop?.index ?? text.length;
@@ -317,9 +336,13 @@ function afterComma(text: string, end: number, close: string): number | null {
   return afterSpaces(text, at + 1);
 }
 
+/** Behind spaces, and the line ends that only the text of a long flow has. */
 function afterSpaces(text: string, start: number): number {
   let at = start;
-  while (text.charCodeAt(at) === 0x20) at += 1;
+  for (let code = text.charCodeAt(at); code === 0x20 || code === 0x0a || code === 0x0d;) {
+    at += 1;
+    code = text.charCodeAt(at);
+  }
   return at;
 }
 

@@ -37,6 +37,15 @@ describe("a hostile file", () => {
     expect(open).toEqual(["pipeline/syntax", "pipeline/over-limit"]);
   });
 
+  it("is read to its end when it is plain, however many tokens it has", async () => {
+    const steps = Array.from(
+      { length: limits.stepsPerPlanMax - 1 },
+      (_, n) => `  s${n}: { run: [x, y, z] }\n`,
+    );
+    const text = `otto: 1\nsteps:\n${steps.join("")}  last: { run: [\r\n    x], needs: s0x }\n`;
+    expect(await codesOf(text)).toEqual(["pipeline/unknown-step"]);
+  });
+
   it("with aliases of aliases does not unfold them", async () => {
     const levels = Array.from({ length: 30 }, (_, n) => {
       const above = n === 0 ? "x" : `*a${n - 1}`;

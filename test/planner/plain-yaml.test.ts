@@ -34,7 +34,13 @@ steps:
     env: { A: 1.10, B: 'x, y', C: true, D: "" }
   test:
     needs: [build]
-    matrix: { ruby: ["3.3", "3.4"] }
+    matrix: {
+      ruby: ["3.3",
+        "3.4"],
+      include: [
+        { ruby: "3.5" },
+        ]
+      }
     when: git.branch == "main" && trigger != 'push'
     run: |
       one: [
@@ -75,6 +81,9 @@ describe("a plain file", () => {
     "a: [[a, b], {c: d}]\n",
     "a:\n  - [x]\n  - {y: z}\n",
     "a: 10.0\n",
+    "a: [x,\n  y\n  ,{ b: c,\n\n d: [\n e ]\n  }\n  ]\nf: [\n  ]\n",
+    "a:\n  - [x,\r\n    y,\r\n   ]\r\n  - b: { c: d,\r\n      e: 'f' }\r\n",
+    'a: {\n  "b": [\n    1,\n    2\n   ],\n  "c": true\n }\n',
     "a: [x, ]\nb: { c: d , }\ne: [1,2,]\n",
     "a: $HOME/x\n",
     "a: x # y\n",
@@ -109,7 +118,14 @@ describe("anything else", () => {
     "a: 1e3\n",
     "a: x\n  y\n",
     'a: "x\n  y"\n',
-    "a: [x,\n  y]\n",
+    "a: [x\n  y]\n",
+    "a: [x, # c\n  y]\n",
+    "a: ['x\n  y']\n",
+    "a: [x,\ny]\n",
+    "a: [x,\n]\n",
+    "a: { b:\n  c }\n",
+    "a: [x,\n  y] # c\n",
+    "a:\n  b: [x,\n  y]\n",
     "a: >\n  x\n",
     "a: |2\n   x\n",
     "a: |\n\n  x\n",
