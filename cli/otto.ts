@@ -105,6 +105,14 @@ function program(): Command {
     .option("--force", "replace the file that is there")
     .option("--print", "only print it")
     .action(action(async (options: InitOptions) => (await import("./commands/init.ts")).init(options)));
+  otto
+    .command("schema [of]")
+    .description("print the JSON Schema of otto.yaml, or of what `explain --json` prints")
+    .action(
+      action(async (of: string | undefined) =>
+        (await import("./commands/schema.ts")).schema(of ?? "pipeline"),
+      ),
+    );
   withTarget(withSource(otto.command("submit")))
     .description("submit this folder's pipeline to the mesh, through any peer")
     .option("-w, --watch", "watch it to its end")

@@ -58,7 +58,7 @@ export const diagnosticCodes = [
 export type DiagnosticCode = (typeof diagnosticCodes)[number];
 
 /** A place in a file. Lines and columns count from 1, columns in UTF-16 code units; the end is exclusive. */
-type Range = {
+export type Range = {
   readonly line: number;
   readonly column: number;
   readonly endLine: number;

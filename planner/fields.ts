@@ -8,7 +8,7 @@ import { limits } from "../protocol/limits.ts";
 import { isIdentifier, isOutputName, isPlainName } from "../protocol/names.ts";
 import type { Scalar } from "../protocol/plan.ts";
 import { type DiagnosticCode, type Mistakes, quote, type Span } from "./diagnostics.ts";
-import { suggestion } from "./suggestions.ts";
+import { keyHelp, keysOf, type RecordName } from "./language.ts";
 import type { MapEntry, MapNode, YamlNode } from "./yaml.ts";
 
 function describe(node: YamlNode): string {
@@ -38,21 +38,22 @@ export function wrongType(
   return null;
 }
 
-/** A map whose keys are all known. */
+/** A map whose keys are all known: those that `planner/language.ts` has for it. */
 export function readRecord(
   mistakes: Mistakes,
   node: YamlNode,
-  shape: { readonly what: string; readonly keys: readonly string[]; readonly help: string },
+  shape: { readonly what: string; readonly record: RecordName; readonly help: string },
 ): MapNode | null {
   if (node.kind !== "map") {
     return wrongType(mistakes, node, { what: shape.what, wanted: "a map", help: shape.help });
   }
+  const keys: readonly string[] = keysOf(shape.record);
   for (const entry of node.entries.values()) {
-    if (shape.keys.includes(entry.key)) continue;
+    if (keys.includes(entry.key)) continue;
     mistakes.add({
       code: "pipeline/unknown-key",
       message: `${shape.what} has no key ${quote(entry.key)}`,
-      help: () => suggestion(entry.key, shape.keys, "key"),
+      help: () => keyHelp(entry.key, shape.record),
       span: entry.keySpan,
     });
   }

@@ -76,6 +76,7 @@ function checkInputs(mistakes: Mistakes, step: StepDeclaration, file: PipelineFi
             ? `declare it there: \`outputs: { ${input.output}: dist/** }\``
             : suggestion(input.output, names, "output"),
         span: input.span,
+        related: [{ message: `the step ${quote(input.step)} is here`, span: producer.span }],
       });
     }
     const need = step.needs.find((other) => other.step === input.step);

@@ -11,9 +11,13 @@ import type { Scalar } from "../protocol/plan.ts";
 import { compareText } from "../protocol/values.ts";
 import { type Mistakes, quote, type Span } from "./diagnostics.ts";
 import { checkName, identifiers, overLimit, readScalar, wrongType } from "./fields.ts";
+import { keysOf } from "./language.ts";
 import type { Cell, MatrixDeclaration } from "./pipeline.ts";
 import { suggestion } from "./suggestions.ts";
-import type { MapEntry, YamlNode } from "./yaml.ts";
+import type { MapEntry, MapNode, YamlNode } from "./yaml.ts";
+
+/** What in a matrix is no axis. */
+const cellKeys: readonly string[] = keysOf("matrix");
 
 type PlacedCell = { readonly cell: Cell; readonly span: Span };
 
@@ -31,10 +35,11 @@ export function readMatrix(mistakes: Mistakes, node: YamlNode, step: string): Ma
     wrongType(mistakes, node, { what: "`matrix`", wanted: "a map", help });
     return unusable;
   }
+  if (tooManyAxes(mistakes, node, "the matrix")) return unusable;
   const axes = new Map<string, readonly Scalar[]>();
   const before = mistakes.count;
   for (const entry of node.entries.values()) {
-    if (entry.key === "include" || entry.key === "exclude") continue;
+    if (cellKeys.includes(entry.key)) continue;
     const values = readAxis(mistakes, entry);
     if (values !== null) axes.set(entry.key, values);
   }
@@ -57,6 +62,12 @@ export function readMatrix(mistakes: Mistakes, node: YamlNode, step: string): Ma
   return { cells, keys, span: node.span };
 }
 
+/** More axes than a cell's name has room for: work would grow with the square of their number. */
+function tooManyAxes(mistakes: Mistakes, node: MapNode, what: string): boolean {
+  const countMax = limits.matrixAxesPerStepMax;
+  return overLimit(mistakes, { count: node.entries.size, countMax, what, span: node.span });
+}
+
 function readAxis(mistakes: Mistakes, { key, keySpan, value }: MapEntry): readonly Scalar[] | null {
   const named = checkName(mistakes, { name: key, span: keySpan, noun: "a matrix axis", rule: identifiers });
   if (value.kind !== "list" || value.items.length === 0) {
@@ -66,20 +77,22 @@ function readAxis(mistakes: Mistakes, { key, keySpan, value }: MapEntry): readon
       help: `write \`${key}: [one, two]\``,
     });
   }
-  const values: Scalar[] = [];
+  const values = new Map<Scalar, Span>();
   for (const item of value.items.slice(0, limits.matrixCellsPerStepMax + 1)) {
     const scalar = readCellValue(mistakes, item);
     if (scalar === null) continue;
-    if (values.includes(scalar)) {
+    const first = values.get(scalar);
+    if (first !== undefined) {
       mistakes.add({
         code: "pipeline/bad-matrix",
         message: `the axis ${quote(key)} has the value ${quote(String(scalar))} twice`,
         help: "keep one of the two",
         span: item.span,
+        related: [{ message: "the first is here", span: first }],
       });
-    } else values.push(scalar);
+    } else values.set(scalar, item.span);
   }
-  return named ? values : null;
+  return named ? [...values.keys()] : null;
 }
 
 function readCellValue(mistakes: Mistakes, node: YamlNode): Scalar | null {
@@ -113,6 +126,7 @@ function readCells(mistakes: Mistakes, entry: MapEntry | undefined): readonly Pl
       wrongType(mistakes, item, { ...words, what: `a cell of \`${key}\``, wanted: "a map with values" });
       continue;
     }
+    if (tooManyAxes(mistakes, item, `a cell of \`${key}\``)) continue;
     const cell = new Map<string, Scalar>();
     for (const field of item.entries.values()) {
       const rule = { name: field.key, span: field.keySpan, noun: "a matrix axis", rule: identifiers };
@@ -143,28 +157,36 @@ function checkExcludeKeys(
   }
 }
 
+/** Every combination, the axes sorted and the last of them changing first. */
 function productOf(axes: ReadonlyMap<string, readonly Scalar[]>): Cell[] {
   if (axes.size === 0) return [];
-  let cells: Cell[] = [new Map()];
-  for (const key of [...axes.keys()].sort(compareText)) {
-    const values = axes.get(key) ?? [];
-    cells = cells.flatMap((cell) => values.map((value) => new Map([...cell, [key, value]])));
-  }
-  return cells;
+  const sorted = [...axes].sort(([left], [right]) => compareText(left, right));
+  const count = sorted.reduce((product, [, values]) => product * values.length, 1);
+  return Array.from({ length: count }, (_, index) => {
+    const cell = new Map<string, Scalar>();
+    let stride = count;
+    for (const [key, values] of sorted) {
+      stride /= values.length;
+      const value = values[Math.floor(index / stride) % values.length];
+      if (value !== undefined) cell.set(key, value);
+    }
+    return cell;
+  });
 }
 
 function withoutExcluded(mistakes: Mistakes, cells: readonly Cell[], exclude: readonly PlacedCell[]): Cell[] {
   let kept = [...cells];
   for (const { cell: pattern, span } of exclude) {
-    if (!cells.some((cell) => agrees(cell, pattern, [...pattern.keys()]))) {
+    const keys = [...pattern.keys()];
+    const matches = new Set(cells.filter((cell) => agrees(cell, pattern, keys)));
+    if (matches.size === 0) {
       mistakes.add({
         code: "pipeline/bad-matrix",
         message: "`exclude` matches no cell",
         help: "remove it, or correct its values: text and numbers are different values",
         span,
       });
-    }
-    kept = kept.filter((cell) => !agrees(cell, pattern, [...pattern.keys()]));
+    } else kept = kept.filter((cell) => !matches.has(cell));
   }
   return kept;
 }

@@ -1,29 +1,33 @@
 /**
- * The plain part of YAML, read directly: block maps and lists, one-line flow, simple scalars, `|` blocks.
+ * The plain part of YAML, read directly: block maps and lists, flow, scalars of one line, `|` blocks.
  *
- * The full parser (`planner/yaml.ts`) makes a token of every space and costs a command line more than everything
- * else together. Most pipelines are plain; for anything here that is not, or is not sure, the answer is null and the
- * full parser decides. Its answer is also the only one that mistakes are reported from, so places (spans) are
- * not kept here.
+ * The full parser (`planner/yaml.ts`) makes a token of every space, costs a command line more than everything else
+ * together, and reads only so many tokens. Most pipelines are plain; for anything here that is not, or is not sure,
+ * the answer is null and the full parser decides, which is also the one that says what is no YAML.
  *
- * Promises: what is answered is what the full parser answers (`test/planner/plain-yaml.test.ts` compares
- * them); linear in the text; never throws.
+ * Promises: what is answered is what the full parser answers, places included (`test/planner/plain-yaml.test.ts`
+ * compares them); linear in the text; never throws.
  */
 
 import { limits } from "../protocol/limits.ts";
+import type { Span } from "./diagnostics.ts";
+import { spanAround, textStartOf, withoutTrailingSpace } from "./yaml-places.ts";
 import type { MapEntry, ScalarNode, YamlNode } from "./yaml.ts";
 
-type Line = { readonly indent: number; readonly text: string };
+/** A line without its end; `start` is where it begins in the text. */
+type Line = { readonly start: number; readonly indent: number; readonly text: string };
 
 /** Where reading is: block parsers move it over the lines that they understood. */
-type Cursor = { at: number; readonly lines: readonly Line[] };
+type Cursor = { at: number; readonly lines: Line[]; readonly text: string };
 
 /** What was read and where it ended in the line. */
 type Piece = { readonly node: YamlNode; readonly end: number };
 
-const nowhere = { start: 0, end: 0 };
-const keyPattern = /([A-Za-z_][A-Za-z0-9_.-]{0,99}):(?= |$)/y;
-const plainStart = /[A-Za-z0-9_./$]/;
+/** What a file may not hold to be read here: tabs, lone line ends, and whatever looks like a space and is none. */
+const unusual =
+  /\r(?!\n)|[^\n\r\x20-\x7e\u00a1-\u167f\u1681-\u1fff\u2010-\u2027\u2030-\u205e\u2070-\u2fff\u3001-\ud7ff\ue000-\ufefe\uff00-\ufffd\u{10000}-\u{10ffff}]/u;
+const keyPattern = /([A-Za-z0-9_][A-Za-z0-9_.-]{0,99}):(?= |$)/y;
+const plainStart = /[A-Za-z0-9_./$\u00a1-\uffff]/;
 /** What the core schema reads as something else than text, other than what is understood below. */
 const special =
   /^(?:null|Null|NULL|True|TRUE|False|FALSE|[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+|[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.nan|\.NaN|\.NAN)$/;
@@ -31,19 +35,25 @@ const simpleNumber = /^(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,10})?$/;
 
 /** The tree of the text, or null when it takes the full parser to say what it is. */
 export function parsePlainYaml(text: string): YamlNode | null {
-  if (/[^\n\x20-\x7e]/.test(text)) return null;
-  const lines = text.split("\n").map((line) => ({ indent: indentOf(line), text: line }));
-  const cursor: Cursor = { at: 0, lines };
+  if (unusual.test(text)) return null;
+  const lines = linesOf(text);
+  const cursor: Cursor = { at: 0, lines, text };
   skipBlank(cursor);
   if (lines[cursor.at]?.indent !== 0) return null;
   const node = readMap(cursor, 0, 0);
   return node !== null && cursor.at === lines.length ? node : null;
 }
 
-function indentOf(line: string): number {
-  let indent = 0;
-  while (line.charCodeAt(indent) === 0x20) indent += 1;
-  return indent;
+function linesOf(text: string): Line[] {
+  const lines: Line[] = [];
+  for (let start = 0; ;) {
+    const found = text.indexOf("\n", start);
+    const end = found === -1 ? text.length : found;
+    const line = text.slice(start, text.charAt(end - 1) === "\r" && end > start ? end - 1 : end);
+    lines.push({ start, indent: afterSpaces(line, 0), text: line });
+    if (found === -1) return lines;
+    start = found + 1;
+  }
 }
 
 function skipBlank(cursor: Cursor): void {
@@ -54,27 +64,49 @@ function skipBlank(cursor: Cursor): void {
   }
 }
 
+/** A key with its colon; `end` is behind the colon. */
+type Key = { readonly key: string; readonly span: Span; readonly end: number };
+
+function readKey(line: Line, at: number): Key | null {
+  keyPattern.lastIndex = at;
+  const key = keyPattern.exec(line.text)?.[1];
+  if (key !== undefined) {
+    const start = line.start + at;
+    return { key, span: { start, end: start + key.length }, end: at + key.length + 1 };
+  }
+  const first = line.text.charAt(at);
+  const quoted = first === '"' || first === "'" ? readQuoted(line, at, first) : null;
+  if (quoted === null || quoted.node.kind !== "scalar") return null;
+  const { end, node } = quoted;
+  if (line.text.charAt(end) !== ":" || !["", " "].includes(line.text.charAt(end + 1))) return null;
+  // A key that comes late in a long line is none.
+  if (end - at > 1_000) return null;
+  return { key: node.source, span: node.span, end: end + 1 };
+}
+
 function readMap(cursor: Cursor, indent: number, depth: number): YamlNode | null {
   if (depth > limits.pipelineNestingMax) return null;
   const entries = new Map<string, MapEntry>();
+  let span: Span | null = null;
   for (;;) {
     skipBlank(cursor);
     const line = cursor.lines[cursor.at];
     if (line === undefined || line.indent < indent) break;
     if (line.indent > indent) return null;
-    keyPattern.lastIndex = indent;
-    const key = keyPattern.exec(line.text)?.[1];
-    if (key === undefined || entries.has(key)) return null;
-    const value = readValue(cursor, { start: indent + key.length + 1, indent, depth, inMap: true });
+    const found = readKey(line, indent);
+    if (found === null || entries.has(found.key)) return null;
+    const value = readValue(cursor, { start: found.end, indent, depth, key: found.span });
     if (value === null) return null;
-    entries.set(key, { key, keySpan: nowhere, value });
+    entries.set(found.key, { key: found.key, keySpan: found.span, value });
+    span = spanAround(span ?? found.span, value.span);
   }
-  return { kind: "map", entries, span: nowhere };
+  return span === null ? null : { kind: "map", entries, span };
 }
 
 function readList(cursor: Cursor, indent: number, depth: number): YamlNode | null {
   if (depth > limits.pipelineNestingMax) return null;
   const items: YamlNode[] = [];
+  let span: Span | null = null;
   for (;;) {
     skipBlank(cursor);
     const line = cursor.lines[cursor.at];
@@ -85,11 +117,13 @@ function readList(cursor: Cursor, indent: number, depth: number): YamlNode | nul
       return null;
     }
     if (line.indent > indent) return null;
-    const item = readValue(cursor, { start: indent + 1, indent, depth, inMap: false });
+    const item = readValue(cursor, { start: indent + 1, indent, depth, key: null });
     if (item === null) return null;
     items.push(item);
+    const start = line.start + indent;
+    span = spanAround(span ?? { start, end: start }, item.span);
   }
-  return { kind: "list", items, span: nowhere };
+  return span === null ? null : { kind: "list", items, span };
 }
 
 function isItem(line: Line): boolean {
@@ -100,20 +134,27 @@ type ValuePlace = {
   readonly start: number;
   readonly indent: number;
   readonly depth: number;
-  readonly inMap: boolean;
+  /** Where the key is whose value is read; null for an item of a list. */
+  readonly key: Span | null;
 };
 
 /** The value that begins on the cursor's line, or below it. Moves the cursor behind the value. */
 function readValue(cursor: Cursor, place: ValuePlace): YamlNode | null {
-  const { start, indent, depth, inMap } = place;
-  const text = cursor.lines[cursor.at]?.text ?? "";
-  let at = start;
-  while (text.charAt(at) === " ") at += 1;
-  const first = text.charAt(at);
-  if (first === "" || first === "#") return inMap ? readBelow(cursor, indent, depth) : null;
+  const { start, indent, depth, key } = place;
+  const line = cursor.lines[cursor.at];
+  if (line === undefined) return null;
+  const at = afterSpaces(line.text, start);
+  const first = line.text.charAt(at);
+  if (first === "" || first === "#") return key === null ? null : readBelow(cursor, place, key);
   if (first === "|") return readBlock(cursor, at, indent);
-  const piece = readInline(text, at, { flow: false, depth });
-  if (piece === null || !isEnd(text, piece.end)) return null;
+  if (key === null && readKey(line, at) !== null) {
+    // A map that begins behind the dash: its first key stands as deep as the ones below it.
+    cursor.lines[cursor.at] = { ...line, indent: at };
+    return readMap(cursor, at, depth + 1);
+  }
+  const piece = readInline(line, at, { flow: false, depth });
+  if (piece === null && (first === "[" || first === "{")) return readLongFlow(cursor, at, place);
+  if (piece === null || !isEnd(line.text, piece.end)) return null;
   cursor.at += 1;
   skipBlank(cursor);
   const next = cursor.lines[cursor.at];
@@ -121,67 +162,115 @@ function readValue(cursor: Cursor, place: ValuePlace): YamlNode | null {
   return next !== undefined && next.indent > indent ? null : piece.node;
 }
 
-/** True when only spaces or a comment follow. */
-function isEnd(text: string, at: number): boolean {
-  const rest = text.slice(at).trimStart();
-  return rest === "" || (rest.startsWith("#") && text.charAt(at) === " ");
+/** A list or map in brackets with the lines below that are deeper than its key: all of them belong to it. */
+function readLongFlow(cursor: Cursor, at: number, { indent, depth }: ValuePlace): YamlNode | null {
+  const { lines, text } = cursor;
+  const first = lines[cursor.at];
+  let next = cursor.at + 1;
+  for (let line = lines[next]; line !== undefined; line = lines[next]) {
+    if (line.indent <= indent && line.indent < line.text.length) break;
+    next += 1;
+  }
+  if (first === undefined || next === cursor.at + 1) return null;
+  const joined = { ...first, text: text.slice(first.start, lines[next]?.start ?? text.length) };
+  const piece = readInline(joined, at, { flow: false, depth });
+  if (piece === null || afterSpaces(joined.text, piece.end) < joined.text.length) return null;
+  cursor.at = next;
+  return piece.node;
 }
 
-function readBelow(cursor: Cursor, indent: number, depth: number): YamlNode | null {
+/** True when only spaces or a comment follow. */
+function isEnd(text: string, at: number): boolean {
+  const next = afterSpaces(text, at);
+  return next === text.length || (text.charAt(next) === "#" && next > at);
+}
+
+function readBelow(cursor: Cursor, { indent, depth }: ValuePlace, key: Span): YamlNode | null {
   cursor.at += 1;
   skipBlank(cursor);
   const line = cursor.lines[cursor.at];
-  if (line === undefined || line.indent < indent) return scalar(null, "");
+  if (line === undefined || line.indent < indent) return nothingAt(key);
   if (isItem(line)) return readList(cursor, line.indent, depth + 1);
-  return line.indent === indent ? scalar(null, "") : readMap(cursor, line.indent, depth + 1);
+  return line.indent === indent ? nothingAt(key) : readMap(cursor, line.indent, depth + 1);
 }
 
 /** A literal block: `|` with its lines below, all at least as deep as the first. */
 function readBlock(cursor: Cursor, at: number, indent: number): YamlNode | null {
-  const { lines } = cursor;
-  const header = lines[cursor.at]?.text.slice(at) ?? "";
-  if (header !== "|" && header !== "|-") return null;
+  const { lines, text } = cursor;
+  const head = lines[cursor.at];
+  const header = head?.text.slice(at) ?? "";
+  if (head === undefined || (header !== "|" && header !== "|-")) return null;
   cursor.at += 1;
   const inner = lines[cursor.at]?.indent ?? 0;
-  // Blank lines at the beginning and at the end have rules of their own.
+  // Blank lines at the beginning have rules of their own.
   if (inner <= indent || lines[cursor.at]?.text.length === inner) return null;
   const content: string[] = [];
+  let filled = 0;
+  let end = head.start;
   for (let line = lines[cursor.at]; line !== undefined; line = lines[cursor.at]) {
-    if (line.text === "" && cursor.at === lines.length - 1) break;
-    if (line.text.length === line.indent) return null;
-    if (line.indent < inner) break;
+    if (line.text.length > line.indent) {
+      if (line.indent < inner) break;
+      filled = content.length + 1;
+      end = line.start + line.text.length;
+    } else if (line.indent > inner) return null;
     content.push(line.text.slice(inner));
     cursor.at += 1;
   }
+  // The last line has its end, or the text would have none either.
+  if (end === text.length) return null;
   const next = lines[cursor.at];
-  if (next === undefined || (next.indent > indent && next.text !== "")) return null;
-  if (next.text.charAt(next.indent) === "#") return null;
-  const text = content.join("\n") + (header === "|" ? "\n" : "");
-  return scalar(text, text);
+  if (next !== undefined && (next.indent > indent || next.text.charAt(next.indent) === "#")) return null;
+  const value = content.slice(0, filled).join("\n") + (header === "|" ? "\n" : "");
+  return scalar(value, value, withoutTrailingSpace({ start: head.start + at, end }, text), text);
 }
 
 type Inline = { readonly flow: boolean; readonly depth: number };
 
-function readInline(text: string, at: number, place: Inline): Piece | null {
-  const first = text.charAt(at);
-  if (first === "[") return readFlowList(text, at, place.depth + 1);
-  if (first === "{") return readFlowMap(text, at, place.depth + 1);
-  if (first === '"' || first === "'") return readQuoted(text, at, first);
-  return plainStart.test(first) ? readPlain(text, at, place.flow) : null;
+function readInline(line: Line, at: number, place: Inline): Piece | null {
+  const first = line.text.charAt(at);
+  if (first === "[") return readFlowList(line, at, place.depth + 1);
+  if (first === "{") return readFlowMap(line, at, place.depth + 1);
+  if (first === '"' || first === "'") return readQuoted(line, at, first);
+  return plainStart.test(first) ? readPlain(line, at, place.flow) : null;
 }
 
-function readQuoted(text: string, at: number, quote: string): Piece | null {
-  const close = text.indexOf(quote, at + 1);
+function readQuoted(line: Line, at: number, quote: '"' | "'"): Piece | null {
+  const { text } = line;
+  const close = quote === "'" ? closeOfSingle(text, at) : closeOfDouble(text, at);
   if (close === -1) return null;
-  const value = text.slice(at + 1, close);
-  if (value.includes("\\") && quote === '"') return null;
-  // Two single quotes are one in the text.
-  if (text.charAt(close + 1) === quote) return null;
-  return { node: scalar(value, value), end: close + 1 };
+  const raw = text.slice(at + 1, close);
+  if (raw.includes("\n")) return null;
+  const value = quote === "'" ? raw.replaceAll("''", "'") : unescaped(raw);
+  return value === null ? null : { node: inLine(line, at, close + 1, value, value), end: close + 1 };
 }
 
-function readPlain(text: string, at: number, flow: boolean): Piece | null {
-  const pattern = flow ? /[,[\]{}]|: |:$| #/g : /: |:$| #/g;
+/** Two single quotes are one in the text. */
+function closeOfSingle(text: string, at: number): number {
+  let close = text.indexOf("'", at + 1);
+  while (close !== -1 && text.charAt(close + 1) === "'") close = text.indexOf("'", close + 2);
+  return close;
+}
+
+function closeOfDouble(text: string, at: number): number {
+  let close = text.indexOf('"', at + 1);
+  for (; close !== -1; close = text.indexOf('"', close + 1)) {
+    let first = close;
+    while (text.charAt(first - 1) === "\\") first -= 1;
+    if ((close - first) % 2 === 0) break;
+  }
+  return close;
+}
+
+/** The escapes that JSON has too mean the same in YAML; null when there are others. */
+function unescaped(raw: string): string | null {
+  if (!raw.includes("\\")) return raw;
+  if (/\\(?!["/bfnrt]|u[0-9a-fA-F]{4})/.test(raw.replaceAll("\\\\", ""))) return null;
+  return JSON.parse(`"${raw}"`) as string;
+}
+
+function readPlain(line: Line, at: number, flow: boolean): Piece | null {
+  const { text } = line;
+  const pattern = flow ? /[,[\]{}\r\n]|: |:$| #/g : /: |:$| #/g;
   pattern.lastIndex = at;
   const stop = pattern.exec(text);
   const end = stop?.index ?? text.length;
@@ -189,48 +278,53 @@ function readPlain(text: string, at: number, flow: boolean): Piece | null {
   // In flow `a:]` and the like are read in ways that surprise.
   if (flow && (stop === null || stop[0] === " #" || text.charAt(end - 1) === ":")) return null;
   const source = text.slice(at, end).trimEnd();
-  const node = plainScalar(source);
-  return node === null ? null : { node, end: at + source.length };
+  const value = plainValue(source);
+  return value === null
+    ? null
+    : { node: inLine(line, at, at + source.length, value, source), end: at + source.length };
 }
 
-function plainScalar(source: string): ScalarNode | null {
-  if (source === "true" || source === "false") return scalar(source === "true", source);
-  if (simpleNumber.test(source)) return scalar(Number(source), source);
+function plainValue(source: string): string | number | boolean | null {
+  if (source === "true" || source === "false") return source === "true";
+  if (simpleNumber.test(source)) return Number(source);
   // `---` and `...` cannot stand here: they begin a line.
-  return special.test(source) ? null : scalar(source, source);
+  return special.test(source) ? null : source;
 }
 
-function readFlowList(text: string, start: number, depth: number): Piece | null {
+function readFlowList(line: Line, start: number, depth: number): Piece | null {
   if (depth > limits.pipelineNestingMax) return null;
+  const { text } = line;
   const items: YamlNode[] = [];
   let at = afterSpaces(text, start + 1);
   while (text.charAt(at) !== "]") {
-    const piece = readInline(text, at, { flow: true, depth });
+    const piece = readInline(line, at, { flow: true, depth });
     if (piece === null) return null;
     items.push(piece.node);
     const next = afterComma(text, piece.end, "]");
     if (next === null) return null;
     at = next;
   }
-  return { node: { kind: "list", items, span: nowhere }, end: at + 1 };
+  const span = { start: line.start + start, end: line.start + at + 1 };
+  return { node: { kind: "list", items, span }, end: at + 1 };
 }
 
-function readFlowMap(text: string, start: number, depth: number): Piece | null {
+function readFlowMap(line: Line, start: number, depth: number): Piece | null {
   if (depth > limits.pipelineNestingMax) return null;
+  const { text } = line;
   const entries = new Map<string, MapEntry>();
   let at = afterSpaces(text, start + 1);
   while (text.charAt(at) !== "}") {
-    keyPattern.lastIndex = at;
-    const key = keyPattern.exec(text)?.[1];
-    if (key === undefined || entries.has(key)) return null;
-    const piece = readInline(text, afterSpaces(text, at + key.length + 1), { flow: true, depth });
+    const found = readKey(line, at);
+    if (found === null || entries.has(found.key)) return null;
+    const piece = readInline(line, afterSpaces(text, found.end), { flow: true, depth });
     if (piece === null) return null;
-    entries.set(key, { key, keySpan: nowhere, value: piece.node });
+    entries.set(found.key, { key: found.key, keySpan: found.span, value: piece.node });
     const next = afterComma(text, piece.end, "}");
     if (next === null) return null;
     at = next;
   }
-  return { node: { kind: "map", entries, span: nowhere }, end: at + 1 };
+  const span = { start: line.start + start, end: line.start + at + 1 };
+  return { node: { kind: "map", entries, span }, end: at + 1 };
 }
 
 /** Where the next entry or the closing bracket is, or null when neither follows. */
@@ -238,17 +332,45 @@ function afterComma(text: string, end: number, close: string): number | null {
   const at = afterSpaces(text, end);
   if (text.charAt(at) === close) return at;
   if (text.charAt(at) !== ",") return null;
-  const next = afterSpaces(text, at + 1);
-  // A comma before the closing bracket is allowed in YAML, and rare.
-  return text.charAt(next) === close ? null : next;
+  // The closing bracket may follow: the caller sees it.
+  return afterSpaces(text, at + 1);
 }
 
+/** Behind spaces, and the line ends that only the text of a long flow has. */
 function afterSpaces(text: string, start: number): number {
   let at = start;
-  while (text.charCodeAt(at) === 0x20) at += 1;
+  for (let code = text.charCodeAt(at); code === 0x20 || code === 0x0a || code === 0x0d;) {
+    at += 1;
+    code = text.charCodeAt(at);
+  }
   return at;
 }
 
-function scalar(value: ScalarNode["value"], source: string): ScalarNode {
-  return { kind: "scalar", value, source, span: nowhere, textStart: null, broken: false };
+function inLine(
+  line: Line,
+  from: number,
+  to: number,
+  value: ScalarNode["value"],
+  source: string,
+): ScalarNode {
+  const span = { start: line.start + from, end: line.start + to };
+  // Here places count from the line, there from the file; the line is all that is needed of the text.
+  const textStart = textStartOf(source, { start: from, end: to }, line.text);
+  return {
+    kind: "scalar",
+    value,
+    source,
+    span,
+    textStart: textStart === null ? null : line.start + textStart,
+    broken: false,
+  };
+}
+
+function scalar(value: string, source: string, span: Span, text: string): ScalarNode {
+  return { kind: "scalar", value, source, span, textStart: textStartOf(source, span, text), broken: false };
+}
+
+/** A key without a value: it is the key that is pointed at. */
+function nothingAt(span: Span): ScalarNode {
+  return { kind: "scalar", value: null, source: "", span, textStart: null, broken: false };
 }

@@ -46,12 +46,7 @@ export async function planPipeline(request: PlanRequest): Promise<Result<Plan, r
   const mistakes = new Mistakes();
   const text = readSource(request.text, mistakes);
   if (mistakes.count === 0) {
-    // A plain file without mistakes never meets the full parser. With one it does: that one knows the places.
-    const plain = parsePlainYaml(text);
-    const short = plain === null ? null : await planTree(new Mistakes(), plain, request);
-    if (short !== null) return success(short);
-    const { parseYaml } = await import("./yaml.ts");
-    const tree = parseYaml(text, mistakes);
+    const tree = parsePlainYaml(text) ?? (await import("./yaml.ts")).parseYaml(text, mistakes);
     const plan = tree === null ? null : await planTree(mistakes, tree, request);
     if (plan !== null) return success(plan);
   }

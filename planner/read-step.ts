@@ -18,6 +18,7 @@ import {
   readVariables,
   wrongType,
 } from "./fields.ts";
+import { type KeyOf, retryCauses } from "./language.ts";
 import { readLabels } from "./labels.ts";
 import { readMatrix } from "./matrix.ts";
 import { patternProblem } from "./patterns.ts";
@@ -25,28 +26,14 @@ import type { ConditionText, InputDeclaration, NeedDeclaration, StepDeclaration 
 import { suggestion } from "./suggestions.ts";
 import type { MapEntry, YamlNode } from "./yaml.ts";
 
-const keys = [
-  "run",
-  "needs",
-  "when",
-  "matrix",
-  "environment",
-  "env",
-  "inputs",
-  "outputs",
-  "timeout",
-  "retry",
-  "labels",
-];
-
 /** A step of the wrong shape is answered too, empty: what needs it is not wrong for that. */
 export function readStep(mistakes: Mistakes, entry: MapEntry): StepDeclaration {
   const what = `the step ${quote(entry.key)}`;
   const command =
     entry.value.kind === "scalar" && entry.value.value !== null ? entry.value.source : "COMMAND";
   const help = `write ${quote(`${entry.key}: { run: ${command} }`)}`;
-  const record = readRecord(mistakes, entry.value, { what, keys, help });
-  const field = <Value>(key: string, read: (node: YamlNode) => Value): Value | null => {
+  const record = readRecord(mistakes, entry.value, { what, record: "step", help });
+  const field = <Value>(key: KeyOf<"step">, read: (node: YamlNode) => Value): Value | null => {
     const found = record?.entries.get(key);
     return found === undefined ? null : read(found.value);
   };
@@ -246,8 +233,6 @@ function readTimeout(mistakes: Mistakes, node: YamlNode): number | null {
   return null;
 }
 
-const retryCauses: readonly RetryCause[] = ["lost", "timed-out", "failed"];
-
 /** `retry: N` means N further attempts after the first, whatever went wrong; `on` narrows what it is for. */
 function readRetry(mistakes: Mistakes, node: YamlNode): StepDeclaration["retry"] {
   const countWords = { what: "`retry`", code: "pipeline/bad-retry", max: limits.attemptsMax - 1 } as const;
@@ -256,7 +241,7 @@ function readRetry(mistakes: Mistakes, node: YamlNode): StepDeclaration["retry"]
     return count === null ? null : retryOf(count, retryCauses);
   }
   const help = "write `retry: 2` or `retry: { max: 2, on: [lost, timed-out] }`";
-  const record = readRecord(mistakes, node, { what: "`retry`", keys: ["max", "on"], help });
+  const record = readRecord(mistakes, node, { what: "`retry`", record: "retry", help });
   if (record === null) return null;
   const max = record.entries.get("max")?.value;
   if (max === undefined) {

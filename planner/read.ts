@@ -20,6 +20,7 @@ import {
   readVariables,
   wrongType,
 } from "./fields.ts";
+import { parameterTypes } from "./language.ts";
 import type {
   EnvironmentDeclaration,
   ParameterDeclaration,
@@ -32,11 +33,11 @@ import { suggestion } from "./suggestions.ts";
 import type { MapNode, YamlNode } from "./yaml.ts";
 
 const example = "write `otto: 1`, `pipeline: NAME` and `steps:`";
-const keys = ["otto", "pipeline", "parameters", "environments", "env", "steps"];
 
 /** The pipeline, or null when there is nothing to check further. With mistakes it may be incomplete. */
 export function readPipeline(root: YamlNode, mistakes: Mistakes): PipelineFile | null {
   if (root.kind === "scalar" && root.value === null) {
+    if (root.broken) return null;
     mistakes.add({
       code: "pipeline/empty",
       message: "the file says nothing",
@@ -45,7 +46,7 @@ export function readPipeline(root: YamlNode, mistakes: Mistakes): PipelineFile |
     });
     return null;
   }
-  const top = readRecord(mistakes, root, { what: "the file", keys, help: example });
+  const top = readRecord(mistakes, root, { what: "the file", record: "file", help: example });
   if (top === null) return null;
   readVersion(mistakes, top);
   const name = top.entries.get("pipeline");
@@ -141,7 +142,7 @@ function readEnvironments(mistakes: Mistakes, node: YamlNode): Map<string, Envir
     const what = `the environment ${quote(key)}`;
     environments.set(key, { domain: null, settings: new Map() });
     if (value.kind === "scalar" && value.value === null) continue;
-    const record = readRecord(mistakes, value, { what, keys: ["domain", "settings"], help });
+    const record = readRecord(mistakes, value, { what, record: "environment", help });
     const domain = record?.entries.get("domain")?.value;
     const settings = record?.entries.get("settings")?.value;
     environments.set(key, {
@@ -159,7 +160,6 @@ function readDomain(mistakes: Mistakes, node: YamlNode): string | null {
   return checkName(mistakes, rule) ? domain : null;
 }
 
-const parameterTypes: readonly ParameterType[] = ["string", "number", "boolean"];
 const parameterHelp = "write for example `channel: { type: string, enum: [beta, stable], default: beta }`";
 
 function readParameters(mistakes: Mistakes, node: YamlNode): Map<string, ParameterDeclaration> {
@@ -177,7 +177,7 @@ function readParameters(mistakes: Mistakes, node: YamlNode): Map<string, Paramet
     const what = `the parameter ${quote(key)}`;
     const record = readRecord(mistakes, value, {
       what,
-      keys: ["type", "enum", "default"],
+      record: "parameter",
       help: parameterHelp,
     });
     if (record === null) continue;
@@ -188,7 +188,8 @@ function readParameters(mistakes: Mistakes, node: YamlNode): Map<string, Paramet
     }
     const type = readParameterType(mistakes, typeNode);
     if (type === null) continue;
-    const choices = readChoices(mistakes, record.entries.get("enum")?.value, type);
+    const enumNode = record.entries.get("enum")?.value;
+    const choices = readChoices(mistakes, enumNode, type);
     const given = record.entries.get("default")?.value;
     const initial = given === undefined ? null : readTyped(mistakes, given, { what: "`default`", type });
     if (initial !== null && given !== undefined && choices !== null && !choices.includes(initial)) {
@@ -197,6 +198,9 @@ function readParameters(mistakes: Mistakes, node: YamlNode): Map<string, Paramet
         message: `the default ${quote(String(initial))} is none of the values in \`enum\``,
         help: suggestion(String(initial), choices.map(String), "value"),
         span: given.span,
+        ...(enumNode === undefined
+          ? {}
+          : { related: [{ message: "the values are listed here", span: enumNode.span }] }),
       });
     }
     // With a mistake in it a parameter takes any value, so that nothing is complained about twice.

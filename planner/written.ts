@@ -8,6 +8,7 @@
 
 import { Mistakes, type Span, withoutMark } from "./diagnostics.ts";
 import type { PipelineFile } from "./pipeline.ts";
+import { parsePlainYaml } from "./plain-yaml.ts";
 import { readPipeline } from "./read.ts";
 import { parseYaml, type YamlNode } from "./yaml.ts";
 
@@ -25,15 +26,13 @@ export type Written = {
 export function readWritten(source: string, file: string): Written | null {
   const text = withoutMark(source);
   const mistakes = new Mistakes();
-  const root = parseYaml(text, mistakes);
+  const root = parsePlainYaml(text) ?? parseYaml(text, mistakes);
   const pipeline = root === null ? null : readPipeline(root, mistakes);
   if (root === null || pipeline === null) return null;
   const lineAt = linesOf(text);
   const placeOf = ({ start, end }: Span): Place => {
     const line = lineAt(start);
-    // A block ends where the next key begins: white space behind it is not part of it.
-    const last = Math.max(start, start + text.slice(start, end).trimEnd().length - 1);
-    return { file, line, endLine: Math.max(line, lineAt(last)) };
+    return { file, line, endLine: Math.max(line, lineAt(Math.max(start, end - 1))) };
   };
   return {
     pipeline,

@@ -3,12 +3,27 @@
  *
  * Promises: no tags, no directives, no nesting beyond `limits.pipelineNestingMax`, no key twice; an alias stands for
  * the very node that its anchor names, so nothing is copied and nothing explodes. Maps are real maps, so a
- * key such as `__proto__` is a key like any other.
+ * key such as `__proto__` is a key like any other. Of a text with more than `limits.pipelineTokensMax` tokens no more
+ * are read, and what is wrong before that place is said.
  */
 
-import { isAlias, isMap, isScalar, isSeq, type Node, parseDocument, type YAMLMap } from "yaml";
+import {
+  Composer,
+  type CST,
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  type Node,
+  Parser,
+  type YAMLMap,
+} from "yaml";
 import { limits } from "../protocol/limits.ts";
-import { type Mistakes, quote, type Span } from "./diagnostics.ts";
+import { type Mistake, type Mistakes, quote, type Span } from "./diagnostics.ts";
+import { closest } from "./suggestions.ts";
+import { spanAround, textStartOf, withoutTrailingSpace } from "./yaml-places.ts";
 
 export type ScalarNode = {
   readonly kind: "scalar";
@@ -40,31 +55,20 @@ type Conversion = {
 
 /** The tree of the only document in the text, or null when it cannot be read at all; mistakes say why. */
 export function parseYaml(text: string, mistakes: Mistakes): YamlNode | null {
-  const document = parseDocument(text, {
-    version: "1.2",
-    schema: "core",
-    keepSourceTokens: false,
-    prettyErrors: false,
-    logLevel: "error",
-    // The library compares every key with every other; duplicates are found below, in one pass.
-    uniqueKeys: false,
-  });
+  const { documents, cut } = readTokens(text);
+  const [document, second] = composeWithoutTraces(documents, text.length);
   checkDirectives(text, mistakes);
-  let last = -1;
-  for (const error of document.errors.slice(0, limits.diagnosticsMax)) {
-    const [start, end] = error.pos;
-    // What follows at the same place is the same mistake seen from further out.
-    if (start === last) continue;
-    last = start;
-    mistakes.add({
-      code: "pipeline/syntax",
-      ...syntaxWords(error.code, error.message),
-      span: { start, end: Math.max(end, start + 1) },
-    });
-  }
-  if (mistakes.count > 0) return null;
+  checkSyntax(mistakes, { document, second, text, cut });
+  // A tree from a text that is no YAML would say more about the library than about the file.
+  const root = mistakes.count > 0 ? null : convertRoot(document?.contents ?? null, text, mistakes);
+  if (cut === null) return root;
+  mistakes.add(cut);
+  return null;
+}
+
+function convertRoot(contents: Node | null, text: string, mistakes: Mistakes): YamlNode | null {
   const conversion: Conversion = { text, mistakes, anchors: new Map(), size: 0 };
-  const root = convert(document.contents, { start: 0, end: 0 }, 0, conversion);
+  const root = convert(contents, { start: 0, end: 0 }, 0, conversion);
   if (conversion.size <= limits.pipelineNodesMax) return root;
   mistakes.add({
     code: "pipeline/alias",
@@ -73,6 +77,111 @@ export function parseYaml(text: string, mistakes: Mistakes): YamlNode | null {
     span: { start: 0, end: 0 },
   });
   return null;
+}
+
+type Tokens = { readonly documents: readonly CST.Token[]; readonly cut: Mistake | null };
+
+/**
+ * The text as the library's trees of tokens. It ends early, and `cut` says where and why, at what is nested deeper
+ * than the library's recursion bears, and after so many tokens.
+ */
+function readTokens(text: string): Tokens {
+  const documents: CST.Token[] = [];
+  const parser = new Parser();
+  let count = 0;
+  let documentsRead = 0;
+  let cut: Mistake | null = null;
+  for (const lexeme of new Lexer().lex(text)) {
+    const span = { start: parser.offset, end: parser.offset + 1 };
+    for (const token of parser.next(lexeme)) {
+      documents.push(token);
+      if (token.type === "document") documentsRead += 1;
+    }
+    count += 1;
+    if (parser.stack.length > tokenNestingMax) cut = tooDeep(span);
+    else if (count >= limits.pipelineTokensMax) cut = tooManyTokens(span);
+    // The second document is a mistake already; what it says is not asked.
+    if (cut !== null || documentsRead > 1) break;
+  }
+  for (const token of parser.end()) documents.push(token);
+  return { documents, cut };
+}
+
+/** Each level of the file is one or two of the library's; far more than these it cannot hold on its stack. */
+const tokenNestingMax = 4 * limits.pipelineNestingMax;
+
+function tooManyTokens(span: Span): Mistake {
+  return {
+    code: "pipeline/over-limit",
+    message: `the file has more than ${limits.pipelineTokensMax} words and signs, and is read up to here`,
+    help: "correct what is said above, write it plainly (no anchors, no text over several lines), or split it",
+    span,
+  };
+}
+
+function tooDeep(span: Span): Mistake {
+  return {
+    code: "pipeline/too-deep",
+    message: `nested more than ${limits.pipelineNestingMax} levels deep`,
+    help: "a pipeline needs no more than six levels",
+    span,
+  };
+}
+
+/** The library makes an error for every mistake, and taking its stack each time costs more than all the rest. */
+function composeWithoutTraces(tokens: readonly CST.Token[], end: number): readonly Document.Parsed[] {
+  const before = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    const composer = new Composer({
+      version: "1.2",
+      schema: "core",
+      keepSourceTokens: false,
+      prettyErrors: false,
+      logLevel: "error",
+      // The library compares every key with every other; duplicates are found below, in one pass.
+      uniqueKeys: false,
+    });
+    return [...composer.compose(tokens, true, end)];
+  } finally {
+    Error.stackTraceLimit = before;
+  }
+}
+
+function checkSyntax(
+  mistakes: Mistakes,
+  read: {
+    readonly document: Document.Parsed | undefined;
+    readonly second: Document.Parsed | undefined;
+    readonly text: string;
+    readonly cut: Mistake | null;
+  },
+): void {
+  const { document, second, text, cut } = read;
+  // What is open where reading ended is no mistake of the file.
+  const known = cut === null ? text.length + 1 : text.lastIndexOf("\n", cut.span.start);
+  let last = -1;
+  let count = 0;
+  for (const error of document?.errors ?? []) {
+    const [start, end] = error.pos;
+    // What follows at the same place is the same mistake seen from further out.
+    if (start === last || start >= known) continue;
+    last = start;
+    count += 1;
+    if (count > limits.diagnosticsMax) break;
+    mistakes.add({
+      code: "pipeline/syntax",
+      ...syntaxWords(error.code, error.message),
+      span: { start, end: Math.max(end, start + 1) },
+    });
+  }
+  if (second === undefined) return;
+  const [start, end] = second.range;
+  mistakes.add({
+    code: "pipeline/syntax",
+    ...syntaxWords("MULTIPLE_DOCS", ""),
+    span: { start, end: Math.max(end, start + 1) },
+  });
 }
 
 /** A directive could change the version of YAML, and with it what `yes` or `010` mean. */
@@ -134,12 +243,7 @@ function convert(node: Node | null, fallback: Span, depth: number, conversion: C
   const span = spanOf(node, fallback);
   if (isAlias(node)) return resolveAlias(node.source, span, conversion);
   if (depth > limits.pipelineNestingMax) {
-    mistakes.add({
-      code: "pipeline/too-deep",
-      message: `nested more than ${limits.pipelineNestingMax} levels deep`,
-      help: "a pipeline needs no more than six levels",
-      span,
-    });
+    mistakes.add(tooDeep(span));
     return nothingAt(span, true);
   }
   if (node.tag !== undefined) {
@@ -171,9 +275,16 @@ function convertContent(node: Node, span: Span, depth: number, conversion: Conve
   if (isMap(node)) return convertMap(node, span, depth, conversion);
   if (isSeq(node)) {
     const items = node.items.map((item) => convert(item as Node | null, span, depth + 1, conversion));
-    return { kind: "list", items, span };
+    const last = items.at(-1);
+    if (node.flow === true || last === undefined) return { kind: "list", items, span };
+    // The library counts the line end and comments behind a block to it; nobody means those.
+    return { kind: "list", items, span: spanAround({ start: span.start, end: span.start }, last.span) };
   }
-  if (isScalar(node)) return convertScalar(node.value, node.source, span, conversion.text);
+  if (isScalar(node)) {
+    const isBlock = node.type === "BLOCK_LITERAL" || node.type === "BLOCK_FOLDED";
+    const place = isBlock ? withoutTrailingSpace(span, conversion.text) : span;
+    return convertScalar(node.value, node.source, place, conversion.text);
+  }
   return nothingAt(span, true);
 }
 
@@ -188,10 +299,15 @@ function resolveAlias(name: string, span: Span, conversion: Conversion): YamlNod
     conversion.size += target.size;
     return target.node;
   }
+  // Now, since later anchors are no answer; and only for what may be shown.
+  const near = mistakes.count < limits.diagnosticsMax ? closest(name, anchors.keys()) : null;
   mistakes.add({
     code: "pipeline/alias",
     message: `the alias ${quote(`*${name}`)} names nothing that is complete before it`,
-    help: `write \`&${name}\` before an earlier value, or put text that begins with \`*\` in quotes`,
+    help:
+      near !== null
+        ? `did you mean \`*${near}\`?`
+        : `write \`&${name}\` before an earlier value, or put text that begins with \`*\` in quotes`,
     span,
   });
   return nothingAt(span, true);
@@ -205,15 +321,11 @@ function convertScalar(value: unknown, source: string | undefined, span: Span, t
   return { kind: "scalar", value: kept, source: written, span, textStart, broken: false };
 }
 
-function textStartOf(written: string, { start, end }: Span, text: string): number | null {
-  if (end - start === written.length && text.startsWith(written, start)) return start;
-  if (end - start === written.length + 2 && text.startsWith(written, start + 1)) return start + 1;
-  return null;
-}
-
 function convertMap(map: YAMLMap, span: Span, depth: number, conversion: Conversion): MapNode {
   const { mistakes } = conversion;
   const entries = new Map<string, MapEntry>();
+  const isFlow = map.flow === true;
+  let around: Span | null = null;
   for (const pair of map.items) {
     const keyNode = pair.key as Node | null;
     const keySpan = keyNode === null ? span : spanOf(keyNode, span);
@@ -227,8 +339,9 @@ function convertMap(map: YAMLMap, span: Span, depth: number, conversion: Convers
       });
       continue;
     }
-    const after = { start: keySpan.start, end: keySpan.end };
-    const value = convert(pair.value as Node | null, after, depth + 1, conversion);
+    const valueNode = isNothing(pair.value as Node | null) ? null : (pair.value as Node);
+    const value = convert(valueNode, keySpan, depth + 1, conversion);
+    if (!isFlow) around = spanAround(around ?? keySpan, value.span);
     const key = typeof converted.value === "string" ? converted.value : converted.source;
     const first = entries.get(key);
     if (first !== undefined) {
@@ -243,7 +356,14 @@ function convertMap(map: YAMLMap, span: Span, depth: number, conversion: Convers
     }
     entries.set(key, { key, keySpan, value });
   }
-  return { kind: "map", entries, span };
+  return { kind: "map", entries, span: around ?? span };
+}
+
+/** A key without a value: it is the key that is pointed at. */
+function isNothing(node: Node | null): boolean {
+  if (node === null || !isScalar(node) || node.value !== null) return node === null;
+  const isEmpty = node.range === null || node.range === undefined || node.range[0] === node.range[1];
+  return isEmpty && node.anchor === undefined && node.tag === undefined;
 }
 
 function spanOf(node: Node, fallback: Span): Span {

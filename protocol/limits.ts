@@ -13,11 +13,15 @@ export const limits = {
   pipelineNestingMax: 32,
   /** Values in a pipeline file, each alias counted as everything that it stands for. */
   pipelineNodesMax: 500_000,
+  /** Words and signs, spaces included, of a file that is not plain; a plain one is bounded by its bytes. */
+  pipelineTokensMax: 150_000,
   diagnosticsMax: 200,
   stepsPerPlanMax: 10_000,
   /** Edges of the graph, the needs of all steps together. */
   needsPerPlanMax: 100_000,
   matrixCellsPerStepMax: 256,
+  /** Axes of one matrix, and keys of one cell that it includes or excludes: a name has no room for more. */
+  matrixAxesPerStepMax: 100,
   commandsPerStepMax: 200,
   outputsPerStepMax: 40,
   nameCharactersMax: 100,

@@ -26,7 +26,7 @@ export type ExplainOptions = {
   readonly folder: string;
 };
 
-/** Writes the explanation to standard output; mistakes in the file are an error, with `--json` a value too. */
+/** Writes the explanation to standard output; what cannot be explained is an error, with `--json` a value too. */
 export async function explain(options: ExplainOptions): Promise<ExitCode> {
   const json = options.json === true;
   checkWords(options);
@@ -40,9 +40,12 @@ export async function explain(options: ExplainOptions): Promise<ExitCode> {
     await write(text, options.output);
     return isSame || options.exitCode !== true ? exitCodes.passed : exitCodes.failed;
   } catch (error) {
-    if (!json || !(error instanceof PipelineError)) throw error;
-    const { code, diagnostics } = error;
-    await write(jsonText({ otto: "explain/1", code, diagnostics }), options.output);
+    if (!json || !(error instanceof OttoError)) throw error;
+    const { code, state = null, next } = error;
+    const diagnostics = error instanceof PipelineError ? error.diagnostics : [];
+    // The mistakes one by one are in `diagnostics`; what they come to is the first line.
+    const message = error.message.split("\n", 1)[0] ?? "";
+    await write(jsonText({ otto: "explain/1", code, message, state, next, diagnostics }), options.output);
     return error.exitCode;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The benchmark: `npm run bench`, or a part of it: `npm run bench -- commands steps claims memory`.
+ * The benchmark: `npm run bench`, or a part of it: `npm run bench -- commands steps claims memory hostile`.
  *
  * Builds Otto, measures what people run (the bundle, through its launcher), takes turns with its yardsticks in the same
  * run, prints medians and ratios beside the targets, and writes them to `bench.json`. It never fails on slowness.
@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { benchClaims } from "./claims.ts";
 import { benchCommands } from "./commands.ts";
 import { projectFolder, type Row, runToEnd } from "./measure.ts";
+import { benchHostile } from "./hostile.ts";
 import { benchMemory } from "./memory.ts";
 import { benchSteps } from "./steps.ts";
 
@@ -19,6 +20,7 @@ const parts = {
   steps: benchSteps,
   claims: benchClaims,
   memory: benchMemory,
+  hostile: benchHostile,
 } as const;
 
 type Part = keyof typeof parts;

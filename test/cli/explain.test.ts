@@ -8,8 +8,10 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { explain } from "../../cli/commands/explain.ts";
 import { readGitContext } from "../../cli/git-context.ts";
 import { loadPlan } from "../../cli/load-plan.ts";
+import { explainSchema } from "../../planner/explain-schema.ts";
 import { OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
+import { problemsBy } from "../planner/json-schema-check.ts";
 
 let folder = "";
 
@@ -75,10 +77,21 @@ describe("otto explain", () => {
     write("otto.yaml", "otto: 1\nsteps: { a: { run: x, needs: b } }\n");
     const { exitCode, text } = await output({ folder, json: true });
     expect(exitCode).toBe(2);
+    expect(problemsBy(explainSchema(), JSON.parse(text), { closed: true })).toEqual([]);
     expect(JSON.parse(text)).toMatchObject({
       code: "OTTO_PIPELINE_INVALID",
+      message: "otto.yaml has a mistake.",
       diagnostics: [{ code: "pipeline/unknown-step", range: { line: 2, column: 30 } }],
     });
+  });
+});
+
+describe("otto explain --json", () => {
+  it("says as JSON, too, that there is nothing to explain", async () => {
+    const { exitCode, text } = await output({ folder, json: true, file: "gone.yaml" });
+    expect(exitCode).toBe(2);
+    expect(problemsBy(explainSchema(), JSON.parse(text), { closed: true })).toEqual([]);
+    expect(JSON.parse(text)).toMatchObject({ code: "OTTO_NO_PIPELINE", diagnostics: [] });
   });
 });
 

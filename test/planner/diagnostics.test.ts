@@ -193,6 +193,83 @@ it("an unknown key", async () => {
   `);
 });
 
+it("a key that another tool has", async () => {
+  const helps = async (text: string): Promise<readonly string[]> =>
+    (await diagnosticsOf(text)).flatMap(({ code, help }) => (code === "pipeline/unknown-key" ? [help] : []));
+  expect(await helps("otto: 1\nsteps: { a: { run: x, depends_on: b, script: x, if: y } }\n")).toEqual([
+    "did you mean `needs`?",
+    "did you mean `run`?",
+    "did you mean `when`?",
+  ]);
+  for (const name of ["constructor", "__proto__", "toString"])
+    expect(await helps(`otto: 1\n${name}: 1\nsteps: { a: { run: x } }\n`)).toEqual([
+      "write one of `env`, `environments`, `otto`, `parameters`, `pipeline`, `steps`",
+    ]);
+});
+
+it("a key in the wrong place", async () => {
+  expect(await complaints("otto: 1\nneeds: b\nsteps:\n  a: { run: x, steps: { b: { run: y } } }\n"))
+    .toMatchInlineSnapshot(`
+    "
+    otto.yaml:2:1: error: the file has no key \`needs\` (pipeline/unknown-key)
+      2 | needs: b
+        | ^^^^^
+        = \`needs\` belongs to a step, under its name in \`steps\`
+
+    otto.yaml:4:16: error: the step \`a\` has no key \`steps\` (pipeline/unknown-key)
+      4 |   a: { run: x, steps: { b: { run: y } } }
+        |                ^^^^^
+        = \`steps\` belongs to the file itself, not indented
+    "
+  `);
+});
+
+it("a value of an axis written twice", async () => {
+  expect(await complaints("otto: 1\nsteps:\n  a: { run: x, matrix: { os: [linux, macos, linux] } }\n"))
+    .toMatchInlineSnapshot(`
+    "
+    otto.yaml:3:45: error: the axis \`os\` has the value \`linux\` twice (pipeline/bad-matrix)
+      3 |   a: { run: x, matrix: { os: [linux, macos, linux] } }
+        |                                             ^^^^^
+        : the first is here (line 3)
+      3 |   a: { run: x, matrix: { os: [linux, macos, linux] } }
+        |                               ^^^^^
+        = keep one of the two
+    "
+  `);
+});
+
+it("an alias written almost right", async () => {
+  expect(await complaints("otto: 1\nenv: &usual { A: b }\nsteps: { a: { run: x, env: *usal } }\n"))
+    .toMatchInlineSnapshot(`
+    "
+    otto.yaml:3:28: error: the alias \`*usal\` names nothing that is complete before it (pipeline/alias)
+      3 | steps: { a: { run: x, env: *usal } }
+        |                            ^^^^^
+        = did you mean \`*usual\`?
+    "
+  `);
+});
+
+it("a circle of three steps, each place of it", async () => {
+  const steps = ["  a:", "    run: x", "    outputs: { o: dist }", "    needs: b"];
+  steps.push("  b:", "    run: x", "    needs: [c]", "  c:", "    run: x", "    inputs: { i: a.o }");
+  expect(await complaints(`otto: 1\nsteps:\n${steps.join("\n")}\n`)).toMatchInlineSnapshot(`
+    "
+    otto.yaml:6:12: error: the steps need each other in a circle: \`a\` -> \`b\` -> \`c\` -> \`a\` (pipeline/cycle)
+       6 |     needs: b
+         |            ^
+         : and \`c\` is needed here (line 9)
+       9 |     needs: [c]
+         |             ^
+         : and \`a\` is needed here (line 12)
+      12 |     inputs: { i: a.o }
+         |                  ^^^
+         = remove one of these needs
+    "
+  `);
+});
+
 it("no steps", async () => {
   expect(await complaints("otto: 1\npipeline: web\n")).toMatchInlineSnapshot(`
     "
@@ -443,6 +520,9 @@ it("a default that is none of the choices", async () => {
     otto.yaml:3:59: error: the default \`stabel\` is none of the values in \`enum\` (pipeline/bad-parameter)
       3 |   channel: { type: string, enum: [beta, stable], default: stabel }
         |                                                           ^^^^^^
+        : the values are listed here (line 3)
+      3 |   channel: { type: string, enum: [beta, stable], default: stabel }
+        |                                  ^^^^^^^^^^^^^^
         = did you mean \`stable\`?
     "
   `);
@@ -513,6 +593,9 @@ it("an unknown output", async () => {
     otto.yaml:4:37: error: the step \`build\` has no output called \`asets\` (pipeline/unknown-output)
       4 |   test: { run: x, inputs: { assets: build.asets } }
         |                                     ^^^^^^^^^^^
+        : the step \`build\` is here (line 3)
+      3 |   build: { run: x, outputs: { assets: dist/** } }
+        |   ^^^^^
         = did you mean \`assets\`?
     "
   `);

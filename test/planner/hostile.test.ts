@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { limits } from "../../protocol/limits.ts";
+import { hostileTexts } from "./hostile-texts.ts";
 import { diagnosticsOf, planOf, stepsOf } from "./planning.ts";
 
 const codesOf = async (text: string | Uint8Array): Promise<readonly string[]> =>
@@ -15,18 +16,34 @@ describe("a hostile file", () => {
     ]);
   });
 
-  it.each([
-    ["brackets", "[".repeat(100_000)],
-    ["braces", "{a: ".repeat(50_000)],
-    ["dashes", "- ".repeat(50_000)],
-    ["question marks", "? ".repeat(50_000)],
-    ["anchors", `a: ${"&a ".repeat(50_000)}x`],
-    ["directives", "%A\n".repeat(50_000)],
-    ["exclamation marks", "!".repeat(100_000)],
-  ])("of many %s ends with diagnostics", async (_, text) => {
-    const codes = await codesOf(text);
-    expect(codes.length).toBeGreaterThan(0);
-    expect(codes.length).toBeLessThanOrEqual(limits.diagnosticsMax);
+  it.each(Object.entries(hostileTexts(32 * 1024)))("of %s ends with diagnostics", async (_, text) => {
+    const diagnostics = await diagnosticsOf(text());
+    expect(diagnostics.length).toBeGreaterThan(0);
+    expect(diagnostics.length).toBeLessThanOrEqual(limits.diagnosticsMax);
+    // Words of ours, about the file: nothing that the machine says when it gives up.
+    for (const { message, help } of diagnostics) {
+      expect(`${message} ${help}`).not.toMatch(/stack|undefined|null|NaN|\[object|regular expression/i);
+    }
+  });
+
+  it("is read up to a bounded count of tokens, and what is wrong before that place is said", async () => {
+    const lines = Array.from({ length: limits.pipelineTokensMax / 3 }, (_, n) => `k${n}:\n`).join("");
+    const codes = (text: string): Promise<readonly string[]> => codesOf(`a: &x\na: 1\n${text}`);
+    expect(new Set(await codes(""))).toEqual(
+      new Set(["pipeline/missing-key", "pipeline/unknown-key", "pipeline/duplicate-key"]),
+    );
+    expect(await codes(lines)).toEqual(["pipeline/duplicate-key", "pipeline/over-limit"]);
+    const open = await codesOf(`a: [\n  - x\n${"  x,\n".repeat(limits.pipelineTokensMax / 3)}`);
+    expect(open).toEqual(["pipeline/syntax", "pipeline/over-limit"]);
+  });
+
+  it("is read to its end when it is plain, however many tokens it has", async () => {
+    const steps = Array.from(
+      { length: limits.stepsPerPlanMax - 1 },
+      (_, n) => `  s${n}: { run: [x, y, z] }\n`,
+    );
+    const text = `otto: 1\nsteps:\n${steps.join("")}  last: { run: [\r\n    x], needs: s0x }\n`;
+    expect(await codesOf(text)).toEqual(["pipeline/unknown-step"]);
   });
 
   it("with aliases of aliases does not unfold them", async () => {

@@ -1,0 +1,246 @@
+/**
+ * The JSON Schema of what `otto explain --json` prints: an explanation, with `--step` or `--diff` a part of it or what
+ * differs, or why there is none.
+ *
+ * Each object is made from the type that it describes, so a field that is added there must be described here before
+ * anything compiles. Readers must bear fields that they do not know; one that is there is never taken away under
+ * the same `otto: "explain/…"`.
+ */
+
+import {
+  type Need,
+  outcomes,
+  type Plan,
+  type PlanContext,
+  type PlannedEnvironment,
+  type PlannedStep,
+  type StepInput,
+  type StepOutput,
+} from "../protocol/plan.ts";
+import type { ConditionReasons } from "./condition-reasons.ts";
+import type { Match } from "./conventions/convention.ts";
+import { type Diagnostic, diagnosticCodes, type Range } from "./diagnostics.ts";
+import type { Change, PlanDiff, StepChange } from "./diff/plan-diff.ts";
+import type { Explanation, StepTimes } from "./explain.ts";
+import { draft, type JsonSchema, listOf, mapOf, oneOf, orNull, record } from "./json-schema.ts";
+import { retryCauses } from "./language.ts";
+import type { StepReasons, StepsExplanation } from "./step-reasons.ts";
+import type { Place } from "./written.ts";
+
+const text: JsonSchema = { type: "string" };
+const count: JsonSchema = { type: "integer", minimum: 0 };
+const scalar: JsonSchema = { type: ["string", "number", "boolean"] };
+const flag: JsonSchema = { type: "boolean" };
+
+/** What is printed instead of an explanation: why there is none, and every mistake of the file. */
+type Refusal = {
+  readonly otto: string;
+  readonly code: string;
+  readonly message: string;
+  readonly state: string | null;
+  readonly next: string;
+  readonly diagnostics: readonly Diagnostic[];
+};
+
+export function explainSchema(): JsonSchema {
+  return {
+    $schema: draft,
+    title: "otto explain --json",
+    description: "Everything that a run of the pipeline can do; or every mistake of the pipeline file.",
+    anyOf: ["explanation", "steps", "difference", "refusal"].map((kind) => ({
+      $ref: `#/definitions/${kind}`,
+    })),
+    definitions: {
+      explanation: explanation(),
+      steps: record<StepsExplanation>({
+        otto: oneOf(["explain-step/1"]),
+        planId: text,
+        steps: listOf({ $ref: "#/definitions/reasons" }),
+      }),
+      difference: difference(),
+      refusal: record<Refusal>({
+        otto: oneOf(["explain/1"]),
+        code: { ...text, description: "`OTTO_PIPELINE_INVALID` when the file has mistakes." },
+        message: text,
+        state: orNull(text),
+        next: { ...text, description: "What to do next." },
+        diagnostics: listOf({ $ref: "#/definitions/diagnostic" }),
+      }),
+      plan: plan(),
+      step: step(),
+      reasons: stepReasons(),
+      times: record<StepTimes>({ name: text, waitMsMax: count, runMsMax: count }),
+      place: record<Place>({ file: text, line: count, endLine: count }),
+      diagnostic: diagnostic(),
+      range: record<Range>({ line: count, column: count, endLine: count, endColumn: count }),
+    },
+  };
+}
+
+function explanation(): JsonSchema {
+  const match = record<Match>({ ecosystem: text, signal: text, reason: text });
+  return record<Explanation>({
+    otto: oneOf(["explain/1"]),
+    planId: { ...text, description: "The CID of the plan, its name everywhere." },
+    plan: { $ref: "#/definitions/plan" },
+    times: listOf({ $ref: "#/definitions/times" }),
+    detection: orNull(
+      record<NonNullable<Explanation["detection"]>>({ matches: listOf(match), rejected: listOf(match) }),
+    ),
+  });
+}
+
+function plan(): JsonSchema {
+  const origins: readonly JsonSchema[] = [
+    record<Extract<Plan["origin"], { kind: "file" }>>({ kind: oneOf(["file"]), path: text }),
+    record<Extract<Plan["origin"], { kind: "conventions" }>>({
+      kind: oneOf(["conventions"]),
+      version: count,
+      found: listOf(text),
+    }),
+  ];
+  return record<Plan>({
+    otto: { type: "integer", const: 1 },
+    pipeline: text,
+    origin: { anyOf: origins },
+    context: record<PlanContext>({
+      branch: orNull(text),
+      tag: orNull(text),
+      commit: orNull(text),
+      trigger: text,
+      parameters: mapOf(scalar),
+    }),
+    environments: mapOf(record<PlannedEnvironment>({ domain: orNull(text), settings: mapOf(text) })),
+    steps: listOf({ $ref: "#/definitions/step" }),
+  });
+}
+
+function step(): JsonSchema {
+  return record<PlannedStep>({
+    name: text,
+    from: { ...text, description: "The key in the file; several cells of a matrix share it." },
+    cell: mapOf(scalar),
+    included: flag,
+    reason: { ...text, description: "Why the step is in, or out." },
+    commands: listOf(text),
+    needs: listOf(record<Need>({ step: text, outcomes: listOf(oneOf(outcomes)) })),
+    environment: orNull(text),
+    variables: mapOf(text),
+    inputs: listOf(record<StepInput>({ name: text, step: text, output: text })),
+    outputs: listOf(record<StepOutput>({ name: text, files: listOf(text) })),
+    timeoutMs: count,
+    retry: record<PlannedStep["retry"]>({ attemptsMax: count, on: listOf(oneOf(retryCauses)) }),
+    effect: { ...flag, description: "The step reaches outside: no two attempts of it at once." },
+    labels: listOf(text),
+  });
+}
+
+const place = orNull({ $ref: "#/definitions/place" });
+/** Why something is as it is, and where the file says so. */
+const because = { because: text, place };
+const needed = { step: text, outcomes: listOf(oneOf(outcomes)), included: flag };
+
+/** One field of the reasons of a step, where it is a list or may be null: what is in it. */
+type Each<Name extends keyof StepReasons> = NonNullable<
+  StepReasons[Name] extends readonly (infer Item)[] ? Item : StepReasons[Name]
+>;
+
+function stepReasons(): JsonSchema {
+  return record<StepReasons>({
+    name: text,
+    from: text,
+    place,
+    included: flag,
+    reason: text,
+    condition: orNull(condition()),
+    leftOutBy: listOf(record<Each<"leftOutBy">>({ step: text, reason: text })),
+    cell: orNull(record<Each<"cell">>({ values: mapOf(scalar), cells: count, place })),
+    needs: listOf(record<Each<"needs">>({ ...because, ...needed })),
+    needsDropped: listOf(text),
+    neededBy: listOf(record<Each<"neededBy">>(needed)),
+    commands: record<Each<"commands">>({ ...because, list: listOf(text) }),
+    inputs: listOf(
+      record<Each<"inputs">>({ ...because, name: text, step: text, output: text, files: listOf(text) }),
+    ),
+    outputs: listOf(
+      record<Each<"outputs">>({ ...because, name: text, files: listOf(text), takenBy: listOf(text) }),
+    ),
+    variables: listOf(
+      record<Each<"variables">>({
+        ...because,
+        name: text,
+        value: text,
+        instead: listOf(record<Each<"variables">["instead"][number]>({ ...because, value: text })),
+      }),
+    ),
+    environment: orNull(
+      record<Each<"environment">>({ ...because, name: text, domain: orNull(text), settings: mapOf(text) }),
+    ),
+    effect: record<Each<"effect">>({ ...because, value: flag }),
+    timeout: record<Each<"timeout">>({ ...because, ms: count }),
+    retry: record<Each<"retry">>({ ...because, attemptsMax: count, on: listOf(oneOf(retryCauses)) }),
+    labels: listOf(record<Each<"labels">>({ ...because, label: text })),
+    times: { $ref: "#/definitions/times" },
+  });
+}
+
+function condition(): JsonSchema {
+  return record<ConditionReasons>({
+    text,
+    place: { $ref: "#/definitions/place" },
+    value: flag,
+    parts: listOf(record<ConditionReasons["parts"][number]>({ text, value: orNull(flag) })),
+    facts: listOf(record<ConditionReasons["facts"][number]>({ ...because, name: text, value: scalar })),
+  });
+}
+
+/** What `otto explain --diff` prints. */
+type Difference = PlanDiff & {
+  readonly otto: string;
+  readonly same: boolean;
+  readonly base: { readonly name: string; readonly commit: string; readonly planId: string | null };
+  readonly planId: string;
+};
+
+function difference(): JsonSchema {
+  const change = record<Change>({ ...because, field: text, before: {}, after: {} });
+  return record<Difference>({
+    otto: oneOf(["explain-diff/1"]),
+    same: flag,
+    base: record<Difference["base"]>({ name: text, commit: text, planId: orNull(text) }),
+    planId: text,
+    plan: listOf(change),
+    steps: listOf({
+      anyOf: [
+        record<Exclude<StepChange, { kind: "changed" }>>({
+          ...because,
+          name: text,
+          from: text,
+          kind: oneOf(["added", "removed"]),
+          included: flag,
+          reason: text,
+        }),
+        record<Extract<StepChange, { kind: "changed" }>>({
+          name: text,
+          from: text,
+          kind: oneOf(["changed"]),
+          changes: listOf(change),
+        }),
+      ],
+    }),
+    unchanged: count,
+  });
+}
+
+function diagnostic(): JsonSchema {
+  const range: JsonSchema = { $ref: "#/definitions/range" };
+  const properties = record<Required<Diagnostic>>({
+    code: oneOf(diagnosticCodes),
+    message: text,
+    help: { ...text, description: "What to write instead." },
+    file: text,
+    range,
+    related: listOf(record<NonNullable<Diagnostic["related"]>[number]>({ message: text, range })),
+  });
+  return { ...properties, required: (properties.required ?? []).filter((key) => key !== "related") };
+}

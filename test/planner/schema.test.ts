@@ -1,0 +1,188 @@
+/**
+ * The published schemas say what the planner does. That every pipeline which any test of the planner has planned is
+ * valid by the schema is asked in `test/planner/planning.ts`.
+ */
+
+import * as fc from "fast-check";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { diffPlans } from "../../planner/diff/plan-diff.ts";
+import { explainSchema } from "../../planner/explain-schema.ts";
+import { explainJson } from "../../planner/explain.ts";
+import { keysOf, namePatterns } from "../../planner/language.ts";
+import { planId } from "../../planner/plan.ts";
+import { explainSteps } from "../../planner/step-reasons.ts";
+import { readWritten } from "../../planner/written.ts";
+import { isIdentifier, isOutputName, isPlainName } from "../../protocol/names.ts";
+import { problemsBy } from "./json-schema-check.ts";
+import { diagnosticsOf, planOf, schemaProblems } from "./planning.ts";
+
+/** A pipeline that says everything that can be said. */
+const everything = `otto: 1
+pipeline: webapp
+parameters:
+  channel: { type: string, enum: [beta, stable], default: beta }
+environments:
+  production: { domain: ops, settings: { HOSTNAME: www.example.org } }
+  bare:
+env: { A: 1.10, B: true }
+steps:
+  build:
+    run: [make, make install]
+    outputs: { site: [dist/**, "*.html"] }
+    env: { C: c }
+    timeout: 1h30m
+    labels: [gpu, os=linux]
+  test:
+    run: make test
+    needs: [build]
+    matrix: { os: [linux, macos], n: [1], include: [{ os: linux, x: y }], exclude: [{ os: macos }] }
+    labels: { os: matrix.os }
+    retry: { max: 2, on: [lost, timed-out] }
+  deploy:
+    run: ./deploy
+    needs: { test: [passed, skipped], build: failed }
+    when: git.branch == "main"
+    environment: production
+    retry: 0
+  last: { run: x, inputs: { site: build.site }, when: true, needs: test }
+`;
+
+describe("the schema of a pipeline file", () => {
+  it("takes a pipeline that says everything that can be said, and knows each of its keys", async () => {
+    await planOf(everything, { branch: "main" });
+    for (const name of ["file", "step", "environment", "parameter", "retry", "matrix"] as const)
+      for (const key of keysOf(name) as readonly string[])
+        expect(everything).toMatch(new RegExp(`\\b${key}:`));
+  });
+
+  it("takes the pipeline of the README", async () => {
+    const page = readFileSync(join(import.meta.dirname, "../../README.md"), "utf8");
+    const pipelines = [...page.matchAll(/<<'END'\n(otto: .*?)^END$/gms)].map(([, text]) => text ?? "");
+    expect(pipelines.length).toBeGreaterThan(0);
+    for (const text of pipelines) await planOf(text);
+  });
+
+  const step = (key: string, value: string): string =>
+    `otto: 1\nsteps: { a: { run: x, ${key}: ${value} } }\n`;
+  const entry = (key: string, value: string): string =>
+    `otto: 1\nsteps: { a: { run: x } }\n${key}: { b: ${value} }\n`;
+  const places: readonly [string, readonly string[], (key: string, value: string) => string][] = [
+    ["file", keysOf("file"), (key, value) => `${key}: ${value}\n`],
+    ["step", keysOf("step"), step],
+    ["environment", keysOf("environment"), (key, value) => entry("environments", `{ ${key}: ${value} }`)],
+    [
+      "parameter",
+      keysOf("parameter"),
+      (key, value) => entry("parameters", `{ type: string, ${key}: ${value} }`),
+    ],
+    ["retry", keysOf("retry"), (key, value) => step("retry", `{ max: 1, ${key}: ${value} }`)],
+    ["matrix", keysOf("matrix"), (key, value) => step("matrix", `{ os: [linux], ${key}: ${value} }`)],
+  ];
+
+  it.each(places)("of a %s names only keys that the planner reads", async (_, keys, textOf) => {
+    for (const key of keys) {
+      // Nothing takes a list of an empty list; whoever reads the key says so.
+      const text = textOf(key, "[[]]").replace(/(type: string|max: 1|run: x), (type|max|run):/, "$2:");
+      const codes = (await diagnosticsOf(text)).map(({ code }) => code);
+      expect([key, codes]).toEqual([key, expect.not.arrayContaining(["pipeline/unknown-key"]) as string[]]);
+      expect([key, codes.length > 0, schemaProblems(text).length > 0]).toEqual([key, true, true]);
+    }
+  });
+
+  it.each([
+    ["a key that is not known", "otto: 1\nsteps: { a: { run: x, neds: b } }\n"],
+    ["another version", "otto: 2\nsteps: { a: { run: x } }\n"],
+    ["no steps", "otto: 1\n"],
+    ["no step", "otto: 1\nsteps: {}\n"],
+    ["nothing to run", "otto: 1\nsteps: { a: { timeout: 5m } }\n"],
+    ["a step that is text", "otto: 1\nsteps: { a: npm test }\n"],
+    ["a name with a space", "otto: 1\nsteps: { my step: { run: x } }\n"],
+    ["a name that JavaScript knows", "otto: 1\nsteps: { __proto__: { run: x } }\n"],
+    ["a variable of Otto's", "otto: 1\nenv: { OTTO_RUN: x }\nsteps: { a: { run: x } }\n"],
+    ["an empty list of commands", "otto: 1\nsteps: { a: { run: [] } }\n"],
+    ["a blank command", 'otto: 1\nsteps: { a: { run: " " } }\n'],
+    ["a duration without a unit", step("timeout", "90")],
+    ["a duration of nothing", step("timeout", "0s")],
+    ["too many attempts", step("retry", "10")],
+    ["an outcome that is none", step("needs", "{ b: [broken] }")],
+    ["a need twice", step("needs", "[b, b]")],
+    ["an input of nothing", step("inputs", "{ site: build }")],
+    ["an axis without values", step("matrix", "{ os: [] }")],
+    ["a matrix without axes", step("matrix", "{}")],
+    ["a type that is none", entry("parameters", "{ type: text }")],
+  ])("refuses %s, as the planner does", async (_, text) => {
+    expect((await diagnosticsOf(text)).length).toBeGreaterThan(0);
+    expect(schemaProblems(text)).not.toEqual([]);
+  });
+
+  it("knows the names that the planner knows", () => {
+    const rules = [
+      [namePatterns.plain, isPlainName],
+      [namePatterns.identifier, isIdentifier],
+      [namePatterns.output, isOutputName],
+    ] as const;
+    const some = fc.oneof(
+      fc.string({ unit: fc.constantFrom(..."aZ09._-/ \n\u00e9".split("")), maxLength: 4 }),
+      fc.constantFrom("__proto__", "", "a".repeat(100), "a".repeat(101)),
+    );
+    fc.assert(
+      fc.property(some, (name) => {
+        for (const [pattern, fits] of rules) expect(new RegExp(pattern, "u").test(name)).toBe(fits(name));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+});
+
+describe("the schema of an explanation", () => {
+  it("describes every field of one", async () => {
+    const plan = await planOf(everything, { branch: "main" });
+    const found = {
+      matches: [{ ecosystem: "Go", signal: "go.mod", reason: "describes a module" }],
+      rejected: [],
+    };
+    for (const detection of [null, found]) {
+      const explanation = { ...explainJson(plan, planId(plan)), detection };
+      const value: unknown = JSON.parse(JSON.stringify(explanation));
+      expect(problemsBy(explainSchema(), value, { closed: true })).toEqual([]);
+    }
+  });
+
+  it("describes the reasons of a step, and what differs", async () => {
+    const plan = await planOf(everything, { branch: "main" });
+    const written = readWritten(everything, "otto.yaml");
+    const steps = explainSteps(plan, plan.steps, written);
+    expect(steps.some(({ condition, cell }) => condition !== null || cell !== null)).toBe(true);
+    const changed = everything.replace("make test", "make check").replace("  last:", "  later:");
+    const diff = diffPlans({ plan: await planOf(changed), written: null }, { plan, written });
+    expect(new Set(diff.steps.map(({ kind }) => kind))).toEqual(new Set(["added", "removed", "changed"]));
+    const base = { name: "main", commit: "0".repeat(40), planId: null };
+    const values = [
+      { otto: "explain-step/1", planId: planId(plan), steps },
+      { otto: "explain-diff/1", same: false, base, planId: planId(plan), ...diff },
+    ];
+    for (const value of values) {
+      const read: unknown = JSON.parse(JSON.stringify(value));
+      expect(problemsBy(explainSchema(), read, { closed: true })).toEqual([]);
+    }
+  });
+
+  it("describes every field of a diagnostic", async () => {
+    const diagnostics = await diagnosticsOf("otto: 1\nsteps:\n  a: { run: x, needs: b }\n  a: { run: y }\n");
+    expect(diagnostics.some(({ related }) => related !== undefined)).toBe(true);
+    const value: unknown = JSON.parse(
+      JSON.stringify({
+        otto: "explain/1",
+        code: "OTTO_PIPELINE_INVALID",
+        message: "",
+        state: null,
+        next: "",
+        diagnostics,
+      }),
+    );
+    expect(problemsBy(explainSchema(), value, { closed: true })).toEqual([]);
+    expect(problemsBy(explainSchema(), { otto: "explain/1", diagnostics: [{}] })).not.toEqual([]);
+  });
+});
