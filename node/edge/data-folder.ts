@@ -20,7 +20,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { homedir, tmpdir, userInfo } from "node:os";
+import { homedir, userInfo } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { OttoError } from "../../protocol/errors.ts";
 import { wordsOf } from "./error-words.ts";
@@ -85,12 +85,16 @@ export class DataFolder {
     return join(this.path, "work");
   }
 
-  /** The local socket. A path of over a hundred bytes does not fit into a socket address; then it is elsewhere. */
+  /**
+   * The local socket. A path of over a hundred bytes does not fit into a socket address: then it is in a folder of the
+   * owner's under `/tmp`, whatever `TMPDIR` says, so that a node and whoever asks it mean the same.
+   */
   get socket(): string {
     const inside = join(this.path, "socket");
     if (Buffer.byteLength(inside) <= 100) return inside;
+    const owner = statSync(this.path, { throwIfNoEntry: false })?.uid ?? userInfo().uid;
     const digest = createHash("sha256").update(this.path).digest("hex").slice(0, 24);
-    return join(tmpdir(), `otto-${userInfo().uid}-${digest}.sock`);
+    return join("/tmp", `otto-${owner}`, `${digest}.sock`);
   }
 
   get isNode(): boolean {
