@@ -66,6 +66,12 @@ export async function join(code: string, options: JoinOptions): Promise<ExitCode
   if (!opened.ok) throw damaged();
   const { invite, domain } = opened.value;
   if (invite.role === "person") return joinAsPerson(bytes, invite.addresses, domain);
+  if (invite.role === "control" && options.listen === undefined && !invite.addresses.every(isLoopback))
+    throw new OttoError("OTTO_USAGE", {
+      what: "The other control peers must be able to reach this one, and without --listen only this machine could.",
+      state: "Nobody joined; the code is still good.",
+      next: "Say an address of this machine that the others can reach: otto join CODE --listen HOST:4105",
+    });
   const config = configOf(invite.role, options);
   for (const address of config.listen) await assertFree(address);
   const isNew = !existsSync(folder.path);
@@ -236,8 +242,9 @@ async function greet(folder: DataFolder, node: RunningNode): Promise<void> {
     lines.push(
       `Waiting for ${missing} more control ${missing === 1 ? "peer" : "peers"}. On each, within 15 minutes:`,
     );
+    const listen = network.addresses.every(isLoopback) ? "" : " --listen HOST:4105";
     for (let count = 0; count < missing; count += 1)
-      lines.push(`  otto join ${await invite(folder, "control")}`);
+      lines.push(`  otto join ${await invite(folder, "control")}${listen}`);
   }
   if (config.role === "control" && folder.isOwner)
     lines.push("Another machine joins as a worker with:", `  otto join ${await invite(folder, "worker")}`);
@@ -245,6 +252,10 @@ async function greet(folder: DataFolder, node: RunningNode): Promise<void> {
   if (config.role === "worker" || isFormed(charter)) return;
   const complete = `Domain ${charter.name} is complete: all of its ${charter.size} control peers have joined.\n`;
   void node.host.formed.then(() => process.stdout.write(complete));
+}
+
+function isLoopback(address: string): boolean {
+  return address.startsWith("/ip4/127.") || address.startsWith("/ip6/::1/");
 }
 
 async function invite(folder: DataFolder, role: Role): Promise<string> {

@@ -72,6 +72,17 @@ it("refuses one that is damaged, or that a stranger wrote", async () => {
   expect((await joinNowhere(code)).code).toBe(0);
 });
 
+it("does not join as a control peer that the others cannot reach", async () => {
+  const far = changed(
+    await mesh.invite(control),
+    (invite) => ({ ...invite, role: "control", addresses: ["/ip4/192.0.2.7/tcp/4105"] }),
+    join(mesh.folder, "far.key"),
+  );
+  const ended = await joinNowhere(far);
+  expect(ended).toMatchObject({ code: 2, stdout: "" });
+  expect(ended.stderr).toContain("--listen HOST:4105");
+});
+
 it("refuses one of another domain, which leads here", async () => {
   const other = await Mesh.found({ controls: 1, workers: [] });
   try {
