@@ -220,7 +220,8 @@ function startFailed(program: Program, folder: DataFolder, cause: unknown): Otto
   });
 }
 
-function freePort(): Promise<number> {
+/** A port on loopback that nobody listens on now. */
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", reject);

@@ -94,7 +94,7 @@ export class Submissions {
     const known = this.#known.get(run);
     if (known === undefined) return this.#askForBundle(run, digest, from);
     known.announcers.add(from);
-    if (known.source !== "here") this.#askForSource(known, from);
+    this.#askForSource(known, from);
   }
 
   /** Another control peer has the plan and the files of a run on its disk. */
@@ -175,7 +175,7 @@ export class Submissions {
   }
 
   #askForSource(known: Known, from: string | null): void {
-    if (known.source === "asked") return;
+    if (known.source !== "missing") return;
     known.source = "asked";
     const { run, manifest } = known.submission;
     const [announcer] = known.announcers;

@@ -6,12 +6,13 @@
 
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../../cli/embedded.ts";
 import { askFor } from "../../node/edge/client.ts";
 import { DataFolder } from "../../node/edge/data-folder.ts";
 import { connectLocally } from "../../node/edge/local-socket.ts";
 import { Program } from "../mesh/program.ts";
 import { Etcd, etcdVersion } from "./etcd.ts";
-import { Bed, freePort, inRounds, ottoProgram, type Row } from "./measure.ts";
+import { Bed, inRounds, ottoProgram, type Row } from "./measure.ts";
 import { manyStepsRepository } from "./pipelines.ts";
 import { Puller } from "./puller.ts";
 

@@ -12,7 +12,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { type ClientHttp2Session, connect } from "node:http2";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort } from "./measure.ts";
+import { freePort } from "../../cli/embedded.ts";
 
 /** As many bytes as the register of a claimed step. */
 const value = Buffer.alloc(180, "x");

@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { explain, type ExplainOptions } from "../../cli/commands/explain.ts";
-import { OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
+import { errorOf } from "./error-of.ts";
 
 let folder = "";
 
@@ -38,15 +38,6 @@ async function diff(options: Partial<ExplainOptions> = {}): Promise<{ exitCode: 
   const output = join(folder, ".git", "output");
   const exitCode = await explain({ folder, diff: "HEAD", output, ...options });
   return { exitCode, text: readFileSync(output, "utf8") };
-}
-
-async function errorOf(work: Promise<unknown>): Promise<OttoError> {
-  const error: unknown = await work.then(
-    () => null,
-    (reason: unknown) => reason,
-  );
-  if (error instanceof OttoError) return error;
-  throw new Error("expected an OttoError", { cause: error });
 }
 
 const pipeline = "otto: 1\nsteps:\n  a: { run: x }\n";

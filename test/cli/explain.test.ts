@@ -9,9 +9,9 @@ import { explain } from "../../cli/commands/explain.ts";
 import { readGitContext } from "../../cli/git-context.ts";
 import { loadPlan } from "../../cli/load-plan.ts";
 import { explainSchema } from "../../planner/explain-schema.ts";
-import { OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import { problemsBy } from "../planner/json-schema-check.ts";
+import { errorOf } from "./error-of.ts";
 
 let folder = "";
 
@@ -44,15 +44,6 @@ async function output(options: Parameters<typeof explain>[0]): Promise<{ exitCod
   const exitCode = await explain(options);
   vi.restoreAllMocks();
   return { exitCode, text };
-}
-
-async function errorOf(work: Promise<unknown>): Promise<OttoError> {
-  const error: unknown = await work.then(
-    () => null,
-    (reason: unknown) => reason,
-  );
-  if (error instanceof OttoError) return error;
-  throw new Error("expected an OttoError", { cause: error });
 }
 
 const pipeline = "otto: 1\nsteps: { a: { run: x } }\n";

@@ -30,6 +30,16 @@ const sound: LogEntry = {
   events: [skipped("a")],
 };
 
+/** Attempts that start together, but for the names of their steps. */
+const together = {
+  kind: "attempt-started",
+  run: "r1",
+  timeMs: wallMs,
+  attempt: 1,
+  token: 1,
+  worker: "w",
+} as const;
+
 /** The answer to an entry that its author signed, whatever is in it. */
 function openSigned(entry: unknown) {
   return openEntry(sealEnvelope("log-entry", domain, entry, control), domain, stranger);
@@ -86,14 +96,6 @@ describe("a log", () => {
   });
 
   it("is refused when what started together is no list of names", () => {
-    const together = {
-      kind: "attempt-started",
-      run: "r1",
-      timeMs: wallMs,
-      attempt: 1,
-      token: 1,
-      worker: "w",
-    };
     for (const steps of ["a", null, [1], [null], {}])
       expect(openSigned({ ...sound, events: [{ ...together, steps }] })).toEqual({
         ok: false,
@@ -103,16 +105,8 @@ describe("a log", () => {
 
   it("is refused when it unfolds into more starts than a plan has steps", () => {
     const opened = (steps: number, times: number) => {
-      const started = {
-        kind: "attempt-started",
-        run: "r1",
-        timeMs: wallMs,
-        attempt: 1,
-        token: 1,
-        worker: "w",
-      };
-      const together = { ...started, steps: Array.from({ length: steps }, () => "") };
-      return openSigned({ ...sound, events: Array.from({ length: times }, () => together) });
+      const many = { ...together, steps: Array.from({ length: steps }, () => "") };
+      return openSigned({ ...sound, events: Array.from({ length: times }, () => many) });
     };
     expect(opened(limits.stepsPerPlanMax, 1)).toMatchObject({ ok: true });
     expect(opened(limits.stepsPerPlanMax / 2, 3)).toEqual({ ok: false, problem: "malformed" });

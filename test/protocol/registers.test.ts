@@ -1,11 +1,7 @@
 import { describe, expect, it } from "vitest";
-import {
-  type Command,
-  evaluate,
-  type RegisterValue,
-  type StepValue,
-} from "../../protocol/registers/registers.ts";
+import { type Command, evaluate } from "../../protocol/registers/registers.ts";
 import { Conversation } from "./conversation.ts";
+import { stepAfter } from "../node/core/example.ts";
 
 const admit: Command = { kind: "admit", manifest: "m", envelope: "e" };
 const step = "step/r/0";
@@ -24,21 +20,9 @@ function expire(token: number, again: boolean): Command {
   return { kind: "expire", token, cause: "lost", again };
 }
 
-/** Applies commands one after the other; a refused one is an error. */
-function after(...commands: readonly Command[]): StepValue {
-  let value: RegisterValue | null = null;
-  for (const command of commands) {
-    const evaluation = evaluate(value, command);
-    if (evaluation.kind === "refused") throw new Error(`${command.kind}: ${evaluation.reason}`);
-    value = evaluation.value;
-  }
-  if (value?.kind !== "step") throw new Error("not a step");
-  return value;
-}
-
 describe("a step's register", () => {
   it("gives every lease a token of its own, also after an expiry and a new attempt", () => {
-    const third = after(claim("w"), expire(1, true), claim("v"), finish("v", 3, true), claim("w"));
+    const third = stepAfter(claim("w"), expire(1, true), claim("v"), finish("v", 3, true), claim("w"));
     expect(third).toMatchObject({ state: "leased", token: 5, attempt: 3 });
     expect(third.past.map(({ token, cause }) => [token, cause])).toEqual([
       [1, "lost"],
@@ -47,39 +31,42 @@ describe("a step's register", () => {
   });
 
   it("accepts a result under the newest token only", () => {
-    const leased = after(claim("w"), expire(1, true), claim("v"));
+    const leased = stepAfter(claim("w"), expire(1, true), claim("v"));
     expect(evaluate(leased, finish("w", 1))).toMatchObject({ kind: "refused", reason: "stale" });
     expect(evaluate(leased, finish("v", 4))).toMatchObject({ kind: "refused", reason: "stale" });
     expect(evaluate(leased, finish("v", 3))).toMatchObject({ kind: "changed", value: { state: "done" } });
   });
 
   it("accepts a result from the lease's holder only", () => {
-    expect(evaluate(after(claim("w")), finish("v", 1))).toMatchObject({ kind: "refused", reason: "stale" });
+    expect(evaluate(stepAfter(claim("w")), finish("v", 1))).toMatchObject({
+      kind: "refused",
+      reason: "stale",
+    });
   });
 
   it("knows a result that comes twice, whether the step is done or is tried again", () => {
-    const done = after(claim("w"), finish("w", 1));
+    const done = stepAfter(claim("w"), finish("w", 1));
     expect(evaluate(done, finish("w", 1))).toMatchObject({ reason: "duplicate" });
-    const again = after(claim("w"), finish("w", 1, true));
+    const again = stepAfter(claim("w"), finish("w", 1, true));
     expect(evaluate(again, finish("w", 1, true))).toMatchObject({ reason: "duplicate" });
-    const lost = after(claim("w"), expire(1, true));
+    const lost = stepAfter(claim("w"), expire(1, true));
     expect(evaluate(lost, finish("w", 1))).toMatchObject({ reason: "stale" });
   });
 
   it("raises the token when a lease runs out for good, so that a late result is stale", () => {
-    const lost = after(claim("w"), expire(1, false));
+    const lost = stepAfter(claim("w"), expire(1, false));
     expect(lost).toMatchObject({ state: "done", outcome: "failed", token: 2, report: null });
     expect(evaluate(lost, finish("w", 1))).toMatchObject({ reason: "stale" });
   });
 
   it("is not granted while it is leased or done, and answers the pull that won it again", () => {
-    expect(evaluate(after(claim("w")), claim("v"))).toMatchObject({ reason: "taken" });
-    expect(evaluate(after(claim("w")), claim("w"))).toMatchObject({ reason: "duplicate" });
-    expect(evaluate(after(claim("w"), finish("w", 1)), claim("v"))).toMatchObject({ reason: "taken" });
+    expect(evaluate(stepAfter(claim("w")), claim("v"))).toMatchObject({ reason: "taken" });
+    expect(evaluate(stepAfter(claim("w")), claim("w"))).toMatchObject({ reason: "duplicate" });
+    expect(evaluate(stepAfter(claim("w"), finish("w", 1)), claim("v"))).toMatchObject({ reason: "taken" });
   });
 
   it("does not expire under a token that is not its newest", () => {
-    const leased = after(claim("w"), expire(1, true), claim("v"));
+    const leased = stepAfter(claim("w"), expire(1, true), claim("v"));
     expect(evaluate(leased, expire(1, true))).toMatchObject({ reason: "stale" });
   });
 });

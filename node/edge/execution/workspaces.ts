@@ -5,9 +5,9 @@
  * has been going on for a while: deleting many files slows down making files for the next step. The same slot has
  * the same path each time, because many tools' caches know their files by absolute path.
  *
- *   <folder>/work/<slot>/workspace      where the commands run
- *   <folder>/work/<slot>/temporary      their TMPDIR
- *   <folder>/trash/                     used ones, on their way out
+ *   work / SLOT / workspace      where the commands run
+ *   work / SLOT / temporary      their TMPDIR
+ *   trash                        used ones, on their way out
  */
 
 import { spawn } from "node:child_process";
