@@ -8,13 +8,7 @@
 
 import { limits } from "../protocol/limits.ts";
 import { cellName } from "../protocol/names.ts";
-import {
-  type Need,
-  outcomes as allOutcomes,
-  type Outcome,
-  type Scalar,
-  type StepInput,
-} from "../protocol/plan.ts";
+import { type Need, type Scalar, type StepInput, type ValueInput } from "../protocol/plan.ts";
 import { compareText } from "../protocol/values.ts";
 import { type Mistakes, quote } from "./diagnostics.ts";
 import type { Cell, InputDeclaration, PipelineFile, StepDeclaration } from "./pipeline.ts";
@@ -25,6 +19,7 @@ export type StepCell = {
   readonly cell: Cell;
   readonly needs: readonly Need[];
   readonly inputs: readonly StepInput[];
+  readonly valueInputs: readonly ValueInput[];
 };
 
 type NamedCell = { readonly name: string; readonly cell: Cell };
@@ -48,7 +43,7 @@ export function cellsOf(mistakes: Mistakes, file: PipelineFile): readonly StepCe
   let needs = 0;
   for (const step of file.steps.values()) {
     for (const { name, cell } of cellsByStep.get(step.name) ?? []) {
-      const links = linksOf(mistakes, { step, cell, cellsByStep });
+      const links = linksOf(mistakes, { step, cell, cellsByStep, file });
       needs += links.needs.length;
       if (needs > limits.needsPerPlanMax) return tooMany(mistakes, step, `${limits.needsPerPlanMax} needs`);
       planned.push({ name, step, cell, ...links });
@@ -73,29 +68,32 @@ function linksOf(
     readonly step: StepDeclaration;
     readonly cell: Cell;
     readonly cellsByStep: ReadonlyMap<string, readonly NamedCell[]>;
+    readonly file: PipelineFile;
   },
-): { readonly needs: readonly Need[]; readonly inputs: readonly StepInput[] } {
-  const { step, cell, cellsByStep } = place;
-  const needs = new Map<string, readonly Outcome[]>();
+): Pick<StepCell, "needs" | "inputs" | "valueInputs"> {
+  const { step, cell, cellsByStep, file } = place;
+  const needs = new Map<string, readonly string[]>();
   for (const need of step.needs) {
     for (const { name } of cellsByStep.get(need.step) ?? []) needs.set(name, need.outcomes);
   }
   const inputs: StepInput[] = [];
+  const valueInputs: ValueInput[] = [];
   for (const input of step.inputs) {
     const producers = (cellsByStep.get(input.step) ?? []).filter((other) => agree(cell, other.cell));
     if (producers.length === 0) noProducer(mistakes, input, cellName(step.name, cell));
+    const isValue = file.steps.get(input.step)?.values.some(({ name }) => name === input.output) === true;
+    if (isValue && producers.length > 1) severalValues(mistakes, input, cellName(step.name, cell));
     for (const { name } of producers) {
-      inputs.push({ name: input.name, step: name, output: input.output });
+      if (isValue) valueInputs.push({ name: input.name, step: name, value: input.output });
+      else inputs.push({ name: input.name, step: name, output: input.output });
       if (!needs.has(name)) needs.set(name, ["passed"]);
     }
   }
   const sorted = [...needs].sort(([left], [right]) => compareText(left, right));
   return {
-    needs: sorted.map(([name, outcomes]) => ({
-      step: name,
-      outcomes: allOutcomes.filter((outcome) => outcomes.includes(outcome)),
-    })),
+    needs: sorted.map(([step, outcomes]) => ({ step, outcomes })),
     inputs,
+    valueInputs,
   };
 }
 
@@ -109,6 +107,15 @@ function noProducer(mistakes: Mistakes, input: InputDeclaration, consumer: strin
     code: "pipeline/bad-input",
     message: `no cell of ${quote(input.step)} has the values of ${quote(consumer)}`,
     help: "give both steps the same values on the axes they share",
+    span: input.span,
+  });
+}
+
+function severalValues(mistakes: Mistakes, input: InputDeclaration, consumer: string): void {
+  mistakes.add({
+    code: "pipeline/bad-input",
+    message: `several cells of ${quote(input.step)} have the value that ${quote(consumer)} takes`,
+    help: "give both steps the same matrix, so that each cell has one",
     span: input.span,
   });
 }

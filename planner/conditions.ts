@@ -161,7 +161,7 @@ function wholePart(environment: Environment, text: string, { start, end }: Span)
   }
 }
 
-type Problem = {
+export type Problem = {
   readonly code: DiagnosticCode;
   readonly message: string;
   readonly help: string | (() => string);
@@ -183,7 +183,7 @@ function contextOf(values: ConditionValues): Record<string, unknown> {
 }
 
 /** A range inside of the condition as a place in the file; the whole value where the two do not line up. */
-function placeIn(condition: ConditionText, range: Span | null): Span {
+export function placeIn(condition: ConditionText, range: Span | null): Span {
   if (range === null || condition.textStart === null) return condition.span;
   const start = condition.textStart + Math.min(range.start, condition.text.length);
   const end = condition.textStart + Math.min(range.end, condition.text.length);
@@ -209,7 +209,7 @@ function celProblem(error: unknown): CelProblem {
   };
 }
 
-function syntaxProblem(error: unknown, text: string): Problem {
+export function syntaxProblem(error: unknown, text: string): Problem {
   const { summary, range } = celProblem(error);
   const lower = summary.charAt(0).toLowerCase() + summary.slice(1);
   return {
@@ -222,7 +222,7 @@ function syntaxProblem(error: unknown, text: string): Problem {
   };
 }
 
-function refusedIn(node: ASTNode, inLoop: boolean): Problem | null {
+export function refusedIn(node: ASTNode, inLoop: boolean): Problem | null {
   const name = node.op === "call" || node.op === "rcall" ? node.args[0] : null;
   if (name !== null && !functions.includes(name)) return refusedFunction(name, node.range);
   const loop = name !== null && loops.has(name);

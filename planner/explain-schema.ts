@@ -8,22 +8,34 @@
  */
 
 import {
+  type Changes,
+  credentialKinds,
   type Need,
-  outcomes,
   type Plan,
   type PlanContext,
   type PlannedEnvironment,
   type PlannedStep,
+  type PlannedTrigger,
+  type PlannedUse,
+  type Poll,
+  sandboxLevels,
+  type StepAction,
+  type StepCache,
+  type StepCredential,
   type StepInput,
   type StepOutput,
+  type StepReportFiles,
+  type StepValueDeclaration,
+  type ValueInput,
 } from "../protocol/plan.ts";
+import { stepExtras } from "../protocol/plan-check-extras.ts";
 import type { ConditionReasons } from "./condition-reasons.ts";
 import type { Match } from "./conventions/convention.ts";
 import { type Diagnostic, diagnosticCodes, type Range } from "./diagnostics.ts";
 import type { Change, PlanDiff, StepChange } from "./diff/plan-diff.ts";
 import type { Explanation, StepTimes } from "./explain.ts";
 import { draft, type JsonSchema, listOf, mapOf, oneOf, orNull, record } from "./json-schema.ts";
-import { retryCauses } from "./language.ts";
+import { missedSlots, parameterTypes, retryCauses } from "./language.ts";
 import type { StepReasons, StepsExplanation } from "./step-reasons.ts";
 import type { Place } from "./written.ts";
 
@@ -99,46 +111,118 @@ function plan(): JsonSchema {
       found: listOf(text),
     }),
   ];
-  return record<Plan>({
-    otto: { type: "integer", const: 1 },
-    pipeline: text,
-    origin: { anyOf: origins },
-    context: record<PlanContext>({
-      branch: orNull(text),
-      tag: orNull(text),
-      commit: orNull(text),
-      trigger: text,
-      parameters: mapOf(scalar),
+  return record<Plan>(
+    {
+      otto: { type: "integer", const: 1 },
+      pipeline: text,
+      origin: { anyOf: origins },
+      context: record<PlanContext>(
+        {
+          branch: orNull(text),
+          tag: orNull(text),
+          commit: orNull(text),
+          trigger: text,
+          parameters: mapOf(scalar),
+          changes: record<Changes>({
+            base: { ...text, description: "The commit that the files are compared with." },
+            because: { ...text, description: "How it was chosen." },
+            count,
+            digest: text,
+          }),
+        },
+        "changes",
+      ),
+      environments: mapOf(environment()),
+      uses: listOf(
+        record<PlannedUse>(
+          {
+            name: text,
+            source: text,
+            commit: orNull(text),
+            digest: text,
+            kind: oneOf(["template", "library"]),
+            entry: mapOf(text),
+          },
+          "entry",
+        ),
+      ),
+      triggers: listOf({ anyOf: triggers() }),
+      steps: listOf({ $ref: "#/definitions/step" }),
+    },
+    "uses",
+    "triggers",
+  );
+}
+
+function environment(): JsonSchema {
+  return record<PlannedEnvironment>({ domain: orNull(text), settings: mapOf(text), lock: flag }, "lock");
+}
+
+type TriggerOf<Kind> = Extract<PlannedTrigger, { kind: Kind }>;
+
+function triggers(): readonly JsonSchema[] {
+  return [
+    record<Extract<PlannedTrigger, { branches: unknown }>>({
+      kind: oneOf(["push", "pull-request"]),
+      branches: listOf(text),
     }),
-    environments: mapOf(record<PlannedEnvironment>({ domain: orNull(text), settings: mapOf(text) })),
-    steps: listOf({ $ref: "#/definitions/step" }),
-  });
+    record<TriggerOf<"tag">>({ kind: oneOf(["tag"]), tags: listOf(text) }),
+    record<TriggerOf<"run">>({ kind: oneOf(["run"]), pipeline: text, outcomes: listOf(text) }),
+    record<TriggerOf<"webhook">>({ kind: oneOf(["webhook"]), name: text }),
+    record<TriggerOf<"schedule">>({ kind: oneOf(["schedule"]), cron: text, missed: oneOf(missedSlots) }),
+  ];
+}
+
+type ActionOf<Kind> = Extract<StepAction, { kind: Kind }>;
+
+function action(): JsonSchema {
+  const poll = record<Poll>({ url: text, everyMs: count, until: text, fails: orNull(text) });
+  return {
+    anyOf: [
+      record<ActionOf<"uses">>({ kind: oneOf(["uses"]), library: text, with: mapOf(scalar) }),
+      record<ActionOf<"approve">>({ kind: oneOf(["approve"]), question: text, by: listOf(text), count }),
+      record<ActionOf<"wait">>({ kind: oneOf(["wait"]), callback: orNull(text), poll: orNull(poll) }),
+      record<ActionOf<"pipeline">>({ kind: oneOf(["pipeline"]), members: listOf(text) }),
+    ],
+  };
 }
 
 function step(): JsonSchema {
-  return record<PlannedStep>({
-    name: text,
-    from: { ...text, description: "The key in the file; several cells of a matrix share it." },
-    cell: mapOf(scalar),
-    included: flag,
-    reason: { ...text, description: "Why the step is in, or out." },
-    commands: listOf(text),
-    needs: listOf(record<Need>({ step: text, outcomes: listOf(oneOf(outcomes)) })),
-    environment: orNull(text),
-    variables: mapOf(text),
-    inputs: listOf(record<StepInput>({ name: text, step: text, output: text })),
-    outputs: listOf(record<StepOutput>({ name: text, files: listOf(text) })),
-    timeoutMs: count,
-    retry: record<PlannedStep["retry"]>({ attemptsMax: count, on: listOf(oneOf(retryCauses)) }),
-    effect: { ...flag, description: "The step reaches outside: no two attempts of it at once." },
-    labels: listOf(text),
-  });
+  return record<PlannedStep>(
+    {
+      name: text,
+      from: { ...text, description: "The key in the file; several cells of a matrix share it." },
+      cell: mapOf(scalar),
+      included: flag,
+      reason: { ...text, description: "Why the step is in, or out." },
+      commands: listOf(text),
+      needs: listOf(record<Need>({ step: text, outcomes: listOf(text) })),
+      environment: orNull(text),
+      variables: mapOf(text),
+      inputs: listOf(record<StepInput>({ name: text, step: text, output: text })),
+      outputs: listOf(record<StepOutput>({ name: text, files: listOf(text) })),
+      timeoutMs: count,
+      retry: record<PlannedStep["retry"]>({ attemptsMax: count, on: listOf(oneOf(retryCauses)) }),
+      effect: { ...flag, description: "The step reaches outside: no two attempts of it at once." },
+      labels: listOf(text),
+      action: { ...action(), description: "What does the step's work, when no commands do." },
+      outcomes: listOf(text),
+      values: listOf(record<StepValueDeclaration>({ name: text, type: oneOf(parameterTypes) })),
+      valueInputs: listOf(record<ValueInput>({ name: text, step: text, value: text })),
+      caches: listOf(record<StepCache>({ name: text, paths: listOf(text), keyFiles: listOf(text) })),
+      credentials: listOf(record<StepCredential>({ name: text, kind: oneOf(credentialKinds), to: text })),
+      reports: listOf(record<StepReportFiles>({ format: oneOf(["junit"]), files: listOf(text) })),
+      sandbox: oneOf(sandboxLevels),
+      image: record<NonNullable<PlannedStep["image"]>>({ name: text, orHost: flag }),
+    },
+    ...stepExtras,
+  );
 }
 
 const place = orNull({ $ref: "#/definitions/place" });
 /** Why something is as it is, and where the file says so. */
 const because = { because: text, place };
-const needed = { step: text, outcomes: listOf(oneOf(outcomes)), included: flag };
+const needed = { step: text, outcomes: listOf(text), included: flag };
 
 /** One field of the reasons of a step, where it is a list or may be null: what is in it. */
 type Each<Name extends keyof StepReasons> = NonNullable<
@@ -174,7 +258,10 @@ function stepReasons(): JsonSchema {
       }),
     ),
     environment: orNull(
-      record<Each<"environment">>({ ...because, name: text, domain: orNull(text), settings: mapOf(text) }),
+      record<Each<"environment">>(
+        { ...because, name: text, domain: orNull(text), settings: mapOf(text), lock: flag },
+        "lock",
+      ),
     ),
     effect: record<Each<"effect">>({ ...because, value: flag }),
     timeout: record<Each<"timeout">>({ ...because, ms: count }),

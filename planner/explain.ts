@@ -4,8 +4,10 @@
  * that what is explained is what is run.
  */
 
-import type { Need, Outcome, Plan, PlannedStep, RetryCause } from "../protocol/plan.ts";
+import type { Need, Plan, PlannedStep, RetryCause } from "../protocol/plan.ts";
 import type { Found } from "./conventions/detect.ts";
+import { isSettledByMesh } from "../protocol/plan.ts";
+import { actionLines, planLines, surroundingLines } from "./action-words.ts";
 import { printable } from "./diagnostics.ts";
 import { formatDuration } from "./durations.ts";
 
@@ -50,7 +52,8 @@ export function longestTimes(plan: Plan): StepTimes[] {
     const waitMsMax = step.included
       ? step.needs.reduce((longest, need) => Math.max(longest, endMs.get(need.step) ?? 0), 0)
       : 0;
-    const runMsMax = step.included ? step.timeoutMs * step.retry.attemptsMax : 0;
+    const isGroup = step.action?.kind === "pipeline";
+    const runMsMax = step.included && !isGroup ? step.timeoutMs * step.retry.attemptsMax : 0;
     endMs.set(step.name, waitMsMax + runMsMax);
     return { name: step.name, waitMsMax, runMsMax };
   });
@@ -72,9 +75,11 @@ function introduction(plan: Plan): string[] {
   if (parameters.length > 0) {
     lines.push(field("parameters", parameters.map(([name, value]) => `${name}=${value}`).join(", ")));
   }
+  lines.push(...planLines(plan).map(([label, text]) => field(label, text)));
   for (const [name, { domain, settings }] of Object.entries(plan.environments)) {
     const names = Object.keys(settings);
-    const set = names.length === 0 ? "no settings" : `sets ${names.join(", ")}`;
+    const lock = plan.environments[name]?.lock === true ? ", one step at a time" : "";
+    const set = (names.length === 0 ? "no settings" : `sets ${names.join(", ")}`) + lock;
     lines.push(
       field("environment", `${name}: ${domain === null ? "any domain" : `domain ${domain}`}, ${set}`),
     );
@@ -110,13 +115,15 @@ function stepLines(step: PlannedStep, times: StepTimes | undefined): string[] {
   lines.push(field("needs", needsWords(step, times)));
   for (const input of step.inputs)
     lines.push(field("takes", `${input.name}, from ${input.step} (${input.output})`));
+  if (step.action !== undefined)
+    lines.push(...actionLines(step.action).map(([label, text]) => field(label, oneLine(text))));
   for (const [index, command] of step.commands.entries()) lines.push(...commandLines(command, index));
   const variables = Object.entries(step.variables);
   for (const [name, value] of variables) lines.push(field("with", `${name}=${oneLine(value)}`));
   for (const { name, files } of step.outputs) lines.push(field("hands over", `${name}: ${files.join(", ")}`));
+  lines.push(...surroundingLines(step).map(([label, text]) => field(label, oneLine(text))));
   lines.push(field("where", whereWords(step)));
-  if (step.environment !== null)
-    lines.push(field("environment", `${step.environment}; reaches outside, so never two attempts at once`));
+  if (step.environment !== null || step.effect) lines.push(field("environment", environmentWords(step)));
   lines.push(field("at most", limitWords(step, times)));
   return lines;
 }
@@ -133,7 +140,7 @@ function needsWords(step: PlannedStep, times: StepTimes | undefined): string {
   return waitMs === 0 ? words : `${words}; waits ${formatDuration(waitMs)} at most`;
 }
 
-const outcomePhrases: Record<Outcome, string> = {
+const outcomePhrases: Readonly<Record<string, string>> = {
   passed: "passed",
   failed: "failed",
   "timed-out": "timed out",
@@ -144,10 +151,16 @@ const outcomePhrases: Record<Outcome, string> = {
 /** Nothing for the usual case: that it passed. */
 export function outcomeWords({ outcomes }: Pick<Need, "outcomes">): string {
   if (outcomes.length === 1 && outcomes[0] === "passed") return "";
-  return ` (if it ${outcomes.map((outcome) => outcomePhrases[outcome]).join(" or ")})`;
+  return ` (if it ${outcomes.map((outcome) => outcomePhrases[outcome] ?? `ended as ${outcome}`).join(" or ")})`;
+}
+
+function environmentWords({ environment, effect }: PlannedStep): string {
+  const name = environment ?? "none";
+  return effect ? `${name}; reaches outside, so never two attempts at once` : name;
 }
 
 function whereWords(step: PlannedStep): string {
+  if (isSettledByMesh(step)) return "no worker is held";
   return step.labels.length === 0 ? "any worker" : `a worker with ${step.labels.join(", ")}`;
 }
 
@@ -158,6 +171,7 @@ export const retryPhrases: Record<RetryCause, string> = {
 };
 
 function limitWords(step: PlannedStep, times: StepTimes | undefined): string {
+  if (step.action?.kind === "pipeline") return "as long as its steps";
   const each = formatDuration(step.timeoutMs);
   const { attemptsMax, on } = step.retry;
   if (attemptsMax === 1 || on.length === 0) return `${each}, one attempt`;

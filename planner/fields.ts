@@ -8,7 +8,10 @@ import { limits } from "../protocol/limits.ts";
 import { isIdentifier, isOutputName, isPlainName } from "../protocol/names.ts";
 import type { Scalar } from "../protocol/plan.ts";
 import { type DiagnosticCode, type Mistakes, quote, type Span } from "./diagnostics.ts";
-import { keyHelp, keysOf, type RecordName } from "./language.ts";
+import { formatDuration, parseDuration } from "./durations.ts";
+import { keyHelp } from "./foreign-keys.ts";
+import { keysOf, type RecordName } from "./language.ts";
+import type { ConditionText } from "./pipeline.ts";
 import type { MapEntry, MapNode, YamlNode } from "./yaml.ts";
 
 function describe(node: YamlNode): string {
@@ -207,24 +210,81 @@ export function readScalar(
 export function readCount(
   mistakes: Mistakes,
   node: YamlNode,
-  words: { readonly what: string; readonly code: DiagnosticCode; readonly max: number },
+  words: {
+    readonly what: string;
+    readonly code: DiagnosticCode;
+    readonly min?: number;
+    readonly max: number;
+  },
 ): number | null {
+  const min = words.min ?? 0;
   if (
     node.kind === "scalar" &&
     typeof node.value === "number" &&
     Number.isInteger(node.value) &&
-    node.value >= 0 &&
+    node.value >= min &&
     node.value <= words.max
   ) {
     return node.value + 0;
   }
   mistakes.add({
     code: words.code,
-    message: `${words.what} must be a whole number from 0 to ${words.max}`,
+    message: `${words.what} must be a whole number from ${min} to ${words.max}`,
     help: `write for example \`${Math.min(2, words.max)}\``,
     span: node.span,
   });
   return null;
+}
+
+/** True or false. */
+export function readFlag(mistakes: Mistakes, node: YamlNode, what: string): boolean | null {
+  if (node.kind === "scalar" && typeof node.value === "boolean") return node.value;
+  return wrongType(mistakes, node, { what, wanted: "true or false", help: "write `true` or `false`" });
+}
+
+/** A time such as `90s`, at most `maxMs` milliseconds. */
+export function readDuration(
+  mistakes: Mistakes,
+  node: YamlNode,
+  words: { readonly what: string; readonly maxMs: number },
+): number | null {
+  const source = node.kind === "scalar" && node.value !== null ? node.source : null;
+  const durationMs = source === null ? null : parseDuration(source);
+  if (durationMs !== null && durationMs <= words.maxMs) return durationMs;
+  const longest = formatDuration(words.maxMs);
+  mistakes.add({
+    code: "pipeline/bad-duration",
+    message:
+      durationMs === null
+        ? "this is no duration"
+        : `${words.what} may take ${longest} at most, and this is longer`,
+    help:
+      source !== null && /^[1-9]\d*$/.test(source)
+        ? `write \`${source}s\` for seconds or \`${source}m\` for minutes`
+        : "write for example `90s`, `10m`, `2h` or `1h30m`",
+    span: node.span,
+  });
+  return null;
+}
+
+/** A condition: text, or `true` and `false` as they are. */
+export function readCondition(mistakes: Mistakes, node: YamlNode, what: string): ConditionText | null {
+  const help = 'write a condition such as `git.branch == "main"`';
+  if (node.kind === "scalar" && typeof node.value === "boolean") {
+    return { text: node.source, span: node.span, textStart: node.textStart };
+  }
+  const text = readText(mistakes, node, { what, help });
+  if (text === null) return null;
+  if (text.length > limits.conditionCharactersMax) {
+    mistakes.add({
+      code: "pipeline/over-limit",
+      message: `a condition has at most ${limits.conditionCharactersMax} characters`,
+      help: "split the step",
+      span: node.span,
+    });
+    return null;
+  }
+  return { text, span: node.span, textStart: node.kind === "scalar" ? node.textStart : null };
 }
 
 /** Variables: `NAME: value`, each value as it is written (`1.10` stays `1.10`). */

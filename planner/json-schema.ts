@@ -54,7 +54,22 @@ export function mapOf(values: JsonSchema): JsonSchema {
   return { type: "object", additionalProperties: values };
 }
 
-/** An object that has all of these, one for each field of a type: the compiler sees that none is forgotten. */
-export function record<Value>(properties: Readonly<Record<keyof Value & string, JsonSchema>>): JsonSchema {
-  return { type: "object", properties, required: Object.keys(properties) };
+type OptionalKeys<Value> = {
+  [Key in keyof Value]-?: undefined extends Value[Key] ? Key : never;
+}[keyof Value];
+
+/**
+ * An object that has all of these, one for each field of a type: the compiler sees that none is forgotten. Fields that
+ * may be missing in the type are not required.
+ */
+export function record<Value>(
+  properties: Readonly<Record<keyof Value & string, JsonSchema>>,
+  ...optional: readonly (OptionalKeys<Value> & string)[]
+): JsonSchema {
+  const known: readonly string[] = optional;
+  return {
+    type: "object",
+    properties,
+    required: Object.keys(properties).filter((key) => !known.includes(key)),
+  };
 }

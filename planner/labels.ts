@@ -3,7 +3,7 @@
  */
 
 import { limits } from "../protocol/limits.ts";
-import { isLabel } from "../protocol/names.ts";
+import { isLabel, isRequirement } from "../protocol/names.ts";
 import { compareText } from "../protocol/values.ts";
 import { type Mistakes, quote, type Span } from "./diagnostics.ts";
 import { readTexts, wrongType } from "./fields.ts";
@@ -24,7 +24,8 @@ export function readLabels(mistakes: Mistakes, node: YamlNode): readonly LabelDe
     return texts.flatMap(({ text, node: item }) => {
       const equals = text.indexOf("=");
       const key = equals === -1 ? null : text.slice(0, equals);
-      return checked(mistakes, { key, written: text.slice(equals + 1), span: item.span });
+      const written = text.slice(equals + 1);
+      return checkLabel(mistakes, { key, compare: "=", written, span: item.span });
     });
   }
   return [...node.entries.values()].flatMap(({ key, value }) => {
@@ -33,23 +34,23 @@ export function readLabels(mistakes: Mistakes, node: YamlNode): readonly LabelDe
       return [];
     }
     const written = typeof value.value === "string" ? value.value : value.source;
-    return checked(mistakes, { key, written, span: value.span });
+    return checkLabel(mistakes, { key, compare: "=", written, span: value.span });
   });
 }
 
-function checked(
+export function checkLabel(
   mistakes: Mistakes,
-  label: { readonly key: string | null; readonly written: string; readonly span: Span },
+  label: Pick<LabelDeclaration, "key" | "compare" | "span"> & { readonly written: string },
 ): LabelDeclaration[] {
-  const { key, written, span } = label;
+  const { key, compare, written, span } = label;
   const axis = /^matrix\.([A-Za-z_][A-Za-z0-9_]*)$/.exec(written)?.[1];
   const text = axis === undefined ? written : "value";
   if (!isLabel(key === null ? text : `${key}=${text}`)) {
     badLabel(mistakes, key === null ? written : `${key}=${written}`, span);
     return [];
   }
-  if (axis !== undefined) return [{ key, value: { kind: "axis", axis }, span }];
-  return [{ key, value: { kind: "text", text }, span }];
+  if (axis !== undefined) return [{ key, compare, value: { kind: "axis", axis }, span }];
+  return [{ key, compare, value: { kind: "text", text }, span }];
 }
 
 function badLabel(mistakes: Mistakes, label: string, span: Span): void {
@@ -68,11 +69,11 @@ export function labelsOf(
   cell: Cell,
 ): readonly string[] {
   const labels = new Set<string>();
-  for (const { key, value, span } of declarations) {
+  for (const { key, compare, value, span } of declarations) {
     const found = value.kind === "text" ? value.text : cell.get(value.axis);
     if (found === undefined) continue;
-    const label = key === null ? String(found) : `${key}=${found}`;
-    if (isLabel(label)) labels.add(label);
+    const label = key === null ? String(found) : `${key}${compare}${found}`;
+    if (isRequirement(label)) labels.add(label);
     else badLabel(mistakes, label, span);
   }
   return [...labels].sort(compareText);

@@ -7,13 +7,16 @@
  */
 
 import { limits } from "../protocol/limits.ts";
-import { outcomes } from "../protocol/plan.ts";
+import { credentialKinds, sandboxLevels } from "../protocol/plan.ts";
 import type { RetryCause } from "../protocol/plan.ts";
 import { draft, type JsonSchema, listOf, oneOf, orNull } from "./json-schema.ts";
 import type { ParameterType } from "./pipeline.ts";
-import { closest, suggestion } from "./suggestions.ts";
 
 export const parameterTypes: readonly ParameterType[] = ["string", "number", "boolean"];
+export const missedSlots = ["latest", "none"] as const;
+export const runOutcomes = ["passed", "failed", "cancelled"] as const;
+/** `recovered`: it passed, and the run of this pipeline before it did not. */
+export const notifyOutcomes = ["passed", "failed", "recovered"] as const;
 export const retryCauses: readonly RetryCause[] = ["lost", "timed-out", "failed"];
 
 /** As in `protocol/names.ts`, which a test compares them with. */
@@ -57,14 +60,26 @@ const duration: JsonSchema = {
   pattern: "^(?=.*[1-9])(?:\\d{1,6}d)?(?:\\d{1,6}h)?(?:\\d{1,6}m)?(?:\\d{1,6}s)?$",
   examples: ["90s", "10m", "1h30m"],
 };
+const parameterValues: JsonSchema = named(namePatterns.identifier, scalar, entriesMax);
+const globs: JsonSchema = texts(filled, entriesMax);
 const furtherAttempts: JsonSchema = { type: "integer", minimum: 0, maximum: limits.attemptsMax - 1 };
 
 function said(description: string, schema: JsonSchema): JsonSchema {
   return schema.$ref === undefined ? { description, ...schema } : { description, anyOf: [schema] };
 }
 
+const credentialWords: Readonly<Record<(typeof credentialKinds)[number], string>> = {
+  http: "The base address of requests that it may be sent with.",
+  git: "The address of repositories that it may be used for.",
+  npm: "The address of an npm registry.",
+  pip: "The address of a Python package index.",
+  oci: "The host of a container registry.",
+  ssh: "The host that it may log in to.",
+  oidc: "The audience of a token that the domain makes.",
+};
+
 /** Every kind of map whose keys are Otto's, and what each key holds. */
-const records = {
+export const records = {
   file: {
     otto: said("The version of the language.", { type: "integer", const: 1 }),
     pipeline: said("What the pipeline is called; `main` when not said.", plainName),
@@ -77,6 +92,18 @@ const records = {
       named(namePatterns.plain, orNull({ $ref: "#/definitions/environment" })),
     ),
     env: said("Variables of every step.", variables),
+    uses: said(
+      "Templates and step libraries by a name: a path in the repository, or `git+URL@REVISION`. `otto lock` pins them.",
+      named(namePatterns.plain, filled, entriesMax),
+    ),
+    triggers: said("What starts the pipeline besides people.", {
+      ...listOf({ $ref: "#/definitions/trigger" }),
+      maxItems: entriesMax,
+    }),
+    notify: said("Step libraries that run when everything else has ended.", {
+      ...listOf({ $ref: "#/definitions/notification" }),
+      maxItems: entriesMax,
+    }),
     steps: said("What is done. The order is made by `needs` and `inputs`.", {
       type: "object",
       minProperties: 1,
@@ -90,11 +117,18 @@ const records = {
       "Commands for a shell, one after another in one workspace.",
       texts(filled, limits.commandsPerStepMax),
     ),
+    uses: said("A step library, by its name in `uses` of the file, or a built-in one (`otto/...`).", filled),
+    pipeline: said("A nested pipeline: a template, by its name in `uses` of the file or its path.", filled),
+    with: said("Parameters of the step library or the nested pipeline.", parameterValues),
+    approve: said("Wait until people say yes. No worker is held.", {
+      anyOf: [filled, { $ref: "#/definitions/approve" }],
+    }),
+    wait: said("Wait until something outside says so. No worker is held.", { $ref: "#/definitions/wait" }),
     needs: said("Steps that end before this one starts. A map says with which outcomes.", {
       anyOf: [
         filled,
         { ...listOf(filled), maxItems: limits.stepsPerPlanMax, uniqueItems: true },
-        { type: "object", additionalProperties: texts(oneOf(outcomes), outcomes.length) },
+        { type: "object", additionalProperties: texts(plainName, entriesMax) },
       ],
     }),
     when: said("A condition (CEL), decided when the plan is made. A step that is left out ends as skipped.", {
@@ -102,17 +136,38 @@ const records = {
       maxLength: limits.conditionCharactersMax,
       examples: ['git.branch == "main"', 'git.tag.startsWith("v")'],
     }),
+    paths: said("The step is left out when nothing changed that fits one of these patterns.", globs),
     matrix: said("One step for each combination of the axes' values.", { $ref: "#/definitions/matrix" }),
     environment: said("The one of `environments` that the step reaches into.", text),
     env: said("Variables of the step.", variables),
     inputs: said(
-      "Files of other steps, as `NAME: STEP.OUTPUT`.",
+      "Files and values of other steps, as `NAME: STEP.OUTPUT`. A value becomes the variable `OTTO_INPUT_<NAME>`.",
       named(namePatterns.output, { type: "string", pattern: "^[\\s\\S]+\\.[^.]+$" }, entriesMax),
     ),
     outputs: said(
       "Files that other steps may take, as `NAME: PATTERN`.",
       named(namePatterns.output, texts(filled, entriesMax), entriesMax),
     ),
+    values: said(
+      "Small typed values that other steps may take: the commands write `NAME=VALUE` lines to the file `$OTTO_VALUES`.",
+      named(namePatterns.output, oneOf(parameterTypes), entriesMax),
+    ),
+    outcomes: said(
+      "Further ways to end: commands that pass write one of these names to the file `$OTTO_OUTCOME`.",
+      texts(plainName, entriesMax),
+    ),
+    caches: said(
+      "Folders that are kept between runs.",
+      named(namePatterns.output, { $ref: "#/definitions/cache" }, entriesMax),
+    ),
+    credentials: said(
+      "Credentials by what they may do, as `NAME: { http: URL }`; never values.",
+      named(namePatterns.plain, { $ref: "#/definitions/credential" }, entriesMax),
+    ),
+    reports: said("Files about the work, by their format.", { $ref: "#/definitions/reports" }),
+    effect: said("True for a step that reaches outside without an environment: never two attempts at once.", {
+      type: "boolean",
+    }),
     timeout: said("How long one attempt may take; an hour when not said.", duration),
     retry: said("Further attempts after the first.", {
       anyOf: [furtherAttempts, { $ref: "#/definitions/retry" }],
@@ -124,9 +179,77 @@ const records = {
         { type: "object", additionalProperties: scalar },
       ],
     }),
+    requires: said("What a worker must be and have.", { $ref: "#/definitions/requires" }),
+  },
+  approve: {
+    question: said("What is asked.", filled),
+    by: said("Who may answer: names of people, or `team/NAME`; anybody of the domain when not said.", globs),
+    count: said("How many must say yes; 1 when not said.", { type: "integer", minimum: 1, maximum: 100 }),
+    within: said("How long at most; 7 days when not said.", duration),
+  },
+  wait: {
+    callback: said("The name under which somebody outside settles it: `otto settle`.", plainName),
+    poll: said("An address that is asked again and again.", { $ref: "#/definitions/poll" }),
+    within: said("How long at most; an hour when not said.", duration),
+  },
+  poll: {
+    http: said("The address, `http://` or `https://`.", { type: "string", pattern: "^https?://" }),
+    every: said("How often; 10 seconds when not said.", duration),
+    until: said("A condition (CEL) over `response`: true settles the wait as passed.", filled),
+    fails: said("A condition (CEL) over `response`: true settles the wait as failed.", filled),
+  },
+  cache: {
+    paths: said("Folders in the workspace, or below `~/`.", globs),
+    key: said("What the kept folders are good for.", { $ref: "#/definitions/cacheKey" }),
+  },
+  cacheKey: {
+    files: said("Patterns of files; when their content changes, so does the key.", globs),
+  },
+  credential: Object.fromEntries(
+    credentialKinds.map((kind) => [kind, said(credentialWords[kind], filled)]),
+  ) as Record<(typeof credentialKinds)[number], JsonSchema>,
+  reports: {
+    junit: said("JUnit XML files.", globs),
+  },
+  requires: {
+    os: said("As `linux`, `darwin` or `win32`.", text),
+    arch: said("As `x64` or `arm64`.", text),
+    labels: said("Labels of the worker.", texts(filled, entriesMax)),
+    tools: said("Tools with their version, or `any`.", {
+      type: "object",
+      propertyNames: { pattern: namePatterns.plain },
+      additionalProperties: scalar,
+    }),
+    cores: said("How many cores at least.", { type: "integer", minimum: 1, maximum: 10_000 }),
+    memory: said("How much memory at least, as `8GiB`.", {
+      type: "string",
+      pattern: "^[1-9][0-9]{0,5}(?:MiB|GiB|TiB)$",
+    }),
+    sandbox: said("The least isolation.", oneOf(sandboxLevels)),
+    image: said("A container image.", filled),
+    or: said("With `image`: `host` when a worker without containers will do.", oneOf(["host"])),
+  },
+  trigger: {
+    push: said("A push to one of these branches.", { anyOf: [{ type: "null" }, globs] }),
+    "pull-request": said("A pull request to one of these branches.", { anyOf: [{ type: "null" }, globs] }),
+    tag: said("A tag that fits one of these patterns.", { anyOf: [{ type: "null" }, globs] }),
+    run: said("The end of a run of another pipeline.", plainName),
+    outcomes: said("With `run`: how it must have ended; passed when not said.", texts(oneOf(runOutcomes), 3)),
+    webhook: said("A request from outside under this name.", plainName),
+    schedule: said("Five fields of cron, in UTC.", filled),
+    missed: said(
+      "With `schedule`: `latest` makes up for the newest slot that nobody was there for, `none` for none.",
+      oneOf(missedSlots),
+    ),
+  },
+  notification: {
+    on: said("When.", texts(oneOf(notifyOutcomes), notifyOutcomes.length)),
+    uses: said("The step library.", filled),
+    with: said("Its parameters.", parameterValues),
   },
   environment: {
     domain: said("Whose part of the mesh it is.", plainName),
+    lock: said("True: one step at a time in this environment, over all runs.", { type: "boolean" }),
     settings: said("Variables of the steps in this environment.", variables),
   },
   parameter: {
@@ -144,78 +267,39 @@ const records = {
   },
 } as const satisfies Record<string, Readonly<Record<string, JsonSchema>>>;
 
+/** What a step does is one of these. */
+export const stepKinds = [
+  "run",
+  "uses",
+  "pipeline",
+  "approve",
+  "wait",
+] as const satisfies readonly KeyOf<"step">[];
+
 export type RecordName = keyof typeof records;
 
 export type KeyOf<Name extends RecordName> = keyof (typeof records)[Name] & string;
+
+export const recordNames = Object.keys(records) as readonly RecordName[];
 
 /** The keys that such a map may have. */
 export function keysOf<Name extends RecordName>(name: Name): readonly KeyOf<Name>[] {
   return Object.keys(records[name]) as KeyOf<Name>[];
 }
 
-/** How a person calls such a map, and where it stands. */
-const recordWords: Readonly<Record<RecordName, string>> = {
-  file: "the file itself, not indented",
-  step: "a step, under its name in `steps`",
-  environment: "an environment, under its name in `environments`",
-  parameter: "a parameter, under its name in `parameters`",
-  retry: "`retry`",
-  matrix: "`matrix`",
-};
-
-/** What other tools call it. */
-const foreignKeys: Readonly<Record<RecordName, Readonly<Record<string, string>>>> = {
-  file: {
-    name: "pipeline",
-    version: "otto",
-    jobs: "steps",
-    stages: "steps",
-    tasks: "steps",
-    variables: "env",
-  },
-  step: {
-    script: "run",
-    command: "run",
-    commands: "run",
-    cmd: "run",
-    depends_on: "needs",
-    "depends-on": "needs",
-    dependsOn: "needs",
-    after: "needs",
-    if: "when",
-    only: "when",
-    strategy: "matrix",
-    variables: "env",
-    artifacts: "outputs",
-    tags: "labels",
-    "runs-on": "labels",
-    agents: "labels",
-    "timeout-minutes": "timeout",
-    retries: "retry",
-  },
-  environment: { env: "settings", variables: "settings" },
-  parameter: { options: "enum", choices: "enum", values: "enum" },
-  retry: { attempts: "max", limit: "max", when: "on" },
-  matrix: {},
-} satisfies { readonly [Name in RecordName]: Readonly<Record<string, KeyOf<Name>>> };
-
-/**
- * What to write instead of a key that such a map does not have: the same thing as Otto calls it, a key that is
- * written nearly so, or where the key belongs.
- */
-export function keyHelp(written: string, record: RecordName): string {
-  const foreign = foreignKeys[record];
-  if (Object.hasOwn(foreign, written)) return `did you mean \`${foreign[written]}\`?`;
-  const near = closest(written, keysOf(record));
-  const names = Object.keys(records) as RecordName[];
-  const owner = names.find((other) => Object.hasOwn(records[other], written));
-  if (near === null && owner !== undefined) return `\`${written}\` belongs to ${recordWords[owner]}`;
-  return suggestion(written, keysOf(record), "key");
-}
-
 const requiredKeys: Readonly<Record<RecordName, readonly string[]>> = {
   file: ["otto", "steps"] satisfies KeyOf<"file">[],
-  step: ["run"] satisfies KeyOf<"step">[],
+  step: [],
+  approve: ["question"] satisfies KeyOf<"approve">[],
+  wait: [],
+  poll: ["http", "until"] satisfies KeyOf<"poll">[],
+  cache: ["paths"] satisfies KeyOf<"cache">[],
+  cacheKey: ["files"] satisfies KeyOf<"cacheKey">[],
+  credential: [],
+  reports: ["junit"] satisfies KeyOf<"reports">[],
+  requires: [],
+  trigger: [],
+  notification: ["on", "uses"] satisfies KeyOf<"notification">[],
   environment: [],
   parameter: ["type"] satisfies KeyOf<"parameter">[],
   retry: ["max"] satisfies KeyOf<"retry">[],
@@ -237,17 +321,25 @@ export function pipelineSchema(): JsonSchema {
     propertyNames: { pattern: namePatterns.identifier },
     additionalProperties: { ...listOf(scalar), minItems: 1, maxItems: limits.matrixCellsPerStepMax },
   };
-  const { step, environment, parameter, retry } = {
-    step: closed("step"),
-    environment: closed("environment"),
-    parameter: closed("parameter"),
-    retry: closed("retry"),
+  const step: JsonSchema = {
+    ...closed("step"),
+    anyOf: stepKinds.map((kind) => ({ required: [kind] })),
   };
+  const plain = (names: readonly RecordName[]): Record<string, JsonSchema> =>
+    Object.fromEntries(names.map((name) => [name, closed(name)]));
   return {
     $schema: draft,
     title: "Otto pipeline",
     description: "otto.yaml: what a repository's pipeline does.",
     ...closed("file"),
-    definitions: { step, environment, parameter, retry, matrix: axes },
+    definitions: {
+      step,
+      matrix: axes,
+      wait: { ...closed("wait"), anyOf: [{ required: ["callback"] }, { required: ["poll"] }] },
+      ...plain(["environment", "parameter", "retry", "approve", "poll", "cache", "cacheKey"]),
+      ...plain(["reports", "requires", "notification"]),
+      credential: { ...closed("credential"), minProperties: 1, maxProperties: 1 },
+      trigger: { ...closed("trigger"), minProperties: 1, maxProperties: 2 },
+    },
   };
 }

@@ -3,6 +3,7 @@
  * not even through others.
  */
 
+import { outcomes } from "../protocol/plan.ts";
 import { compareText } from "../protocol/values.ts";
 import { type Mistakes, quote, type Span } from "./diagnostics.ts";
 import { cyclesOf } from "./order.ts";
@@ -18,6 +19,8 @@ export function checkLinks(mistakes: Mistakes, file: PipelineFile): void {
     checkNeeds(mistakes, step, file);
     checkInputs(mistakes, step, file);
     checkLabelAxes(mistakes, step);
+    checkNames(mistakes, step);
+    checkUse(mistakes, step, file);
   }
   checkCycles(mistakes, file);
 }
@@ -58,6 +61,19 @@ function checkNeeds(mistakes: Mistakes, step: StepDeclaration, file: PipelineFil
   for (const need of step.needs) {
     if (need.step === step.name) selfNeed(mistakes, need);
     else if (!file.steps.has(need.step)) unknownStep(mistakes, file, need);
+    const declared = file.steps.get(need.step)?.outcomes ?? [];
+    for (const { value, span } of need.own) {
+      if (declared.includes(value)) continue;
+      mistakes.add({
+        code: "pipeline/unknown-outcome",
+        message: `${quote(value)} is no way for ${quote(need.step)} to end`,
+        help: () =>
+          value.startsWith("timeout")
+            ? "did you mean `timed-out`?"
+            : suggestion(value, [...outcomes, ...declared], "outcome"),
+        span,
+      });
+    }
   }
 }
 
@@ -66,8 +82,8 @@ function checkInputs(mistakes: Mistakes, step: StepDeclaration, file: PipelineFi
     const producer = file.steps.get(input.step);
     if (input.step === step.name) selfNeed(mistakes, input);
     else if (producer === undefined) unknownStep(mistakes, file, input);
-    else if (!producer.outputs.some((output) => output.name === input.output)) {
-      const names = producer.outputs.map((output) => output.name);
+    else if (![...producer.outputs, ...producer.values].some(({ name }) => name === input.output)) {
+      const names = [...producer.outputs, ...producer.values].map(({ name }) => name);
       mistakes.add({
         code: "pipeline/unknown-output",
         message: `the step ${quote(input.step)} has no output called ${quote(input.output)}`,
@@ -89,6 +105,33 @@ function checkInputs(mistakes: Mistakes, step: StepDeclaration, file: PipelineFi
       related: [{ message: "it is needed here", span: need.span }],
     });
   }
+}
+
+/** A name that is used is declared, or built in, or a path. */
+function checkUse(mistakes: Mistakes, { action }: StepDeclaration, file: PipelineFile): void {
+  if (action.kind !== "uses" && action.kind !== "pipeline") return;
+  const { value, span } = action.kind === "uses" ? action.library : action.template;
+  mistakes.add({
+    code: "pipeline/unknown-use",
+    message: `there is nothing called ${quote(value)} to use`,
+    help: () =>
+      file.uses.size === 0
+        ? `declare it in \`uses\` of the file: \`${value}: ./PATH\``
+        : suggestion(value, [...file.uses.keys()], "name"),
+    span,
+  });
+}
+
+/** An output and a value share the names that `inputs` says; inputs share those of their variables. */
+function checkNames(mistakes: Mistakes, step: StepDeclaration): void {
+  const shared = step.values.find(({ name }) => step.outputs.some((output) => output.name === name));
+  if (shared === undefined) return;
+  mistakes.add({
+    code: "pipeline/bad-value",
+    message: `${quote(shared.name)} is an output and a value of ${quote(step.name)}`,
+    help: "give one of them another name",
+    span: step.span,
+  });
 }
 
 function checkLabelAxes(mistakes: Mistakes, step: StepDeclaration): void {

@@ -3,10 +3,20 @@
  * `planner/read.ts` and `planner/read-step.ts`, turned into a plan by `planner/plan.ts`.
  */
 
-import type { Outcome, PlannedStep, Scalar, StepOutput } from "../protocol/plan.ts";
+import type {
+  PlannedStep,
+  PlannedTrigger,
+  SandboxLevel,
+  Scalar,
+  StepCache,
+  StepCredential,
+  StepOutput,
+  StepReportFiles,
+  StepValueDeclaration,
+} from "../protocol/plan.ts";
 import type { Span } from "./diagnostics.ts";
 
-type Placed<Value> = { readonly value: Value; readonly span: Span };
+export type Placed<Value> = { readonly value: Value; readonly span: Span };
 
 export type ParameterType = "string" | "number" | "boolean";
 
@@ -22,11 +32,15 @@ export type ParameterDeclaration = {
 export type EnvironmentDeclaration = {
   readonly domain: string | null;
   readonly settings: ReadonlyMap<string, string>;
+  readonly lock: boolean;
 };
 
 export type NeedDeclaration = {
   readonly step: string;
-  readonly outcomes: readonly Outcome[];
+  /** In the order of a plan: the usual ones, then the step's own. */
+  readonly outcomes: readonly string[];
+  /** Those that only a step that declares them has. */
+  readonly own: readonly Placed<string>[];
   readonly span: Span;
 };
 
@@ -46,6 +60,8 @@ export type ConditionText = {
 
 export type LabelDeclaration = {
   readonly key: string | null;
+  /** How the worker's value is compared: the same, as large, or the same version. */
+  readonly compare: "=" | ">=" | "~";
   /** The value, or the axis of the matrix that it is taken from. */
   readonly value:
     | { readonly kind: "text"; readonly text: string }
@@ -61,10 +77,61 @@ export type MatrixDeclaration = {
   readonly span: Span;
 };
 
+/** A parameter that is handed on: a value, or what a parameter or an axis of the matrix has. */
+export type GivenParameter = {
+  readonly name: string;
+  readonly nameSpan: Span;
+  readonly value:
+    | { readonly kind: "scalar"; readonly scalar: Scalar }
+    | { readonly kind: "parameter" | "axis"; readonly name: string };
+  readonly span: Span;
+};
+
+export type PollDeclaration = {
+  readonly url: string;
+  readonly everyMs: number;
+  readonly until: ConditionText;
+  readonly fails: ConditionText | null;
+};
+
+/** What a step does: commands, or something else. */
+export type ActionDeclaration =
+  | { readonly kind: "run" }
+  | { readonly kind: "uses"; readonly library: Placed<string>; readonly given: readonly GivenParameter[] }
+  | {
+      readonly kind: "pipeline";
+      readonly template: Placed<string>;
+      readonly given: readonly GivenParameter[];
+    }
+  | {
+      readonly kind: "approve";
+      readonly question: string;
+      readonly by: readonly string[];
+      readonly count: number;
+    }
+  | { readonly kind: "wait"; readonly callback: string | null; readonly poll: PollDeclaration | null };
+
+export type NotificationDeclaration = {
+  readonly on: readonly string[];
+  readonly library: Placed<string>;
+  readonly given: readonly GivenParameter[];
+};
+
 export type StepDeclaration = {
   readonly name: string;
   readonly span: Span;
+  readonly action: ActionDeclaration;
+  /** Of a step of kind `run`, else empty. */
   readonly commands: readonly string[];
+  readonly paths: readonly Placed<string>[];
+  readonly values: readonly StepValueDeclaration[];
+  readonly outcomes: readonly string[];
+  readonly caches: readonly StepCache[];
+  readonly credentials: readonly StepCredential[];
+  readonly reports: readonly StepReportFiles[];
+  readonly sandbox: SandboxLevel | null;
+  readonly image: { readonly name: string; readonly orHost: boolean } | null;
+  readonly effect: boolean;
   readonly needs: readonly NeedDeclaration[];
   readonly condition: ConditionText | null;
   readonly matrix: MatrixDeclaration | null;
@@ -82,6 +149,10 @@ export type PipelineFile = {
   readonly parameters: ReadonlyMap<string, ParameterDeclaration>;
   readonly environments: ReadonlyMap<string, EnvironmentDeclaration>;
   readonly variables: ReadonlyMap<string, string>;
+  /** Name -> source as written. */
+  readonly uses: ReadonlyMap<string, Placed<string>>;
+  readonly triggers: readonly PlannedTrigger[];
+  readonly notify: readonly NotificationDeclaration[];
   /** In the order of the file; the plan's own order does not depend on it. */
   readonly steps: ReadonlyMap<string, StepDeclaration>;
 };

@@ -9,7 +9,14 @@
 
 import { failure, type Result, success } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
-import type { Plan, PlanContext, PlannedEnvironment, PlannedStep, Scalar } from "../protocol/plan.ts";
+import type {
+  Plan,
+  PlanContext,
+  PlannedEnvironment,
+  PlannedStep,
+  Scalar,
+  StepAction,
+} from "../protocol/plan.ts";
 import { compareText, valueCid } from "../protocol/values.ts";
 import { cellsOf, type StepCell } from "./cells.ts";
 import type { Condition, ConditionTypes, ConditionValues } from "./conditions.ts";
@@ -20,7 +27,7 @@ import { checkLinks } from "./links.ts";
 import { matrixVariable } from "./matrix.ts";
 import { orderOf } from "./order.ts";
 import { resolveParameters } from "./parameters.ts";
-import type { ParameterType, PipelineFile, StepDeclaration } from "./pipeline.ts";
+import type { ActionDeclaration, ParameterType, PipelineFile, StepDeclaration } from "./pipeline.ts";
 import { parsePlainYaml } from "./plain-yaml.ts";
 import { readPipeline, zeroOf } from "./read.ts";
 import { readSource } from "./source-text.ts";
@@ -72,6 +79,7 @@ async function planTree(mistakes: Mistakes, root: YamlNode, request: PlanRequest
     origin: request.origin ?? { kind: "file", path: request.path },
     context,
     environments: planEnvironments(file),
+    ...(file.triggers.length > 0 ? { triggers: file.triggers } : {}),
     steps,
   };
 }
@@ -89,6 +97,7 @@ async function compileConditions(
   const conditional = [...file.steps.values()].filter(
     (step) => step.condition !== null && step.matrix?.cells.length !== 0,
   );
+  await checkPolls(mistakes, file);
   if (conditional.length === 0) return conditions;
   const { ConditionCompiler } = await import("./conditions.ts");
   const compiler = new ConditionCompiler(mistakes);
@@ -99,6 +108,23 @@ async function compileConditions(
     if (condition !== null) conditions.set(step.name, condition);
   }
   return conditions;
+}
+
+/** What a poll asks of the answer is checked now, and evaluated by the peer that asks. */
+async function checkPolls(mistakes: Mistakes, file: PipelineFile): Promise<void> {
+  const asked = [...file.steps.values()].flatMap(({ action }) =>
+    action.kind !== "wait" || action.poll === null ? [] : [action.poll.until, action.poll.fails],
+  );
+  if (asked.length === 0) return;
+  const { responseCondition } = await import("./response-conditions.ts");
+  const { placeIn } = await import("./conditions.ts");
+  for (const condition of asked) {
+    if (condition === null) continue;
+    const compiled = responseCondition(condition.text);
+    if (compiled.ok) continue;
+    const { range, ...words } = compiled.problem;
+    mistakes.add({ ...words, span: placeIn(condition, range) });
+  }
 }
 
 /** One type for each axis; the matrix was checked to have no more. */
@@ -187,7 +213,8 @@ function planStep(
   const { step } = cell;
   const environment = step.environment?.value ?? null;
   const needed = new Set(decided.needs.map((need) => need.step));
-  const effect = environment !== null;
+  const isWork = step.action.kind === "run" || step.action.kind === "uses";
+  const effect = isWork && (environment !== null || step.effect);
   return {
     name: cell.name,
     from: step.name,
@@ -204,11 +231,45 @@ function planStep(
     ]),
     inputs: cell.inputs.filter((input) => needed.has(input.step)),
     outputs: step.outputs,
-    timeoutMs: step.timeoutMs ?? limits.timeoutMsDefault,
-    retry: step.retry ?? defaultRetry(effect),
+    timeoutMs: step.timeoutMs ?? defaultTimes[step.action.kind],
+    retry: step.retry ?? defaultRetry(effect || !isWork),
     effect,
     labels: labelsOf(mistakes, step.labels, cell.cell),
+    ...surroundingsOf(cell, needed),
   };
+}
+
+const defaultTimes: Readonly<Record<ActionDeclaration["kind"], number>> = {
+  run: limits.timeoutMsDefault,
+  uses: limits.timeoutMsDefault,
+  approve: limits.approvalMsDefault,
+  wait: limits.waitMsDefault,
+  pipeline: limits.timeoutMsMax,
+};
+
+/** What most steps do not have: a field is there only when it says something. */
+function surroundingsOf({ step, valueInputs }: StepCell, needed: ReadonlySet<string>): Partial<PlannedStep> {
+  const taken = valueInputs.filter((input) => needed.has(input.step));
+  const { action } = step;
+  return {
+    ...(action.kind === "approve" || action.kind === "wait" ? { action: plannedAction(action) } : {}),
+    ...(step.outcomes.length > 0 ? { outcomes: step.outcomes } : {}),
+    ...(step.values.length > 0 ? { values: step.values } : {}),
+    ...(taken.length > 0 ? { valueInputs: taken } : {}),
+    ...(step.caches.length > 0 ? { caches: step.caches } : {}),
+    ...(step.credentials.length > 0 ? { credentials: step.credentials } : {}),
+    ...(step.reports.length > 0 ? { reports: step.reports } : {}),
+    ...(step.sandbox === null ? {} : { sandbox: step.sandbox }),
+    ...(step.image === null ? {} : { image: step.image }),
+  };
+}
+
+function plannedAction(action: Extract<ActionDeclaration, { kind: "approve" | "wait" }>): StepAction {
+  if (action.kind === "approve" || action.poll === null) {
+    return action.kind === "approve" ? action : { ...action, poll: null };
+  }
+  const { url, everyMs, until, fails } = action.poll;
+  return { ...action, poll: { url, everyMs, until: until.text, fails: fails?.text ?? null } };
 }
 
 /** A worker that vanished in the middle of a deployment leaves it half done: a person decides, not a retry. */
@@ -219,7 +280,11 @@ function defaultRetry(effect: boolean): PlannedStep["retry"] {
 function planEnvironments(file: PipelineFile): Readonly<Record<string, PlannedEnvironment>> {
   return sortedRecord(
     [...file.environments].map(
-      ([name, { domain, settings }]) => [name, { domain, settings: sortedRecord(settings) }] as const,
+      ([name, { domain, settings, lock }]) =>
+        [
+          name,
+          { domain, settings: sortedRecord(settings), ...(lock ? { lock: true as const } : {}) },
+        ] as const,
     ),
   );
 }

@@ -3,14 +3,16 @@
  */
 
 import { limits } from "../protocol/limits.ts";
-import { type Outcome, outcomes as allOutcomes, type RetryCause, type StepOutput } from "../protocol/plan.ts";
+import { outcomes as allOutcomes, type RetryCause, type StepOutput } from "../protocol/plan.ts";
 import { compareText } from "../protocol/values.ts";
 import { type Mistakes, quote } from "./diagnostics.ts";
-import { formatDuration, parseDuration } from "./durations.ts";
 import {
   outputNames,
   overLimit,
+  readCondition,
   readCount,
+  readDuration,
+  readFlag,
   readNamed,
   readRecord,
   readText,
@@ -21,8 +23,18 @@ import {
 import { type KeyOf, retryCauses } from "./language.ts";
 import { readLabels } from "./labels.ts";
 import { readMatrix } from "./matrix.ts";
-import { patternProblem } from "./patterns.ts";
-import type { ConditionText, InputDeclaration, NeedDeclaration, StepDeclaration } from "./pipeline.ts";
+import { readAction } from "./read-action.ts";
+import {
+  checkPatterns,
+  readCaches,
+  readCredentials,
+  readOwnOutcomes,
+  readPaths,
+  readReports,
+  readRequirements,
+  readValues,
+} from "./read-surroundings.ts";
+import type { InputDeclaration, NeedDeclaration, StepDeclaration } from "./pipeline.ts";
 import { suggestion } from "./suggestions.ts";
 import type { MapEntry, YamlNode } from "./yaml.ts";
 
@@ -37,14 +49,8 @@ export function readStep(mistakes: Mistakes, entry: MapEntry): StepDeclaration {
     const found = record?.entries.get(key);
     return found === undefined ? null : read(found.value);
   };
-  if (record !== null && !record.entries.has("run")) {
-    mistakes.add({
-      code: "pipeline/missing-key",
-      message: `${what} has nothing to run`,
-      help: "write `run: COMMAND`",
-      span: entry.keySpan,
-    });
-  }
+  const done = record === null ? null : readAction(mistakes, record, entry);
+  const requirements = field("requires", (node) => readRequirements(mistakes, node));
   const environment = field("environment", (node) => {
     const help = "write the name of one of `environments`";
     const value = readText(mistakes, node, { what: "`environment`", help });
@@ -53,17 +59,35 @@ export function readStep(mistakes: Mistakes, entry: MapEntry): StepDeclaration {
   return {
     name: entry.key,
     span: entry.keySpan,
+    action: done?.action ?? { kind: "run" },
     commands: field("run", (node) => readCommands(mistakes, node)) ?? [],
     needs: field("needs", (node) => readNeeds(mistakes, node)) ?? [],
-    condition: field("when", (node) => readCondition(mistakes, node)),
+    condition: field("when", (node) => readCondition(mistakes, node, "`when`")),
+    paths: field("paths", (node) => readPaths(mistakes, node)) ?? [],
     matrix: field("matrix", (node) => readMatrix(mistakes, node, entry.key)),
     environment,
     variables: field("env", (node) => readVariables(mistakes, node, "`env`")) ?? new Map(),
     inputs: field("inputs", (node) => readInputs(mistakes, node)) ?? [],
     outputs: field("outputs", (node) => readOutputs(mistakes, node)) ?? [],
-    timeoutMs: field("timeout", (node) => readTimeout(mistakes, node)),
+    values: field("values", (node) => readValues(mistakes, node)) ?? [],
+    outcomes: field("outcomes", (node) => readOwnOutcomes(mistakes, node)) ?? [],
+    caches: field("caches", (node) => readCaches(mistakes, node)) ?? [],
+    credentials: field("credentials", (node) => readCredentials(mistakes, node)) ?? [],
+    reports: field("reports", (node) => readReports(mistakes, node)) ?? [],
+    sandbox: requirements?.sandbox ?? null,
+    image: requirements?.image ?? null,
+    effect: field("effect", (node) => readFlag(mistakes, node, "`effect`")) ?? false,
+    timeoutMs:
+      field("timeout", (node) =>
+        readDuration(mistakes, node, { what: "a step", maxMs: limits.timeoutMsMax }),
+      ) ??
+      done?.timeoutMs ??
+      null,
     retry: field("retry", (node) => readRetry(mistakes, node)),
-    labels: field("labels", (node) => readLabels(mistakes, node)) ?? [],
+    labels: [
+      ...(field("labels", (node) => readLabels(mistakes, node)) ?? []),
+      ...(requirements?.labels ?? []),
+    ],
   };
 }
 
@@ -83,7 +107,7 @@ function readNeeds(mistakes: Mistakes, node: YamlNode): readonly NeedDeclaration
   if (node.kind === "map") {
     return [...node.entries.values()].map(({ key, keySpan, value }) => ({
       step: key,
-      outcomes: readOutcomes(mistakes, value),
+      ...readOutcomes(mistakes, value),
       span: keySpan,
     }));
   }
@@ -97,7 +121,7 @@ function readNeeds(mistakes: Mistakes, node: YamlNode): readonly NeedDeclaration
   const needs = new Map<string, NeedDeclaration>();
   for (const { text, node: item } of names) {
     const first = needs.get(text);
-    if (first === undefined) needs.set(text, { step: text, outcomes: ["passed"], span: item.span });
+    if (first === undefined) needs.set(text, { step: text, outcomes: ["passed"], own: [], span: item.span });
     else {
       mistakes.add({
         code: "pipeline/duplicate-need",
@@ -111,21 +135,25 @@ function readNeeds(mistakes: Mistakes, node: YamlNode): readonly NeedDeclaration
   return [...needs.values()];
 }
 
-function readOutcomes(mistakes: Mistakes, node: YamlNode): readonly Outcome[] {
+/** Names that are none of the usual ones are the other step's own: `planner/links.ts` asks it. */
+function readOutcomes(mistakes: Mistakes, node: YamlNode): Pick<NeedDeclaration, "outcomes" | "own"> {
   const texts = readTexts(mistakes, node, {
     what: "the outcomes",
     each: "an outcome",
     help: "write for example `[failed, timed-out]`",
-    countMax: allOutcomes.length,
+    countMax: limits.entriesPerStepMax,
   });
-  const found = new Set<Outcome>();
-  for (const { text, node: item } of texts) {
-    const outcome = allOutcomes.find((known) => known === text);
-    if (outcome !== undefined) found.add(outcome);
-    else unknownOutcome(mistakes, { text, known: allOutcomes, node: item });
-  }
-  const sorted = allOutcomes.filter((outcome) => found.has(outcome));
-  return sorted.length === 0 ? ["passed"] : sorted;
+  const found = new Set(texts.map(({ text }) => text));
+  const usual = new Set<string>(allOutcomes);
+  const own = texts.filter(({ text }) => !usual.has(text));
+  const sorted = [
+    ...allOutcomes.filter((outcome) => found.has(outcome)),
+    ...[...new Set(own.map(({ text }) => text))].sort(compareText),
+  ];
+  return {
+    outcomes: sorted.length === 0 ? ["passed"] : sorted,
+    own: own.map(({ text, node: { span } }) => ({ value: text, span })),
+  };
 }
 
 function unknownOutcome(
@@ -140,25 +168,6 @@ function unknownOutcome(
       text.startsWith("timeout") ? "did you mean `timed-out`?" : suggestion(text, known, "outcome"),
     span: node.span,
   });
-}
-
-function readCondition(mistakes: Mistakes, node: YamlNode): ConditionText | null {
-  const help = 'write a condition such as `git.branch == "main"`';
-  if (node.kind === "scalar" && typeof node.value === "boolean") {
-    return { text: node.source, span: node.span, textStart: node.textStart };
-  }
-  const text = readText(mistakes, node, { what: "`when`", help });
-  if (text === null) return null;
-  if (text.length > limits.conditionCharactersMax) {
-    mistakes.add({
-      code: "pipeline/over-limit",
-      message: `a condition has at most ${limits.conditionCharactersMax} characters`,
-      help: "split the step",
-      span: node.span,
-    });
-    return null;
-  }
-  return { text, span: node.span, textStart: node.kind === "scalar" ? node.textStart : null };
 }
 
 function readInputs(mistakes: Mistakes, node: YamlNode): readonly InputDeclaration[] {
@@ -200,37 +209,10 @@ function readOutputs(mistakes: Mistakes, node: YamlNode): readonly StepOutput[] 
   for (const { key, value } of entries) {
     const what = `the output ${quote(key)}`;
     const patterns = readTexts(mistakes, value, { what, each: "a pattern", help, countMax });
-    for (const { text, node: item } of patterns) {
-      const problem = patternProblem(text);
-      if (problem === null) continue;
-      mistakes.add({
-        code: "pipeline/bad-pattern",
-        message: `${quote(text)}: ${problem.message}`,
-        help: problem.help,
-        span: item.span,
-      });
-    }
+    checkPatterns(mistakes, patterns);
     outputs.push({ name: key, files: patterns.map(({ text }) => text) });
   }
   return outputs.sort((left, right) => compareText(left.name, right.name));
-}
-
-function readTimeout(mistakes: Mistakes, node: YamlNode): number | null {
-  const source = node.kind === "scalar" && node.value !== null ? node.source : null;
-  const durationMs = source === null ? null : parseDuration(source);
-  if (durationMs !== null && durationMs <= limits.timeoutMsMax) return durationMs;
-  const longest = formatDuration(limits.timeoutMsMax);
-  mistakes.add({
-    code: "pipeline/bad-duration",
-    message:
-      durationMs === null ? "this is no duration" : `a step may take ${longest} at most, and this is longer`,
-    help:
-      source !== null && /^[1-9]\d*$/.test(source)
-        ? `write \`${source}s\` for seconds or \`${source}m\` for minutes`
-        : "write for example `90s`, `10m`, `2h` or `1h30m`",
-    span: node.span,
-  });
-  return null;
 }
 
 /** `retry: N` means N further attempts after the first, whatever went wrong; `on` narrows what it is for. */

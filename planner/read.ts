@@ -6,6 +6,7 @@
  */
 
 import { limits } from "../protocol/limits.ts";
+import { isSafePattern } from "../protocol/names.ts";
 import type { Scalar } from "../protocol/plan.ts";
 import { type Mistakes, quote, type Span } from "./diagnostics.ts";
 import {
@@ -13,6 +14,7 @@ import {
   identifiers,
   overLimit,
   plainNames,
+  readFlag,
   readNamed,
   readRecord,
   readScalar,
@@ -26,9 +28,11 @@ import type {
   ParameterDeclaration,
   ParameterType,
   PipelineFile,
+  Placed,
   StepDeclaration,
 } from "./pipeline.ts";
 import { readStep } from "./read-step.ts";
+import { readNotifications, readTriggers } from "./read-triggers.ts";
 import { suggestion } from "./suggestions.ts";
 import type { MapNode, YamlNode } from "./yaml.ts";
 
@@ -53,7 +57,13 @@ export function readPipeline(root: YamlNode, mistakes: Mistakes): PipelineFile |
   const environments = top.entries.get("environments");
   const parameters = top.entries.get("parameters");
   const variables = top.entries.get("env");
+  const uses = top.entries.get("uses");
+  const triggers = top.entries.get("triggers");
+  const notify = top.entries.get("notify");
   return {
+    uses: uses === undefined ? new Map() : readUses(mistakes, uses.value),
+    triggers: triggers === undefined ? [] : readTriggers(mistakes, triggers.value),
+    notify: notify === undefined ? [] : readNotifications(mistakes, notify.value),
     name: name === undefined ? "main" : (readName(mistakes, name.value) ?? "main"),
     parameters: parameters === undefined ? new Map() : readParameters(mistakes, parameters.value),
     environments: environments === undefined ? new Map() : readEnvironments(mistakes, environments.value),
@@ -102,6 +112,43 @@ function readName(mistakes: Mistakes, node: YamlNode): string | null {
   return checkName(mistakes, rule) ? name : null;
 }
 
+function readUses(mistakes: Mistakes, node: YamlNode): Map<string, Placed<string>> {
+  const help = "write `uses: { NAME: ./ci/shared.yaml }` or `git+https://HOST/REPOSITORY@REVISION`";
+  const uses = new Map<string, Placed<string>>();
+  const words = { what: "`uses`", noun: "something used", names: plainNames, help };
+  const entries = readNamed(mistakes, node, words);
+  const countMax = limits.entriesPerStepMax;
+  overLimit(mistakes, { count: entries.length, countMax, what: "`uses`", span: node.span });
+  for (const { key, value } of entries) {
+    const source = readText(mistakes, value, { what: `the source of ${quote(key)}`, help });
+    if (source === null) continue;
+    const problem = sourceProblem(source);
+    if (problem === null) uses.set(key, { value: source, span: value.span });
+    else
+      mistakes.add({
+        code: "pipeline/bad-use",
+        message: `${quote(source)}: ${problem}`,
+        help,
+        span: value.span,
+      });
+  }
+  return uses;
+}
+
+/** Why nothing can be brought from there, or null. */
+function sourceProblem(source: string): string | null {
+  if (source.startsWith("git+")) {
+    const [, address = "", revision = ""] =
+      /^git\+(.*?)@([^@/]+(?:\/[^@]*)?)$/.exec(source.replace(/#.*$/, "")) ?? [];
+    if (address === "" || revision === "") return "a git source ends with `@REVISION`";
+    return /^(?:https?|ssh|git|file):\/\//.test(address) ? null : "its address is none that git can fetch";
+  }
+  if (!source.startsWith("./")) return "a path begins with `./`, a git source with `git+`";
+  return isSafePattern(source.slice(2)) && !/[*?[\]{}]/.test(source)
+    ? null
+    : "the path leaves the repository";
+}
+
 function readSteps(mistakes: Mistakes, top: MapNode): Map<string, StepDeclaration> {
   const steps = new Map<string, StepDeclaration>();
   const help = "write `steps:` and under it for example `test: { run: npm test }`";
@@ -140,14 +187,16 @@ function readEnvironments(mistakes: Mistakes, node: YamlNode): Map<string, Envir
   });
   for (const { key, value } of entries) {
     const what = `the environment ${quote(key)}`;
-    environments.set(key, { domain: null, settings: new Map() });
+    environments.set(key, { domain: null, settings: new Map(), lock: false });
     if (value.kind === "scalar" && value.value === null) continue;
     const record = readRecord(mistakes, value, { what, record: "environment", help });
     const domain = record?.entries.get("domain")?.value;
     const settings = record?.entries.get("settings")?.value;
+    const lock = record?.entries.get("lock")?.value;
     environments.set(key, {
       domain: domain === undefined ? null : readDomain(mistakes, domain),
       settings: settings === undefined ? new Map() : readVariables(mistakes, settings, "`settings`"),
+      lock: lock !== undefined && readFlag(mistakes, lock, "`lock`") === true,
     });
   }
   return environments;

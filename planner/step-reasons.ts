@@ -6,15 +6,7 @@
  * Pure, and computed from the plan: the file is asked only for places, never for what is true.
  */
 
-import type {
-  Need,
-  Outcome,
-  Plan,
-  PlannedEnvironment,
-  PlannedStep,
-  RetryCause,
-  Scalar,
-} from "../protocol/plan.ts";
+import type { Need, Plan, PlannedEnvironment, PlannedStep, RetryCause, Scalar } from "../protocol/plan.ts";
 import { type ConditionReasons, conditionReasons } from "./condition-reasons.ts";
 import { longestTimes, type StepTimes } from "./explain.ts";
 import { matrixVariable } from "./matrix.ts";
@@ -26,7 +18,7 @@ export type Because = { readonly because: string; readonly place: Place | null }
 
 type NeedReasons = Because & {
   readonly step: string;
-  readonly outcomes: readonly Outcome[];
+  readonly outcomes: readonly string[];
   /** Of the step that is needed. */
   readonly included: boolean;
 };
@@ -58,7 +50,7 @@ export type StepReasons = {
   readonly needsDropped: readonly string[];
   readonly neededBy: readonly {
     readonly step: string;
-    readonly outcomes: readonly Outcome[];
+    readonly outcomes: readonly string[];
     readonly included: boolean;
   }[];
   readonly commands: Because & { readonly list: readonly string[] };
@@ -165,7 +157,7 @@ function field(
 }
 
 function dependentsOf(plan: Plan): ReadonlyMap<string, StepReasons["neededBy"]> {
-  const dependents = new Map<string, { step: string; outcomes: readonly Outcome[]; included: boolean }[]>();
+  const dependents = new Map<string, { step: string; outcomes: readonly string[]; included: boolean }[]>();
   for (const { name, needs, included } of plan.steps) {
     for (const { step, outcomes } of needs) {
       const known = dependents.get(step) ?? [];

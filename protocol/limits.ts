@@ -11,6 +11,8 @@ export const limits = {
   /** What is read of a file that the conventions look into; the rest of a longer one does not count. */
   signalFileBytesMax: 1 * MiB,
   pipelineNestingMax: 32,
+  /** Pipelines inside of pipelines. */
+  pipelinesNestedMax: 5,
   /** Values in a pipeline file, each alias counted as everything that it stands for. */
   pipelineNodesMax: 500_000,
   /** Words and signs, spaces included, of a file that is not plain; a plain one is bounded by its bytes. */
@@ -33,6 +35,11 @@ export const limits = {
   manifestBytesMax: 4 * MiB,
   timeoutMsDefault: 60 * 60_000,
   timeoutMsMax: 7 * 24 * 60 * 60_000,
+  approvalMsDefault: 7 * 24 * 60 * 60_000,
+  waitMsDefault: 60 * 60_000,
+  pollEveryMsDefault: 10_000,
+  pollEveryMsMax: 60 * 60_000,
+  pollBodyBytesMax: 64 * KiB,
   attemptsMax: 10,
   /** Attempts that a step without outside effect gets when its workers are lost. */
   lostAttemptsMaxDefault: 3,

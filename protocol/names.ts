@@ -42,6 +42,38 @@ export function isLabel(label: string): boolean {
   return labelKey.test(label.slice(0, equals)) && labelValue.test(label.slice(equals + 1));
 }
 
+/** What a step asks of a worker's labels: one that is there, `key>=number`, or `key~version`. */
+export function isRequirement(requirement: string): boolean {
+  const [, key, compare, value] = /^([^=>~]+)(>=|~)(.*)$/.exec(requirement) ?? [];
+  if (key === undefined || value === undefined) return isLabel(requirement);
+  if (compare === ">=" && !/^[0-9]{1,12}$/.test(value)) return false;
+  return isLabel(`${key}=${value}`);
+}
+
+/**
+ * True when a worker with these labels is what a step asks for. `memory>=8192` is met by `memory=16384`, `tool.ruby~3.4`
+ * by `tool.ruby=3.4` and `tool.ruby=3.4.7`, `tool.ruby` also by any version of it.
+ */
+export function meetsRequirement(labels: ReadonlySet<string>, requirement: string): boolean {
+  if (labels.has(requirement)) return true;
+  const [, key = requirement, compare = "", value = ""] = /^([^=>~]+)(>=|~|=)(.*)$/.exec(requirement) ?? [];
+  if (compare === "=") return false;
+  for (const label of labels) {
+    if (!label.startsWith(`${key}=`)) continue;
+    const has = label.slice(key.length + 1);
+    if (compare === "") return true;
+    if (compare === ">=" && Number(has) >= Number(value)) return true;
+    if (compare === "~" && (has === value || has.startsWith(`${value}.`))) return true;
+  }
+  return false;
+}
+
+/** The name of a step of a plan: of nested pipelines each with its parents', joined by `/`. */
+export function isStepName(name: string): boolean {
+  const parts = name.split("/");
+  return parts.length <= limits.pipelinesNestedMax + 1 && parts.every(isPlainName);
+}
+
 /** A value of a matrix as part of a name: one line, not long. */
 export function isCellValue(value: Scalar): boolean {
   const text = String(value);

@@ -8,23 +8,39 @@
  * Each function answers what is wrong first, or null: `a(x) ?? b(x)` asks `b` only if `a` found nothing.
  */
 
+import {
+  choiceProblem,
+  fieldsOf,
+  type Fields,
+  isCarried,
+  isCount,
+  isName,
+  isScalar,
+  isText,
+  isTextOrNull,
+  keysProblem,
+  listProblem,
+  type Problem,
+  quoted,
+  recordProblem,
+  textCharactersMax,
+  when,
+} from "./checks.ts";
 import { failure, type Result, success } from "./errors.ts";
 import { limits } from "./limits.ts";
 import {
   cellName,
   isCellValue,
   isIdentifier,
-  isLabel,
   isOutputName,
   isPlainName,
+  isRequirement,
   isSafePattern,
+  isStepName,
 } from "./names.ts";
+import { extrasProblem, stepExtras, triggersProblem, usesProblem } from "./plan-check-extras.ts";
 import { outcomes as allOutcomes, type Plan, type PlannedStep, type Scalar } from "./plan.ts";
 
-type Problem = string | null;
-type Fields = Readonly<Record<string, unknown>>;
-
-const textCharactersMax = 4_000;
 const retryCauses = ["lost", "timed-out", "failed"];
 
 export function parsePlan(value: unknown): Result<Plan, string> {
@@ -36,12 +52,19 @@ function planProblem(value: unknown): Problem {
   const plan = fieldsOf(value);
   if (plan === null) return "not a plan";
   return (
-    keysProblem(plan, "plan", ["otto", "pipeline", "origin", "context", "environments", "steps"]) ??
+    keysProblem(
+      plan,
+      "plan",
+      ["otto", "pipeline", "origin", "context", "environments", "steps"],
+      ["uses", "triggers"],
+    ) ??
     when(plan["otto"] !== 1, "otto: not version 1") ??
     when(!isName(plan["pipeline"], isPlainName), "pipeline: not a name") ??
     originProblem(plan["origin"]) ??
     contextProblem(plan["context"]) ??
     environmentsProblem(plan["environments"]) ??
+    (plan["uses"] === undefined ? null : usesProblem(plan["uses"])) ??
+    (plan["triggers"] === undefined ? null : triggersProblem(plan["triggers"])) ??
     stepsProblem(plan["steps"], plan["environments"] as Fields)
   );
 }
@@ -68,7 +91,8 @@ function contextProblem(value: unknown): Problem {
   const context = fieldsOf(value);
   if (context === null) return "context: not a map";
   return (
-    keysProblem(context, "context", ["branch", "tag", "commit", "trigger", "parameters"]) ??
+    keysProblem(context, "context", ["branch", "tag", "commit", "trigger", "parameters"], ["changes"]) ??
+    (context["changes"] === undefined ? null : changesProblem(context["changes"])) ??
     when(!isTextOrNull(context["branch"]), "context.branch: not a text") ??
     when(!isTextOrNull(context["tag"]), "context.tag: not a text") ??
     when(!isTextOrNull(context["commit"]), "context.commit: not a text") ??
@@ -81,6 +105,18 @@ function contextProblem(value: unknown): Problem {
   );
 }
 
+function changesProblem(value: unknown): Problem {
+  const changes = fieldsOf(value);
+  if (changes === null) return "context.changes: not a map";
+  return (
+    keysProblem(changes, "context.changes", ["base", "because", "count", "digest"]) ??
+    when(!isText(changes["base"], textCharactersMax), "context.changes.base: not a text") ??
+    when(!isText(changes["because"], textCharactersMax), "context.changes.because: not a text") ??
+    when(!isCount(changes["count"], 0, Number.MAX_SAFE_INTEGER), "context.changes.count: not a count") ??
+    when(!isText(changes["digest"], 64), "context.changes.digest: not a digest")
+  );
+}
+
 function environmentsProblem(value: unknown): Problem {
   const environments = fieldsOf(value);
   if (environments === null) return "environments: not a map";
@@ -89,7 +125,8 @@ function environmentsProblem(value: unknown): Problem {
     const environment = fieldsOf(environments[name]);
     if (environment === null || !isPlainName(name)) return `${place}: not an environment`;
     const problem =
-      keysProblem(environment, place, ["domain", "settings"]) ??
+      keysProblem(environment, place, ["domain", "settings"], ["lock"]) ??
+      when(environment["lock"] !== undefined && environment["lock"] !== true, `${place}.lock: not true`) ??
       when(
         environment["domain"] !== null && !isName(environment["domain"], isPlainName),
         `${place}.domain: not a name`,
@@ -143,15 +180,18 @@ const stepKeys = [
 function shapeProblem(step: Fields, place: string): Problem {
   const { commandsPerStepMax, entriesPerStepMax, stepsPerPlanMax } = limits;
   return (
-    keysProblem(step, place, stepKeys) ??
-    when(!isName(step["from"], isPlainName), `${place}.from: not a name`) ??
+    keysProblem(step, place, stepKeys, stepExtras) ??
+    when(!isName(step["from"], isStepName), `${place}.from: not a name`) ??
     cellProblem(step, place) ??
     when(typeof step["included"] !== "boolean", `${place}.included: not a boolean`) ??
     when(!isText(step["reason"], textCharactersMax), `${place}.reason: not a text`) ??
     listProblem(step["commands"], `${place}.commands`, commandsPerStepMax, (command) =>
       when(!isCarried(command) || command.trim() === "", "not a command"),
     ) ??
-    when((step["commands"] as unknown[]).length === 0, `${place}.commands: empty`) ??
+    when(
+      ((step["commands"] as unknown[]).length === 0) === (step["action"] === undefined),
+      `${place}: neither commands nor an action, or both`,
+    ) ??
     listProblem(step["needs"], `${place}.needs`, stepsPerPlanMax, needProblem) ??
     when(
       step["environment"] !== null && !isName(step["environment"], isPlainName),
@@ -164,8 +204,9 @@ function shapeProblem(step: Fields, place: string): Problem {
     retryProblem(step["retry"], `${place}.retry`) ??
     when(typeof step["effect"] !== "boolean", `${place}.effect: not a boolean`) ??
     listProblem(step["labels"], `${place}.labels`, entriesPerStepMax, (label) =>
-      when(typeof label !== "string" || !isLabel(label), "not a label"),
-    )
+      when(typeof label !== "string" || !isRequirement(label), "not a label"),
+    ) ??
+    extrasProblem(step, place)
   );
 }
 
@@ -189,9 +230,21 @@ function needProblem(value: unknown): Problem {
   return (
     keysProblem(need, "need", ["step", "outcomes"]) ??
     when(typeof need["step"] !== "string", "step: not a name") ??
-    choiceProblem(need["outcomes"], allOutcomes) ??
+    needOutcomesProblem(need["outcomes"]) ??
     when((need["outcomes"] as unknown[]).length === 0, "outcomes: empty")
   );
+}
+
+/** The usual outcomes in their order, then others by code unit: a set has one way to be written. */
+function needOutcomesProblem(value: unknown): Problem {
+  if (!Array.isArray(value)) return "outcomes: not a list";
+  const usual: readonly unknown[] = allOutcomes;
+  const own = (value as unknown[]).filter((outcome) => !usual.includes(outcome));
+  if (!own.every((outcome) => isName(outcome, isPlainName))) return "outcomes: not a name";
+  const isSorted = own.every((outcome, index) => index === 0 || String(own[index - 1]) < String(outcome));
+  const isLast = own.every((outcome, index) => value[value.length - own.length + index] === outcome);
+  if (!isSorted || !isLast) return "outcomes: not in order";
+  return choiceProblem(value.slice(0, value.length - own.length), allOutcomes);
 }
 
 function inputProblem(value: unknown): Problem {
@@ -247,6 +300,10 @@ function linksProblem(
     if (other === undefined) return `${place}.needs: ${quoted(need.step)} is no earlier step`;
     if (needed.has(need.step)) return `${place}.needs: ${quoted(need.step)} is there twice`;
     needed.add(need.step);
+    const own = need.outcomes.find(
+      (outcome) => !isUsual(outcome) && other.outcomes?.includes(outcome) !== true,
+    );
+    if (own !== undefined) return `${place}.needs: ${quoted(need.step)} cannot end as ${quoted(own)}`;
     if (need.outcomes.includes("passed")) passed.add(need.step);
     if (step.included && !other.included && !need.outcomes.includes("skipped")) {
       return `${place}: included, and needs ${quoted(need.step)}, which is left out`;
@@ -259,116 +316,34 @@ function linksProblem(
       return `${place}.inputs: ${quoted(input.step)} has no output ${quoted(input.output)}`;
     }
   }
+  for (const input of step.valueInputs ?? []) {
+    if (!passed.has(input.step)) return `${place}.valueInputs: ${quoted(input.step)} need not have passed`;
+    const values = plan.earlier.get(input.step)?.values ?? [];
+    if (!values.some(({ name }) => name === input.value))
+      return `${place}.valueInputs: ${quoted(input.step)} has no value ${quoted(input.value)}`;
+  }
+  if (step.action?.kind === "pipeline")
+    for (const member of step.action.members)
+      if (!needed.has(member)) return `${place}.action: ${quoted(member)} is not needed`;
   const names = new Set(step.outputs.map((output) => output.name));
   return when(names.size < step.outputs.length, `${place}.outputs: a name is there twice`);
 }
 
+function isUsual(outcome: string): boolean {
+  return allOutcomes.some((usual) => usual === outcome);
+}
+
 function variablesProblem(value: unknown, place: string): Problem {
   return recordProblem(value, place, {
-    isKey: (name) => isIdentifier(name) || isMatrixVariable(name),
+    isKey: (name) => isIdentifier(name) || isLongVariable(name),
     isValue: isCarried,
     // The file's own, the environment's, the step's and those of the matrix.
     countMax: 4 * limits.entriesPerStepMax,
   });
 }
 
-/** Longer than other names may be: a prefix and the name of an axis. */
-function isMatrixVariable(name: string): boolean {
-  return name.startsWith("OTTO_MATRIX_") && isIdentifier(name.slice("OTTO_MATRIX_".length));
-}
-
-function recordProblem(
-  value: unknown,
-  place: string,
-  rule: {
-    readonly isKey: (key: string) => boolean;
-    readonly isValue: (value: unknown) => boolean;
-    readonly countMax: number;
-  },
-): Problem {
-  const record = fieldsOf(value);
-  if (record === null) return `${place}: not a map`;
-  const names = Object.keys(record);
-  if (names.length > rule.countMax) return `${place}: more than ${rule.countMax}`;
-  for (const name of names) {
-    if (!rule.isKey(name)) return `${place}: ${quoted(name)} is not a name`;
-    if (!rule.isValue(record[name])) return `${place}.${name}: not a value`;
-  }
-  return null;
-}
-
-function listProblem(
-  value: unknown,
-  place: string,
-  countMax: number,
-  check: (item: unknown) => Problem,
-): Problem {
-  if (!Array.isArray(value)) return `${place}: not a list`;
-  if (value.length > countMax) return `${place}: more than ${countMax}`;
-  for (let index = 0; index < value.length; index += 1) {
-    const problem = check(value[index]);
-    if (problem !== null) return `${place}[${index}]: ${problem}`;
-  }
-  return null;
-}
-
-/** Some of the choices, each at most once, in their order: a set has one way to be written. */
-function choiceProblem(value: unknown, choices: readonly string[]): Problem {
-  if (!Array.isArray(value)) return "not a list";
-  let last = -1;
-  for (const item of value as unknown[]) {
-    const at = choices.findIndex((choice) => choice === item);
-    if (at <= last) return at === -1 ? "an unknown entry" : "not in order";
-    last = at;
-  }
-  return null;
-}
-
-function keysProblem(fields: Fields, place: string, keys: readonly string[]): Problem {
-  const present = Object.keys(fields);
-  for (const key of keys) if (!Object.hasOwn(fields, key)) return `${place}: ${quoted(key)} is missing`;
-  if (present.length === keys.length) return null;
-  return `${place}: ${quoted(present.find((key) => !keys.includes(key)) ?? "")} is unknown`;
-}
-
-/** A plain map. Links, bytes and lists are none. */
-function fieldsOf(value: unknown): Fields | null {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null ? (value as Fields) : null;
-}
-
-function when(wrong: boolean, problem: string): Problem {
-  return wrong ? problem : null;
-}
-
-function isName(value: unknown, rule: (name: string) => boolean): boolean {
-  return typeof value === "string" && rule(value);
-}
-
-function isText(value: unknown, charactersMax: number): value is string {
-  return typeof value === "string" && value.length <= charactersMax && !value.includes("\0");
-}
-
-function isTextOrNull(value: unknown): boolean {
-  return value === null || isText(value, textCharactersMax);
-}
-
-/** Text that a process can be given. Its length is bounded by the manifest's. */
-function isCarried(value: unknown): value is string {
-  return typeof value === "string" && !value.includes("\0");
-}
-
-function isScalar(value: unknown): value is Scalar {
-  return (
-    typeof value === "boolean" || isCarried(value) || (typeof value === "number" && Number.isFinite(value))
-  );
-}
-
-function isCount(value: unknown, min: number, max: number): boolean {
-  return typeof value === "number" && Number.isInteger(value) && value >= min && value <= max;
-}
-
-function quoted(text: string): string {
-  return JSON.stringify(text.length > 60 ? `${text.slice(0, 57)}...` : text);
+/** Longer than other names may be: a prefix and the name of an axis or of a parameter. */
+function isLongVariable(name: string): boolean {
+  const prefix = ["OTTO_MATRIX_", "OTTO_PARAMETER_"].find((known) => name.startsWith(known));
+  return prefix !== undefined && isIdentifier(name.slice(prefix.length));
 }

@@ -6,7 +6,7 @@
  * `protocol/manifest.ts`, executed by `node/`.
  */
 
-/** How a step can end. `needs` may branch on these. */
+/** How a step can end. `needs` may branch on these, and on outcomes that the step declares itself. */
 export type Outcome = "passed" | "failed" | "timed-out" | "cancelled" | "skipped";
 
 export const outcomes: readonly Outcome[] = ["passed", "failed", "timed-out", "cancelled", "skipped"];
@@ -19,8 +19,11 @@ export type Scalar = string | number | boolean;
 export type Need = {
   /** The name of a planned step. */
   readonly step: string;
-  /** The outcomes that let the dependent go on, sorted as in `outcomes`, at least one. */
-  readonly outcomes: readonly Outcome[];
+  /**
+   * The outcomes that let the dependent go on, at least one: sorted as in `outcomes`, then the step's own ones by
+   * code unit.
+   */
+  readonly outcomes: readonly string[];
 };
 
 export type StepInput = {
@@ -34,6 +37,62 @@ export type StepOutput = {
   /** Glob patterns relative to the workspace. */
   readonly files: readonly string[];
 };
+
+type ValueType = "string" | "number" | "boolean";
+
+/** A small typed value that the step's commands say; steps that take it get it as a variable. */
+export type StepValueDeclaration = { readonly name: string; readonly type: ValueType };
+
+/** The value `value` of `step`, as the variable `OTTO_INPUT_<NAME>`. */
+export type ValueInput = { readonly name: string; readonly step: string; readonly value: string };
+
+/** Folders that are kept between runs under a key made of the named files. */
+export type StepCache = {
+  readonly name: string;
+  /** Relative to the workspace, or below `~/`, the home of a worker's steps. */
+  readonly paths: readonly string[];
+  /** Patterns of files in the workspace whose content, with the name and the platform, is the key. */
+  readonly keyFiles: readonly string[];
+};
+
+export const credentialKinds = ["http", "git", "npm", "pip", "oci", "ssh", "oidc"] as const;
+
+/** A credential by what it may be used for; its value is never in a plan. */
+export type StepCredential = {
+  readonly name: string;
+  readonly kind: (typeof credentialKinds)[number];
+  /** Where it may be sent: a URL, a host, or the audience of a token. */
+  readonly to: string;
+};
+
+/** Files that a step writes about its work in a format that others understand. */
+export type StepReportFiles = { readonly format: "junit"; readonly files: readonly string[] };
+
+export type Poll = {
+  readonly url: string;
+  readonly everyMs: number;
+  /** CEL over `response`: true settles the wait as passed. */
+  readonly until: string;
+  /** CEL over `response`: true settles it as failed; null: only time does. */
+  readonly fails: string | null;
+};
+
+/** What does the step's work, when no commands do. */
+export type StepAction =
+  /** A step library, run by a worker. */
+  | { readonly kind: "uses"; readonly library: string; readonly with: Readonly<Record<string, Scalar>> }
+  /** People say yes or no; no worker is held. */
+  | {
+      readonly kind: "approve";
+      readonly question: string;
+      /** Names of people, or `team/NAME`; empty: anybody of the domain. */
+      readonly by: readonly string[];
+      readonly count: number;
+    }
+  /** Somebody outside says so, or a poll sees it; the first to settle it wins. No worker is held. */
+  | { readonly kind: "wait"; readonly callback: string | null; readonly poll: Poll | null }
+  /** A nested pipeline: ends when its members have, as they did. */
+  | { readonly kind: "pipeline"; readonly members: readonly string[] };
 
 export type PlannedStep = {
   /** Unique in the plan. A cell of a matrix is called `test (os=linux, ruby=3.4)`, keys sorted. */
@@ -56,13 +115,68 @@ export type PlannedStep = {
   readonly retry: { readonly attemptsMax: number; readonly on: readonly RetryCause[] };
   /** True when the step reaches outside (an environment): its lease is exclusive. */
   readonly effect: boolean;
-  /** Labels that a worker must have, each `key=value` or `key`, sorted. */
+  /** What a worker must have, sorted: `key=value`, `key`, `key>=number` or `key~version`. */
   readonly labels: readonly string[];
+
+  // Each of these is there only when it says something.
+  readonly action?: StepAction;
+  /** Outcomes of its own that the step may end with besides `passed`, sorted. */
+  readonly outcomes?: readonly string[];
+  readonly values?: readonly StepValueDeclaration[];
+  readonly valueInputs?: readonly ValueInput[];
+  readonly caches?: readonly StepCache[];
+  readonly credentials?: readonly StepCredential[];
+  readonly reports?: readonly StepReportFiles[];
+  /** The least isolation that the step may run under. */
+  readonly sandbox?: SandboxLevel;
+  /** The container image that it runs in; with `orHost` a worker without containers may run it as it is. */
+  readonly image?: { readonly name: string; readonly orHost: boolean };
 };
+
+export const sandboxLevels = ["S0", "S1", "S2", "S3"] as const;
+export type SandboxLevel = (typeof sandboxLevels)[number];
 
 export type PlannedEnvironment = {
   readonly domain: string | null;
   readonly settings: Readonly<Record<string, string>>;
+  /** One step at a time in this environment, over all runs of the domain. */
+  readonly lock?: true;
+};
+
+/** A template or a step library that the plan was made with, pinned. */
+export type PlannedUse = {
+  readonly name: string;
+  /** As written: `./ci/shared.yaml`, `git+https://git.example.org/acme/slack@v1.2.0`. */
+  readonly source: string;
+  /** What it is now: a commit for git, else null. */
+  readonly commit: string | null;
+  /** sha256 of the template's text, or the digest of the library's tree. */
+  readonly digest: string;
+  readonly kind: "template" | "library";
+  /** Of a library: the program of each platform (`any` for all), relative to its folder. */
+  readonly entry?: Readonly<Record<string, string>>;
+};
+
+export type PlannedTrigger =
+  | { readonly kind: "push" | "pull-request"; readonly branches: readonly string[] }
+  | { readonly kind: "tag"; readonly tags: readonly string[] }
+  | { readonly kind: "run"; readonly pipeline: string; readonly outcomes: readonly string[] }
+  | { readonly kind: "webhook"; readonly name: string }
+  | {
+      readonly kind: "schedule";
+      /** Five fields of cron, in UTC. */
+      readonly cron: string;
+      /** What becomes of slots that passed while no control peer was there: the newest is made up for, or none. */
+      readonly missed: "latest" | "none";
+    };
+
+/** Which paths differ from a base, and how that base was chosen. */
+export type Changes = {
+  readonly base: string;
+  readonly because: string;
+  /** How many paths differ, and the sha256 of their list; the paths that decided are in the steps' reasons. */
+  readonly count: number;
+  readonly digest: string;
 };
 
 /** What the planner was told about the world; all of it is in the plan, nothing else gets in. */
@@ -73,6 +187,8 @@ export type PlanContext = {
   /** What made the plan: by hand, or a trigger. */
   readonly trigger: string;
   readonly parameters: Readonly<Record<string, Scalar>>;
+  /** Only when a condition or `paths` asked for it. */
+  readonly changes?: Changes;
 };
 
 export type Plan = {
@@ -84,6 +200,15 @@ export type Plan = {
     | { readonly kind: "conventions"; readonly version: number; readonly found: readonly string[] };
   readonly context: PlanContext;
   readonly environments: Readonly<Record<string, PlannedEnvironment>>;
+  /** What it is made with, sorted by name; only when there is something. */
+  readonly uses?: readonly PlannedUse[];
+  /** What starts it besides people; only when there is something. */
+  readonly triggers?: readonly PlannedTrigger[];
   /** Each after everything it needs; among steps ready at once the smaller name by code unit first. */
   readonly steps: readonly PlannedStep[];
 };
+
+/** True for a step that no worker does: people, something outside, or other steps settle it. */
+export function isSettledByMesh(step: Pick<PlannedStep, "action">): boolean {
+  return step.action !== undefined && step.action.kind !== "uses";
+}

@@ -6,6 +6,7 @@
  */
 
 import { limits } from "../../protocol/limits.ts";
+import { meetsRequirement } from "../../protocol/names.ts";
 
 export type ReadyStep = { readonly run: string; readonly index: number };
 
@@ -70,7 +71,7 @@ export class ReadyQueue {
   #take(pull: ParkedPull): ReadyStep[] {
     const steps: ReadyStep[] = [];
     for (const [key, shelf] of this.#shelves) {
-      if (!shelf.labels.every((label) => pull.labels.has(label))) continue;
+      if (!shelf.labels.every((label) => meetsRequirement(pull.labels, label))) continue;
       while (steps.length < pull.slots && shelf.taken < shelf.steps.length) {
         const step = shelf.steps[shelf.taken];
         shelf.taken += 1;

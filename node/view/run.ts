@@ -88,7 +88,7 @@ export type RunView = {
   readonly dependents: Map<string, Dependent[]>;
 };
 
-type Dependent = { readonly step: StepView; readonly outcomes: readonly Outcome[] };
+type Dependent = { readonly step: StepView; readonly outcomes: readonly string[] };
 
 export function newRunView(run: string): RunView {
   return {

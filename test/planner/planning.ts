@@ -54,7 +54,6 @@ const structuralCodes = new Set<string>([
   "pipeline/version",
   "pipeline/bad-name",
   "pipeline/bad-retry",
-  "pipeline/unknown-outcome",
   "pipeline/duplicate-need",
 ]);
 

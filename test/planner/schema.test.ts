@@ -10,7 +10,7 @@ import { describe, expect, it } from "vitest";
 import { diffPlans } from "../../planner/diff/plan-diff.ts";
 import { explainSchema } from "../../planner/explain-schema.ts";
 import { explainJson } from "../../planner/explain.ts";
-import { keysOf, namePatterns } from "../../planner/language.ts";
+import { keysOf, namePatterns, recordNames } from "../../planner/language.ts";
 import { planId } from "../../planner/plan.ts";
 import { explainSteps } from "../../planner/step-reasons.ts";
 import { readWritten } from "../../planner/written.ts";
@@ -47,14 +47,48 @@ steps:
     environment: production
     retry: 0
   last: { run: x, inputs: { site: build.site }, when: true, needs: test }
+  check:
+    run: ./check
+    paths: [web/**, package.json]
+    values: { version: string, count: number }
+    outcomes: [outdated]
+    caches: { gems: { paths: [vendor, ~/.gem], key: { files: [Gemfile.lock] } } }
+    reports: { junit: reports/*.xml }
+    effect: true
+    credentials: { api: { http: https://api.example.org }, code: { git: https://git.example.org/a } }
+    requires:
+      { os: linux, arch: x64, labels: [gpu], tools: { ruby: "3.4" }, cores: 2, memory: 8GiB, sandbox: S1, image: ruby, or: host }
+  ok: { needs: { check: [outdated] }, approve: { question: Go on?, by: [ann, team/web], count: 2, within: 2d } }
+  online:
+    needs: ok
+    wait:
+      callback: outside
+      poll: { http: https://www.example.org/health, every: 10s, until: response.status == 200, fails: response.status == 410 }
+      within: 15m
+triggers:
+  - push: [main]
+  - pull-request:
+  - tag: ["v*"]
+  - { run: library, outcomes: [passed, failed] }
+  - webhook: registry
+  - { schedule: 0 3 * * *, missed: none }
+`;
+
+/** Everything that needs something from elsewhere: no plan of it is made here. */
+const used = `
+uses: { slack: git+https://git.example.org/acme/slack@v1.2.0, shared: ./ci/shared.yaml }
+notify: [{ on: [failed, recovered], uses: slack, with: { channel: "#deploys" } }]
+steps: { a: { uses: slack, with: { channel: c } }, b: { pipeline: shared }, c: { run: x, environment: x } }
+environments: { x: { lock: true } }
 `;
 
 describe("the schema of a pipeline file", () => {
   it("takes a pipeline that says everything that can be said, and knows each of its keys", async () => {
     await planOf(everything, { branch: "main" });
-    for (const name of ["file", "step", "environment", "parameter", "retry", "matrix"] as const)
+    expect(schemaProblems(`otto: 1${used}`)).toEqual([]);
+    for (const name of recordNames)
       for (const key of keysOf(name) as readonly string[])
-        expect(everything).toMatch(new RegExp(`\\b${key}:`));
+        if (name !== "credential") expect(everything + used).toMatch(new RegExp(`\\b${key}:`));
   });
 
   it("takes the pipeline of the README", async () => {
@@ -106,7 +140,10 @@ describe("the schema of a pipeline file", () => {
     ["a duration without a unit", step("timeout", "90")],
     ["a duration of nothing", step("timeout", "0s")],
     ["too many attempts", step("retry", "10")],
-    ["an outcome that is none", step("needs", "{ b: [broken] }")],
+    ["a step that does nothing", "otto: 1\nsteps: { a: { needs: b }, b: { run: x } }\n"],
+    ["a schedule that is a number", "otto: 1\ntriggers: [{ schedule: 5 }]\nsteps: { a: { run: x } }\n"],
+    ["a credential's value", step("credentials", "{ token: abc }")],
+    ["a level of isolation that is none", step("requires", "{ sandbox: S9 }")],
     ["a need twice", step("needs", "[b, b]")],
     ["an input of nothing", step("inputs", "{ site: build }")],
     ["an axis without values", step("matrix", "{ os: [] }")],

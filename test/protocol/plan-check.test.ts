@@ -94,7 +94,7 @@ const unsound: readonly [string, unknown, string][] = [
   ],
   ["a name that is not its cell's", withShip({ name: "ship" }), 'steps[1].name: not "ship (os=linux)"'],
   ["a name with a line end", withShip({ cell: { os: "a\nb" } }), "steps[1].cell.os: not a value"],
-  ["no command", withBuild({ commands: [] }), "steps[0].commands: empty"],
+  ["no command", withBuild({ commands: [] }), "steps[0]: neither commands nor an action, or both"],
   ["a NUL in a command", withBuild({ commands: ["a\0b"] }), "steps[0].commands[0]: not a command"],
   ["a blank command", withBuild({ commands: [" "] }), "steps[0].commands[0]: not a command"],
   [

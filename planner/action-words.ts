@@ -1,0 +1,109 @@
+/** What a step does besides commands, and what only some steps have, as lines of `otto explain`. */
+
+import type { Plan, PlannedStep, PlannedTrigger, Scalar, StepAction } from "../protocol/plan.ts";
+import { formatDuration } from "./durations.ts";
+
+type Line = readonly [label: string, text: string];
+
+/** Who does what, who may answer, what is asked. */
+export function actionLines(action: StepAction): readonly Line[] {
+  switch (action.kind) {
+    case "uses":
+      return [
+        ["uses", action.library],
+        ...Object.entries(action.with).map(([name, value]): Line => ["given", `${name}=${shown(value)}`]),
+      ];
+    case "approve": {
+      const people = action.by.length === 0 ? "anybody of the domain" : action.by.join(", ");
+      const count = action.count === 1 ? "one yes" : `${action.count} people saying yes`;
+      return [
+        ["asks", action.question],
+        ["who", `${people}; ${count} is enough, a no ends it as failed`],
+      ];
+    }
+    case "wait": {
+      const lines: Line[] = [];
+      if (action.callback !== null)
+        lines.push(["waits for", `the callback ${action.callback}: passed, failed or inconclusive`]);
+      if (action.poll !== null) {
+        const { url, everyMs, until, fails } = action.poll;
+        lines.push(["asks", `${url} every ${formatDuration(everyMs)}`], ["until", until]);
+        if (fails !== null) lines.push(["fails if", fails]);
+        if (action.callback !== null) lines.push(["", "whichever settles it first"]);
+      }
+      return lines;
+    }
+    case "pipeline":
+      return [["ends with", `${action.members.join(", ")}: failed when one of them did not pass`]];
+  }
+}
+
+/** What most steps do not have. */
+export function surroundingLines(step: PlannedStep): readonly Line[] {
+  const lines: Line[] = [];
+  for (const { name, step: from, value } of step.valueInputs ?? [])
+    lines.push(["takes", `${name}, the value ${value} of ${from}, as OTTO_INPUT_${variableOf(name)}`]);
+  for (const { name, type } of step.values ?? []) lines.push(["tells", `${name}, a ${type}`]);
+  for (const outcome of step.outcomes ?? []) lines.push(["may end as", outcome]);
+  for (const { name, paths, keyFiles } of step.caches ?? []) {
+    const key = keyFiles.length === 0 ? "the same key always" : `the key is made of ${keyFiles.join(", ")}`;
+    lines.push(["keeps", `${name}: ${paths.join(", ")}; ${key}`]);
+  }
+  for (const { name, kind, to } of step.credentials ?? [])
+    lines.push(["may use", `the credential ${name}, for ${kind} to ${to} and nothing else`]);
+  for (const { format, files } of step.reports ?? [])
+    lines.push(["reports", `${format}: ${files.join(", ")}`]);
+  if (step.sandbox !== undefined) lines.push(["isolation", `${step.sandbox} at least`]);
+  if (step.image !== undefined)
+    lines.push(["image", `${step.image.name}${step.image.orHost ? ", or the worker itself" : ""}`]);
+  return lines;
+}
+
+/** What the plan as a whole has besides steps. */
+export function planLines(plan: Plan): readonly Line[] {
+  const lines: Line[] = [];
+  const { changes } = plan.context;
+  if (changes !== undefined) {
+    const count = changes.count === 1 ? "1 path differs" : `${changes.count} paths differ`;
+    lines.push(["changes", `${count} from ${changes.base.slice(0, 12)}, ${changes.because}`]);
+  }
+  for (const { name, source, commit, digest } of plan.uses ?? []) {
+    const pinned = commit === null ? `digest ${digest.slice(0, 12)}` : `commit ${commit.slice(0, 12)}`;
+    lines.push(["made with", `${name}: ${source}, ${pinned}`]);
+  }
+  for (const trigger of plan.triggers ?? []) lines.push(["started by", triggerWords(trigger)]);
+  return lines;
+}
+
+function triggerWords(trigger: PlannedTrigger): string {
+  switch (trigger.kind) {
+    case "push":
+      return `a push to ${refs(trigger.branches, "any branch")}`;
+    case "pull-request":
+      return `a pull request to ${refs(trigger.branches, "any branch")}`;
+    case "tag":
+      return `a tag: ${refs(trigger.tags, "any")}`;
+    case "run":
+      return `the end of a run of ${trigger.pipeline} that ${trigger.outcomes.join(" or ")}`;
+    case "webhook":
+      return `the webhook ${trigger.name}`;
+    case "schedule": {
+      const missed =
+        trigger.missed === "latest" ? "the newest missed slot is made up for" : "missed slots are left out";
+      return `the schedule ${trigger.cron} (UTC); ${missed}`;
+    }
+  }
+}
+
+function refs(patterns: readonly string[], all: string): string {
+  return patterns.length === 0 ? all : patterns.join(", ");
+}
+
+function shown(value: Scalar): string {
+  return String(value).split("\n")[0] ?? "";
+}
+
+/** The variable that carries a value which the step takes. */
+function variableOf(name: string): string {
+  return name.toUpperCase().replaceAll("-", "_");
+}
