@@ -289,7 +289,7 @@ it("a step with nothing to run", async () => {
     otto.yaml:3:3: error: the step \`build\` has nothing to run (pipeline/missing-key)
       3 |   build: { timeout: 5m }
         |   ^^^^^
-        = write \`run: COMMAND\`
+        = write \`run: COMMAND\` (or \`uses\`, \`pipeline\`, \`approve\` or \`wait\`)
     "
   `);
 });
@@ -607,7 +607,7 @@ it("an unknown outcome", async () => {
   expect(await complaints("otto: 1\nsteps:\n  a: { run: x }\n  b: { run: x, needs: { a: [timeout] } }\n"))
     .toMatchInlineSnapshot(`
     "
-    otto.yaml:4:29: error: \`timeout\` is no way for a step to end (pipeline/unknown-outcome)
+    otto.yaml:4:29: error: \`timeout\` is no way for \`a\` to end (pipeline/unknown-outcome)
       4 |   b: { run: x, needs: { a: [timeout] } }
         |                             ^^^^^^^
         = did you mean \`timed-out\`?
