@@ -6,6 +6,8 @@
 
 import { Command, CommanderError } from "commander";
 import { exitCodes, type ExitCode, OttoError } from "../protocol/errors.ts";
+import type { ApproveOptions } from "./commands/answer.ts";
+import type { CallbacksOptions } from "./commands/callbacks.ts";
 import type { JoinOptions, UpOptions } from "./commands/up.ts";
 import type { ExplainOptions } from "./commands/explain.ts";
 import type { InitOptions } from "./commands/init.ts";
@@ -141,8 +143,45 @@ function program(): Command {
         (await import("./commands/cancel.ts")).cancel(run, options),
       ),
     );
+  addAnswerCommands(otto);
   addMeshCommands(otto);
   return otto;
+}
+
+function addAnswerCommands(otto: Command): void {
+  withTarget(otto.command("approve <run> [step]"))
+    .description("say yes to a step that asks people; without a step, to the only one that waits")
+    .option("--reject", "say no: the step ends as failed")
+    .option("--comment <text>", "what to remember with it")
+    .action(
+      action(async (run: string, step: string | undefined, options: ApproveOptions) =>
+        (await import("./commands/answer.ts")).approve(run, step, options),
+      ),
+    );
+  withTarget(otto.command("settle <run> <step> <verdict>"))
+    .description("settle a step that waits for a callback: passed, failed or inconclusive")
+    .option("--comment <text>", "what to remember with it")
+    .action(
+      action(
+        async (run: string, step: string, verdict: string, options: TargetOptions & { comment?: string }) =>
+          (await import("./commands/answer.ts")).settle(run, step, verdict, options),
+      ),
+    );
+  withTarget(otto.command("callback <run> <step>"))
+    .description("print a token with which an outside system settles one step of one run")
+    .action(
+      action(async (run: string, step: string, options: TargetOptions) =>
+        (await import("./commands/answer.ts")).callback(run, step, options),
+      ),
+    );
+  withTarget(otto.command("callbacks"))
+    .description("take callbacks of outside systems over HTTP: POST /callback/TOKEN")
+    .option("--listen <host:port>", "where", "127.0.0.1:8480")
+    .action(
+      action(async (options: CallbacksOptions) =>
+        (await import("./commands/callbacks.ts")).callbacks(options),
+      ),
+    );
 }
 
 function addMeshCommands(otto: Command): void {

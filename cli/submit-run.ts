@@ -11,6 +11,7 @@ import { limits } from "../protocol/limits.ts";
 import { type Manifest, sealBundle, type Source } from "../protocol/manifest.ts";
 import { OttoError } from "../protocol/errors.ts";
 import { parseTree } from "../protocol/tree.ts";
+import { notSupported, unsupportedIn } from "../protocol/unsupported.ts";
 import type { LoadedPlan } from "./load-plan.ts";
 import { person } from "./person.ts";
 import type { Target } from "./target.ts";
@@ -33,6 +34,8 @@ export async function submitRun(
   target: Target,
   options: SourceOptions & { readonly into?: string },
 ): Promise<Submitted> {
+  const [unsupported] = unsupportedIn(loaded.plan, null);
+  if (unsupported !== undefined) throw notSupported(`${unsupported.step}: ${unsupported.why}`);
   const blobs = await openBlobs(options.into ?? join(ottoHome(), "blobs"));
   const { source, notices } = await sourceOf(loaded.root, blobs, options);
   if (options.into === undefined && source.kind === "tree") await sendTree(source.tree, blobs, target);

@@ -7,6 +7,7 @@
 import type { Need, Plan, PlannedStep, RetryCause } from "../protocol/plan.ts";
 import type { Found } from "./conventions/detect.ts";
 import { isSettledByMesh } from "../protocol/plan.ts";
+import { unsupportedIn } from "../protocol/unsupported.ts";
 import { actionLines, planLines, surroundingLines } from "./action-words.ts";
 import { printable } from "./diagnostics.ts";
 import { formatDuration } from "./durations.ts";
@@ -41,7 +42,9 @@ export function explainPlan(plan: Plan, planId: string, detection: Found | null 
   const times = new Map(longestTimes(plan).map((entry) => [entry.name, entry]));
   const lines = [...introduction(plan), ...detectionLines(detection)];
   for (const step of plan.steps) lines.push("", ...stepLines(step, times.get(step.name)));
-  lines.push("", ...summary(plan, times), `plan ${planId}`, "");
+  lines.push("", ...summary(plan, times));
+  for (const { step, why } of unsupportedIn(plan, null)) lines.push(`cannot be run yet: ${step}: ${why}`);
+  lines.push(`plan ${planId}`, "");
   return lines.map(printable).join("\n");
 }
 

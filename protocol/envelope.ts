@@ -17,6 +17,7 @@ export type EnvelopeKind =
   | "manifest"
   | "result"
   | "log-entry"
+  | "answer"
   | "announcement"
   | "invite";
 

@@ -33,6 +33,7 @@ export const errorCodes = {
   OTTO_NO_SUCH_STEP: exitCodes.usage,
   OTTO_SOURCE_TOO_LARGE: exitCodes.usage,
   OTTO_REFUSED: exitCodes.refused,
+  OTTO_NOT_SUPPORTED: exitCodes.refused,
   OTTO_INVITE_INVALID: exitCodes.refused,
   OTTO_NOT_A_MEMBER: exitCodes.refused,
   OTTO_MESSAGE_INVALID: exitCodes.refused,

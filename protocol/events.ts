@@ -4,6 +4,7 @@
  */
 
 import type { Outcome } from "./plan.ts";
+import type { SettleCause } from "./registers/settling.ts";
 import type { StepReport } from "./report.ts";
 
 /** How an attempt ended, by name. `finished` means that its commands passed. */
@@ -66,6 +67,25 @@ export type ResultRefused = Fact<
   }
 >;
 export type StepSkipped = Fact<"step-skipped", { step: string; reason: string }>;
+/** A step that no worker does waits for its answer, until `untilMs` at most. */
+export type StepWaiting = Fact<"step-waiting", { step: string; untilMs: number }>;
+/** A person said yes, and more of them must; or an outside system said that it cannot tell yet. */
+export type StepAnswered = Fact<
+  "step-answered",
+  { step: string; by: string; verdict: "passed" | "inconclusive"; detail: string; evidence: Uint8Array }
+>;
+export type StepSettled = Fact<
+  "step-settled",
+  {
+    step: string;
+    outcome: "passed" | "failed" | "timed-out";
+    cause: SettleCause;
+    /** The peer id of the person who said so, or null. */
+    by: string | null;
+    detail: string;
+    evidence: Uint8Array | null;
+  }
+>;
 export type RunClosed = Fact<"run-closed", { outcome: "passed" | "failed" | "cancelled" }>;
 
 export type Event =
@@ -76,4 +96,7 @@ export type Event =
   | AttemptEnded
   | ResultRefused
   | StepSkipped
+  | StepWaiting
+  | StepAnswered
+  | StepSettled
   | RunClosed;

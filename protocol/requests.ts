@@ -4,6 +4,7 @@
  */
 
 import * as z from "zod/mini";
+import { answerDetailCharactersMax, verdicts } from "./answers.ts";
 import { failure, type Result, success } from "./errors.ts";
 import { limits } from "./limits.ts";
 import { decodeUntrusted } from "./values.ts";
@@ -29,6 +30,19 @@ const request = z.discriminatedUnion("call", [
   }),
   z.object({ call: z.literal("submit"), certificate, bundle: bytes }),
   z.object({ call: z.literal("cancel"), certificate, run: text, by: text }),
+  z.object({
+    call: z.literal("answer"),
+    certificate,
+    /** A signed answer to a step that waits (`answers.ts`). */
+    answer: bytes,
+    /** What the bearer of a callback says. */
+    said: z.nullable(
+      z.object({
+        verdict: z.enum(verdicts),
+        detail: z.string().check(z.maxLength(answerDetailCharactersMax)),
+      }),
+    ),
+  }),
   z.object({ call: z.literal("peers"), certificate }),
   z.object({ call: z.literal("missing-blobs"), certificate, digests }),
   z.object({ call: z.literal("put-blobs"), certificate }),

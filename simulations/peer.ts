@@ -6,7 +6,13 @@
  */
 
 import { ControlCore, controlKeys } from "../node/core/control.ts";
-import type { ControlEffect, ControlInput, WorkerEffect, WorkerInput } from "../node/core/effects.ts";
+import type {
+  ControlEffect,
+  ControlInput,
+  PollRequest,
+  WorkerEffect,
+  WorkerInput,
+} from "../node/core/effects.ts";
 import { entryKey } from "../node/core/history.ts";
 import { WorkerCore, workerKeys } from "../node/core/worker.ts";
 import type { Keys, StoredEntry } from "../node/ports.ts";
@@ -198,6 +204,8 @@ export class Peer {
         const from = effect.from === null ? null : this.#around.nameOf(effect.from);
         return this.#see({ kind: "refused", because: effect.because, from });
       }
+      case "poll":
+        return this.#poll(effect.request, life);
       case "show-output":
       case "home-is":
       case "stopped":
@@ -205,6 +213,17 @@ export class Peer {
       default:
         throw new Error(`Bug: nobody performs ${String(effect satisfies never)}`);
     }
+  }
+
+  /** What is outside settles itself some time: a poll sees nothing yet, or how it ended. */
+  #poll({ run, index }: PollRequest, life: PeerLife): void {
+    const { agenda, seed } = this.#around;
+    const takesUs = hashBetween(1_000, 900_000, seed, run, index, agenda.nowUs, "poll");
+    agenda.in(takesUs, () => {
+      const chance = hashBetween(0, 99, seed, run, index, agenda.nowUs, "polled");
+      const verdict = chance < 25 ? "passed" : chance < 35 ? "failed" : null;
+      life.post({ kind: "polled", polled: { run, index, verdict, detail: "" } });
+    });
   }
 
   #send(to: string, message: Message, life: PeerLife): void {

@@ -20,9 +20,36 @@ export type Planting = {
 const acceptor = "protocol/registers/acceptor.ts";
 const home = "protocol/registers/home.ts";
 const registers = "protocol/registers/registers.ts";
+const settling = "protocol/registers/settling.ts";
 const table = "protocol/registers/table.ts";
 
 export const plantings: readonly Planting[] = [
+  {
+    name: "one person's yes counts each time that it is said",
+    edits: [
+      {
+        file: settling,
+        find: "if (value.answers.some((answer) => answer.by === by)) return",
+        replace: "if (value.answers.some((answer) => answer.by === `not ${by}`)) return",
+      },
+    ],
+    caughtBy: ["ledger"],
+    firstSeed: 1,
+    seedsMax: 400,
+  },
+  {
+    name: "a step that is settled can be settled again",
+    edits: [
+      {
+        file: settling,
+        find: 'if (value?.state === "done") return "closed";',
+        replace: 'if (value?.state === "leased") return "closed";',
+      },
+    ],
+    caughtBy: ["ledger", "registers"],
+    firstSeed: 1,
+    seedsMax: 400,
+  },
   {
     name: "a voter accepts under a ballot below its promise",
     edits: [

@@ -4,6 +4,7 @@
  */
 
 import type { Keys } from "../node/ports.ts";
+import { sealAnswer } from "../protocol/answers.ts";
 import { type Manifest, openBundle, sealBundle, type Submission } from "../protocol/manifest.ts";
 import { type Charter, domainId, sealCertificate } from "../protocol/membership.ts";
 import { type Need, type Outcome, outcomes, type Plan, type PlannedStep } from "../protocol/plan.ts";
@@ -34,12 +35,65 @@ export function charterOf(controls: readonly Keys[], leaseMs: number): Charter {
 export function randomRun(
   chance: Chance,
   charter: Charter,
-  { nonce, outside }: { readonly nonce: string; readonly outside: boolean },
+  { nonce, outside, waits }: { readonly nonce: string; readonly outside: boolean; readonly waits: boolean },
 ): Workload {
   const steps: PlannedStep[] = [];
   const count = chance.between(1, 7);
   for (let index = 0; index < count; index += 1) steps.push(randomStep(chance, steps, outside));
-  return submissionOf(steps, charter, nonce);
+  return submissionOf(waits ? withWaits(chance, steps) : steps, charter, nonce);
+}
+
+/** The same steps, some of them settled by people, by something outside, or by the steps that they need. */
+function withWaits(chance: Chance, steps: readonly PlannedStep[]): readonly PlannedStep[] {
+  const settled = new Set<string>();
+  return steps.map((step) => {
+    const inputs = step.inputs.filter((input) => !settled.has(input.step));
+    const kind = chance.integer(10);
+    if (kind > 4) return { ...step, inputs };
+    settled.add(step.name);
+    const idle = { commands: [], inputs: [], outputs: [], labels: [], variables: {}, environment: null };
+    const once = { effect: false, retry: { attemptsMax: 1, on: [] } };
+    const base = { ...step, ...idle, ...once, timeoutMs: chance.pick([4_000, 60_000]) };
+    const members = step.needs.map((need) => need.step);
+    if (kind === 0 && members.length > 0)
+      return {
+        ...base,
+        needs: members.map((name) => ({ step: name, outcomes })),
+        action: { kind: "pipeline", members },
+      };
+    if (kind < 3) {
+      const count = chance.between(1, 2);
+      return { ...base, action: { kind: "approve", question: "Go on?", by: [], count } };
+    }
+    const until = "response.status == 200";
+    const poll = { url: "https://www.example.org/", everyMs: 1_000, until, fails: null };
+    const callback = chance.percent(60) ? "outside" : null;
+    const polls = callback === null || chance.percent(50);
+    return { ...base, action: { kind: "wait", callback, poll: polls ? poll : null } };
+  });
+}
+
+/** What a person says to a step that waits: most say yes. */
+export function answerOf(
+  chance: Chance,
+  charter: Charter,
+  { run, manifestCid }: Submission,
+  step: string,
+): Uint8Array {
+  const keys = simulatedKeys(chance.pick(["person", "another"]));
+  const verdict = chance.percent(75) ? "passed" : chance.pick(["failed", "inconclusive"] as const);
+  const certificate = personCertificate(charter, keys);
+  const answer = { otto: "answer/1", run, manifest: manifestCid, step, verdict, detail: "" } as const;
+  return sealAnswer(answer, charter.domain, { keys, certificate });
+}
+
+function personCertificate(charter: Charter, { peer }: Keys): Uint8Array {
+  const expiresMs = startWallMs + certificateMs;
+  return sealCertificate(
+    charter.domain,
+    { otto: "certificate/1", peer, role: "person", name: "ada", expiresMs },
+    simulatedKeys("owner"),
+  );
 }
 
 export function submissionOf(steps: readonly PlannedStep[], charter: Charter, nonce: string): Workload {
@@ -54,12 +108,7 @@ export function submissionOf(steps: readonly PlannedStep[], charter: Charter, no
   const tree = sha256Hex(new TextEncoder().encode(`source ${nonce}`));
   const manifest: Manifest = { otto: "manifest/1", plan, source: { kind: "tree", tree }, nonce };
   const person = simulatedKeys("person");
-  const expiresMs = startWallMs + certificateMs;
-  const certificate = sealCertificate(
-    charter.domain,
-    { otto: "certificate/1", peer: person.peer, role: "person", name: "ada", expiresMs },
-    simulatedKeys("owner"),
-  );
+  const certificate = personCertificate(charter, person);
   const bundle = sealBundle(manifest, charter.domain, person, certificate);
   const opened = openBundle(bundle, charter, startWallMs, { verify: verifySimulated });
   if (!opened.ok) throw new Error(`Bug: the workload is refused: ${opened.problem.detail}`);

@@ -7,6 +7,7 @@
 
 import { controlKeys } from "../node/core/control.ts";
 import type { Submission } from "../protocol/manifest.ts";
+import type { Charter } from "../protocol/membership.ts";
 import { Agenda } from "./agenda.ts";
 import { type Fault, type FaultPlan, isolatingFaults, randomFaults, rivallingFaults } from "./faults.ts";
 import { simulatedKeys } from "./keys.ts";
@@ -15,7 +16,7 @@ import { type Checker, type Ending, type Observation, type PeerName, Violation }
 import { Peer, type Seen, type Surroundings } from "./peer.ts";
 import { Chance, hashOf } from "./random.ts";
 import { eventsOf, headsOf, isClosedAt } from "./stored.ts";
-import { charterOf, randomRun, type Workload } from "./workload.ts";
+import { answerOf, charterOf, randomRun, type Workload } from "./workload.ts";
 
 /** Virtual time that everything healed gets to come to its end. */
 const livenessUs = 600_000_000;
@@ -48,6 +49,7 @@ export async function runWorld(options: WorldOptions): Promise<WorldResult> {
 
 type Question =
   | { readonly kind: "submit"; readonly workload: Workload }
+  | { readonly kind: "answer" }
   | { readonly kind: "cancel"; readonly run: string };
 
 class World {
@@ -61,6 +63,7 @@ class World {
   readonly #submitted = new Map<string, Submission>();
   readonly #closed = new Set<string>();
   readonly #chance: Chance;
+  readonly #charter: Charter;
   readonly #planned: number;
   #violation: Violation | null = null;
   #traceHash = 0;
@@ -82,6 +85,7 @@ class World {
     this.#faults = faultsOf(new Chance(seed, "faults"), { controls, workers });
     const controlKeysOf = controls.map((name) => simulatedKeys(name));
     const charter = charterOf(controlKeysOf, chance.pick(outside ? [2_000] : [1_500, 2_000, 6_000]));
+    this.#charter = charter;
     this.#network = new SimulatedNetwork({
       seed,
       agenda: this.#agenda,
@@ -129,11 +133,13 @@ class World {
       this.#peers.set(name, new Peer(traits, around));
       this.#names.set(keys.peer, name);
     }
+    // One in eight is about steps that people and things outside settle.
+    const waits = seed % 8 === 5;
     this.#connectAll(controls, workers);
     const runs = chance.between(1, 4);
     this.#planned = runs;
     for (let run = 0; run < runs; run += 1)
-      this.#planRun(randomRun(chance, charter, { nonce: `nonce${seed}-${run}`, outside }));
+      this.#planRun(randomRun(chance, charter, { nonce: `nonce${seed}-${run}`, outside, waits }));
     for (const fault of this.#faults.faults) this.#agenda.at(fault.atUs, () => this.#inject(fault));
     this.#agenda.at(this.#faults.overUs, () => this.#heal());
   }
@@ -184,6 +190,9 @@ class World {
     const at = chance.pick(survivors);
     const submitUs = chance.integer(Math.ceil(this.#faults.overUs / 2));
     this.#agenda.at(submitUs, () => this.#submit(at, workload));
+    for (const { name, action } of submission.manifest.plan.steps)
+      if (action?.kind === "approve" || action?.kind === "wait")
+        this.#agenda.at(submitUs + chance.integer(9_000_000), () => this.#answer(submission, name, 0));
     if (chance.percent(30))
       this.#agenda.at(submitUs + chance.integer(4_000_000), () => this.#cancel(submission.run, 0));
   }
@@ -227,6 +236,21 @@ class World {
       to.tell({ kind: "cancel", run, by: "person", question });
     }
     this.#agenda.in(400_000, () => this.#cancel(run, tries + 1));
+  }
+
+  /** People say what they think until the run is over; most of it comes too early, too late or twice. */
+  #answer(submission: Submission, step: string, tries: number): void {
+    if (tries > 40 || this.#closed.has(submission.run)) return;
+    const controls = [...this.#peers.values()].filter(
+      ({ traits, answers }) => traits.role === "control" && answers,
+    );
+    const to = controls[tries % Math.max(1, controls.length)];
+    if (to !== undefined) {
+      const chance = new Chance(this.#options.seed, `${step} ${tries}`);
+      const bytes = answerOf(chance, this.#charter, submission, step);
+      to.tell({ kind: "answer-step", bytes, said: null, question: this.#ask({ kind: "answer" }) });
+    }
+    this.#agenda.in(900_000, () => this.#answer(submission, step, tries + 1));
   }
 
   #inject(fault: Fault): void {

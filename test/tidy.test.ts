@@ -23,8 +23,10 @@ const linesMax = 400;
 /** Longer files, each one thing that would be harder to follow in two. Most files have 80 to 350 lines. */
 const longForAReason = new Map([
   ["node/core/control.ts", "every input of a control peer, in one switch"],
+  ["node/core/reign.ts", "every decision of a home, in one switch"],
   ["node/core/worker.ts", "one state machine: a worker's session, its leases and its attempts"],
   ["node/edge/network.ts", "one class that owns every link of a peer"],
+  ["simulations/world.ts", "one class that owns everything that happens in a world"],
 ]);
 
 function pathsIn(folder: string): string[] {

@@ -1,11 +1,14 @@
 /** `otto status`: the runs of the domain, or one run step by step. */
 
-import { askFor, callFor } from "../../node/edge/client.ts";
-import { applyItem, newRunView, type RunView, summarizeRun } from "../../node/view/run.ts";
+import { askFor } from "../../node/edge/client.ts";
+import type { RunView } from "../../node/view/run.ts";
+import { summarizeRun } from "../../node/view/summary.ts";
 import { type ExitCode, exitCodes } from "../../protocol/errors.ts";
 import { wantsColor } from "../render/renderer.ts";
 import { runsTable, runText } from "../render/status.ts";
+import { viewOf } from "../run-view.ts";
 import { findTarget, type Target, type TargetOptions } from "../target.ts";
+import { answerCommand } from "./answer.ts";
 import { exitCodeOf } from "../watch-run.ts";
 
 export type StatusOptions = TargetOptions & { readonly json?: boolean };
@@ -38,31 +41,24 @@ async function showRun(run: string, target: Target, options: StatusOptions): Pro
             steps: view.steps.map(({ name, state }) => ({ name, ...plainState(state) })),
           }),
         ]
-      : runText(view, style());
+      : [...runText(view, style()), ...howToAnswer(view, options)];
   process.stdout.write(lines.map((line) => `${line}\n`).join(""));
   return exitCodeOf(view, false);
+}
+
+/** For each step that waits for a person's word, how to give it. */
+function howToAnswer({ run, steps }: RunView, options: TargetOptions): readonly string[] {
+  const commands = steps.flatMap(({ name, planned, state }) => {
+    const answer = answerCommand({ run, step: name, action: planned?.action }, options);
+    return state.kind === "pending" && answer !== null ? [`Answer ${name} with: ${answer}`] : [];
+  });
+  return commands.length === 0 ? [] : ["", ...commands];
 }
 
 function plainState(state: RunView["steps"][number]["state"]): object {
   return state.kind === "waiting"
     ? { state: "waiting", for: [...state.for] }
     : { ...state, state: state.kind };
-}
-
-/** The run as it is now: its plan and history, without waiting for more. */
-async function viewOf(run: string, target: Target): Promise<RunView> {
-  const view = newRunView(run);
-  const request = {
-    call: "watch",
-    certificate: target.certificate,
-    run,
-    output: false,
-    follow: false,
-  } as const;
-  for await (const item of callFor(await target.open(), request)) {
-    if (item.kind === "plan" || item.kind === "event") applyItem(view, item);
-  }
-  return view;
 }
 
 function style(): { nowMs: number; color: boolean; columns: number | null } {

@@ -13,15 +13,20 @@
 
 import { TextDecoder } from "node:util";
 
-import { summarizeRun } from "../../node/view/run.ts";
+import { summarizeRun } from "../../node/view/summary.ts";
 import type { RunView } from "../../node/view/run.ts";
 import type { WatchItem } from "../../protocol/calls.ts";
 import { unreachable } from "../../protocol/errors.ts";
 import type { Renderer, RendererOptions } from "./terminal.ts";
 
+/** What people signed is bytes: base64. */
+function asText(_key: string, value: unknown): unknown {
+  return value instanceof Uint8Array ? Buffer.from(value).toString("base64") : value;
+}
+
 export function jsonRenderer({ out }: Pick<RendererOptions, "out">): Renderer {
   const decoders = new Map<string, TextDecoder>();
-  const write = (value: Readonly<Record<string, unknown>>) => out.write(`${JSON.stringify(value)}\n`);
+  const write = (value: Readonly<Record<string, unknown>>) => out.write(`${JSON.stringify(value, asText)}\n`);
 
   return {
     item(item: WatchItem) {

@@ -15,7 +15,8 @@ import type { RunView } from "../../node/view/run.ts";
 import type { WatchItem } from "../../protocol/calls.ts";
 import { unreachable } from "../../protocol/errors.ts";
 import type { Event } from "../../protocol/events.ts";
-import { countWords, durationWords, shortId } from "../words.ts";
+import { awaitedWords, settledWords } from "../../node/view/settling.ts";
+import { countWords, durationWords, shellWord, shortId } from "../words.ts";
 import { failuresText } from "./failure.ts";
 import { paint } from "./line.ts";
 import { OutputStore } from "./output.ts";
@@ -98,6 +99,11 @@ function factOf(event: Event): string {
       return JSON.stringify([event.kind, event.step, event.attempt, event.token, event.worker]);
     case "step-skipped":
       return skipFact(event.step);
+    case "step-waiting":
+    case "step-settled":
+      return JSON.stringify([event.kind, event.step]);
+    case "step-answered":
+      return JSON.stringify([event.kind, event.step, event.by, event.verdict]);
     default:
       return unreachable(event);
   }
@@ -125,9 +131,28 @@ function eventLine(event: Event, view: RunView): string | null {
       return `${event.step}  late result of attempt ${event.attempt} refused (${event.outcome}, worker ${shortId(event.worker)})`;
     case "step-skipped":
       return `${event.step}  skipped: ${event.reason}`;
+    case "step-waiting":
+      return waitingLine(event, view);
+    case "step-answered":
+      return `${event.step}  ${event.verdict === "passed" ? "a yes" : "inconclusive"} from ${shortId(event.by)}${event.detail === "" ? "" : `: ${event.detail}`}`;
+    case "step-settled": {
+      const by = event.by === null ? "" : ` by ${shortId(event.by)}`;
+      const words = settledWords(event);
+      return `${event.step}  ${event.outcome.replace("-", " ")}${by}${words === "" ? "" : `: ${words}`}`;
+    }
     default:
       return unreachable(event);
   }
+}
+
+/** Also says how it is answered: whoever reads this may be the one to do it. */
+function waitingLine({ step, run }: Extract<Event, { kind: "step-waiting" }>, view: RunView): string {
+  const known = view.byName.get(step);
+  const words =
+    known === undefined || known.settling === null ? "" : awaitedWords(known.planned, known.settling);
+  const isApproval = known?.planned?.action?.kind === "approve";
+  const how = isApproval ? ` (otto approve ${run} ${shellWord(step)})` : "";
+  return `${step}  waits for ${words}${how}`;
 }
 
 function attemptEndedLine(event: Extract<Event, { kind: "attempt-ended" }>, view: RunView): string {

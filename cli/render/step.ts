@@ -15,6 +15,7 @@ type Kind = StepState["kind"];
 
 const marks: Record<Kind, { readonly mark: string; readonly style: Style }> = {
   running: { mark: "▸", style: "cyan" },
+  pending: { mark: "?", style: "yellow" },
   ready: { mark: "○", style: "dim" },
   waiting: { mark: "○", style: "dim" },
   passed: { mark: "✓", style: "green" },
@@ -27,6 +28,7 @@ const marks: Record<Kind, { readonly mark: string; readonly style: Style }> = {
 /** Every state in the order in which a person wants to see it. */
 export const kindsByInterest: readonly Kind[] = [
   "running",
+  "pending",
   "failed",
   "timed-out",
   "cancelled",
@@ -38,6 +40,7 @@ export const kindsByInterest: readonly Kind[] = [
 
 const kindWords: Record<Kind, string> = {
   running: "running",
+  pending: "waiting for an answer",
   ready: "queued",
   waiting: "waiting",
   passed: "passed",
@@ -126,8 +129,11 @@ function standingWords({ state, planned }: StepView): string {
 export function stateWords(state: StepState): string {
   switch (state.kind) {
     case "running":
-    case "passed":
       return "";
+    case "pending":
+      return `waiting for ${firstLine(state.words)}`;
+    case "passed":
+      return state.report === null ? firstLine(state.reason) : "";
     case "ready":
       return "queued";
     case "waiting":
@@ -162,7 +168,7 @@ function attemptCount(step: StepView): readonly string[] {
 
 function timeOfStep(step: StepView, nowMs: number): string {
   const { state } = step;
-  if (state.kind === "running") return elapsedWords(nowMs - state.sinceMs);
+  if (state.kind === "running" || state.kind === "pending") return elapsedWords(nowMs - state.sinceMs);
   if (outcomeOfState(state) === null || state.kind === "skipped") return "";
   return "durationMs" in state && state.durationMs !== null ? durationWords(state.durationMs) : "";
 }

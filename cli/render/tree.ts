@@ -12,7 +12,8 @@
  *   3 passed
  */
 
-import { applyItem, newRunView, summarizeRun } from "../../node/view/run.ts";
+import { applyItem, newRunView } from "../../node/view/run.ts";
+import { summarizeRun } from "../../node/view/summary.ts";
 import type { RunView, StepState, StepView } from "../../node/view/run.ts";
 import type { WatchItem } from "../../protocol/calls.ts";
 import { limits } from "../../protocol/limits.ts";

@@ -57,11 +57,6 @@ export class Claims {
     this.#queue.push({ run: run.submission.run, index }, run.step(index).labels);
   }
 
-  offerReady(run: OpenRun): void {
-    for (let index = 0; index < run.stepCount; index += 1)
-      if (run.phase(index) === "ready") this.offer(run, index);
-  }
-
   pull(peer: string, message: Extract<WorkerMessage, { kind: "pull" }>): void {
     const session = this.#leases.session(message.session);
     if (session === undefined || session.peer !== peer || message.slots === 0) return;

@@ -5,6 +5,7 @@
  * The loop (`loop.ts`) performs them. The simulator drives this same class.
  */
 
+import { openAnswer } from "../../protocol/answers.ts";
 import { openEnvelope, type RefusedBecause, type Signer, type Verifier } from "../../protocol/envelope.ts";
 import { unreachable } from "../../protocol/errors.ts";
 import type { Event } from "../../protocol/events.ts";
@@ -91,6 +92,7 @@ export class ControlCore {
         committed: (register) => this.#table.value(register),
         reportIn: (envelope) => this.#reportIn(envelope),
         admitted: ({ run }) => this.#tellAdmitted(run),
+        poll: (request) => this.#effects.push({ kind: "poll", request }),
       },
       this.#leases,
     );
@@ -163,6 +165,11 @@ export class ControlCore {
       case "cancel":
         if (this.#table.stage === "home") return this.#reign.cancel(input.run, input.by, input.question);
         return this.#notHome(input.question);
+      case "answer-step":
+        return this.#answerStep(input, now);
+      case "polled":
+        if (this.#table.stage === "home") this.#reign.settlements.polled(input.polled, now);
+        return;
       case "use-invite":
         if (this.#table.stage === "home")
           return this.#reign.useInvite(input.nonce, input.peer, input.question);
@@ -170,6 +177,15 @@ export class ControlCore {
       default:
         return unreachable(input);
     }
+  }
+
+  #answerStep({ bytes, said, question }: Extract<ControlInput, { kind: "answer-step" }>, now: Now): void {
+    if (this.#table.stage !== "home") return this.#notHome(question);
+    const opened = openAnswer(bytes, this.#charter, now.wallMs, this.#keys);
+    if (opened.ok) return this.#reign.settlements.answer(opened.value, said, bytes, question, now);
+    this.#count(opened.problem, null);
+    const detail = `its signature does not hold here (${opened.problem})`;
+    this.#effects.push({ kind: "answer", question, answer: { ok: false, reason: "refused", detail } });
   }
 
   #tick(now: Now): void {

@@ -5,6 +5,7 @@
  * is sent, recorded or answered.
  */
 
+import type { Verdict } from "../../protocol/answers.ts";
 import type { RefusedBecause } from "../../protocol/envelope.ts";
 import type { Event } from "../../protocol/events.ts";
 import type { Role } from "../../protocol/membership.ts";
@@ -12,6 +13,8 @@ import type { Message } from "../../protocol/messages.ts";
 import type { Assignment, StopCause, WriteOperation } from "../ports.ts";
 import type { StepReport } from "../../protocol/report.ts";
 import type { Source } from "../../protocol/manifest.ts";
+import type { Poll } from "../../protocol/plan.ts";
+import type { Polled } from "./settlements.ts";
 
 export type Now = { readonly monotonicMs: number; readonly wallMs: number };
 
@@ -37,6 +40,15 @@ export type ControlInput =
   /** The files of a run's source are here, or cannot be had now. */
   | { readonly kind: "source"; readonly run: string; readonly problem: string | null }
   | { readonly kind: "cancel"; readonly run: string; readonly by: string; readonly question: number }
+  /** A person's answer to a step that waits (`protocol/answers.ts`), with what the bearer of a callback said. */
+  | {
+      readonly kind: "answer-step";
+      readonly bytes: Uint8Array;
+      readonly said: { readonly verdict: Verdict; readonly detail: string } | null;
+      readonly question: number;
+    }
+  /** What a poll saw. */
+  | { readonly kind: "polled"; readonly polled: Polled }
   | { readonly kind: "use-invite"; readonly nonce: string; readonly peer: string; readonly question: number };
 
 export type WorkerInput =
@@ -56,7 +68,7 @@ export type Answer =
   | { readonly ok: true }
   | {
       readonly ok: false;
-      readonly reason: "no-such-run" | "closed" | "taken" | "not-home" | "refused";
+      readonly reason: "no-such-run" | "closed" | "taken" | "not-home" | "refused" | "unsupported";
       readonly detail: string;
     };
 
@@ -98,7 +110,14 @@ export type ControlEffect =
       readonly from: number;
       readonly through: number;
     }
-  | { readonly kind: "home-is"; readonly home: string | null };
+  | { readonly kind: "home-is"; readonly home: string | null }
+  | { readonly kind: "poll"; readonly request: PollRequest };
+
+/** Something outside that is to be asked once. */
+export type PollRequest = Pick<Poll, "url" | "until" | "fails"> & {
+  readonly run: string;
+  readonly index: number;
+};
 
 export type WorkerEffect =
   | SharedEffect

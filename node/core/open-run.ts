@@ -2,6 +2,7 @@
  * One open run as its home sees it: which steps may be claimed, which wait, which are over.
  *
  *   blocked --every need met--> ready --claim proposed--> claiming --granted--> leased --> done
+ *      |                          |  (a step that no worker does: --await--> waiting -----> done)
  *      |                          ^                          |                    |
  *      +--a need cannot be met    +------- refused ----------+---- tried again ---+
  *      v
@@ -13,11 +14,13 @@
 import { assert } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Submission } from "../../protocol/manifest.ts";
-import type { Outcome, PlannedStep } from "../../protocol/plan.ts";
+import { isSettledByMesh, type Outcome, type PlannedStep } from "../../protocol/plan.ts";
 import type { PastAttempt, RunOutcome, StepValue } from "../../protocol/registers/registers.ts";
 import type { OutputReference } from "../../protocol/report.ts";
+import { outcomeOfMembers } from "./settlements.ts";
 
-export type StepPhase = "blocked" | "ready" | "claiming" | "leased" | "done";
+/** `waiting`: settled by the mesh, and not settled yet. */
+export type StepPhase = "blocked" | "ready" | "claiming" | "leased" | "waiting" | "done";
 
 export type Skip = { readonly index: number; readonly reason: string };
 
@@ -76,6 +79,11 @@ export class OpenRun {
     return index < this.#steps.length;
   }
 
+  /** The place of a step by its name; null when the plan has none of it. */
+  find(name: string): number | null {
+    return this.#indexOf.get(name) ?? null;
+  }
+
   indexOf(name: string): number {
     const index = this.#indexOf.get(name);
     assert(index !== undefined, `the plan has a step ${name}`);
@@ -102,7 +110,12 @@ export class OpenRun {
   /** True when nothing is left that could run. */
   get over(): boolean {
     if (this.#left === 0) return true;
-    return this.cancelled && !this.#states.some(({ phase }) => phase === "leased" || phase === "claiming");
+    if (!this.cancelled) return false;
+    // What waits for an answer holds nobody up: no worker has it.
+    return !this.#states.some(
+      ({ phase }, index) =>
+        phase === "leased" || (phase === "claiming" && !isSettledByMesh(this.step(index))),
+    );
   }
 
   get outcome(): RunOutcome {
@@ -121,8 +134,8 @@ export class OpenRun {
     const changes = { ready: [] as number[], skipped: [] as Skip[] };
     const state = this.#state(index);
     state.token = value.token;
-    if (value.state === "leased") {
-      state.phase = "leased";
+    if (value.state === "leased" || value.state === "waiting") {
+      state.phase = value.state;
     } else if (value.state === "queued") {
       state.phase = "ready";
       changes.ready.push(index);
@@ -140,6 +153,18 @@ export class OpenRun {
       const made = this.#state(this.indexOf(step)).outputs.find((candidate) => candidate.name === output);
       return made === undefined ? [] : [{ name, tree: made.tree }];
     });
+  }
+
+  /** How the steps of a nested pipeline ended, all of which have. */
+  membersOutcome(index: number): ReturnType<typeof outcomeOfMembers> {
+    const { action } = this.step(index);
+    const members = action?.kind === "pipeline" ? action.members : [];
+    return outcomeOfMembers(
+      members.map((name) => {
+        const member = this.indexOf(name);
+        return { step: this.step(member), outcome: this.#state(member).outcome };
+      }),
+    );
   }
 
   /** True when the step gets another attempt after one that ended for `cause`. */

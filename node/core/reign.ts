@@ -19,12 +19,14 @@ import {
   stepRegister,
   type StepValue,
 } from "../../protocol/registers/registers.ts";
-import type { StepReport } from "../../protocol/report.ts";
+import { isSettledByMesh } from "../../protocol/plan.ts";
+import type { OutputReference, StepReport } from "../../protocol/report.ts";
 import { Claims, type ClaimsContext, type ClaimTicket } from "./claims.ts";
 import { Chronicle } from "./chronicle.ts";
-import type { Answer, Now } from "./effects.ts";
+import type { Answer, Now, PollRequest } from "./effects.ts";
 import type { HeldLease, Leases } from "./leases.ts";
 import { OpenRun } from "./open-run.ts";
+import { Settlements, type SettleTicket } from "./settlements.ts";
 
 export type Ticket =
   | { readonly kind: "admit"; readonly submission: Submission }
@@ -33,6 +35,7 @@ export type Ticket =
   | { readonly kind: "expire"; readonly lease: HeldLease; readonly cause: "lost" | "released" | "cancelled" }
   | { readonly kind: "cancel"; readonly run: string; readonly by: string; readonly question: number }
   | { readonly kind: "close"; readonly run: string }
+  | SettleTicket
   | { readonly kind: "invite"; readonly question: number };
 
 export type ReignContext = {
@@ -44,6 +47,7 @@ export type ReignContext = {
   /** Opens a result that is in a register: it was checked before it got there. */
   reportIn(envelope: Uint8Array): StepReport | null;
   admitted(submission: Submission): void;
+  poll(request: PollRequest): void;
 };
 
 const acceptedRemembered = 10_000;
@@ -54,6 +58,7 @@ export class Reign {
   readonly chronicle: Chronicle;
   #runs = new Map<string, OpenRun>();
   readonly claims: Claims;
+  readonly settlements: Settlements;
   #admitting = new Set<string>();
   /** Open runs whose plan is not here yet. */
   #bodiless = new Set<string>();
@@ -73,6 +78,13 @@ export class Reign {
       takeBack: (lease) => this.expire(lease, "released"),
     };
     this.claims = new Claims(claimsContext, leases, this.chronicle);
+    this.settlements = new Settlements({
+      propose: (register, command, ticket) => context.propose(register, command, ticket),
+      note: (event) => context.note(event),
+      answer: (question, answer) => context.answer(question, answer),
+      run: (id) => this.#runs.get(id),
+      poll: (request) => context.poll(request),
+    });
   }
 
   /** Takes over: every open run in the registers is this home's now. */
@@ -95,6 +107,7 @@ export class Reign {
   end(): void {
     this.#runs = new Map();
     this.claims.clear();
+    this.settlements.clear();
     this.#admitting = new Set();
     this.#bodiless = new Set();
     this.#over = [];
@@ -146,7 +159,7 @@ export class Reign {
       const value = this.#context.committed(stepRegister(submission.run, index));
       if (value?.kind === "step") this.#restore(run, index, value, now);
     }
-    this.claims.offerReady(run);
+    this.#offerReady(run, now);
     this.#settle(run);
   }
 
@@ -217,6 +230,7 @@ export class Reign {
       this.#leases.postpone(lease, now.monotonicMs);
       this.expire(lease, "lost");
     }
+    this.settlements.tick(now);
   }
 
   cancel(run: string, by: string, question: number): void {
@@ -248,6 +262,9 @@ export class Reign {
         this.chronicle.closed(ticket.run, decision.value.outcome, now);
         this.#runs.delete(ticket.run);
         return;
+      case "await":
+      case "settle":
+        return this.#settledStep(ticket, decision, now);
       case "invite": {
         const mine = decision.verdict === "changed" || decision.reason === "duplicate";
         const answer: Answer = mine ? { ok: true } : { ok: false, reason: "taken", detail: "" };
@@ -261,8 +278,19 @@ export class Reign {
   /** The run is the domain's: its first steps are offered. */
   #opened(submission: Submission, now: Now): void {
     const run = this.#open(submission, now);
-    this.claims.offerReady(run);
+    this.#offerReady(run, now);
     this.#settle(run);
+  }
+
+  #offerReady(run: OpenRun, now: Now): void {
+    for (let index = 0; index < run.stepCount; index += 1)
+      if (run.phase(index) === "ready") this.#offer(run, index, now);
+  }
+
+  /** What a step needs has ended: a worker may claim it, or it is asked. */
+  #offer(run: OpenRun, index: number, now: Now): void {
+    if (!isSettledByMesh(run.step(index))) this.claims.offer(run, index);
+    else if (!run.cancelled) this.settlements.begin(run, index, now);
   }
 
   /** Also when a run is taken over: whoever admitted it may have died before it told. */
@@ -284,6 +312,8 @@ export class Reign {
       const last = past === value.past.at(-1) && value.state === "done";
       this.chronicle.ended(run, index, { past, final: last, report: last ? report : null }, now);
     }
+    if (value.state === "waiting") return this.settlements.waits(run, index, value, now);
+    if (value.state === "done") return this.settlements.settled(run, index, value, now);
     if (value.state !== "leased") return;
     const { token, attempt, worker, session, nonce } = value;
     const lease = { run: run.submission.run, index, token, attempt, worker, session, nonce };
@@ -349,14 +379,30 @@ export class Reign {
     this.#settle(run);
   }
 
+  #settledStep(ticket: SettleTicket, decision: Decision<Ticket>, now: Now): void {
+    const value = this.settlements.decided(ticket, decision, now);
+    const run = this.#runs.get(ticket.run);
+    if (value !== null && run !== undefined) this.#moveOn(run, ticket.index, value, [], now);
+  }
+
   /** A step's register moved on: events, dependants, and the run's end follow. */
   #advance(run: OpenRun, index: number, value: StepValue, report: StepReport | null, now: Now): void {
     const ended = value.past.at(-1);
     assert(ended !== undefined, "an ended attempt is in the past of its step");
     this.chronicle.ended(run, index, { past: ended, final: value.state === "done", report }, now);
-    const { ready, skipped } = run.apply(index, value, report?.outputs ?? []);
+    this.#moveOn(run, index, value, report?.outputs ?? [], now);
+  }
+
+  #moveOn(
+    run: OpenRun,
+    index: number,
+    value: StepValue,
+    outputs: readonly OutputReference[],
+    now: Now,
+  ): void {
+    const { ready, skipped } = run.apply(index, value, outputs);
     this.chronicle.skipped(run, skipped, now);
-    for (const next of ready) this.claims.offer(run, next);
+    for (const next of ready) this.#offer(run, next, now);
     this.#settle(run);
   }
 

@@ -13,6 +13,7 @@ import { limits } from "../../protocol/limits.ts";
 import { openBundle, type Submission } from "../../protocol/manifest.ts";
 import type { Charter } from "../../protocol/membership.ts";
 import type { Message } from "../../protocol/messages.ts";
+import { unsupportedIn } from "../../protocol/unsupported.ts";
 import { sha256Hex } from "../../protocol/values.ts";
 import type { WriteOperation } from "../ports.ts";
 import type { ControlEffect, ControlInput, Now } from "./effects.ts";
@@ -210,6 +211,22 @@ export class Submissions {
       return null;
     }
     const { value: submission } = opened;
+    const [unsupported] = unsupportedIn(submission.manifest.plan, charter.name);
+    if (unsupported !== undefined && wallMs !== judgedMs) {
+      const detail = `${unsupported.step}: ${unsupported.why}`;
+      if (question !== null)
+        this.#context.effect({
+          kind: "answer",
+          question,
+          answer: { ok: false, reason: "unsupported", detail },
+        });
+      else if (from !== null) {
+        const { run } = submission;
+        const message: Message = { kind: "announced", run, state: "refused", reason: detail };
+        this.#context.effect({ kind: "send", to: from, message });
+      }
+      return null;
+    }
     const known: Known = {
       submission,
       bytes,

@@ -41,6 +41,7 @@ export type ControlActions = {
   watch(request: RequestOf<"watch">, signal: AbortSignal): AsyncIterable<Item>;
   runs(): Promise<Extract<AnswerItem, { kind: "runs" }>["runs"]>;
   cancel(run: string, by: string): Promise<void>;
+  answer(bytes: Uint8Array, said: RequestOf<"answer">["said"]): Promise<void>;
   invite(request: RequestOf<"invite">): Uint8Array;
   useInvite(nonce: string, peer: string): Promise<void>;
   join(request: RequestOf<"join">, peer: string): Promise<Extract<AnswerItem, { kind: "joined" }>>;
@@ -155,6 +156,7 @@ export class CallServer {
       case "status":
       case "watch":
       case "cancel":
+      case "answer":
       case "invite":
       case "use-invite":
       case "join":
@@ -166,7 +168,7 @@ export class CallServer {
 
   async #performAsControl(
     channel: Channel,
-    request: RequestOf<"status" | "watch" | "cancel" | "invite" | "use-invite" | "join">,
+    request: RequestOf<"status" | "watch" | "cancel" | "answer" | "invite" | "use-invite" | "join">,
     frames: AsyncGenerator<Uint8Array, void, void>,
   ): Promise<void> {
     const { control } = this.#actions;
@@ -183,6 +185,9 @@ export class CallServer {
         return this.#watch(channel, request, frames, control);
       case "cancel":
         await control.cancel(request.run, request.by);
+        return this.#send(channel, { kind: "done" });
+      case "answer":
+        await control.answer(request.answer, request.said);
         return this.#send(channel, { kind: "done" });
       case "invite":
         return this.#send(channel, { kind: "invite", invite: control.invite(request) });

@@ -10,16 +10,19 @@ import { exitCodes, OttoError, unreachable } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import { nameBundle } from "../../protocol/manifest.ts";
 import { isFormed } from "../../protocol/membership.ts";
+import { notSupported } from "../../protocol/unsupported.ts";
 import type { Request } from "../../protocol/requests.ts";
 import { ControlCore, controlKeys } from "../core/control.ts";
-import type { Answer, ControlEffect, ControlInput } from "../core/effects.ts";
+import type { Answer, ControlEffect, ControlInput, PollRequest } from "../core/effects.ts";
 import { entryKey } from "../core/history.ts";
 import { Loop } from "../core/loop.ts";
+import { answerRefused } from "./answer-words.ts";
 import { askFor } from "./client.ts";
 import { type CallActions, CallServer, type ControlActions } from "./call-server.ts";
 import { realClock } from "./clock.ts";
 import { Joining } from "./joining.ts";
 import { type NodeHost, openHost } from "./node-host.ts";
+import { poll } from "./polling.ts";
 import { Views } from "./views.ts";
 
 export type RunningNode = {
@@ -166,6 +169,8 @@ class ControlNode implements RunningNode {
         this.#home = effect.home;
         if (effect.home !== null && effect.home !== host.identity.peer) this.calls.endFollowing();
         return;
+      case "poll":
+        return this.#poll(effect.request);
       case "answer":
         return host.questions.answer(effect.question, effect.answer);
       case "count-refused":
@@ -189,6 +194,13 @@ class ControlNode implements RunningNode {
       () => this.post({ kind: "source", run, problem: null }),
       (error: unknown) =>
         this.post({ kind: "source", run, problem: error instanceof Error ? error.message : String(error) }),
+    );
+  }
+
+  #poll(request: PollRequest): void {
+    poll(request).then(
+      (polled) => this.post({ kind: "polled", polled }),
+      (cause: unknown) => this.#fail(cause),
     );
   }
 
@@ -235,15 +247,21 @@ class ControlNode implements RunningNode {
         const answer = await questions.ask((question) => this.post({ kind: "cancel", run, by, question }));
         if (!answer.ok) throw cancelRefused(run, answer);
       },
+      answer: async (bytes, said) => {
+        const answer = await questions.ask((question) =>
+          this.post({ kind: "answer-step", bytes, said, question }),
+        );
+        if (!answer.ok) throw answerRefused(answer);
+      },
       invite: (request) => this.#joining.invite(request),
       useInvite: (nonce, peer) => this.#decideInvite(nonce, peer),
       join: (request, peer) => this.#joining.join(request, peer),
     };
   }
 
-  /** Live output, cancelling and one-time invites are the home's. */
+  /** Live output, cancelling, answers and one-time invites are the home's. */
   #relayTo(request: Request): string | null {
-    const atHome = request.call === "watch" || request.call === "cancel" || request.call === "use-invite";
+    const atHome = ["watch", "cancel", "answer", "use-invite"].includes(request.call);
     if (!atHome || this.#home === null || this.#home === this.host.identity.peer) return null;
     return this.host.network.links.has(this.#home) ? this.#home : null;
   }
@@ -257,7 +275,7 @@ class ControlNode implements RunningNode {
     const answer = await questions.ask((question) =>
       this.post({ kind: "bundle", run, digest, from: null, bytes: bundle, question }),
     );
-    if (!answer.ok) throw submissionRefused(answer.detail);
+    if (!answer.ok) throw submissionRefused(answer);
     this.#views.appeared(run);
     return run;
   }
@@ -337,7 +355,8 @@ function cancelRefused(run: string, answer: Extract<Answer, { ok: false }>): Ott
   });
 }
 
-function submissionRefused(detail: string): OttoError {
+function submissionRefused({ reason, detail }: Extract<Answer, { ok: false }>): OttoError {
+  if (reason === "unsupported") return notSupported(detail);
   return new OttoError("OTTO_REFUSED", {
     what: `The submission was refused (${detail}).`,
     state: "Nothing was submitted.",

@@ -16,7 +16,8 @@ import { planOfBundle } from "../../protocol/manifest.ts";
 import { controlKeys } from "../core/control.ts";
 import { historyKeys } from "../core/history.ts";
 import type { Keys, Storage } from "../ports.ts";
-import { applyItem, newRunView, type RunView, summarizeRun } from "../view/run.ts";
+import { applyItem, newRunView, type RunView } from "../view/run.ts";
+import { summarizeRun } from "../view/summary.ts";
 import type { Blobs } from "./blobs.ts";
 import { ItemQueue } from "./item-queue.ts";
 

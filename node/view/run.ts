@@ -14,7 +14,7 @@
  *      +--- step-skipped ---+ +---- attempt-ended -------+
  */
 
-import type { RunState, RunSummary, WatchItem } from "../../protocol/calls.ts";
+import type { RunState, WatchItem } from "../../protocol/calls.ts";
 import { unreachable } from "../../protocol/errors.ts";
 import type {
   AttemptEnded,
@@ -31,6 +31,14 @@ import type { Outcome, Plan, PlannedStep } from "../../protocol/plan.ts";
 import type { StepReport } from "../../protocol/report.ts";
 import { newAttempt, outcomeOfCause, reasonOfEnding, runningWorker } from "./attempt.ts";
 import type { AttemptView } from "./attempt.ts";
+import {
+  applySettling,
+  awaitedWords,
+  newSettling,
+  settledWords,
+  type SettlingEvent,
+  type SettlingView,
+} from "./settling.ts";
 import { betterEnded, betterStarted, earlier, withRefused } from "./fact.ts";
 
 export type StepState =
@@ -38,6 +46,8 @@ export type StepState =
   | { readonly kind: "waiting"; readonly for: ReadonlySet<string> }
   /** Everything it needs is there: queued for a worker. */
   | { readonly kind: "ready" }
+  /** No worker does it: people or something outside settle it, until `untilMs` at most. */
+  | { readonly kind: "pending"; readonly words: string; readonly sinceMs: number; readonly untilMs: number }
   | { readonly kind: "running"; readonly attempt: number; readonly worker: string; readonly sinceMs: number }
   | {
       readonly kind: Exclude<Outcome, "skipped">;
@@ -56,6 +66,8 @@ export type StepView = {
   /** By number, ascending. */
   attempts: AttemptView[];
   skipped: StepSkipped | null;
+  /** Null for a step that a worker does. */
+  settling: SettlingView | null;
   /** Needs that have not ended. */
   readonly openNeeds: Set<string>;
   /** Needs that ended with an outcome that does not let this step go on. */
@@ -144,6 +156,7 @@ function applyPlan(view: RunView, plan: Plan, planId: string): void {
     if (early !== undefined) {
       step.attempts = early.attempts;
       step.skipped = early.skipped;
+      step.settling = early.settling;
     }
     for (const need of planned.needs) {
       step.openNeeds.add(need.step);
@@ -183,6 +196,9 @@ export function applyEvent(view: RunView, event: Event): void {
     case "attempt-ended":
     case "result-refused":
     case "step-skipped":
+    case "step-waiting":
+    case "step-answered":
+    case "step-settled":
       applyStepEvent(view, event);
       break;
     default:
@@ -191,26 +207,12 @@ export function applyEvent(view: RunView, event: Event): void {
   refreshRun(view);
 }
 
-export function summarizeRun(view: RunView): RunSummary {
-  const { counts } = view;
-  const failed = counts.failed + counts["timed-out"];
-  return {
-    run: view.run,
-    pipeline: view.pipeline,
-    state: view.state,
-    steps: view.plan?.steps.length ?? view.admitted?.steps ?? 0,
-    ended: counts.passed + failed + counts.cancelled + counts.skipped,
-    failed,
-    startedMs: view.startedMs,
-    endedMs: view.endedMs,
-  };
-}
-
 /** The outcome of a state that is an end; null while the step may still run. */
 export function outcomeOfState(state: StepState): Outcome | null {
   switch (state.kind) {
     case "waiting":
     case "ready":
+    case "pending":
     case "running":
       return null;
     case "passed":
@@ -226,11 +228,12 @@ export function outcomeOfState(state: StepState): Outcome | null {
 
 function applyStepEvent(
   view: RunView,
-  event: AttemptStarted | AttemptEnded | ResultRefused | StepSkipped,
+  event: AttemptStarted | AttemptEnded | ResultRefused | StepSkipped | SettlingEvent,
 ): void {
   const step = stepOf(view, event.step);
   if (step === null) return;
-  if (step.attempts.length === 0 && event.kind !== "step-skipped") view.begun += 1;
+  const isAttempt = "attempt" in event;
+  if (isAttempt && step.attempts.length === 0) view.begun += 1;
   switch (event.kind) {
     case "attempt-started": {
       const attempt = attemptOf(step, event.attempt);
@@ -249,6 +252,12 @@ function applyStepEvent(
     }
     case "step-skipped":
       step.skipped = earlier(step.skipped, event);
+      break;
+    case "step-waiting":
+    case "step-answered":
+    case "step-settled":
+      step.settling ??= newSettling();
+      applySettling(step.settling, event);
       break;
     default:
       unreachable(event);
@@ -273,6 +282,7 @@ function newStep(name: string, planned: PlannedStep | null): StepView {
     state: { kind: "ready" },
     attempts: [],
     skipped: null,
+    settling: null,
     openNeeds: new Set(),
     unmetNeeds: new Set(),
   };
@@ -312,7 +322,7 @@ function refreshStep(view: RunView, step: StepView): void {
     else dependent.step.unmetNeeds.add(step.name);
     // Needs decide between these two states only, so an end never reaches further than its dependents.
     const { kind } = dependent.step.state;
-    if (kind === "waiting" || kind === "ready") setState(view, dependent.step, pendingState(dependent.step));
+    if (kind === "waiting" || kind === "ready") setState(view, dependent.step, stateBefore(dependent.step));
   }
 }
 
@@ -333,6 +343,12 @@ function deriveState(view: RunView, step: StepView): StepState {
       report,
     };
   }
+  const settled = step.settling?.settled ?? null;
+  if (settled !== null) {
+    const sinceMs = step.settling?.waiting?.timeMs ?? null;
+    const durationMs = sinceMs === null ? null : Math.max(0, settled.timeMs - sinceMs);
+    return { kind: settled.outcome, reason: settledWords(settled), durationMs, report: null };
+  }
   if (step.planned?.included === false) return { kind: "skipped", reason: step.planned.reason };
   if (step.skipped !== null) return { kind: "skipped", reason: step.skipped.reason };
   if (view.closed !== null) {
@@ -345,10 +361,16 @@ function deriveState(view: RunView, step: StepView): StepState {
   if (latest !== undefined && running !== null) {
     return { kind: "running", attempt: latest.attempt, worker: running.worker, sinceMs: running.timeMs };
   }
-  return pendingState(step);
+  const waiting = step.settling?.waiting ?? null;
+  if (waiting !== null && step.settling !== null) {
+    const words = awaitedWords(step.planned, step.settling);
+    return { kind: "pending", words, sinceMs: waiting.timeMs, untilMs: waiting.untilMs };
+  }
+  return stateBefore(step);
 }
 
-function pendingState(step: StepView): StepState {
+/** Before it was started or asked. */
+function stateBefore(step: StepView): StepState {
   if (step.openNeeds.size > 0 || step.unmetNeeds.size > 0) return { kind: "waiting", for: step.openNeeds };
   return { kind: "ready" };
 }
@@ -362,6 +384,7 @@ function noCounts(): RunView["counts"] {
   return {
     waiting: 0,
     ready: 0,
+    pending: 0,
     running: 0,
     passed: 0,
     failed: 0,

@@ -5,6 +5,7 @@
  *             ^                 |
  *             +-- expire, or ---+      (every change but the last raises the token; it never falls)
  *                 finish again
+ *           (`settling.ts` has those of steps that no worker does)
  *   run:    open --cancel--> open, cancelled --close--> closed
  *   invite: (absent) --use--> used
  *
@@ -14,6 +15,7 @@
 import { unreachable } from "../errors.ts";
 import type { AttemptCause } from "../events.ts";
 import type { Outcome } from "../plan.ts";
+import { evaluateSettling, type Settlement, type SettlingCommand, type StepAnswer } from "./settling.ts";
 
 /** An attempt that is over, as the step's register remembers it. */
 export type PastAttempt = {
@@ -42,14 +44,27 @@ export type StepValue =
       readonly nonce: string;
     }
   | {
+      /** A step that no worker does waits for its answer. */
+      readonly kind: "step";
+      readonly state: "waiting";
+      readonly token: number;
+      readonly past: readonly PastAttempt[];
+      /** Wall clock of the home that began the wait. */
+      readonly sinceMs: number;
+      /** People who said yes so far. */
+      readonly answers: readonly StepAnswer[];
+    }
+  | {
       readonly kind: "step";
       readonly state: "done";
       readonly token: number;
-      /** The last of them is the attempt that decided. */
+      /** The last of them is the attempt that decided; none for a step that no worker does. */
       readonly past: readonly PastAttempt[];
       readonly outcome: Outcome;
       /** The worker's signed report, or null when no worker lived to give one. */
       readonly report: Uint8Array | null;
+      /** What settled a step that no worker does. */
+      readonly settlement?: Settlement;
     };
 
 export type RunOutcome = "passed" | "failed" | "cancelled";
@@ -89,7 +104,8 @@ export type Command =
       readonly cause: "lost" | "released" | "cancelled";
       readonly again: boolean;
     }
-  | { readonly kind: "use-invite"; readonly peer: string };
+  | { readonly kind: "use-invite"; readonly peer: string }
+  | SettlingCommand;
 
 export type Refusal = "stale" | "duplicate" | "taken" | "closed" | "absent";
 
@@ -143,6 +159,13 @@ export function evaluate(value: RegisterValue | null, command: Command): Evaluat
     case "finish":
     case "expire":
       return evaluateStep(value, command);
+    case "await":
+    case "answer":
+    case "settle": {
+      if (value !== null && value.kind !== "step") return refused("absent");
+      const evaluated = evaluateSettling(value, command);
+      return typeof evaluated === "string" ? refused(evaluated) : changed(evaluated);
+    }
     default:
       return unreachable(command);
   }

@@ -3,15 +3,27 @@
  * as its steps did, nothing ran that its plan did not ask for, nobody's cancellation was lost.
  */
 
-import type { AttemptCause, AttemptEnded, AttemptStarted, Event } from "../../protocol/events.ts";
+import type {
+  AttemptCause,
+  AttemptEnded,
+  AttemptStarted,
+  Event,
+  StepSettled,
+} from "../../protocol/events.ts";
 import type { Submission } from "../../protocol/manifest.ts";
 import type { Outcome, PlannedStep } from "../../protocol/plan.ts";
+import type { SettleCause } from "../../protocol/registers/settling.ts";
 import { type Checker, type Ending, Violation } from "../observation.ts";
 
 type Step = {
   readonly started: Map<number, AttemptStarted>;
   readonly ended: Map<number, AttemptEnded>;
   skipped: boolean;
+  /** Of a step that no worker does. */
+  waited: boolean;
+  /** Who said yes. */
+  readonly yes: Set<string>;
+  settled: StepSettled | null;
 };
 
 export function ledgerChecker(): Checker {
@@ -68,6 +80,7 @@ function checkRun(
     if (step === undefined) continue;
     const place = `${run}/${planned.name}`;
     checkAttempts(place, planned, step, executed);
+    checkSettled(place, planned, step);
     const end = endOf(place, step);
     if (end !== null) ends.set(planned.name, end);
     checkNeeds(place, planned, step, ends);
@@ -84,14 +97,35 @@ function checkRun(
 function stepsOf(submission: Submission, events: readonly Event[]): Map<string, Step> {
   const steps = new Map<string, Step>();
   for (const { name } of submission.manifest.plan.steps)
-    steps.set(name, { started: new Map(), ended: new Map(), skipped: false });
+    steps.set(name, {
+      started: new Map(),
+      ended: new Map(),
+      skipped: false,
+      waited: false,
+      yes: new Set(),
+      settled: null,
+    });
   for (const event of events) {
-    if (event.kind !== "attempt-started" && event.kind !== "attempt-ended" && event.kind !== "step-skipped")
-      continue;
+    if (!("step" in event) || event.kind === "result-refused") continue;
     const step = steps.get(event.step);
     if (step === undefined) throw new Violation("ledger", `${event.run} has no step ${event.step}`);
     if (event.kind === "step-skipped") step.skipped = true;
-    else if (event.kind === "attempt-started") step.started.set(event.token, event);
+    else if (event.kind === "step-waiting") step.waited = true;
+    else if (event.kind === "step-answered") {
+      step.waited = true;
+      if (event.verdict === "passed") step.yes.add(event.by);
+    } else if (event.kind === "step-settled") {
+      const { settled: known } = step;
+      if (
+        known !== null &&
+        (known.outcome !== event.outcome || known.cause !== event.cause || known.by !== event.by)
+      )
+        throw new Violation(
+          "ledger",
+          `${event.run}/${event.step} was settled as ${known.cause} and ${event.cause}`,
+        );
+      step.settled = event;
+    } else if (event.kind === "attempt-started") step.started.set(event.token, event);
     else {
       const known = step.ended.get(event.token);
       const differs = known !== undefined && (known.cause !== event.cause || known.final !== event.final);
@@ -102,6 +136,31 @@ function stepsOf(submission: Submission, events: readonly Event[]): Map<string, 
   }
   return steps;
 }
+
+/** A step that no worker does was never given to one, and what settled it may settle it. */
+function checkSettled(place: string, { action, timeoutMs }: PlannedStep, step: Step): void {
+  const isSettled = action !== undefined && action.kind !== "uses";
+  if (!isSettled && (step.waited || step.settled !== null))
+    throw new Violation("ledger", `${place} is a worker's, and was asked of others`);
+  if (isSettled && step.started.size > 0) throw new Violation("ledger", `${place} was given to a worker`);
+  if (action === undefined || step.settled === null) return;
+  const { cause, outcome } = step.settled;
+  if (action.kind === "approve" && cause === "approved") {
+    const { size } = new Set([...step.yes, step.settled.by]);
+    if (size < action.count)
+      throw new Violation("ledger", `${place} was approved by ${size} of ${action.count}`);
+  }
+  if (settledBy[action.kind]?.includes(cause) !== true)
+    throw new Violation("ledger", `${place} was settled by ${cause}`);
+  if ((cause === "expired") !== (outcome === "timed-out") || (cause === "approved" && outcome !== "passed"))
+    throw new Violation("ledger", `${place} was settled by ${cause} and ${outcome} (${timeoutMs} ms)`);
+}
+
+const settledBy: Readonly<Record<string, readonly SettleCause[]>> = {
+  approve: ["approved", "declined", "expired"],
+  wait: ["callback", "poll", "expired"],
+  pipeline: ["members"],
+};
 
 function checkAttempts(place: string, planned: PlannedStep, step: Step, executed: ReadonlySet<string>): void {
   for (const { token, attempt } of step.started.values())
@@ -133,6 +192,11 @@ function checkAttempts(place: string, planned: PlannedStep, step: Step, executed
 function endOf(place: string, step: Step): Outcome | null {
   const finals = [...step.ended.values()].filter(({ final }) => final);
   if (finals.length > 1) throw new Violation("ledger", `I2: ${place} ended ${finals.length} times`);
+  if (step.settled !== null) {
+    if (finals.length > 0 || step.skipped)
+      throw new Violation("ledger", `I2: ${place} was settled and ended`);
+    return step.settled.outcome;
+  }
   const [last] = finals;
   if (last === undefined) return step.skipped ? "skipped" : null;
   return outcomeOfCause(last.cause);
@@ -153,7 +217,7 @@ function checkNeeds(
     const end = ends.get(need.step);
     return end === undefined || !need.outcomes.includes(end);
   });
-  if (step.started.size > 0 && unmet.length > 0)
+  if ((step.started.size > 0 || step.waited || step.settled !== null) && unmet.length > 0)
     throw new Violation(
       "ledger",
       `${place} was started though ${unmet.map((need) => need.step).join()} did not let it`,

@@ -17,6 +17,7 @@ const requests: { readonly [Call in Request["call"]]: Extract<Request, { call: C
   watch: { call: "watch", certificate, run: "r", output: true, follow: false },
   submit: { call: "submit", certificate, bundle: Uint8Array.of(4) },
   cancel: { call: "cancel", certificate, run: "r", by: "ada" },
+  answer: { call: "answer", certificate, answer: Uint8Array.of(6), said: { verdict: "passed", detail: "" } },
   peers: { call: "peers", certificate: null },
   "missing-blobs": { call: "missing-blobs", certificate, digests },
   "put-blobs": { call: "put-blobs", certificate },

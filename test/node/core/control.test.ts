@@ -1,122 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { ControlCore, controlKeys } from "../../../node/core/control.ts";
-import type { ControlEffect, ControlInput } from "../../../node/core/effects.ts";
+import type { ControlInput } from "../../../node/core/effects.ts";
 import { reofferAfterMs } from "../../../node/core/leases.ts";
-import type { StoredEntry } from "../../../node/ports.ts";
 import { sealEnvelope } from "../../../protocol/envelope.ts";
-import type { Event } from "../../../protocol/events.ts";
 import type { Message, SignedResult } from "../../../protocol/messages.ts";
-import type { PlannedStep } from "../../../protocol/plan.ts";
-import type { StepReport } from "../../../protocol/report.ts";
 import { simulatedKeys } from "../../../simulations/keys.ts";
 import { charterOf, submissionOf } from "../../../simulations/workload.ts";
+import { answers, Bench, events, said } from "./bench.ts";
 import { plannedStep, reportOf } from "../view/example.ts";
-import { controlKeysOf, exampleCharter, home, worker, workerKeysOf } from "./example.ts";
-
-/** A lone control peer: what it says to itself is delivered at once, what it stores is kept. */
-class Bench {
-  readonly disk = new Map<string, Uint8Array>();
-  core: ControlCore;
-  nowMs = 10_000;
-  #starts = 0;
-
-  constructor() {
-    this.core = this.#start();
-    this.tick();
-  }
-
-  get now() {
-    return { monotonicMs: this.nowMs, wallMs: 1_700_000_000_000 + this.nowMs };
-  }
-
-  restart(): void {
-    this.core = this.#start();
-    this.tick();
-  }
-
-  tell(input: ControlInput): ControlEffect[] {
-    const effects: ControlEffect[] = [];
-    const inputs: ControlInput[] = [input];
-    for (let next = inputs.shift(); next !== undefined; next = inputs.shift())
-      for (const effect of this.core.decide([next], this.now)) {
-        effects.push(effect);
-        if (effect.kind === "store") this.#store(effect);
-        if (effect.kind === "send" && effect.to === home)
-          inputs.push({ kind: "message", from: home, message: effect.message });
-      }
-    return effects;
-  }
-
-  tick(afterMs = 0): ControlEffect[] {
-    this.nowMs += afterMs;
-    return this.tell({ kind: "tick" });
-  }
-
-  hear(message: Message, from = worker): ControlEffect[] {
-    return this.tell({ kind: "message", from, message });
-  }
-
-  /** Submits a run whose files are here: it is admitted. */
-  submit(
-    steps: readonly PlannedStep[],
-    nonce = "n1",
-  ): { readonly run: string; readonly effects: ControlEffect[] } {
-    const { bundle, submission } = submissionOf(steps, exampleCharter, nonce);
-    const { run, digest } = submission;
-    const taken = this.tell({ kind: "bundle", run, digest, from: null, bytes: bundle, question: 1 });
-    return { run, effects: [...taken, ...this.tell({ kind: "source", run, problem: null })] };
-  }
-
-  /** A worker comes and asks for work. */
-  pull(slots = 1, life = "w"): ControlEffect[] {
-    this.tell({ kind: "peer-up", peer: worker, role: "worker" });
-    const session = `${life}:1`;
-    const greeted = this.hear({ kind: "session", session, labels: [], slots, held: [] });
-    const nonce = `${session}/${this.nowMs}`;
-    return [...greeted, ...this.hear({ kind: "pull", session, nonce, slots, again: false })];
-  }
-
-  result(run: string, index: number, token: number, report: StepReport = reportOf()): ControlEffect[] {
-    const result: SignedResult = { otto: "result/1", run, index, token, step: "a", attempt: 1, report };
-    return this.hear({
-      kind: "result",
-      envelope: sealEnvelope("result", exampleCharter.domain, result, workerKeysOf),
-    });
-  }
-
-  #start(): ControlCore {
-    this.#starts += 1;
-    const stored: StoredEntry[] = [...this.disk];
-    const incarnation = `control0.${this.#starts}`;
-    return new ControlCore({ charter: exampleCharter, keys: controlKeysOf, incarnation, stored }, this.now);
-  }
-
-  #store({ operations }: Extract<ControlEffect, { kind: "store" }>): void {
-    for (const operation of operations) {
-      if (operation.kind === "put") this.disk.set(operation.key, operation.value);
-      else this.disk.delete(operation.key);
-    }
-  }
-}
-
-function said<Kind extends Message["kind"]>(
-  effects: readonly ControlEffect[],
-  kind: Kind,
-): Extract<Message, { kind: Kind }>[] {
-  return effects.flatMap((effect) =>
-    effect.kind === "send" && effect.message.kind === kind
-      ? [effect.message as Extract<Message, { kind: Kind }>]
-      : [],
-  );
-}
-
-function events(effects: readonly ControlEffect[]): Event[] {
-  return effects.flatMap((effect) => (effect.kind === "recorded" ? effect.events : []));
-}
-
-function answers(effects: readonly ControlEffect[]): unknown[] {
-  return effects.flatMap((effect) => (effect.kind === "answer" ? [effect.answer] : []));
-}
+import { controlKeysOf, exampleCharter, worker, workerKeysOf } from "./example.ts";
 
 describe("a home", () => {
   it("admits a run once its files are here, and says so to whoever announced it", () => {

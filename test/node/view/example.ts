@@ -95,6 +95,22 @@ const usual: { readonly [K in Kind]: Omit<Extract<Event, { kind: K }>, "kind" | 
   },
   "result-refused": { step: "build", attempt: 1, token: 1, worker: exampleWorker, outcome: "passed" },
   "step-skipped": { step: "build", reason: "test failed" },
+  "step-waiting": { step: "ok", untilMs: 61_000 },
+  "step-answered": {
+    step: "ok",
+    by: "12D3KooWsubmitter",
+    verdict: "passed",
+    detail: "",
+    evidence: new Uint8Array([1]),
+  },
+  "step-settled": {
+    step: "ok",
+    outcome: "passed",
+    cause: "approved",
+    by: "12D3KooWsubmitter",
+    detail: "",
+    evidence: new Uint8Array([1]),
+  },
   "run-closed": { outcome: "passed" },
 };
 

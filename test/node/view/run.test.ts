@@ -4,7 +4,8 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
 import { attemptWords, workerOf } from "../../../node/view/attempt.ts";
-import { applyEvent, applyItem, newRunView, summarizeRun } from "../../../node/view/run.ts";
+import { applyEvent, applyItem, newRunView } from "../../../node/view/run.ts";
+import { summarizeRun } from "../../../node/view/summary.ts";
 import type { RunView, StepView } from "../../../node/view/run.ts";
 import type { WatchItem } from "../../../protocol/calls.ts";
 import type { Event } from "../../../protocol/events.ts";

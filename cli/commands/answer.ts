@@ -1,0 +1,136 @@
+/**
+ * Answers to steps that wait: `otto approve`, `otto settle`, and `otto callback`, which makes the right to settle one
+ * into a token that an outside system can be given.
+ */
+
+import { askFor } from "../../node/edge/client.ts";
+import type { RunView, StepView } from "../../node/view/run.ts";
+import { answerDetailCharactersMax, sealAnswer, type Verdict, verdicts } from "../../protocol/answers.ts";
+import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
+import type { StepAction } from "../../protocol/plan.ts";
+import { suggestion } from "../../planner/suggestions.ts";
+import { person } from "../person.ts";
+import { viewOf } from "../run-view.ts";
+import { findTarget, type Target, type TargetOptions, targetWords } from "../target.ts";
+import { shellWord } from "../words.ts";
+
+export type ApproveOptions = TargetOptions & { readonly reject?: boolean; readonly comment?: string };
+
+export async function approve(
+  run: string,
+  step: string | undefined,
+  options: ApproveOptions,
+): Promise<ExitCode> {
+  const said = { verdict: options.reject === true ? "failed" : "passed", detail: options.comment } as const;
+  return withTarget(options, async (target) => {
+    const waiting = chooseStep(await viewOf(run, target), step, "approve");
+    await askFor(await target.open(), callOf(target, waiting, said), "done");
+    const words = said.verdict === "passed" ? "You approved" : "You declined";
+    return `${words} ${waiting.step} of run ${run}.\n`;
+  });
+}
+
+export async function settle(
+  run: string,
+  step: string,
+  verdict: string,
+  options: TargetOptions & { readonly comment?: string },
+): Promise<ExitCode> {
+  const known = verdicts.find((one) => one === verdict);
+  if (known === undefined) {
+    throw new OttoError("OTTO_USAGE", {
+      what: `"${verdict}" is no verdict.`,
+      state: "The step waits on.",
+      next: `Say passed, failed or inconclusive (${suggestion(verdict, verdicts, "verdict")})`,
+    });
+  }
+  return withTarget(options, async (target) => {
+    const waiting = chooseStep(await viewOf(run, target), step, "wait");
+    const said = { verdict: known, detail: options.comment };
+    await askFor(await target.open(), callOf(target, waiting, said), "done");
+    const settles = known !== "inconclusive";
+    return settles
+      ? `${waiting.step} of run ${run} is settled: ${known}.\n`
+      : `${waiting.step} of run ${run} waits on; what you said is recorded.\n`;
+  });
+}
+
+/** Prints a token that settles one step of one run, and nothing else. */
+export async function callback(run: string, step: string, options: TargetOptions): Promise<ExitCode> {
+  return withTarget(options, async (target) => {
+    const waiting = chooseStep(await viewOf(run, target), step, "wait");
+    const { answer } = callOf(target, waiting, { verdict: null, detail: "" });
+    return `${Buffer.from(answer).toString("base64url")}\n`;
+  });
+}
+
+async function withTarget(
+  options: TargetOptions,
+  perform: (target: Target) => Promise<string>,
+): Promise<ExitCode> {
+  const target = await findTarget(options);
+  try {
+    process.stdout.write(await perform(target));
+    return exitCodes.passed;
+  } finally {
+    await target.close();
+  }
+}
+
+type Waiting = { readonly run: string; readonly manifest: string; readonly step: string };
+
+function callOf(
+  target: Target,
+  { run, manifest, step }: Waiting,
+  { verdict, detail = "" }: { readonly verdict: Verdict | null; readonly detail: string | undefined },
+) {
+  if (detail.length > answerDetailCharactersMax) {
+    throw new OttoError("OTTO_USAGE", {
+      what: `The comment has ${detail.length} characters; at most ${answerDetailCharactersMax} are possible.`,
+      state: "The step waits on.",
+      next: "Shorten it.",
+    });
+  }
+  const { domain, certificate } = target.standing();
+  const signed = { otto: "answer/1", run, manifest, step, verdict, detail } as const;
+  const answer = sealAnswer(signed, domain, { keys: person(), certificate });
+  return { call: "answer", certificate: target.certificate, answer, said: null } as const;
+}
+
+/** The step that is named, or the only one that waits. What cannot be answered yet is refused by the home. */
+function chooseStep(view: RunView, named: string | undefined, kind: "approve" | "wait"): Waiting {
+  const { run, admitted } = view;
+  const fits = (step: StepView): boolean => step.planned?.action?.kind === kind;
+  const waiting = view.steps.filter((step) => fits(step) && step.state.kind === "pending");
+  const known = view.steps.filter(fits).map(({ name }) => name);
+  const step = named ?? (waiting.length === 1 ? waiting[0]?.name : undefined);
+  if (admitted !== null && step !== undefined && known.includes(step))
+    return { run, manifest: admitted.manifest, step };
+  const noun = kind === "approve" ? "approval" : "answer";
+  const next =
+    waiting.length > 1
+      ? `Name one: ${waiting.map(({ name }) => shellWord(name)).join(", ")}`
+      : named === undefined
+        ? `See what it does with \`otto status ${run}\`.`
+        : suggestion(named, known, "step");
+  throw new OttoError("OTTO_NO_SUCH_STEP", {
+    what:
+      named !== undefined
+        ? `The run has no step ${named} that waits for an ${noun}.`
+        : waiting.length > 1
+          ? `Several steps of run ${run} wait for an ${noun}.`
+          : `No step of run ${run} waits for an ${noun} now.`,
+    state: "Nothing was said.",
+    next,
+  });
+}
+
+/** How a step that waits is answered, as a command. */
+export function answerCommand(
+  { run, step, action }: { run: string; step: string; action: StepAction | undefined },
+  options: TargetOptions,
+): string | null {
+  if (action?.kind === "approve") return `otto approve ${run} ${shellWord(step)}${targetWords(options)}`;
+  if (action?.kind !== "wait" || action.callback === null) return null;
+  return `otto settle ${run} ${shellWord(step)} passed${targetWords(options)}`;
+}

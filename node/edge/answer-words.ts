@@ -1,0 +1,30 @@
+/** Why an answer to a step that waits did not count, for whoever gave it. */
+
+import { OttoError } from "../../protocol/errors.ts";
+import type { Answer } from "../core/effects.ts";
+
+export function answerRefused({ reason, detail }: Extract<Answer, { ok: false }>): OttoError {
+  if (reason === "no-such-run")
+    return new OttoError("OTTO_NO_SUCH_RUN", {
+      what: "There is no such run, or it is over.",
+      state: "The answer counts for nothing.",
+      next: "List the runs with `otto status`.",
+    });
+  if (reason === "closed")
+    return new OttoError("OTTO_REFUSED", {
+      what: "The step is settled already.",
+      state: "The answer came too late and counts for nothing.",
+      next: "See how it was settled with `otto status RUN`.",
+    });
+  if (reason === "refused")
+    return new OttoError("OTTO_REFUSED", {
+      what: `The answer does not count: ${detail}.`,
+      state: "The step waits on.",
+      next: "See what it waits for with `otto status RUN`.",
+    });
+  return new OttoError("OTTO_UNREACHABLE", {
+    what: "The domain cannot decide now: fewer than half of its control peers can be reached.",
+    state: "The step waits on.",
+    next: "Try again when they are back.",
+  });
+}

@@ -1,0 +1,68 @@
+/**
+ * Registers of steps that no worker does: people, something outside, or other steps settle them.
+ *
+ *   (absent) --await--> waiting --answer--> waiting, one answer more --the last that is needed--> done
+ *       |                  +------------------------settle-------------------------------------> done
+ *       +---settle, when its members are all that it waits for--> done
+ *
+ * One answer a person; a no ends it at once. Whatever comes first is what counts, the rest is refused.
+ */
+
+import type { Outcome } from "../plan.ts";
+import type { Refusal, StepValue } from "./registers.ts";
+
+/** What decided: people, an outside system, a poll, time, or the steps of a nested pipeline. */
+export type SettleCause = "approved" | "declined" | "callback" | "poll" | "expired" | "members";
+
+export type Settlement = {
+  readonly cause: SettleCause;
+  /** The person whose key said so, or gave the right to say so; null: nobody did. */
+  readonly by: string | null;
+  readonly detail: string;
+  /** What that person signed (`protocol/answers.ts`). */
+  readonly evidence: Uint8Array | null;
+};
+
+export type StepAnswer = { readonly by: string; readonly evidence: Uint8Array };
+
+export type SettlingCommand =
+  /** @param sinceMs wall clock of the home. */
+  | { readonly kind: "await"; readonly sinceMs: number }
+  | {
+      readonly kind: "answer";
+      readonly by: string;
+      readonly yes: boolean;
+      readonly detail: string;
+      readonly evidence: Uint8Array;
+      /** How many must say yes. */
+      readonly needed: number;
+    }
+  | {
+      readonly kind: "settle";
+      readonly outcome: Extract<Outcome, "passed" | "failed" | "timed-out">;
+      readonly settlement: Settlement;
+    };
+
+type Evaluated = StepValue | Refusal;
+
+/** The next value of such a register, or why it stays as it is. */
+export function evaluateSettling(value: StepValue | null, command: SettlingCommand): Evaluated {
+  if (command.kind === "await") {
+    if (value !== null) return "duplicate";
+    return { kind: "step", state: "waiting", token: 1, past: [], sinceMs: command.sinceMs, answers: [] };
+  }
+  if (value?.state === "done") return "closed";
+  if (command.kind === "settle") return done(value, command.outcome, command.settlement);
+  if (value?.state !== "waiting") return "absent";
+  const { by, yes, detail, evidence, needed } = command;
+  if (value.answers.some((answer) => answer.by === by)) return "duplicate";
+  if (!yes) return done(value, "failed", { cause: "declined", by, detail, evidence });
+  const answers = [...value.answers, { by, evidence }];
+  if (answers.length < needed) return { ...value, answers };
+  return done({ ...value, answers }, "passed", { cause: "approved", by, detail, evidence });
+}
+
+function done(value: StepValue | null, outcome: Outcome, settlement: Settlement): Evaluated {
+  const token = (value?.token ?? 0) + 1;
+  return { kind: "step", state: "done", token, past: [], outcome, report: null, settlement };
+}
