@@ -343,7 +343,7 @@ export class Peer {
   }
 
   #isEffect(effect: Extract<Effect, { kind: "start-step" }>): boolean {
-    return effect.assignment.variables["OTTO_EFFECT"] === "yes";
+    return effect.assignment.variables["OTTO_EFFECT"] !== undefined;
   }
 
   #syncUs(): number {

@@ -25,6 +25,19 @@ const table = "protocol/registers/table.ts";
 
 export const plantings: readonly Planting[] = [
   {
+    name: "a locked environment is open to all",
+    edits: [
+      {
+        file: "node/core/locks.ts",
+        find: "if (holder !== undefined && holder !== keyOf(step)) return false;",
+        replace: "if (holder === keyOf(step)) return false;",
+      },
+    ],
+    caughtBy: ["effects"],
+    firstSeed: 1,
+    seedsMax: 200,
+  },
+  {
     name: "one person's yes counts each time that it is said",
     edits: [
       {

@@ -31,16 +31,27 @@ export function charterOf(controls: readonly Keys[], leaseMs: number): Charter {
   };
 }
 
+type RunTraits = {
+  readonly nonce: string;
+  readonly outside: boolean;
+  readonly waits: boolean;
+  /** One step at a time in its environment. */
+  readonly locked: boolean;
+};
+
 /** A run that a person of the domain submits; `outside`: nearly all of its steps reach outside and are tried again. */
 export function randomRun(
   chance: Chance,
   charter: Charter,
-  { nonce, outside, waits }: { readonly nonce: string; readonly outside: boolean; readonly waits: boolean },
+  { nonce, outside, waits, locked }: RunTraits,
 ): Workload {
   const steps: PlannedStep[] = [];
   const count = chance.between(1, 7);
   for (let index = 0; index < count; index += 1) steps.push(randomStep(chance, steps, outside));
-  return submissionOf(waits ? withWaits(chance, steps) : steps, charter, nonce);
+  const own = waits ? withWaits(chance, steps) : steps;
+  if (!locked) return submissionOf(own, charter, nonce);
+  const alone = own.map((step) => (step.effect ? { ...step, variables: { OTTO_EFFECT: "locked" } } : step));
+  return submissionOf(alone, charter, nonce, true);
 }
 
 /** The same steps, some of them settled by people, by something outside, or by the steps that they need. */
@@ -96,13 +107,18 @@ function personCertificate(charter: Charter, { peer }: Keys): Uint8Array {
   );
 }
 
-export function submissionOf(steps: readonly PlannedStep[], charter: Charter, nonce: string): Workload {
+export function submissionOf(
+  steps: readonly PlannedStep[],
+  charter: Charter,
+  nonce: string,
+  locked = false,
+): Workload {
   const plan: Plan = {
     otto: 1,
     pipeline: "checks",
     origin: { kind: "file", path: "otto.yaml" },
     context: { branch: "main", tag: null, commit: null, trigger: "manual", parameters: {} },
-    environments: { production: { domain: null, settings: {} } },
+    environments: { production: { domain: null, settings: {}, ...(locked ? { lock: true } : {}) } },
     steps,
   };
   const tree = sha256Hex(new TextEncoder().encode(`source ${nonce}`));

@@ -139,7 +139,14 @@ class World {
     const runs = chance.between(1, 4);
     this.#planned = runs;
     for (let run = 0; run < runs; run += 1)
-      this.#planRun(randomRun(chance, charter, { nonce: `nonce${seed}-${run}`, outside, waits }));
+      this.#planRun(
+        randomRun(chance, charter, {
+          nonce: `nonce${seed}-${run}`,
+          outside,
+          waits,
+          locked: outside && seed % 16 === 3,
+        }),
+      );
     for (const fault of this.#faults.faults) this.#agenda.at(fault.atUs, () => this.#inject(fault));
     this.#agenda.at(this.#faults.overUs, () => this.#heal());
   }

@@ -12,7 +12,8 @@ import type { Chronicle } from "./chronicle.ts";
 import type { Now } from "./effects.ts";
 import type { HeldLease, Leases } from "./leases.ts";
 import type { OpenRun } from "./open-run.ts";
-import { type ParkedPull, ReadyQueue } from "./queue.ts";
+import { Locks } from "./locks.ts";
+import { type ParkedPull, ReadyQueue, type ReadyStep } from "./queue.ts";
 
 /** The claims of one pull: the grant goes out when the last of them is decided. */
 type Order = { readonly pull: ParkedPull; left: number; readonly leases: GrantedLease[] };
@@ -30,12 +31,15 @@ export type ClaimsContext = {
   run(id: string): OpenRun | undefined;
   /** Its worker never heard of the lease, or must not keep it. */
   takeBack(lease: HeldLease): void;
+  /** False while runs are being taken over whose plans are not here: what they hold is not known. */
+  knowsAllRuns(): boolean;
 };
 
 export class Claims {
   readonly #context: ClaimsContext;
   readonly #leases: Leases;
   readonly #chronicle: Chronicle;
+  readonly #locks = new Locks();
   #queue = new ReadyQueue();
 
   constructor(context: ClaimsContext, leases: Leases, chronicle: Chronicle) {
@@ -51,6 +55,41 @@ export class Claims {
 
   clear(): void {
     this.#queue = new ReadyQueue();
+    this.#locks.clear();
+  }
+
+  /** A run was taken over: steps that waited for what it might hold try again. */
+  adopted(): void {
+    if (this.#context.knowsAllRuns()) this.#offerAgain(this.#locks.wake());
+  }
+
+  /** A step that was leased before this reign. */
+  restored(run: OpenRun, index: number): void {
+    const environment = run.lockOf(index);
+    if (environment !== null) this.#locks.take(environment, { run: run.submission.run, index });
+  }
+
+  /** An attempt is over, whatever comes next. */
+  ended(run: OpenRun, index: number): void {
+    const environment = run.lockOf(index);
+    if (environment === null) return;
+    this.#offerAgain(this.#locks.release(environment, { run: run.submission.run, index }));
+  }
+
+  #offerAgain(steps: readonly ReadyStep[]): void {
+    for (const { run, index } of steps) {
+      const open = this.#context.run(run);
+      if (open !== undefined) this.offer(open, index);
+    }
+  }
+
+  /** True when the step's environment is free, or locked by nobody; else it waits for that. */
+  #hasLock(open: OpenRun, step: ReadyStep): boolean {
+    const environment = open.lockOf(step.index);
+    if (environment === null) return true;
+    if (this.#context.knowsAllRuns() && this.#locks.take(environment, step)) return true;
+    this.#locks.wait(environment, step);
+    return false;
   }
 
   offer(run: OpenRun, index: number): void {
@@ -74,9 +113,10 @@ export class Claims {
   /** Pairs what waits with what is ready. Call after each turn's inputs. */
   serve(): void {
     for (const { pull, steps } of this.#queue.match()) {
-      const claimable = steps.filter(({ run, index }) => {
-        const open = this.#context.run(run);
-        return open !== undefined && !open.cancelled && open.phase(index) === "ready";
+      const claimable = steps.filter((step) => {
+        const open = this.#context.run(step.run);
+        if (open === undefined || open.cancelled || open.phase(step.index) !== "ready") return false;
+        return this.#hasLock(open, step);
       });
       if (claimable.length === 0) {
         this.#parkAgain(pull);
@@ -96,6 +136,8 @@ export class Claims {
   decided({ run: id, index, order }: ClaimTicket, decision: Decision<unknown>, now: Now): void {
     const run = this.#context.run(id);
     order.left -= 1;
+    const isLeased = decision.value?.kind === "step" && decision.value.state === "leased";
+    if (run !== undefined && !isLeased) this.ended(run, index);
     if (run !== undefined && decision.value?.kind === "step") {
       run.apply(index, decision.value, []);
       if (decision.value.state === "leased" && decision.verdict === "changed") {

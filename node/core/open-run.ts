@@ -90,6 +90,13 @@ export class OpenRun {
     return index;
   }
 
+  /** The environment in which no other step may run at the same time, or null. */
+  lockOf(index: number): string | null {
+    const { environment } = this.step(index);
+    if (environment === null) return null;
+    return this.submission.manifest.plan.environments[environment]?.lock === true ? environment : null;
+  }
+
   phase(index: number): StepPhase {
     return this.#state(index).phase;
   }

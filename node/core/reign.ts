@@ -76,6 +76,7 @@ export class Reign {
       send: (to, message) => context.send(to, message),
       run: (id) => this.#runs.get(id),
       takeBack: (lease) => this.expire(lease, "released"),
+      knowsAllRuns: () => this.#bodiless.size === 0,
     };
     this.claims = new Claims(claimsContext, leases, this.chronicle);
     this.settlements = new Settlements({
@@ -160,6 +161,7 @@ export class Reign {
       if (value?.kind === "step") this.#restore(run, index, value, now);
     }
     this.#offerReady(run, now);
+    this.claims.adopted();
     this.#settle(run);
   }
 
@@ -318,6 +320,7 @@ export class Reign {
     const { token, attempt, worker, session, nonce } = value;
     const lease = { run: run.submission.run, index, token, attempt, worker, session, nonce };
     this.#leases.grant(lease, now.monotonicMs);
+    this.claims.restored(run, index);
     this.chronicle.started(run, { index, attempt, token, worker }, now);
   }
 
@@ -389,6 +392,7 @@ export class Reign {
   #advance(run: OpenRun, index: number, value: StepValue, report: StepReport | null, now: Now): void {
     const ended = value.past.at(-1);
     assert(ended !== undefined, "an ended attempt is in the past of its step");
+    this.claims.ended(run, index);
     this.chronicle.ended(run, index, { past: ended, final: value.state === "done", report }, now);
     this.#moveOn(run, index, value, report?.outputs ?? [], now);
   }

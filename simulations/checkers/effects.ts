@@ -1,5 +1,5 @@
 /**
- * A step that reaches outside runs in one place at a time, whatever the network does, as long as clocks keep within
+ * A step that reaches outside runs in one place at a time, and alone in an environment that is locked, whatever the network does, as long as clocks keep within
  * their bound. A process that was stopped cannot keep that and is left out: only its token protects there.
  */
 
@@ -8,7 +8,13 @@ import { type Checker, type PeerName, Violation } from "../observation.ts";
 /** After it goes on, a process gets this long to see that its time was up. */
 const awakeUs = 600_000;
 
-type Running = { readonly step: string; readonly worker: PeerName; readonly token: number };
+type Running = {
+  readonly step: string;
+  /** True in an environment in which one step runs at a time. */
+  readonly locked: boolean;
+  readonly worker: PeerName;
+  readonly token: number;
+};
 
 export function effectsChecker(): Checker {
   const running = new Map<string, Running>();
@@ -23,14 +29,18 @@ export function effectsChecker(): Checker {
         for (const [key, { worker }] of running) if (worker === peer) running.delete(key);
       if (observation.kind === "step-over") running.delete(`${peer} ${observation.assignment}`);
       if (observation.kind !== "step-started" || !observation.effect) return;
-      const { id, run, step, token } = observation.assignment;
+      const { id, run, step, token, variables } = observation.assignment;
+      const locked = variables["OTTO_EFFECT"] === "locked";
       for (const other of running.values())
-        if (other.step === `${run}/${step}` && (asleep.get(other.worker) ?? 0) < atUs)
+        if (
+          (other.step === `${run}/${step}` || (locked && other.locked)) &&
+          (asleep.get(other.worker) ?? 0) < atUs
+        )
           throw new Violation(
             "effects",
-            `${run}/${step} runs at ${other.worker} under ${other.token} and at ${peer} under ${token}`,
+            `${other.step} runs at ${other.worker} under ${other.token}, ${run}/${step} at ${peer} under ${token}`,
           );
-      running.set(`${peer} ${id}`, { step: `${run}/${step}`, worker: peer, token });
+      running.set(`${peer} ${id}`, { step: `${run}/${step}`, locked, worker: peer, token });
     },
     finish: () => undefined,
   };

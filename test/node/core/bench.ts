@@ -59,8 +59,9 @@ export class Bench {
   submit(
     steps: readonly PlannedStep[],
     nonce = "n1",
+    locked = false,
   ): { readonly run: string; readonly effects: ControlEffect[] } {
-    const { bundle, submission } = submissionOf(steps, exampleCharter, nonce);
+    const { bundle, submission } = submissionOf(steps, exampleCharter, nonce, locked);
     const { run, digest } = submission;
     const taken = this.tell({ kind: "bundle", run, digest, from: null, bytes: bundle, question: 1 });
     return { run, effects: [...taken, ...this.tell({ kind: "source", run, problem: null })] };
