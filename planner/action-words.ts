@@ -3,38 +3,46 @@
 import type { Plan, PlannedStep, PlannedTrigger, Scalar, StepAction } from "../protocol/plan.ts";
 import { formatDuration } from "./durations.ts";
 
-type Line = readonly [label: string, text: string];
+/** `key`: what of the step's entry in the file says so. */
+type Line = readonly [label: string, text: string, key: string];
+type PlanLine = readonly [label: string, text: string];
 
 /** Who does what, who may answer, what is asked. */
 export function actionLines(action: StepAction): readonly Line[] {
   switch (action.kind) {
     case "uses":
       return [
-        ["uses", action.library],
-        ...Object.entries(action.with).map(([name, value]): Line => ["given", `${name}=${shown(value)}`]),
+        ["uses", action.library, "uses"],
+        ...Object.entries(action.with).map(([name, value]): Line => [
+          "given",
+          `${name}=${shown(value)}`,
+          "with",
+        ]),
       ];
     case "approve": {
       const people = action.by.length === 0 ? "anybody of the domain" : action.by.join(", ");
       const count = action.count === 1 ? "one yes" : `${action.count} people saying yes`;
       return [
-        ["asks", action.question],
-        ["who", `${people}; ${count} is enough, a no ends it as failed`],
+        ["asks", action.question, "approve"],
+        ["who", `${people}; ${count} is enough, a no ends it as failed`, "approve"],
       ];
     }
     case "wait": {
       const lines: Line[] = [];
       if (action.callback !== null)
-        lines.push(["waits for", `the callback ${action.callback}: passed, failed or inconclusive`]);
+        lines.push(["waits for", `the callback ${action.callback}: passed, failed or inconclusive`, "wait"]);
       if (action.poll !== null) {
         const { url, everyMs, until, fails } = action.poll;
-        lines.push(["asks", `${url} every ${formatDuration(everyMs)}`], ["until", until]);
-        if (fails !== null) lines.push(["fails if", fails]);
-        if (action.callback !== null) lines.push(["", "whichever settles it first"]);
+        lines.push(["asks", `${url} every ${formatDuration(everyMs)}`, "wait"], ["until", until, "wait"]);
+        if (fails !== null) lines.push(["fails if", fails, "wait"]);
+        if (action.callback !== null) lines.push(["", "whichever settles it first", "wait"]);
       }
       return lines;
     }
     case "pipeline":
-      return [["ends with", `${action.members.join(", ")}: failed when one of them did not pass`]];
+      return [
+        ["ends with", `${action.members.join(", ")}: failed when one of them did not pass`, "pipeline"],
+      ];
   }
 }
 
@@ -42,26 +50,34 @@ export function actionLines(action: StepAction): readonly Line[] {
 export function surroundingLines(step: PlannedStep): readonly Line[] {
   const lines: Line[] = [];
   for (const { name, step: from, value } of step.valueInputs ?? [])
-    lines.push(["takes", `${name}, the value ${value} of ${from}, as OTTO_INPUT_${variableOf(name)}`]);
-  for (const { name, type } of step.values ?? []) lines.push(["tells", `${name}, a ${type}`]);
-  for (const outcome of step.outcomes ?? []) lines.push(["may end as", outcome]);
+    lines.push([
+      "takes",
+      `${name}, the value ${value} of ${from}, as OTTO_INPUT_${variableOf(name)}`,
+      "inputs",
+    ]);
+  for (const { name, type } of step.values ?? []) lines.push(["tells", `${name}, a ${type}`, "values"]);
+  for (const outcome of step.outcomes ?? []) lines.push(["may end as", outcome, "outcomes"]);
   for (const { name, paths, keyFiles } of step.caches ?? []) {
     const key = keyFiles.length === 0 ? "the same key always" : `the key is made of ${keyFiles.join(", ")}`;
-    lines.push(["keeps", `${name}: ${paths.join(", ")}; ${key}`]);
+    lines.push(["keeps", `${name}: ${paths.join(", ")}; ${key}`, "caches"]);
   }
   for (const { name, kind, to } of step.credentials ?? [])
-    lines.push(["may use", `the credential ${name}, for ${kind} to ${to} and nothing else`]);
+    lines.push(["may use", `the credential ${name}, for ${kind} to ${to} and nothing else`, "credentials"]);
   for (const { format, files } of step.reports ?? [])
-    lines.push(["reports", `${format}: ${files.join(", ")}`]);
-  if (step.sandbox !== undefined) lines.push(["isolation", `${step.sandbox} at least`]);
+    lines.push(["reports", `${format}: ${files.join(", ")}`, "reports"]);
+  if (step.sandbox !== undefined) lines.push(["isolation", `${step.sandbox} at least`, "requires"]);
   if (step.image !== undefined)
-    lines.push(["image", `${step.image.name}${step.image.orHost ? ", or the worker itself" : ""}`]);
+    lines.push([
+      "image",
+      `${step.image.name}${step.image.orHost ? ", or the worker itself" : ""}`,
+      "requires",
+    ]);
   return lines;
 }
 
 /** What the plan as a whole has besides steps. */
-export function planLines(plan: Plan): readonly Line[] {
-  const lines: Line[] = [];
+export function planLines(plan: Plan): readonly PlanLine[] {
+  const lines: PlanLine[] = [];
   const { changes } = plan.context;
   if (changes !== undefined) {
     const count = changes.count === 1 ? "1 path differs" : `${changes.count} paths differ`;

@@ -242,6 +242,8 @@ function stepReasons(): JsonSchema {
     needs: listOf(record<Each<"needs">>({ ...because, ...needed })),
     needsDropped: listOf(text),
     neededBy: listOf(record<Each<"neededBy">>(needed)),
+    isAsked: flag,
+    also: listOf(record<Each<"also">>({ ...because, label: text, text })),
     commands: record<Each<"commands">>({ ...because, list: listOf(text) }),
     inputs: listOf(
       record<Each<"inputs">>({ ...because, name: text, step: text, output: text, files: listOf(text) }),

@@ -7,6 +7,8 @@
  */
 
 import type { Need, Plan, PlannedEnvironment, PlannedStep, RetryCause, Scalar } from "../protocol/plan.ts";
+import { isSettledByMesh } from "../protocol/plan.ts";
+import { actionLines, surroundingLines } from "./action-words.ts";
 import { type ConditionReasons, conditionReasons } from "./condition-reasons.ts";
 import { longestTimes, type StepTimes } from "./explain.ts";
 import { matrixVariable } from "./matrix.ts";
@@ -53,7 +55,11 @@ export type StepReasons = {
     readonly outcomes: readonly string[];
     readonly included: boolean;
   }[];
+  /** No worker does it: people, something outside or other steps settle it. */
+  readonly isAsked: boolean;
   readonly commands: Because & { readonly list: readonly string[] };
+  /** What it does besides commands, and what only some steps have, in words. */
+  readonly also: readonly (Because & { readonly label: string; readonly text: string })[];
   readonly inputs: readonly (Because & {
     readonly name: string;
     readonly step: string;
@@ -113,7 +119,11 @@ export function explainSteps(
       needs: step.needs.map((need) => needReasons(subject, need)),
       needsDropped: needsDropped(subject),
       neededBy: dependents.get(step.name) ?? [],
+      isAsked: isSettledByMesh(step),
       commands: { list: step.commands, ...field(subject, "run", "detected") },
+      also: [...(step.action === undefined ? [] : actionLines(step.action)), ...surroundingLines(step)].map(
+        ([label, text, key]) => ({ label, text, ...field(subject, key, "detected") }),
+      ),
       inputs: step.inputs.map((input) => ({
         ...input,
         files: byName.get(input.step)?.outputs.find(({ name }) => name === input.output)?.files ?? [],
@@ -243,6 +253,15 @@ function variableReasons({ step, written, declared }: Subject, name: string): Va
   return { ...last, name, value: step.variables[name] ?? "", instead: found };
 }
 
+/** `timeout` of the step, or `within` of what it waits for. */
+function timeoutReason(subject: Subject): Because {
+  const { step, written } = subject;
+  const kind = step.action?.kind;
+  if (kind !== "approve" && kind !== "wait") return field(subject, "timeout", "the default");
+  const place = written?.at("steps", step.from, kind, "within") ?? null;
+  return { because: place === null ? "the default" : "written", place };
+}
+
 function settingsReasons(
   subject: Subject,
 ): Pick<StepReasons, "environment" | "effect" | "timeout" | "retry"> {
@@ -260,7 +279,7 @@ function settingsReasons(
       because: effect ? "it is in an environment" : "it is in no environment",
       place: effect ? inEnvironment.place : null,
     },
-    timeout: { ms: timeoutMs, ...field(subject, "timeout", "the default") },
+    timeout: { ms: timeoutMs, ...timeoutReason(subject) },
     retry: {
       ...retry,
       ...field(

@@ -40,6 +40,11 @@ function stepLines(step: StepReasons): string[] {
     const files = input.files.length === 0 ? "" : `: ${input.files.join(", ")}`;
     lines.push(field("takes", `${input.name}, from ${input.step} (${input.output}${files})${at(input)}`));
   }
+  for (const [index, { label, text, place }] of step.also.entries()) {
+    const before = step.also[index - 1]?.place ?? null;
+    const isNew = place !== null && place.line !== before?.line;
+    lines.push(field(label, `${oneLine(text)}${isNew ? ` (${placeWords(place)})` : ""}`));
+  }
   for (const [index, command] of step.commands.list.entries()) lines.push(...commandLines(command, index));
   if (step.commands.place !== null) lines.push(field("", `written at ${placeWords(step.commands.place)}`));
   for (const variable of step.variables) lines.push(...variableLines(variable));
@@ -109,7 +114,8 @@ function variableLines({ instead, ...variable }: VariableReasons): string[] {
   return lines;
 }
 
-function labelLines({ labels }: StepReasons): string[] {
+function labelLines({ labels, isAsked }: StepReasons): string[] {
+  if (isAsked) return [field("where", "no worker is held")];
   if (labels.length === 0) return [field("where", "any worker, since the step asks for no labels")];
   return labels.map((label) => field("where", `a worker with ${label.label}${at(label)}`));
 }
