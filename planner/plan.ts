@@ -308,8 +308,9 @@ function planEnvironments(file: PipelineFile): Readonly<Record<string, PlannedEn
 
 /** A record whose keys are in the order of code units; of equal keys the last one counts. */
 function sortedRecord<Value>(entries: Iterable<readonly [string, Value]>): Record<string, Value> {
-  const sorted = [...new Map(entries)].sort(([left], [right]) => compareText(left, right));
-  return Object.fromEntries(sorted);
+  const last = new Map(entries);
+  if (last.size < 2) return Object.fromEntries(last);
+  return Object.fromEntries([...last].sort(([left], [right]) => compareText(left, right)));
 }
 
 /** The step has more bytes than this: aliases and matrices repeat texts that the file has once. */
