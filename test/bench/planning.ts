@@ -113,6 +113,7 @@ async function planningRows(bed: Bed): Promise<Row[]> {
 }
 
 const partNames = {
+  computing: "computing, the machine's load aside",
   loading: "loading the planner",
   plan: "file to plan",
   encoding: "of it, encoding",
