@@ -58,6 +58,8 @@ const celTypes = { string: "string", number: "double", boolean: "bool" } as cons
 export class ConditionCompiler {
   readonly #mistakes: Mistakes;
   readonly #environments = new Map<string, Environment>();
+  /** Those without a mistake, by what they are written in: many steps say the same. */
+  readonly #checked = new Map<Environment, Map<string, ReturnType<Environment["parse"]>>>();
 
   constructor(mistakes: Mistakes) {
     this.#mistakes = mistakes;
@@ -70,25 +72,35 @@ export class ConditionCompiler {
       this.#mistakes.add({ ...words, span: placeIn(condition, range) });
       return null;
     };
-    const environment = this.#environmentFor(types);
-    let parsed: ReturnType<Environment["parse"]>;
-    try {
-      parsed = environment.parse(condition.text);
-    } catch (error) {
-      return complain(syntaxProblem(error, condition.text));
-    }
-    const refused = refusedIn(parsed.ast, false);
-    if (refused !== null) return complain(refused);
-    const checked = parsed.check();
-    if (!checked.valid) return complain(typeProblem(checked.error, types, condition.text));
-    if (checked.type !== "bool") return complain(notBoolean(checked.type ?? "unknown"));
+    const checked = this.#check(condition.text, types);
+    if (typeof checked === "object") return complain(checked);
     return (values) => {
       try {
-        return parsed(contextOf(values)) === true;
+        return checked(contextOf(values)) === true;
       } catch (error) {
         return complain(evaluationProblem(error));
       }
     };
+  }
+
+  #check(text: string, types: ConditionTypes): ReturnType<Environment["parse"]> | Problem {
+    const environment = this.#environmentFor(types);
+    const known = this.#checked.get(environment) ?? new Map<string, ReturnType<Environment["parse"]>>();
+    this.#checked.set(environment, known);
+    let parsed = known.get(text);
+    if (parsed !== undefined) return parsed;
+    try {
+      parsed = environment.parse(text);
+    } catch (error) {
+      return syntaxProblem(error, text);
+    }
+    const refused = refusedIn(parsed.ast, false);
+    if (refused !== null) return refused;
+    const checked = parsed.check();
+    if (!checked.valid) return typeProblem(checked.error, types, text);
+    if (checked.type !== "bool") return notBoolean(checked.type ?? "unknown");
+    known.set(text, parsed);
+    return parsed;
   }
 
   #environmentFor(types: ConditionTypes): Environment {

@@ -233,6 +233,7 @@ function excerpt(range: Range, lines: readonly string[], margin: string): string
 
 /** Text that cannot steer a terminal: control characters and direction marks become a visible stand-in. */
 export function printable(text: string): string {
+  if (/^[\t\x20-\x7e]*$/.test(text)) return text;
   return text.toWellFormed().replace(/(?!\t)[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, "\uFFFD");
 }
 

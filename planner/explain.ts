@@ -194,7 +194,8 @@ function summary(plan: Plan, times: ReadonlyMap<string, StepTimes>): string[] {
 }
 
 export function field(label: string, text: string): string {
-  return `  ${label.padEnd(11)} ${text}`.trimEnd();
+  const shown = text.trimEnd();
+  return shown === "" ? `  ${label}`.trimEnd() : `  ${label.padEnd(11)} ${shown}`;
 }
 
 export function oneLine(value: string): string {

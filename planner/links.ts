@@ -4,7 +4,6 @@
  */
 
 import { outcomes } from "../protocol/plan.ts";
-import { compareText } from "../protocol/values.ts";
 import { type Mistakes, quote, type Span } from "./diagnostics.ts";
 import { cyclesOf } from "./order.ts";
 import type { PipelineFile, StepDeclaration } from "./pipeline.ts";
@@ -163,9 +162,7 @@ function stepGraph(file: PipelineFile): Map<string, readonly string[]> {
 }
 
 function checkCycles(mistakes: Mistakes, file: PipelineFile): void {
-  const graph = stepGraph(file);
-  const sorted = new Map([...graph].sort(([left], [right]) => compareText(left, right)));
-  for (const cycle of cyclesOf(sorted, cyclesShownMax)) {
+  for (const cycle of cyclesOf(stepGraph(file), cyclesShownMax)) {
     const links = cycle.map((name, index) =>
       linkBetween(file, name, cycle[(index + 1) % cycle.length] ?? name),
     );

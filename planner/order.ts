@@ -41,13 +41,40 @@ export function orderOf(graph: Graph): Result<readonly string[], ReadonlySet<str
   return failure(new Set(names.filter((_, rank) => (missing[rank] ?? 0) > 0)));
 }
 
+/** True when nothing of the graph needs itself, not even through others: the same question without an order. */
+function isAcyclic(graph: Graph): boolean {
+  const missing = new Map<string, number>();
+  const dependents = new Map<string, string[]>();
+  const ready: string[] = [];
+  for (const [name, needs] of graph) {
+    missing.set(name, needs.length);
+    if (needs.length === 0) ready.push(name);
+    for (const need of needs) {
+      const others = dependents.get(need);
+      if (others === undefined) dependents.set(need, [name]);
+      else others.push(name);
+    }
+  }
+  // The list grows while it is walked.
+  for (const name of ready) {
+    for (const dependent of dependents.get(name) ?? []) {
+      const left = (missing.get(dependent) ?? 0) - 1;
+      missing.set(dependent, left);
+      if (left === 0) ready.push(dependent);
+    }
+  }
+  return ready.length === graph.size;
+}
+
 /**
- * Cycles that share no member, each as the names in the order they need each other, from the member that comes
- * first in the graph. Every cycle of the graph has a member in one of them; at most `countMax`.
+ * Cycles that share no member, each as the names in the order they need each other, from the member whose name is the
+ * smallest by code unit. Every cycle of the graph has a member in one of them; at most `countMax`.
  */
 export function cyclesOf(graph: Graph, countMax: number): readonly (readonly string[])[] {
   const cycles: (readonly string[])[] = [];
-  let rest = graph;
+  // Most graphs have none, and need no order here.
+  if (isAcyclic(graph)) return cycles;
+  let rest: Graph = new Map([...graph].sort(([left], [right]) => compareText(left, right)));
   while (cycles.length < countMax) {
     const order = orderOf(rest);
     if (order.ok) break;

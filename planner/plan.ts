@@ -17,7 +17,7 @@ import type {
   Scalar,
   StepAction,
 } from "../protocol/plan.ts";
-import { compareText, valueCid } from "../protocol/values.ts";
+import { bytesCid, compareText, encodeValue, valueCid } from "../protocol/values.ts";
 import { cellsOf, type StepCell } from "./cells.ts";
 import type { Condition, ConditionTypes, ConditionValues } from "./conditions.ts";
 import { type Diagnostic, Mistakes } from "./diagnostics.ts";
@@ -73,7 +73,7 @@ async function planTree(mistakes: Mistakes, root: YamlNode, request: PlanRequest
   if (cells === null) return null;
   const steps = planSteps(mistakes, { file, cells, conditions, context, parameters });
   if (steps === null) return null;
-  return {
+  const plan: Plan = {
     otto: 1,
     pipeline: file.name,
     origin: request.origin ?? { kind: "file", path: request.path },
@@ -82,11 +82,28 @@ async function planTree(mistakes: Mistakes, root: YamlNode, request: PlanRequest
     ...(file.triggers.length > 0 ? { triggers: file.triggers } : {}),
     steps,
   };
+  return fitting(mistakes, plan, file);
 }
+
+/** Of plans that were made here: encoding them was needed to know whether they fit into a manifest. */
+const knownIds = new WeakMap<Plan, string>();
 
 /** The plan's id: the CID of its DAG-CBOR bytes, the one handle on it everywhere. */
 export function planId(plan: Plan): string {
-  return valueCid(plan);
+  return knownIds.get(plan) ?? valueCid(plan);
+}
+
+/** The plan, or null when it has more bytes than a manifest has room for. */
+function fitting(mistakes: Mistakes, plan: Plan, file: PipelineFile): Plan | null {
+  const bytes = encodeValue(plan);
+  if (bytes.length <= limits.planBytesMax) {
+    knownIds.set(plan, bytesCid(bytes));
+    return plan;
+  }
+  let room = limits.planBytesMax - (bytes.length - encodeValue(plan.steps).length);
+  const beyond = plan.steps.find((step) => (room -= encodeValue(step).length) < 0) ?? plan.steps.at(-1);
+  const step = beyond === undefined ? undefined : file.steps.get(beyond.from);
+  return step === undefined ? null : tooLarge(mistakes, step);
 }
 
 async function compileConditions(
@@ -165,7 +182,7 @@ function planSteps(mistakes: Mistakes, planning: Planning): readonly PlannedStep
     const step = planStep(mistakes, { cell, decided, environments });
     steps.push(step);
     characters += charactersOf(step);
-    if (characters > limits.manifestBytesMax / 2) return tooLarge(mistakes, cell.step);
+    if (characters > limits.planBytesMax) return tooLarge(mistakes, cell.step);
   }
   return mistakes.count > 0 ? null : steps;
 }
@@ -291,17 +308,18 @@ function planEnvironments(file: PipelineFile): Readonly<Record<string, PlannedEn
 
 /** A record whose keys are in the order of code units; of equal keys the last one counts. */
 function sortedRecord<Value>(entries: Iterable<readonly [string, Value]>): Record<string, Value> {
-  const sorted = [...new Map(entries)].sort(([left], [right]) => compareText(left, right));
-  return Object.fromEntries(sorted);
+  const last = new Map(entries);
+  if (last.size < 2) return Object.fromEntries(last);
+  return Object.fromEntries([...last].sort(([left], [right]) => compareText(left, right)));
 }
 
-/** Roughly what the step adds to a manifest; aliases and matrices repeat texts that the file has once. */
+/** The step has more bytes than this: aliases and matrices repeat texts that the file has once. */
 function charactersOf(step: PlannedStep): number {
-  let count = step.name.length + step.reason.length + 200;
+  let count = step.name.length + step.reason.length;
   for (const command of step.commands) count += command.length;
   for (const [name, value] of Object.entries(step.variables)) count += name.length + value.length;
-  for (const need of step.needs) count += need.step.length + 20;
-  for (const input of step.inputs) count += input.name.length + input.step.length + input.output.length + 20;
+  for (const need of step.needs) count += need.step.length;
+  for (const input of step.inputs) count += input.name.length + input.step.length + input.output.length;
   for (const output of step.outputs) for (const pattern of output.files) count += pattern.length;
   return count;
 }

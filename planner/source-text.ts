@@ -5,6 +5,7 @@
  * larger is never looked at.
  */
 
+import { isUtf8 } from "node:buffer";
 import { limits } from "../protocol/limits.ts";
 import { type Mistakes, withoutMark } from "./diagnostics.ts";
 
@@ -27,11 +28,11 @@ export function readSource(source: string | Uint8Array, mistakes: Mistakes): str
 
 function decode(bytes: Uint8Array, mistakes: Mistakes): string {
   const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+  const kept = withoutMark(text);
+  if (isUtf8(bytes)) return kept;
   // Whatever is not UTF-8 was replaced, so encoding the text again differs from there on.
   const again = new TextEncoder().encode(text);
   const wrong = bytes.findIndex((byte, index) => byte !== again[index]);
-  const kept = withoutMark(text);
-  if (wrong === -1 && again.length === bytes.length) return kept;
   const before = bytes.subarray(0, wrong === -1 ? bytes.length : wrong);
   const start = new TextDecoder("utf-8").decode(before, { stream: true }).length;
   mistakes.add({

@@ -33,6 +33,8 @@ export const limits = {
   entriesPerStepMax: 200,
   conditionCharactersMax: 2_000,
   manifestBytesMax: 4 * MiB,
+  /** A plan in a manifest: what the signatures, the certificate and the source leave of it. */
+  planBytesMax: 4 * MiB - 64 * KiB,
   timeoutMsDefault: 60 * 60_000,
   timeoutMsMax: 7 * 24 * 60 * 60_000,
   approvalMsDefault: 7 * 24 * 60 * 60_000,

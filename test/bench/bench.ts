@@ -1,22 +1,24 @@
 /**
- * The benchmark: `npm run bench`, or a part of it: `npm run bench -- commands steps claims memory hostile`.
+ * The benchmark: `npm run bench`, or a part of it: `npm run bench -- commands planning steps claims memory hostile`.
  *
  * Builds Otto, measures what people run (the bundle, through its launcher), takes turns with its yardsticks in the same
  * run, prints medians and ratios beside the targets, and writes them to `bench.json`. It never fails on slowness.
  */
 
 import { writeFileSync } from "node:fs";
-import { cpus, totalmem } from "node:os";
+import { cpus, loadavg, totalmem } from "node:os";
 import { join } from "node:path";
 import { benchClaims } from "./claims.ts";
 import { benchCommands } from "./commands.ts";
 import { projectFolder, type Row, runToEnd } from "./measure.ts";
 import { benchHostile } from "./hostile.ts";
 import { benchMemory } from "./memory.ts";
+import { benchPlanning } from "./planning.ts";
 import { benchSteps } from "./steps.ts";
 
 const parts = {
   commands: benchCommands,
+  planning: benchPlanning,
   steps: benchSteps,
   claims: benchClaims,
   memory: benchMemory,
@@ -81,10 +83,16 @@ const machine = {
 };
 console.log(`${machine.cores} x ${machine.processor}, Node ${machine.node}\n`);
 const results: Record<string, readonly (Row & { readonly met: boolean | null })[]> = {};
+/** Of the last minute, before and after each part: what else the machine was doing. */
+const loads: Record<string, { readonly before: number; readonly after: number }> = {};
 for (const part of chosen) {
+  const [before = 0] = loadavg();
   const rows = await rowsOf(part);
+  const [after = 0] = loadavg();
+  loads[part] = { before, after };
   results[part] = rows.map((row) => ({ ...row, met: isMet(row) }));
-  console.log(`${rows.map(lineOf).join("\n")}\n`);
+  console.log(rows.map(lineOf).join("\n"));
+  console.log(`(${part}: load ${before.toFixed(2)} before, ${after.toFixed(2)} after)\n`);
 }
-const report = { takenAt: new Date().toISOString(), machine, results };
+const report = { takenAt: new Date().toISOString(), machine, loads, results };
 writeFileSync(join(projectFolder, "bench.json"), `${JSON.stringify(report, null, 2)}\n`);

@@ -53,6 +53,20 @@ export function runToEnd(
   });
 }
 
+/** The same with nothing kept of what it says, and the processor time that it and its children took in user mode. */
+export async function runForTimes(
+  words: readonly [string, ...string[]],
+  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): Promise<{ readonly tookMs: number; readonly userMs: number }> {
+  const { tookMs, output } = await runToEnd(
+    ["/bin/sh", "-c", '"$@" > /dev/null || exit; times', "sh", ...words],
+    options,
+  );
+  // The second line is of the shell's children: minutes and seconds, in user mode and in the system.
+  const [, minutes, seconds] = /\n(\d+)m([\d.,]+)s/u.exec(output) ?? [];
+  return { tookMs, userMs: (Number(minutes) * 60 + Number(seconds?.replace(",", "."))) * 1_000 };
+}
+
 /** This machine's Otto with a home of its own, in a folder that is removed at the end. */
 export class Bed {
   readonly folder = mkdtempSync(join(tmpdir(), "otto-bench-"));

@@ -775,6 +775,15 @@ it("a loop inside of a loop", async () => {
   `);
 });
 
+it("a condition that several steps share, in each of them", async () => {
+  const steps = (condition: string): string =>
+    `otto: 1\nsteps:\n  a: { run: x, when: ${condition} }\n  b: { run: x, when: ${condition} }\n`;
+  for (const condition of ["1 / size(git.tag) == 1", "git.tag", "git.brunch == 1", "(git.tag"]) {
+    const found = await diagnosticsOf(steps(condition));
+    expect(found.map(({ range }) => range.line)).toEqual([3, 4]);
+  }
+});
+
 it("a condition that cannot be evaluated", async () => {
   expect(await complaints("otto: 1\nsteps:\n  a: { run: x, when: 1 / size(git.tag) == 1 }\n"))
     .toMatchInlineSnapshot(`

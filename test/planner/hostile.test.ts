@@ -64,6 +64,14 @@ describe("a hostile file", () => {
     expect(await codesOf(text)).toEqual(["pipeline/over-limit"]);
   });
 
+  it("is refused when its plan has more bytes than a manifest has room for, however few its characters", async () => {
+    const cells = Array.from({ length: 256 }, (_, n) => n).join(", ");
+    const text = (letter: string): string =>
+      `steps:\n  a: { run: "${letter.repeat(9_000)}", matrix: { n: [${cells}] } }\n`;
+    expect(await stepsOf(text("e"))).toHaveLength(256);
+    expect(await codesOf(`otto: 1\n${text("é")}`)).toEqual(["pipeline/over-limit"]);
+  });
+
   it("with more needs between cells than a plan may have is refused", async () => {
     const cells = Array.from({ length: 256 }, (_, n) => n).join(", ");
     const steps = Array.from({ length: 4 }, (_, n) => {

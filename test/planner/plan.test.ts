@@ -305,4 +305,10 @@ steps:
 `);
   expect(parsePlan(plan)).toEqual({ ok: true, value: plan });
   expect(planId(plan)).toMatch(/^bafyrei[a-z2-7]{52}$/);
+  expect(planId(structuredClone(plan))).toBe(planId(plan));
+});
+
+it("as many steps as a plan may have fit into it", async () => {
+  const lines = Array.from({ length: limits.stepsPerPlanMax }, (_, n) => `  step-${n}: { run: ./run.sh }`);
+  expect(await stepsOf(`steps:\n${lines.join("\n")}\n`)).toHaveLength(limits.stepsPerPlanMax);
 });
