@@ -9,6 +9,7 @@ import type { Found } from "./conventions/detect.ts";
 import { isSettledByMesh } from "../protocol/plan.ts";
 import { unsupportedIn } from "../protocol/unsupported.ts";
 import { actionLines, planLines, surroundingLines } from "./action-words.ts";
+import { groupedLines } from "./explain-groups.ts";
 import { printable } from "./diagnostics.ts";
 import { formatDuration } from "./durations.ts";
 
@@ -41,7 +42,8 @@ export function explainJson(plan: Plan, planId: string, detection: Found | null 
 export function explainPlan(plan: Plan, planId: string, detection: Found | null = null): string {
   const times = new Map(longestTimes(plan).map((entry) => [entry.name, entry]));
   const lines = [...introduction(plan), ...detectionLines(detection)];
-  for (const step of plan.steps) lines.push("", ...stepLines(step, times.get(step.name)));
+  const steps = plan.steps.map((step) => ({ step, lines: stepLines(step, times.get(step.name)) }));
+  lines.push(...groupedLines(steps));
   lines.push("", ...summary(plan, times));
   for (const { step, why } of unsupportedIn(plan, null)) lines.push(`cannot be run yet: ${step}: ${why}`);
   lines.push(`plan ${planId}`, "");
@@ -185,12 +187,55 @@ function limitWords(step: PlannedStep, times: StepTimes | undefined): string {
 }
 
 function summary(plan: Plan, times: ReadonlyMap<string, StepTimes>): string[] {
-  const included = plan.steps.filter((step) => step.included).length;
-  const out = plan.steps.length - included;
-  let longestMs = 0;
-  for (const { waitMsMax, runMsMax } of times.values()) longestMs = Math.max(longestMs, waitMsMax + runMsMax);
-  const counts = `${included} ${included === 1 ? "step" : "steps"}${out === 0 ? "" : `, ${out} left out`}`;
-  return [`${counts}; ${formatDuration(longestMs)} at most, the wait for free workers not counted`];
+  const included = plan.steps.filter((step) => step.included);
+  const out = plan.steps.length - included.length;
+  const asked = included.filter(({ action }) => action?.kind === "approve" || action?.kind === "wait").length;
+  const outside = included.filter(({ effect }) => effect).length;
+  const counts = [
+    `${included.length} ${included.length === 1 ? "step" : "steps"}`,
+    ...(asked === 0 ? [] : [`${asked} of them ${asked === 1 ? "holds" : "hold"} no worker`]),
+    ...(outside === 0 ? [] : [`${outside} ${outside === 1 ? "reaches" : "reach"} outside`]),
+    ...(out === 0 ? [] : [`${out} left out`]),
+  ].join(", ");
+  const { path, longestMs } = longestPath(plan, times);
+  const longest = path.length < 2 ? [] : [`longest path: ${pathWords(path)}`];
+  return [
+    `${counts}; ${formatDuration(longestMs)} at most, the wait for free workers not counted`,
+    ...longest,
+  ];
+}
+
+/** The steps that, each taking as long as it may, decide how long the run takes at most. */
+function longestPath(
+  plan: Plan,
+  times: ReadonlyMap<string, StepTimes>,
+): { readonly path: readonly string[]; readonly longestMs: number } {
+  const endOf = (name: string): number => {
+    const found = times.get(name);
+    return found === undefined ? 0 : found.waitMsMax + found.runMsMax;
+  };
+  const byName = new Map(plan.steps.map((step) => [step.name, step]));
+  const latest = (names: readonly string[]): string | undefined => {
+    let best: string | undefined;
+    for (const name of names) if (best === undefined || endOf(name) > endOf(best)) best = name;
+    return best;
+  };
+  const path: string[] = [];
+  const last = latest(plan.steps.filter((step) => step.included).map(({ name }) => name));
+  for (let name = last; name !== undefined;) {
+    path.unshift(name);
+    name = latest((byName.get(name)?.needs ?? []).map(({ step }) => step).filter((need) => endOf(need) > 0));
+  }
+  return { path, longestMs: last === undefined ? 0 : endOf(last) };
+}
+
+const pathNamesMax = 12;
+
+function pathWords(path: readonly string[]): string {
+  if (path.length <= pathNamesMax) return path.join(" > ");
+  const half = pathNamesMax / 2;
+  const hidden = path.length - pathNamesMax;
+  return [...path.slice(0, half), `${hidden} more`, ...path.slice(-half)].join(" > ");
 }
 
 export function field(label: string, text: string): string {

@@ -86,6 +86,7 @@ it("tells everything that can happen", async () => {
       at most     1h an attempt, 3 attempts if its worker is lost
 
     2 steps, 2 left out; 1h10m at most, the wait for free workers not counted
+    longest path: build > test (ruby=3.4)
     plan bafyreihhhklquloglz3tk2phlojtw3bwiihgxitmpib5ygas45r6dtpscq
     "
   `);
@@ -112,4 +113,54 @@ it("lets no command of the file reach the terminal as a control sequence", async
     'otto: 1\nsteps: { a: { run: "echo \\e[31mred\\e[0m", env: { A: "\\r\\n\\a" } } }\n',
   );
   expect(explainPlan(plan, planId(plan))).not.toMatch(/(?![\t\n])\p{Cc}/u);
+});
+
+it("tells what the cells of a matrix share once, and how long the run may take by which path", async () => {
+  const plan = await planOf(`otto: 1
+steps:
+  build: { run: make }
+  test:
+    needs: build
+    matrix: { os: [linux, macos] }
+    labels: { os: matrix.os }
+    run: make test
+  ok: { needs: test, approve: Go on? }
+`);
+  expect(`\n${explainPlan(plan, "the-id")}`).toMatchInlineSnapshot(`
+    "
+    pipeline main
+      from        otto.yaml
+      git         branch main, commit 0123456789ab
+      trigger     manual
+
+    build
+      in          always
+      needs       nothing
+      runs        make
+      where       any worker
+      at most     1h an attempt, 3 attempts if its worker is lost; 3h in all
+
+    test: 2 cells
+      in          always
+      needs       build; waits 3h at most
+      runs        make test
+      at most     1h an attempt, 3 attempts if its worker is lost; 3h in all
+      test (os=linux)
+        where       a worker with os=linux
+      test (os=macos)
+        where       a worker with os=macos
+
+    ok
+      in          always
+      needs       test (os=linux), test (os=macos); waits 6h at most
+      asks        Go on?
+      who         anybody of the domain; one yes is enough, a no ends it as failed
+      where       no worker is held
+      at most     7d, one attempt
+
+    4 steps, 1 of them holds no worker; 7d6h at most, the wait for free workers not counted
+    longest path: build > test (os=linux) > ok
+    plan the-id
+    "
+  `);
 });
