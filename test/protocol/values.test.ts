@@ -255,7 +255,7 @@ describe("the codec and the reference codec of DAG-CBOR", () => {
 
 it("reads a key that was read before only from its own bytes", () => {
   // A key is remembered by a place that depends on its bytes; among so many, some share theirs with what is no UTF-8.
-  for (let first = 0x80; first <= 0xff; first += 1)
+  for (let first = 0x20; first <= 0xff; first += 1)
     for (let second = 0x80; second <= 0xff; second += 1) {
       const key = String.fromCharCode(first, second);
       const bytes = Buffer.from(key);
