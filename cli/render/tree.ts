@@ -17,13 +17,13 @@ import { summarizeRun } from "../../node/view/summary.ts";
 import type { RunView, StepState, StepView } from "../../node/view/run.ts";
 import type { WatchItem } from "../../protocol/calls.ts";
 import { limits } from "../../protocol/limits.ts";
-import { countWords, elapsedWords } from "../words.ts";
+import { countWords, elapsedWords, shellWord } from "../words.ts";
 import { guardCursor } from "./cursor.ts";
 import { failuresText } from "./failure.ts";
 import { paint, paintedWidth } from "./line.ts";
 import type { Line } from "./line.ts";
 import { OutputStore } from "./output.ts";
-import { lastOverwrite } from "./sanitize.ts";
+import { lastOverwrite, visible } from "./sanitize.ts";
 import { columnsFor, countsLine, isFailure, kindsByInterest, stepLine, summaryLine } from "./step.ts";
 import type { Out, Renderer, RendererOptions } from "./terminal.ts";
 
@@ -101,6 +101,18 @@ export function frameLines(frame: Frame): readonly Line[] {
   const room = Math.max(1, frame.rows - 1);
   const head = [headLine(view, nowMs)];
   if (frame.notice !== null) head.push([{ text: `! ${frame.notice}`, style: "yellow" }]);
+  const asked = view.steps.find(
+    ({ state, planned }) => state.kind === "pending" && planned?.action?.kind === "approve",
+  );
+  if (asked !== undefined) {
+    const answer = `otto approve ${view.run} ${shellWord(asked.name)}`;
+    head.push([
+      {
+        text: `? ${visible(asked.name)} waits for a yes; in another terminal: ${visible(answer)}`,
+        style: "yellow",
+      },
+    ]);
+  }
   const { shown, hidden } = chooseSteps(view, room - head.length);
   const columns = columnsFor(shown, nowMs, frame.columns);
   const lines = shown.map((step) =>

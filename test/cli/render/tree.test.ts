@@ -50,6 +50,22 @@ function watched(planned: readonly PlannedStep[], size: { columns: number; rows:
 }
 
 describe("a frame", () => {
+  it("says what a step that asks people waits for, and how it is answered", () => {
+    const action = { kind: "approve", question: "Go on?", by: [], count: 2 } as const;
+    const asking = { ...plannedStep("ok"), commands: [], action };
+    const { screen, time, items, close } = watched([asking], { columns: 90, rows: 24 });
+    items(itemOf("step-waiting", { step: "ok", timeMs: 1_000 }), itemOf("step-answered", { step: "ok" }));
+    time.tickAt(13_000);
+    expect(screen.shown()).toContain(
+      `? ok waits for a yes; in another terminal: otto approve ${exampleRun} ok`,
+    );
+    expect(screen.shown()).toContain("? ok  12 s  waiting for approval: Go on? (1 of 2)");
+    items(itemOf("step-settled", { step: "ok", timeMs: 20_000, detail: "fine" }));
+    time.tickAt(20_000);
+    expect(screen.shown()).toContain("✓ ok  19.0 s  approved: fine");
+    close();
+  });
+
   it("shows what runs, what waits for what, and what is left out and why", () => {
     const { screen, time, items, close } = watched(steps, { columns: 60, rows: 24 });
     items(
