@@ -8,7 +8,16 @@
 
 import type { RefusedBecause, Signer, Verifier } from "../../protocol/envelope.ts";
 import type { Event } from "../../protocol/events.ts";
-import { emptyLog, type LogEntry, type LogHead, logId, openEntry, sealEntry } from "../../protocol/log.ts";
+import {
+  emptyLog,
+  isAfterword,
+  type LogEntry,
+  type LogHead,
+  logId,
+  type Noted,
+  openEntry,
+  sealEntry,
+} from "../../protocol/log.ts";
 import { decodeValue, encodeValue } from "../../protocol/values.ts";
 import type { StoredEntry, WriteOperation } from "../ports.ts";
 
@@ -38,6 +47,8 @@ export class History {
   readonly #own: string;
   readonly #incarnation: string;
   readonly #heads = new Map<string, LogHead>();
+  /** The hash of this peer's newest entry about each run that it has written of and that is open. */
+  readonly #newest = new Map<string, string>();
 
   constructor(
     options: { readonly domain: string; readonly incarnation: string; readonly keys: Signer & Verifier },
@@ -59,18 +70,18 @@ export class History {
   }
 
   /** Writes an entry of this peer's own. */
-  append(run: string, events: readonly Event[]): { bytes: Uint8Array; operations: WriteOperation[] } {
+  append(run: string, noted: readonly Noted[]): { bytes: Uint8Array; operations: WriteOperation[] } {
     const head = this.#heads.get(this.#own) ?? emptyLog;
-    const sealed = sealEntry(
-      { id: this.#own, incarnation: this.#incarnation, head },
-      this.#domain,
-      run,
-      events,
-      this.#keys,
-    );
+    const before = this.#newest.get(run) ?? "";
+    const place = { id: this.#own, incarnation: this.#incarnation, head, before };
+    const sealed = sealEntry(place, this.#domain, run, noted, this.#keys);
     this.#heads.set(this.#own, sealed.head);
-    const place = { log: this.#own, seq: sealed.head.seq, run };
-    return { bytes: sealed.bytes, operations: this.#operations(place, sealed.bytes, sealed.head.hash) };
+    const events = noted.map(({ event }) => event);
+    // What is said of a run that is over follows nothing: else every run of this log's would be remembered.
+    if (before !== "" || !isAfterword(events)) this.#newest.set(run, sealed.head.hash);
+    this.#forgetClosed(events);
+    const stored = { log: this.#own, seq: sealed.head.seq, run };
+    return { bytes: sealed.bytes, operations: this.#operations(stored, sealed.bytes, sealed.head.hash) };
   }
 
   /** Judges an entry that another peer sent. */
@@ -84,6 +95,7 @@ export class History {
     if (entry.seq > head.seq + 1) return { kind: "gap" };
     if (entry.prev !== head.hash) return { kind: "refused", because: "bad-signature" };
     this.#heads.set(entry.log, { seq: entry.seq, hash });
+    this.#forgetClosed(entry.events);
     const place = { log: entry.log, seq: entry.seq, run: entry.run };
     return { kind: "kept", entry, operations: this.#operations(place, bytes, hash) };
   }
@@ -96,6 +108,10 @@ export class History {
       if (known < seq) missing.push({ log, from: known + 1, to: seq });
     }
     return missing;
+  }
+
+  #forgetClosed(events: readonly Event[]): void {
+    for (const { kind, run } of events) if (kind === "run-closed") this.#newest.delete(run);
   }
 
   #operations(

@@ -3,7 +3,7 @@ import { ControlCore, controlKeys } from "../../../node/core/control.ts";
 import type { ControlInput } from "../../../node/core/effects.ts";
 import { reofferAfterMs } from "../../../node/core/leases.ts";
 import { sealEnvelope } from "../../../protocol/envelope.ts";
-import type { Message, SignedResult } from "../../../protocol/messages.ts";
+import { inputsDigest, type Message, type SignedResult } from "../../../protocol/messages.ts";
 import { simulatedKeys } from "../../../simulations/keys.ts";
 import { charterOf, submissionOf } from "../../../simulations/workload.ts";
 import { answers, Bench, events, said } from "./bench.ts";
@@ -180,7 +180,17 @@ describe("a home among others", () => {
     const { run } = bench.submit([plannedStep("a")]);
     bench.pull();
     const report = reportOf();
-    const result: SignedResult = { otto: "result/1", run, index: 0, token: 1, step: "a", attempt: 1, report };
+    const inputs = inputsDigest([]);
+    const result: SignedResult = {
+      otto: "result/1",
+      run,
+      index: 0,
+      token: 1,
+      step: "a",
+      attempt: 1,
+      inputs,
+      report,
+    };
     const other = sealEnvelope("result", exampleCharter.domain, result, simulatedKeys("other"));
     expect(bench.hear({ kind: "result", envelope: other })).toContainEqual({
       kind: "count-refused",
