@@ -132,6 +132,8 @@ export class ControlCore {
       this.#serve(now);
       this.#record();
     }
+    // After the last words of a reign that ended in this turn.
+    if (!this.#wasHome) this.#history.forgetClosed();
     const effects = this.#effects;
     this.#effects = [];
     return effects;

@@ -7,7 +7,6 @@
  */
 
 import type { RefusedBecause, Signer, Verifier } from "../../protocol/envelope.ts";
-import type { Event } from "../../protocol/events.ts";
 import {
   emptyLog,
   isAfterword,
@@ -35,6 +34,15 @@ export function entryKey(log: string, seq: number): string {
   return `${historyKeys.entries}${log}/${seq.toString().padStart(12, "0")}`;
 }
 
+/** Where the entries that speak of a run are: the keys under `prefix` stand for those that `keyOf` names. */
+export function entriesOfRun(run: string): {
+  readonly prefix: string;
+  readonly keyOf: (indexKey: string) => string;
+} {
+  const prefix = `${historyKeys.runs}${run}/`;
+  return { prefix, keyOf: (indexKey) => historyKeys.entries + indexKey.slice(prefix.length) };
+}
+
 export type Received =
   | { readonly kind: "kept"; readonly entry: LogEntry; readonly operations: readonly WriteOperation[] }
   | { readonly kind: "known" }
@@ -49,6 +57,8 @@ export class History {
   readonly #heads = new Map<string, LogHead>();
   /** The hash of this peer's newest entry about each run that it has written of and that is open. */
   readonly #newest = new Map<string, string>();
+  /** Those of them that another is known to have closed. */
+  readonly #closed = new Set<string>();
 
   constructor(
     options: { readonly domain: string; readonly incarnation: string; readonly keys: Signer & Verifier },
@@ -79,7 +89,7 @@ export class History {
     const events = noted.map(({ event }) => event);
     // What is said of a run that is over follows nothing: else every run of this log's would be remembered.
     if (before !== "" || !isAfterword(events)) this.#newest.set(run, sealed.head.hash);
-    this.#forgetClosed(events);
+    if (events.some(({ kind }) => kind === "run-closed")) this.#newest.delete(run);
     const stored = { log: this.#own, seq: sealed.head.seq, run };
     return { bytes: sealed.bytes, operations: this.#operations(stored, sealed.bytes, sealed.head.hash) };
   }
@@ -95,9 +105,19 @@ export class History {
     if (entry.seq > head.seq + 1) return { kind: "gap" };
     if (entry.prev !== head.hash) return { kind: "refused", because: "bad-signature" };
     this.#heads.set(entry.log, { seq: entry.seq, hash });
-    this.#forgetClosed(entry.events);
+    for (const { kind, run } of entry.events)
+      if (kind === "run-closed" && this.#newest.has(run)) this.#closed.add(run);
     const place = { log: entry.log, seq: entry.seq, run: entry.run };
     return { kind: "kept", entry, operations: this.#operations(place, bytes, hash) };
+  }
+
+  /**
+   * Forgets runs that another closed. Not to be called in a reign: a home that was succeeded without knowing it may
+   * hear of a run's end first, and then of its own last decisions about it.
+   */
+  forgetClosed(): void {
+    for (const run of this.#closed) this.#newest.delete(run);
+    this.#closed.clear();
   }
 
   /** The log and the first sequence number of everything that a peer with these heads lacks. */
@@ -108,10 +128,6 @@ export class History {
       if (known < seq) missing.push({ log, from: known + 1, to: seq });
     }
     return missing;
-  }
-
-  #forgetClosed(events: readonly Event[]): void {
-    for (const { kind, run } of events) if (kind === "run-closed") this.#newest.delete(run);
   }
 
   #operations(
