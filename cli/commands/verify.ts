@@ -66,7 +66,7 @@ async function read(path: string): Promise<Uint8Array> {
     if (size <= limits.exportBytesMax) return await readFile(path);
   } catch (error) {
     throw new OttoError("OTTO_FILE_UNREADABLE", {
-      what: `${path} is no run's id, and as a file it cannot be read: ${error instanceof Error ? error.message : String(error)}.`,
+      what: `${path} cannot be read as a file, and it is no run's id: ${error instanceof Error ? error.message : String(error)}.`,
       state: "Nothing was verified.",
       next: "Name a run of `otto status`, or a file that `otto export` wrote.",
       cause: error,

@@ -4,7 +4,6 @@ import type { Finding } from "../../node/verify/finding.ts";
 import type { Verification } from "../../node/verify/verify.ts";
 import { countWords, shortId } from "../words.ts";
 import { type Line, paint } from "./line.ts";
-import { visible } from "./sanitize.ts";
 
 type Options = {
   readonly color: boolean;
@@ -12,7 +11,7 @@ type Options = {
   readonly hint: string | null;
 };
 
-/** All of it may come from a file that anybody wrote: nothing of it reaches a terminal as it is. */
+/** All of it may come from a file that anybody wrote: `paint` lets none of it reach a terminal as it is. */
 export function verificationText(verification: Verification, { color, hint }: Options): string {
   const { findings, findingsLeft, uncertified, domain } = verification;
   const lines: Line[] = [verdictLine(verification), ...findings.flatMap(findingLines)];
@@ -30,10 +29,7 @@ export function verificationText(verification: Verification, { color, hint }: Op
         style: "yellow",
       },
     ]);
-  return lines
-    .map((line) => line.map((piece) => ({ ...piece, text: visible(piece.text) })))
-    .map((line) => `${paint(line, { width: null, color })}\n`)
-    .join("");
+  return lines.map((line) => `${paint(line, { width: null, color })}\n`).join("");
 }
 
 function verdictLine({ run, planId, state, verdict, findings }: Verification): Line {

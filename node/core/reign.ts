@@ -22,6 +22,7 @@ import {
 } from "../../protocol/registers/registers.ts";
 import { isSettledByMesh } from "../../protocol/plan.ts";
 import type { OutputReference, StepReport } from "../../protocol/report.ts";
+import { AcceptedResults } from "./accepted-results.ts";
 import { Claims, type ClaimsContext, type ClaimTicket } from "./claims.ts";
 import { Chronicle } from "./chronicle.ts";
 import type { Answer, Now, PollRequest } from "./effects.ts";
@@ -63,8 +64,6 @@ type Advance = {
   readonly result: Uint8Array | null;
 };
 
-const acceptedRemembered = 10_000;
-
 export class Reign {
   readonly #context: ReignContext;
   readonly #leases: Leases;
@@ -78,7 +77,7 @@ export class Reign {
   /** Runs that have nothing left to do and are to be closed. */
   #over: string[] = [];
   /** Results accepted lately, so that one sent again is a duplicate and not a late one. */
-  #accepted = new Set<string>();
+  readonly #accepted = new AcceptedResults();
 
   constructor(context: ReignContext, leases: Leases) {
     this.#context = context;
@@ -352,7 +351,7 @@ export class Reign {
         verdict: "duplicate",
       });
     }
-    this.#remember(result);
+    this.#accepted.add(result);
     this.#leases.end(id, index);
     this.#context.send(from, { kind: "ack", lease: { run: id, index, token }, verdict: "accepted" });
     const run = this.#runs.get(id);
@@ -437,24 +436,11 @@ export class Reign {
   #refuseResult(from: string, result: SignedResult, now: Now): void {
     const { run, index, token } = result;
     const lease = { run, index, token };
-    if (this.#accepted.has(acceptedKey(lease)))
+    if (this.#accepted.has(lease))
       return this.#context.send(from, { kind: "ack", lease, verdict: "duplicate" });
     this.#context.send(from, { kind: "ack", lease, verdict: "stale" });
     this.chronicle.refused(from, result, now);
   }
-
-  #remember(lease: LeaseRef): void {
-    this.#accepted.add(acceptedKey(lease));
-    if (this.#accepted.size <= acceptedRemembered) return;
-    for (const oldest of this.#accepted) {
-      this.#accepted.delete(oldest);
-      break;
-    }
-  }
-}
-
-function acceptedKey({ run, index, token }: LeaseRef): string {
-  return `${run}/${index}/${token}`;
 }
 
 function causeOf(outcome: StepReport["outcome"]): AttemptCause {
