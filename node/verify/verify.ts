@@ -147,7 +147,7 @@ function checkAgreement(events: readonly Event[], findings: Findings): void {
     const words = `attempt ${attempt} was ${cause}${final ? ", the last" : ""}`;
     tell(`end ${name}`, step, { cause, final }, words);
     if (report !== null) tell(`report ${name}`, step, report, `attempt ${attempt}: ${report.outcome}`);
-    if (final) ends.set(step, attempt);
+    if (final) ends.set(step, Math.min(ends.get(step) ?? attempt, attempt));
   }
   for (const [step, attempt] of newest) {
     const last = ends.get(step) ?? attempt;
