@@ -24,6 +24,7 @@ const findingCodes = {
   "started-left-out": "a step ran that the plan left out, or that a need excluded",
   "started-early": "a step ran before everything it needs had ended",
   "started-again": "a step ran again although it was over, or still running",
+  "not-for-workers": "a worker ran a step that people, something outside or other steps settle",
   "attempt-number": "attempts are not numbered one after the other",
   "token-order": "a token did not rise",
   "extra-attempt": "a step was tried more often than its plan allows",

@@ -23,6 +23,7 @@ import type {
 } from "../../protocol/events.ts";
 import { isAfterword } from "../../protocol/log.ts";
 import type { Submission } from "../../protocol/manifest.ts";
+import { isSettledByMesh } from "../../protocol/plan.ts";
 import type { PastAttempt, RunOutcome, StepValue } from "../../protocol/registers/registers.ts";
 import { OpenRun, type Skip } from "../core/open-run.ts";
 import { outcomeOfCause } from "../view/attempt.ts";
@@ -170,6 +171,14 @@ class Reign {
   #mayRun({ step, attempt, kind }: AttemptStarted | AttemptEnded, index: number): boolean {
     const phase = this.#run.phase(index);
     const what = `Attempt ${attempt} ${kind === "attempt-started" ? "was started" : "ended"}`;
+    const planned = this.#run.step(index);
+    if (isSettledByMesh(planned))
+      this.#findings.add(
+        "not-for-workers",
+        step,
+        `The step is no work for a worker: its plan says ${planned.action?.kind}.`,
+        `${what} on a worker.`,
+      );
     if (phase === "blocked")
       this.#findings.add("started-early", step, this.#needsWords(index), `${what} before that.`);
     if (phase !== "done") return true;

@@ -52,6 +52,11 @@ const histories: readonly (readonly [string, readonly Noted[], readonly string[]
     storyWith(notTold, started("tell"), ended("tell", "passed")),
     ["skip-untold tell", "started-left-out tell"],
   ],
+  [
+    "an attempt of a step that people settle",
+    storyWith(isClosed, started("ask"), isClosed),
+    ["contradiction ask", "not-for-workers ask", "started-left-out ask"],
+  ],
   ["a step that nobody planned", storyWith(isClosed, started("mine"), isClosed), ["unknown-step mine"]],
   [
     "one more attempt than allowed",
@@ -167,7 +172,14 @@ const histories: readonly (readonly [string, readonly Noted[], readonly string[]
   [
     "steps without the admission",
     story.slice(1),
-    ["not-admitted build", "not-admitted release", "not-admitted tell", "not-admitted test", "unfinished"],
+    [
+      "not-admitted ask",
+      "not-admitted build",
+      "not-admitted release",
+      "not-admitted tell",
+      "not-admitted test",
+      "unfinished",
+    ],
   ],
   ["another plan", storyWith(admitted, withEvent(admitted, { plan: "bafyother" })), ["other-plan"]],
   ["another manifest", storyWith(admitted, withEvent(admitted, { manifest: "bafyother" })), ["other-plan"]],

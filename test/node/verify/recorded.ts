@@ -28,6 +28,12 @@ export const steps: readonly PlannedStep[] = [
     retry: { attemptsMax: 2, on: ["failed"] },
   }),
   plannedStep("release", ["build"], { included: false, reason: 'when git.branch == "release" is false' }),
+  plannedStep("ask", ["test"], {
+    commands: [],
+    included: false,
+    reason: "nobody is there to ask",
+    action: { kind: "approve", question: "Is it good?", by: [], count: 1 },
+  }),
   plannedStep("tell", [], { needs: [{ step: "test", outcomes: ["failed", "timed-out"] }] }),
 ];
 export const { bundle, submission } = submissionOf(steps, charter, "n1");
@@ -53,6 +59,7 @@ export const admitted = noted({
   steps: steps.length,
 });
 export const leftOut = skipped("release", 'when git.branch == "release" is false');
+export const notAsked = skipped("ask", "nobody is there to ask");
 export const notTold = skipped("tell", "test passed");
 export const cancelRequested = noted({ kind: "cancel-requested", by: "ada" });
 
@@ -137,6 +144,7 @@ export const neverTold = skipped("tell", "test was cancelled");
 export const story: readonly Noted[] = [
   admitted,
   leftOut,
+  notAsked,
   buildStarted,
   buildEnded,
   testStarted,
@@ -147,7 +155,7 @@ export const story: readonly Noted[] = [
 
 /** How the story may go on once `build` has passed. */
 export function afterBuild(...told: readonly Noted[]): readonly Noted[] {
-  return [...story.slice(0, 4), ...told];
+  return [...story.slice(0, 5), ...told];
 }
 
 /** A second attempt, which passes. */

@@ -24,6 +24,7 @@ import {
   isClosed,
   leftOut,
   neverTold,
+  notAsked,
   notTold,
   owner,
   refused,
@@ -105,9 +106,9 @@ describe("a run kept to its plan", () => {
       pipeline: "checks",
       planId: submission.planId,
       submitter: { peer: submission.submitter.peer, name: "ada" },
-      steps: 4,
+      steps: 5,
       attempts: 2,
-      entries: 8,
+      entries: 9,
       authors: [simulatedKeys("control0").peer],
       workers: [worker.peer],
       uncertified: [],
@@ -121,10 +122,11 @@ describe("a run kept to its plan", () => {
   });
 
   it("when a second home took over and told all that it found once more", () => {
-    const first = entriesBy("control0", story.slice(0, 5));
+    const first = entriesBy("control0", story.slice(0, 6));
     const second = entriesBy("control1", [
       admitted,
       leftOut,
+      notAsked,
       buildEnded,
       testStarted,
       testEnded,
@@ -135,7 +137,7 @@ describe("a run kept to its plan", () => {
   });
 
   it("when a home came back, and another had closed the run meanwhile", () => {
-    const first = entriesBy("control0", [...story.slice(0, 3), isClosed]);
+    const first = entriesBy("control0", [...story.slice(0, 4), isClosed]);
     expect(verified(exportOf([...entriesBy("control1", story), ...first]))).toMatchObject({ findings: [] });
   });
 
