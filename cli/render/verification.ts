@@ -32,14 +32,14 @@ export function verificationText(verification: Verification, { color, hint }: Op
   return lines.map((line) => `${paint(line, { width: null, color })}\n`).join("");
 }
 
-function verdictLine({ run, planId, state, verdict, findings }: Verification): Line {
+function verdictLine({ run, planId, state, verdict, findings, findingsLeft }: Verification): Line {
   const plan = planId === null ? "its plan" : `its plan ${planId}`;
   const open = state === "open";
   if (verdict === "kept" && open)
     return [{ text: `Run ${run} has not ended. `, style: "yellow" }, { text: `So far it keeps to ${plan}.` }];
   if (verdict === "kept")
     return [{ text: `Run ${run} kept to ${plan}`, style: "green" }, { text: `; it ended as ${state}.` }];
-  const times = countWords(findings.length, "place");
+  const times = countWords(findings.length + findingsLeft, "place");
   const begin = open ? `Run ${run} has not ended, and deviates` : `Run ${run} deviates`;
   return [{ text: `${begin} from ${plan} in ${times}.`, style: "red" }];
 }

@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { ControlCore, controlKeys } from "../../../node/core/control.ts";
 import type { ControlInput } from "../../../node/core/effects.ts";
 import { reofferAfterMs } from "../../../node/core/leases.ts";
-import { sealEnvelope } from "../../../protocol/envelope.ts";
+import { openEnvelope, sealEnvelope } from "../../../protocol/envelope.ts";
+import { openEntry } from "../../../protocol/log.ts";
 import { inputsDigest, type Message, type SignedResult } from "../../../protocol/messages.ts";
 import { simulatedKeys } from "../../../simulations/keys.ts";
 import { charterOf, submissionOf } from "../../../simulations/workload.ts";
@@ -161,6 +162,44 @@ describe("a home ends a run", () => {
     ]);
     expect(answers(bench.tell({ kind: "cancel", run: "no-such", by: "ada", question: 4 }))).toMatchObject([
       { reason: "no-such-run" },
+    ]);
+  });
+
+  it("that is cancelled: whoever takes it over tells again who did that", () => {
+    const bench = new Bench();
+    const { run } = bench.submit([plannedStep("a")]);
+    bench.pull();
+    bench.tell({ kind: "cancel", run, by: "ada", question: 2 });
+    bench.restart();
+    const said = [...bench.disk].flatMap(([key, bytes]) => {
+      const opened = key.startsWith(controlKeys.entries)
+        ? openEntry(bytes, exampleCharter.domain, controlKeysOf)
+        : null;
+      return opened?.ok === true && opened.value.entry.incarnation === "control0.2"
+        ? opened.value.entry.events
+        : [];
+    });
+    expect(said).toMatchObject([
+      { kind: "run-admitted" },
+      { kind: "cancel-requested", by: "ada" },
+      { kind: "attempt-started" },
+    ]);
+  });
+
+  it("records what a worker reported as the worker signed it", () => {
+    const bench = new Bench();
+    const { run } = bench.submit([plannedStep("a")]);
+    bench.pull();
+    bench.result(run, 0, 1);
+    const results = [...bench.disk].flatMap(([key, bytes]) => {
+      const opened = key.startsWith(controlKeys.entries)
+        ? openEntry(bytes, exampleCharter.domain, controlKeysOf)
+        : null;
+      return opened?.ok === true ? opened.value.results.filter((result) => result !== null) : [];
+    });
+    const expected = { kind: "result", domain: exampleCharter.domain } as const;
+    expect(results.map((result) => openEnvelope(result, expected, workerKeysOf))).toMatchObject([
+      { value: { envelope: { signer: worker }, value: { run, step: "a", attempt: 1 } } },
     ]);
   });
 });
