@@ -292,8 +292,6 @@ class Reign {
   }
 
   #closed(): void {
-    // A home that comes back may tell of a close that another decided, without having seen the rest of the run.
-    if (!this.#run.over) return;
     for (const [index, reason] of this.#skips)
       if (!this.#skipsTold.has(index))
         this.#findings.add(

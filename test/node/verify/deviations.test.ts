@@ -1,6 +1,9 @@
 /** A home that signs what its plan does not allow is found out, whatever it is, and by its name. */
 
 import { describe, expect, it } from "vitest";
+import { Findings } from "../../../node/verify/finding.ts";
+import { checkReport } from "../../../node/verify/reports.ts";
+import type { AttemptEnded } from "../../../protocol/events.ts";
 import type { Noted } from "../../../protocol/log.ts";
 import {
   admitted,
@@ -32,6 +35,7 @@ import {
   withEvent,
   worker,
 } from "./recorded.ts";
+import { plannedStep, reportOf } from "../view/example.ts";
 
 const entries = entriesBy("control0", story);
 
@@ -214,6 +218,11 @@ const reports: readonly (readonly [string, Noted, readonly string[]])[] = [
     ["result-invalid test", "result-unsigned test"],
   ],
   [
+    "that was signed for another attempt",
+    passedFor({ signed: { attempt: 2 } }),
+    ["result-invalid test", "result-unsigned test"],
+  ],
+  [
     "that was signed under another token",
     passedFor({ signed: { token: 9 } }),
     ["result-invalid test", "result-unsigned test"],
@@ -293,5 +302,25 @@ describe("it is found when a home records", () => {
   it("what another home tells differently", () => {
     const other = entriesBy("control1", storyWith(testEnded, endedBy("test", "lost")));
     expect(codesOf(verified(exportOf([...entries, ...other])))).toContain("contradiction test");
+  });
+
+  it("two reports of one attempt, each to be had from another home", () => {
+    const another = ended("test", "passed", { report: { durationMs: 9 } });
+    const other = entriesBy("control1", storyWith(testEnded, another));
+    expect(codesOf(verified(exportOf([...entries, ...other])))).toEqual(["contradiction test"]);
+  });
+
+  it("too few commands, but not when there was no room for more in the report", () => {
+    const commands = Array.from({ length: 200 }, (_, index) => `make ${index}`);
+    const step = plannedStep("many", [], { commands });
+    const codes = (reported: number): readonly string[] => {
+      const command = { startedMs: 0, durationMs: 1, logOffset: 0, end: { kind: "exit", code: 0 } } as const;
+      const report = reportOf({ commands: Array.from({ length: reported }, () => command) });
+      const event = endedBy("test", "finished", {}, { report, envelope: null }).event as AttemptEnded;
+      const findings = new Findings();
+      checkReport({ event, result: null, step, index: 0, inputs: [] }, findings);
+      return findings.all.map(({ code }) => code).filter((code) => code !== "result-unsigned");
+    };
+    expect([codes(20), codes(199), codes(200)]).toEqual([["report-differs"], [], []]);
   });
 });

@@ -34,7 +34,11 @@ export const steps: readonly PlannedStep[] = [
     reason: "nobody is there to ask",
     action: { kind: "approve", question: "Is it good?", by: [], count: 1 },
   }),
-  plannedStep("tell", [], { needs: [{ step: "test", outcomes: ["failed", "timed-out"] }] }),
+  plannedStep("tell", [], {
+    needs: [{ step: "test", outcomes: ["failed", "timed-out"] }],
+    retry: { attemptsMax: 1, on: [] },
+    effect: true,
+  }),
 ];
 export const { bundle, submission } = submissionOf(steps, charter, "n1");
 export const { run } = submission;

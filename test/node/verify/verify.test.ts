@@ -1,6 +1,7 @@
 /** A run that kept to its plan is told so; whatever else its records say is found, one by one. */
 
 import { describe, expect, it } from "vitest";
+import { limits } from "../../../protocol/limits.ts";
 import type { Noted } from "../../../protocol/log.ts";
 import { sealCharter } from "../../../protocol/membership.ts";
 import { decodeExport, encodeExport } from "../../../protocol/run-export.ts";
@@ -43,6 +44,13 @@ import {
 } from "./recorded.ts";
 
 const entries = entriesBy("control0", story);
+
+const failedTwice = [
+  testStarted,
+  ended("test", "failed", { final: false }),
+  started("test", 2),
+  ended("test", "failed", { attempt: 2 }),
+];
 
 /** Ways that the plan allows, and how the run ends by them. */
 const allowed: readonly (readonly [string, readonly Noted[], string])[] = [
@@ -87,6 +95,34 @@ const allowed: readonly (readonly [string, readonly Noted[], string])[] = [
     ),
     "passed",
   ],
+  [
+    "with what was about to be tried again when it was cancelled",
+    afterBuild(testStarted, cancelRequested, ended("test", "failed", { final: false }), closed("cancelled")),
+    "cancelled",
+  ],
+  [
+    "with a failure that was not tried again, since it was cancelled",
+    afterBuild(testStarted, cancelRequested, ended("test", "failed"), closed("cancelled")),
+    "cancelled",
+  ],
+  [
+    "with a step that reaches outside, given back half done and for good",
+    afterBuild(...failedTwice, started("tell"), endedBy("tell", "released"), closed("failed")),
+    "failed",
+  ],
+  [
+    "with a step that reaches outside, given back before it began",
+    afterBuild(
+      ...failedTwice,
+      started("tell"),
+      endedBy("tell", "released", { final: false }),
+      ...again("tell"),
+      closed("failed"),
+    ),
+    "failed",
+  ],
+  ["told twice", story.slice(0, -1).flatMap((one) => (one === admitted ? [one] : [one, one])), "open"],
+  ["with a late result of a run that was not told of yet", [refused("build", 1), ...story], "passed"],
   ["with a late result after its end", [...story, refused("build", 1), isClosed], "passed"],
   [
     "with a step given back before it began",
@@ -134,6 +170,20 @@ describe("a run kept to its plan", () => {
       isClosed,
     ]);
     expect(verified(exportOf([...first, ...second]))).toMatchObject({ findings: [], attempts: 2 });
+  });
+
+  it("when a second home took over that knows how an attempt ended, but not what was reported of it", () => {
+    const past = endedBy("test", "failed", { final: false });
+    const told = [admitted, leftOut, notAsked, buildEnded, past, ...again("test"), notTold, isClosed];
+    expect(verdictOn(told)).toMatchObject({ findings: [], state: "passed" });
+  });
+
+  it("when it was cancelled at a home that did not have its plan yet", () => {
+    const told = [admitted, leftOut, notAsked, cancelRequested, buildEnded, endedBy("test", "cancelled")];
+    expect(verdictOn([cancelRequested, ...told, neverTold, closed("cancelled")])).toMatchObject({
+      findings: [],
+      state: "cancelled",
+    });
   });
 
   it("when a home came back, and another had closed the run meanwhile", () => {
@@ -217,6 +267,12 @@ describe("it is found when somebody", () => {
     expect([findings.map(({ code }) => code), uncertified]).toEqual([["worker-not-entitled"], [worker.peer]]);
   });
 
+  it("lets a worker work whose certificate had expired", () => {
+    const late = { timeMs: submission.submitter.expiresMs + 1 };
+    const told = story.map((one) => (one === admitted ? one : withEvent(one, late)));
+    expect(codesOf(verdictOn(told))).toEqual(["worker-not-entitled"]);
+  });
+
   it("lets records begin before the domain was complete", () => {
     const forming = sealCharter({ ...charter, size: 3 }, owner);
     expect(codesOf(verified(exportOf(entries, { charter: forming })))).toEqual(["charter-invalid"]);
@@ -239,6 +295,11 @@ describe("an exported run", () => {
   it("is not one when it is something else", () => {
     for (const other of ["otto: 1\n", "{}", "PK\u0003\u0004"])
       expect(decodeExport(new TextEncoder().encode(other)).ok).toBe(false);
+  });
+
+  it("is not one when it is larger than one may be", () => {
+    const large = new Uint8Array(limits.exportBytesMax + 1);
+    expect(decodeExport(large)).toEqual({ ok: false, problem: "oversized" });
   });
 
   it("does not keep to its plan any more with one bit flipped", () => {
