@@ -6,6 +6,7 @@
  * the middle or the beginning is noticed. One at the end is noticed by what it should have told.
  */
 
+import { openAnswer, type OpenedAnswer } from "../../protocol/answers.ts";
 import { openEnvelope, type Verifier } from "../../protocol/envelope.ts";
 import type { Event } from "../../protocol/events.ts";
 import { isAfterword, type OpenedEntry, openEntry } from "../../protocol/log.ts";
@@ -17,8 +18,12 @@ import type { ExportedRun } from "../../protocol/run-export.ts";
 import { compareText } from "../../protocol/values.ts";
 import type { Findings } from "./finding.ts";
 
-/** One event as it was told. `result`: what the worker signed about it, once that holds. */
-export type Told = { readonly event: Event; readonly result: SignedResult | null };
+/** One event as it was told, with what its worker, or the person who answered, signed about it, once that holds. */
+export type Told = {
+  readonly event: Event;
+  readonly result: SignedResult | null;
+  readonly answer: OpenedAnswer | null;
+};
 
 /** What one author told of the run, in its order. */
 export type Account = { readonly author: string; readonly log: string; readonly told: readonly Told[] };
@@ -241,8 +246,27 @@ class Evidencing {
   #toldIn({ entry, results }: OpenedEntry): Told[] {
     return entry.events.map((event, index) => {
       const envelope = results[index] ?? null;
-      return { event, result: envelope === null ? null : this.#result(event, envelope) };
+      const result = envelope === null ? null : this.#result(event, envelope);
+      return { event, result, answer: this.#answer(event) };
     });
+  }
+
+  /** A person's own words about a step that waits, when that person really signed them about this step. */
+  #answer(event: Event): OpenedAnswer | null {
+    if (event.kind !== "step-answered" && event.kind !== "step-settled") return null;
+    const { step, by, run, evidence } = event;
+    if (evidence === null) return null;
+    const invalid = (what: string): null => {
+      this.#findings.add("answer-invalid", step, `${by ?? "Somebody"} signed the answer.`, what);
+      return null;
+    };
+    const opened = openAnswer(evidence, this.#charter, beforeAllMs, this.#keys);
+    if (!opened.ok) return invalid(`The answer does not hold: ${opened.problem}.`);
+    const { answer, person } = opened.value;
+    if (person.peer !== by) return invalid(`The answer is signed by ${person.peer}.`);
+    if (answer.run !== run || answer.step !== step)
+      return invalid(`It is signed for ${answer.step} in run ${answer.run}.`);
+    return opened.value;
   }
 
   /** The worker's own words about an attempt, when it really signed them about this attempt. */

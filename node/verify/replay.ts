@@ -19,7 +19,10 @@ import type {
   Event,
   ResultRefused,
   RunAdmitted,
+  StepAnswered,
+  StepSettled,
   StepSkipped,
+  StepWaiting,
 } from "../../protocol/events.ts";
 import { isAfterword } from "../../protocol/log.ts";
 import type { Submission } from "../../protocol/manifest.ts";
@@ -30,6 +33,7 @@ import { outcomeOfCause } from "../view/attempt.ts";
 import type { Account, Told } from "./evidence.ts";
 import type { Findings } from "./finding.ts";
 import { checkReport } from "./reports.ts";
+import { checkAnswer, checkSettled } from "./settled.ts";
 
 /** How an account ends: what its last replay of the run had come to. */
 export type Replayed = {
@@ -96,6 +100,8 @@ class Reign {
   /** Steps that are left out, with the reason: first by the plan, then by how the steps before them ended. */
   readonly #skips = new Map<number, string>();
   readonly #skipsTold = new Set<number>();
+  /** How steps that no worker does were settled. */
+  readonly #settledAs = new Map<number, string>();
   /** Results that were refused, in all of the account. */
   readonly #refused: Set<string>;
 
@@ -115,7 +121,7 @@ class Reign {
     return { outcome: this.#run.over ? this.#run.outcome : null, left: left.map(([name]) => name) };
   }
 
-  take({ event, result }: Told): void {
+  take({ event, result, answer }: Told): void {
     switch (event.kind) {
       case "attempt-started":
         return this.#ofStep(event, (index) => this.#started(event, index));
@@ -123,6 +129,12 @@ class Reign {
         return this.#ofStep(event, (index) => this.#ended({ event, result, index }));
       case "step-skipped":
         return this.#ofStep(event, (index) => this.#skipped(event, index));
+      case "step-waiting":
+        return this.#ofStep(event, (index) => this.#waits(event, index));
+      case "step-answered":
+        return this.#ofStep(event, (index) => this.#answered(event, index, answer));
+      case "step-settled":
+        return this.#ofStep(event, (index) => this.#settled(event, index, answer));
       case "result-refused":
         this.#refused.add(resultName(event));
         return;
@@ -167,9 +179,8 @@ class Reign {
     this.#apply(index, { ...this.#value(index, token), state: "leased", ...leaseOf(event) });
   }
 
-  /** False when the step is over: what is told of it then changes nothing. */
+  /** False when the step is over. */
   #mayRun({ step, attempt, kind }: AttemptStarted | AttemptEnded, index: number): boolean {
-    const phase = this.#run.phase(index);
     const what = `Attempt ${attempt} ${kind === "attempt-started" ? "was started" : "ended"}`;
     const planned = this.#run.step(index);
     if (isSettledByMesh(planned))
@@ -179,6 +190,12 @@ class Reign {
         `The step is no work for a worker: its plan says ${planned.action?.kind}.`,
         `${what} on a worker.`,
       );
+    return this.#mayBegin({ step, what, again: kind === "attempt-started" }, index);
+  }
+
+  /** False when the step is over: what is told of it then changes nothing. */
+  #mayBegin({ step, what, again }: { step: string; what: string; again: boolean }, index: number): boolean {
+    const phase = this.#run.phase(index);
     if (phase === "blocked")
       this.#findings.add("started-early", step, this.#needsWords(index), `${what} before that.`);
     if (phase !== "done") return true;
@@ -187,12 +204,58 @@ class Reign {
       this.#findings.add("started-left-out", step, `The step is left out: ${skip}.`, `${what} nevertheless.`);
     else
       this.#findings.add(
-        kind === "attempt-started" ? "started-again" : "ended-again",
+        again ? "started-again" : "ended-again",
         step,
-        `The step is over with attempt ${this.#past[index]?.at(-1)?.attempt ?? 0}.`,
+        "The step is over.",
         `${what} after that.`,
       );
     return false;
+  }
+
+  #waits(event: StepWaiting, index: number): void {
+    if (this.#run.phase(index) === "waiting" || !this.#mayBeAsked(event, index)) return;
+    const { untilMs: sinceMs } = event;
+    this.#apply(index, { ...this.#value(index, 1), state: "waiting", sinceMs, answers: [] });
+  }
+
+  #answered(event: StepAnswered, index: number, answer: Told["answer"]): void {
+    if (this.#run.phase(index) !== "waiting")
+      this.#findings.add(
+        "not-asked",
+        event.step,
+        "An answer counts while its step waits for one.",
+        "It is recorded of a step that did not wait.",
+      );
+    checkAnswer(event, this.#said(index, answer), event.verdict, this.#findings);
+  }
+
+  #settled(event: StepSettled, index: number, answer: Told["answer"]): void {
+    const { step, outcome, cause } = event;
+    const known = this.#settledAs.get(index);
+    if (known === `${cause} ${outcome}` || !this.#mayBeAsked(event, index)) return;
+    this.#settledAs.set(index, `${cause} ${outcome}`);
+    // A later home finds a step settled, and does not tell that it waited.
+    const phase = this.#run.phase(index);
+    if (phase !== "waiting" && phase !== "ready")
+      this.#findings.add("not-asked", step, "A step is settled once it waits.", "It did not wait.");
+    const members = this.#run.membersOutcome(index);
+    checkSettled(event, this.#said(index, answer), members, this.#findings);
+    this.#apply(index, { ...this.#value(index, 1), state: "done", outcome, report: null });
+  }
+
+  #said(index: number, answer: Told["answer"]): Parameters<typeof checkSettled>[1] {
+    const { manifestCid: manifest } = this.#run.submission;
+    return { answer, step: this.#run.step(index), manifest };
+  }
+
+  /** False when the step is over, or is a worker's. */
+  #mayBeAsked({ step, kind }: StepWaiting | StepSettled, index: number): boolean {
+    const what = kind === "step-waiting" ? "It waited" : "It was settled";
+    if (!isSettledByMesh(this.#run.step(index))) {
+      this.#findings.add("not-for-the-mesh", step, "The step is a worker's to do.", `${what}.`);
+      return false;
+    }
+    return this.#mayBegin({ step, what, again: kind === "step-waiting" }, index);
   }
 
   #checkNumbers({ step, attempt, token }: AttemptStarted | AttemptEnded, index: number): void {

@@ -17,6 +17,7 @@ import { compareText, encodeValue, sha256Hex } from "../../protocol/values.ts";
 import { type Account, openEvidence } from "./evidence.ts";
 import { type Finding, Findings } from "./finding.ts";
 import { replay, type Replayed } from "./replay.ts";
+import { checkApprovals } from "./settled.ts";
 
 export type Verification = {
   readonly otto: "verify/1";
@@ -58,6 +59,7 @@ export function verifyRun(exported: ExportedRun, domain: string | null, keys: Ve
   const end = events.find((event) => event.kind === "run-closed");
   if (submission !== null) {
     const replayed = accounts.flatMap((account) => replay(account, submission, findings));
+    checkApprovals(accounts, submission, findings);
     if (end !== undefined) checkEnd(end.outcome, replayed, findings);
   }
   const attempts = new Set<string>();
@@ -136,6 +138,11 @@ function checkAgreement(events: readonly Event[], findings: Findings): void {
     if (event.kind === "step-skipped") skips.add(event.step);
     if (event.kind === "run-closed")
       tell("closed", null, event.outcome, `the run was closed as ${event.outcome}`);
+    if (event.kind === "step-settled") {
+      const { step, outcome, cause, by } = event;
+      const words = `the step was settled as ${outcome} by ${by ?? cause}`;
+      tell(`settled ${step}`, step, { outcome, cause, by }, words);
+    }
     if (event.kind !== "attempt-started" && event.kind !== "attempt-ended") continue;
     const { step, attempt, token, worker } = event;
     const name = JSON.stringify([step, attempt]);
