@@ -10,12 +10,14 @@ import type { ApproveOptions } from "./commands/answer.ts";
 import type { CallbacksOptions } from "./commands/callbacks.ts";
 import type { JoinOptions, UpOptions } from "./commands/up.ts";
 import type { ExplainOptions } from "./commands/explain.ts";
+import type { ExportOptions } from "./commands/export.ts";
 import type { InitOptions } from "./commands/init.ts";
 import type { InviteOptions } from "./commands/invite.ts";
 import type { LogsOptions } from "./commands/logs.ts";
 import type { StatusOptions } from "./commands/status.ts";
 import type { SubmitOptions } from "./commands/submit.ts";
 import type { RunOptions } from "./commands/run.ts";
+import type { VerifyOptions } from "./commands/verify.ts";
 import type { TargetOptions } from "./target.ts";
 
 const version = "0.1.0";
@@ -60,7 +62,7 @@ function withTarget(command: Command): Command {
   return command
     .option("--node <folder>", "data folder of the node to ask (default: this user's node)")
     .option("--peer <multiaddr>", "ask any peer over the network")
-    .option("--domain <name>", "with --peer: in which domain");
+    .option("--domain <name>", "with --peer: in which domain; with verify: which one is expected");
 }
 
 function withNode(command: Command): Command {
@@ -134,6 +136,22 @@ function program(): Command {
     .action(
       action(async (run: string, step: string | undefined, options: LogsOptions) =>
         (await import("./commands/logs.ts")).logs(run, step, options),
+      ),
+    );
+  withTarget(otto.command("verify <run-or-file>"))
+    .description("check that a run, or an exported one, kept to its plan")
+    .option("--json", "as JSON")
+    .action(
+      action(async (what: string, options: VerifyOptions) =>
+        (await import("./commands/verify.ts")).verify(what, options),
+      ),
+    );
+  withTarget(otto.command("export <run>"))
+    .description("write a run with all that proves it to one file")
+    .option("-o, --output <file>", "the file (default: RUN.otto-run)")
+    .action(
+      action(async (run: string, options: ExportOptions) =>
+        (await import("./commands/export.ts")).exportRun(run, options),
       ),
     );
   withTarget(otto.command("cancel <run>"))

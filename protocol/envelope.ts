@@ -80,6 +80,13 @@ export function openEnvelope(
   });
 }
 
+/** What an envelope holds, neither judged nor decoded. Null: the bytes are no envelope. */
+export function payloadIn(bytes: Uint8Array): Uint8Array | null {
+  const decoded = decodeUntrusted(bytes);
+  const payload: unknown = decoded.ok && Array.isArray(decoded.value) ? decoded.value[3] : null;
+  return payload instanceof Uint8Array ? payload : null;
+}
+
 function toBeSigned(kind: EnvelopeKind, domain: string, payload: Uint8Array): Uint8Array {
   const type = `otto/${kind}/1;domain=${domain}`;
   const head = encoder.encode(`DSSEv1 ${type.length} ${type} ${payload.length} `);

@@ -110,6 +110,10 @@ export const limits = {
   callsPerPeerMax: 512,
   digestsPerCallMax: 10_000,
   runsListedMax: 100,
+  /** An exported run: as it is collected by a node, and as it is read to be verified. */
+  exportBytesMax: 256 * MiB,
+  /** Deviations that are told of one run. */
+  findingsMax: 1_000,
   liveOutputBytesMax: 1 * MiB,
   watchQueueBytesMax: 16 * MiB,
   runsInMemoryMax: 50,

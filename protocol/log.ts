@@ -1,13 +1,26 @@
 /**
  * A peer's signed log of events. One log a peer and incarnation; entries are chained by hash, so nothing can be
  * taken out or put between; domain and run are bound into what is signed.
+ *
+ * A second chain leads through the entries of one run, so that these alone show that none of them is missing. It
+ * ends with the run: what is said of it later (`isAfterword`) begins a chain of its own.
+ *
+ * The end of an attempt is written with its worker's signed result in place of the report, which is in it.
  */
 
 import { failure, type Result, success } from "./errors.ts";
-import { openEnvelope, type RefusedBecause, sealEnvelope, type Signer, type Verifier } from "./envelope.ts";
-import type { AttemptStarted, Event } from "./events.ts";
+import {
+  openEnvelope,
+  payloadIn,
+  type RefusedBecause,
+  sealEnvelope,
+  type Signer,
+  type Verifier,
+} from "./envelope.ts";
+import type { AttemptEnded, AttemptStarted, Event } from "./events.ts";
 import { limits } from "./limits.ts";
-import { encodeValue, sha256Hex } from "./values.ts";
+import { parseSignedResult } from "./report-check.ts";
+import { decodeUntrusted, encodeValue, sha256Hex } from "./values.ts";
 
 export type LogEntry = {
   readonly otto: "log-entry/1";
@@ -18,14 +31,23 @@ export type LogEntry = {
   readonly seq: number;
   /** sha256 of the entry before, empty for the first. */
   readonly prev: string;
+  /** sha256 of the author's entry before that speaks of the same run, empty for the first. */
+  readonly before: string;
   readonly run: string;
   readonly events: readonly Event[];
 };
 
+/** An event as its author notes it; `result`: the worker's signed result that the report of an attempt is from. */
+export type Noted = { readonly event: Event; readonly result: Uint8Array | null };
+
 /** Attempts of one pull start together and differ only in their steps: written as one, read as many. */
 type StartedTogether = Omit<AttemptStarted, "step"> & { readonly steps: readonly string[] };
 
-type WrittenEntry = Omit<LogEntry, "events"> & { readonly events: readonly (Event | StartedTogether)[] };
+type EndedByResult = Omit<AttemptEnded, "report"> & { readonly result: Uint8Array };
+
+type Written = Event | StartedTogether | EndedByResult;
+
+type WrittenEntry = Omit<LogEntry, "events"> & { readonly events: readonly Written[] };
 
 export type LogHead = { readonly seq: number; readonly hash: string };
 
@@ -38,18 +60,24 @@ export function logId(domain: string, peer: string, incarnation: string): string
   return sha256Hex(encodeValue([domain, peer, incarnation])).slice(0, 32);
 }
 
+/** True for what may be said of a run that is over: it closed, and a late result was refused. */
+export function isAfterword(events: readonly Event[]): boolean {
+  return events.every(({ kind }) => kind === "run-closed" || kind === "result-refused");
+}
+
 /** Cuts what happened in one turn into entries that fit into a frame, whatever the reports in them hold. */
-export function entriesOf(events: readonly Event[]): readonly (readonly Event[])[] {
-  const entries: Event[][] = [];
+export function entriesOf(noted: readonly Noted[]): readonly (readonly Noted[])[] {
+  const entries: Noted[][] = [];
   let bytes = 0;
-  for (const event of events) {
-    const report = event.kind === "attempt-ended" ? event.report : null;
-    const most = eventBytesMax + (report === null ? 0 : limits.reportBytesMax);
+  for (const one of noted) {
+    const { event, result } = one;
+    const report = event.kind === "attempt-ended" && event.report !== null ? limits.reportBytesMax : 0;
+    const most = eventBytesMax + (result?.length ?? report);
     bytes += most;
     const last = entries.at(-1);
-    if (last !== undefined && bytes <= limits.entryBytesMax) last.push(event);
+    if (last !== undefined && bytes <= limits.entryBytesMax) last.push(one);
     else {
-      entries.push([event]);
+      entries.push([one]);
       bytes = most;
     }
   }
@@ -57,10 +85,15 @@ export function entriesOf(events: readonly Event[]): readonly (readonly Event[])
 }
 
 export function sealEntry(
-  log: { readonly id: string; readonly incarnation: string; readonly head: LogHead },
+  log: {
+    readonly id: string;
+    readonly incarnation: string;
+    readonly head: LogHead;
+    readonly before: string;
+  },
   domain: string,
   run: string,
-  events: readonly Event[],
+  noted: readonly Noted[],
   keys: Signer,
 ): { readonly bytes: Uint8Array; readonly head: LogHead } {
   const seq = log.head.seq + 1;
@@ -70,18 +103,27 @@ export function sealEntry(
     incarnation: log.incarnation,
     seq,
     prev: log.head.hash,
+    before: log.before,
     run,
-    events: gathered(events),
+    events: gathered(noted),
   };
   const bytes = sealEnvelope("log-entry", domain, entry, keys);
   return { bytes, head: { seq, hash: sha256Hex(bytes) } };
 }
 
+export type OpenedEntry = {
+  readonly entry: LogEntry;
+  /** For each event the worker's signed result that its report was read from, not judged here, or null. */
+  readonly results: readonly (Uint8Array | null)[];
+  readonly signer: string;
+  readonly hash: string;
+};
+
 export function openEntry(
   bytes: Uint8Array,
   domain: string,
   keys: Verifier,
-): Result<{ readonly entry: LogEntry; readonly signer: string; readonly hash: string }, RefusedBecause> {
+): Result<OpenedEntry, RefusedBecause> {
   const opened = openEnvelope(bytes, { kind: "log-entry", domain }, keys);
   if (!opened.ok) return opened;
   const written = opened.value.value as WrittenEntry | null;
@@ -90,6 +132,8 @@ export function openEntry(
     typeof written.incarnation === "string" &&
     written.log === logId(domain, opened.value.envelope.signer, written.incarnation) &&
     typeof written.run === "string" &&
+    typeof written.prev === "string" &&
+    typeof written.before === "string" &&
     Number.isSafeInteger(written.seq) &&
     Array.isArray(written.events);
   if (!sound) return failure("malformed");
@@ -97,21 +141,23 @@ export function openEntry(
   const together = written.events.reduce((count, event) => count + namesIn(event), 0);
   if (together > limits.stepsPerPlanMax) return failure("malformed");
   const events: Event[] = [];
-  for (const event of written.events.flatMap(apart)) {
-    if (event?.run !== written.run) return failure("malformed");
-    events.push(event);
+  const results: (Uint8Array | null)[] = [];
+  for (const noted of written.events.flatMap(apart)) {
+    if (noted?.event.run !== written.run) return failure("malformed");
+    events.push(noted.event);
+    results.push(noted.result);
   }
   const entry: LogEntry = { ...written, events };
-  return success({ entry, signer: opened.value.envelope.signer, hash: sha256Hex(bytes) });
+  return success({ entry, results, signer: opened.value.envelope.signer, hash: sha256Hex(bytes) });
 }
 
-function gathered(events: readonly Event[]): (Event | StartedTogether)[] {
-  const written: (Event | StartedTogether)[] = [];
+function gathered(noted: readonly Noted[]): Written[] {
+  const written: Written[] = [];
   let together: { readonly event: AttemptStarted; readonly steps: string[] } | null = null;
-  for (const event of events) {
+  for (const { event, result } of noted) {
     if (event.kind !== "attempt-started") {
       together = null;
-      written.push(event);
+      written.push(withResult(event, result));
     } else if (together !== null && startTogether(together.event, event)) together.steps.push(event.step);
     else {
       const { step, ...rest } = event;
@@ -133,14 +179,33 @@ function startTogether(one: AttemptStarted, other: AttemptStarted): boolean {
   );
 }
 
-function namesIn(written: Event | StartedTogether | null): number {
+function withResult(event: Event, result: Uint8Array | null): Event | EndedByResult {
+  if (event.kind !== "attempt-ended" || result === null) return event;
+  const { report: _, ...rest } = event;
+  return { ...rest, result };
+}
+
+function namesIn(written: Written | null): number {
   const together = written?.kind === "attempt-started" && "steps" in written;
   return together && Array.isArray(written.steps) ? written.steps.length : 0;
 }
 
-function apart(written: Event | StartedTogether | null): (Event | null)[] {
-  if (written?.kind !== "attempt-started" || !("steps" in written)) return [written];
+function apart(written: Written | null): (Noted | null)[] {
+  if (written === null || typeof written !== "object") return [null];
+  if (written.kind === "attempt-ended" && "result" in written) return [reportRead(written)];
+  if (written.kind !== "attempt-started" || !("steps" in written)) return [{ event: written, result: null }];
   const { steps, ...rest } = written;
   if (!Array.isArray(steps)) return [null];
-  return steps.map((step: unknown) => (typeof step === "string" ? { ...rest, step } : null));
+  return steps.map((step: unknown) =>
+    typeof step === "string" ? { event: { ...rest, step }, result: null } : null,
+  );
+}
+
+/** The event with the report that its worker signed. Null: the result is none, or a report is there besides. */
+function reportRead({ result, ...rest }: EndedByResult): Noted | null {
+  if (!(result instanceof Uint8Array) || "report" in rest) return null;
+  const payload = payloadIn(result);
+  const decoded = payload === null ? null : decodeUntrusted(payload);
+  const signed = decoded?.ok === true ? parseSignedResult(decoded.value) : null;
+  return signed?.ok === true ? { event: { ...rest, report: signed.value.report }, result } : null;
 }

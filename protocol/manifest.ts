@@ -7,7 +7,14 @@
  */
 
 import { assert, failure, type Result, success } from "./errors.ts";
-import { openEnvelope, type RefusedBecause, sealEnvelope, type Signer, type Verifier } from "./envelope.ts";
+import {
+  openEnvelope,
+  payloadIn,
+  type RefusedBecause,
+  sealEnvelope,
+  type Signer,
+  type Verifier,
+} from "./envelope.ts";
 import { limits } from "./limits.ts";
 import { type Certificate, type Charter, openCertificate } from "./membership.ts";
 import type { Plan } from "./plan.ts";
@@ -135,7 +142,5 @@ function planIdIn(payload: Uint8Array): string {
 function payloadOfBundle(bytes: Uint8Array): Uint8Array | null {
   const decoded = decodeUntrusted(bytes);
   const sealed: unknown = decoded.ok && Array.isArray(decoded.value) ? decoded.value[0] : null;
-  const envelope = sealed instanceof Uint8Array ? decodeUntrusted(sealed) : null;
-  const payload: unknown = envelope?.ok === true && Array.isArray(envelope.value) ? envelope.value[3] : null;
-  return payload instanceof Uint8Array ? payload : null;
+  return sealed instanceof Uint8Array ? payloadIn(sealed) : null;
 }

@@ -10,7 +10,7 @@ import { failure, type Result, success } from "./errors.ts";
 import { limits } from "./limits.ts";
 import type { RegisterMessage } from "./registers/messages.ts";
 import type { StepReport } from "./report.ts";
-import { decodeUntrusted, encodeValue } from "./values.ts";
+import { decodeUntrusted, encodeValue, sha256Hex } from "./values.ts";
 
 /** Names one lease: the step's place in the run's plan, and the token it was granted under. */
 export type LeaseRef = { readonly run: string; readonly index: number; readonly token: number };
@@ -28,8 +28,15 @@ export type SignedResult = LeaseRef & {
   readonly otto: "result/1";
   readonly step: string;
   readonly attempt: number;
+  /** What the attempt was given: `inputsDigest` of the inputs in its grant. */
+  readonly inputs: string;
   readonly report: StepReport;
 };
+
+/** Names inputs by content, whatever their number: a result must stay small. */
+export function inputsDigest(inputs: GrantedLease["inputs"]): string {
+  return sha256Hex(encodeValue(inputs.map(({ name, tree }) => [name, tree])));
+}
 
 export type WorkerMessage =
   /** A worker's process is there; `held` are the leases that it still works on. Sent to every control peer. */

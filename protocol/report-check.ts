@@ -34,6 +34,7 @@ const signed = z.strictObject({
   step: text,
   token: count,
   attempt: count,
+  inputs: text,
   report,
 });
 

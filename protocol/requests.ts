@@ -48,6 +48,8 @@ const request = z.discriminatedUnion("call", [
   z.object({ call: z.literal("put-blobs"), certificate }),
   z.object({ call: z.literal("get-blobs"), certificate, digests }),
   z.object({ call: z.literal("bundle"), certificate, run: text }),
+  /** All records of a run, as the chunks of one `otto-run/1`; `done` comes behind the last. */
+  z.object({ call: z.literal("export"), certificate, run: text }),
   z.object({ call: z.literal("invite"), certificate, role, validMs: z.int() }),
   z.object({ call: z.literal("use-invite"), certificate, nonce: text, peer: text }),
   z.object({

@@ -4,10 +4,12 @@
  */
 
 import type { Assignment, Executor, ExecutorObserver } from "../node/ports.ts";
-import type { StepReport } from "../protocol/report.ts";
+import type { CommandReport, StepReport } from "../protocol/report.ts";
 import { sha256Hex } from "../protocol/values.ts";
 import type { Agenda, Happening } from "./agenda.ts";
 import { hashBetween, hashOf } from "./random.ts";
+
+const passed = { kind: "exit", code: 0 } as const;
 
 export type ExecutorOptions = {
   readonly seed: number;
@@ -71,14 +73,24 @@ export class SimulatedExecutor implements Executor {
 
   #reportOf(assignment: Assignment, durationUs: number): StepReport {
     const { seed, failing } = this.#options;
-    const { run, step, attempt, token, outputs } = assignment;
+    const { run, step, attempt, token, outputs, commands } = assignment;
     const fate = hashBetween(0, 99, seed, run, step, attempt, "fate");
     const durationMs = Math.round(durationUs / 1_000);
-    if (fate < failing.failed) return emptyReport("failed", "`make` exited with 1", durationMs);
-    if (fate < failing.failed + failing.timedOut) return emptyReport("timed-out", "too slow", durationMs);
+    const ended = (last: CommandReport["end"]): CommandReport[] =>
+      commands.map((_, index) => {
+        const end = index === commands.length - 1 ? last : passed;
+        return { startedMs: 0, durationMs, logOffset: 0, end };
+      });
+    if (fate < failing.failed) {
+      const report = emptyReport("failed", "`make` exited with 1", durationMs);
+      return { ...report, commands: ended({ kind: "exit", code: 1 }) };
+    }
+    if (fate < failing.failed + failing.timedOut)
+      return { ...emptyReport("timed-out", "too slow", durationMs), commands: ended({ kind: "timed-out" }) };
     const encoder = new TextEncoder();
     return {
       ...emptyReport("passed", "", durationMs),
+      commands: ended(passed),
       outputs: outputs.map(({ name }) => ({
         name,
         tree: sha256Hex(encoder.encode([run, step, attempt, token, name].join(" "))),

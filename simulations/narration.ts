@@ -93,7 +93,7 @@ function valueWords(bytes: Uint8Array): string {
   const decoded = decodeUntrusted(bytes);
   if (!decoded.ok) return "?";
   const value = decoded.value as RegisterValue;
-  if (value.kind === "run") return value.outcome ?? (value.cancelled ? "cancelling" : "open");
+  if (value.kind === "run") return value.outcome ?? (value.cancelledBy === null ? "open" : "cancelling");
   if (value.kind === "invite") return "used";
   return value.state === "done" ? `${value.outcome}/${value.token}` : `${value.state}/${value.token}`;
 }

@@ -6,6 +6,7 @@ import type { Answer } from "../node/core/effects.ts";
 import type { Assignment } from "../node/ports.ts";
 import type { Event } from "../protocol/events.ts";
 import type { Submission } from "../protocol/manifest.ts";
+import type { ExportedRun } from "../protocol/run-export.ts";
 import type { Message } from "../protocol/messages.ts";
 import type { Disk } from "./storage.ts";
 
@@ -40,6 +41,8 @@ export type Ending = {
     readonly heads: Readonly<Record<string, number>>;
     readonly events: readonly Event[];
     readonly keys: readonly string[];
+    /** What a stranger would be given who wants to judge a run. */
+    readonly exported: (run: string) => ExportedRun;
   }[];
 };
 

@@ -305,4 +305,43 @@ export const plantings: readonly Planting[] = [
     firstSeed: 112,
     seedsMax: 400,
   },
+  {
+    name: "an author does not chain what it writes of one run",
+    edits: [
+      {
+        file: "node/core/history.ts",
+        find: 'if (before !== "" || !isAfterword(events)) this.#newest.set(run, sealed.head.hash);',
+        replace: "void events;",
+      },
+    ],
+    caughtBy: ["verification"],
+    firstSeed: 1,
+    seedsMax: 20,
+  },
+  {
+    name: "a step is not given what the steps before it made",
+    edits: [
+      {
+        file: "node/core/claims.ts",
+        find: "const inputs = run.inputsOf(index);",
+        replace: "const inputs = run.inputsOf(index).slice(1);",
+      },
+    ],
+    caughtBy: ["verification"],
+    firstSeed: 1,
+    seedsMax: 100,
+  },
+  {
+    name: "a home that takes over does not say who cancelled",
+    edits: [
+      {
+        file: "node/core/reign.ts",
+        find: "this.chronicle.cancelRequested(submission.run, register.cancelledBy, now);",
+        replace: "void now;",
+      },
+    ],
+    caughtBy: ["verification"],
+    firstSeed: 65,
+    seedsMax: 300,
+  },
 ];

@@ -3,8 +3,10 @@
 import type { Event } from "../protocol/events.ts";
 import { openEntry } from "../protocol/log.ts";
 import { runRegister, type RunValue } from "../protocol/registers/registers.ts";
+import type { ExportedRun } from "../protocol/run-export.ts";
 import { decodeValue } from "../protocol/values.ts";
 import { controlKeys } from "../node/core/control.ts";
+import { entriesOfRun } from "../node/core/history.ts";
 import { verifySimulated } from "./keys.ts";
 import type { Peer } from "./peer.ts";
 import { charterOf } from "./workload.ts";
@@ -19,6 +21,27 @@ export function isClosedAt(peer: Peer, run: string): boolean {
 export function headsOf(peer: Peer): Record<string, number> {
   const heads = peer.disk.list(controlKeys.heads);
   return Object.fromEntries(heads.map(([key, value]) => [key, (decodeValue(value) as [number])[0]]));
+}
+
+/** What of a domain is shown with every run. */
+export type Domain = { readonly charter: Uint8Array; readonly certificates: readonly Uint8Array[] };
+
+/** @param others whom a peer asks for a plan that it never had: the run was over when it came back. */
+export function exportOf(peer: Peer, others: readonly Peer[], run: string, domain: Domain): ExportedRun {
+  const { disk } = peer;
+  const { prefix, keyOf } = entriesOfRun(run);
+  const entries = disk
+    .list(prefix)
+    .flatMap(([key]) => disk.list(keyOf(key)))
+    .map(([, bytes]) => bytes);
+  const [bundle = null] = [peer, ...others].flatMap((one) => bundleAt(one, run));
+  return { otto: "otto-run/1", run, bundle, entries, ...domain };
+}
+
+function bundleAt({ disk }: Peer, run: string): Uint8Array[] {
+  return [controlKeys.bundles, controlKeys.archive].flatMap((prefix) =>
+    disk.list(prefix + run).map(([, bytes]) => bytes),
+  );
 }
 
 export function eventsOf(peer: Peer, seed: number): Event[] {

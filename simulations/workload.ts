@@ -6,7 +6,7 @@
 import type { Keys } from "../node/ports.ts";
 import { sealAnswer } from "../protocol/answers.ts";
 import { type Manifest, openBundle, sealBundle, type Submission } from "../protocol/manifest.ts";
-import { type Charter, domainId, sealCertificate } from "../protocol/membership.ts";
+import { type Charter, domainId, type Role, sealCertificate } from "../protocol/membership.ts";
 import { type Need, type Outcome, outcomes, type Plan, type PlannedStep } from "../protocol/plan.ts";
 import { sha256Hex } from "../protocol/values.ts";
 import { simulatedKeys, verifySimulated } from "./keys.ts";
@@ -93,18 +93,9 @@ export function answerOf(
 ): Uint8Array {
   const keys = simulatedKeys(chance.pick(["person", "another"]));
   const verdict = chance.percent(75) ? "passed" : chance.pick(["failed", "inconclusive"] as const);
-  const certificate = personCertificate(charter, keys);
+  const certificate = certificateOf(charter, keys.peer, "person");
   const answer = { otto: "answer/1", run, manifest: manifestCid, step, verdict, detail: "" } as const;
   return sealAnswer(answer, charter.domain, { keys, certificate });
-}
-
-function personCertificate(charter: Charter, { peer }: Keys): Uint8Array {
-  const expiresMs = startWallMs + certificateMs;
-  return sealCertificate(
-    charter.domain,
-    { otto: "certificate/1", peer, role: "person", name: "ada", expiresMs },
-    simulatedKeys("owner"),
-  );
 }
 
 export function submissionOf(
@@ -124,11 +115,21 @@ export function submissionOf(
   const tree = sha256Hex(new TextEncoder().encode(`source ${nonce}`));
   const manifest: Manifest = { otto: "manifest/1", plan, source: { kind: "tree", tree }, nonce };
   const person = simulatedKeys("person");
-  const certificate = personCertificate(charter, person);
+  const certificate = certificateOf(charter, person.peer, "person");
   const bundle = sealBundle(manifest, charter.domain, person, certificate);
   const opened = openBundle(bundle, charter, startWallMs, { verify: verifySimulated });
   if (!opened.ok) throw new Error(`Bug: the workload is refused: ${opened.problem.detail}`);
   return { bundle, submission: opened.value };
+}
+
+export function certificateOf({ domain }: Charter, peer: string, role: Role): Uint8Array {
+  const name = role === "person" ? "ada" : "";
+  const expiresMs = startWallMs + certificateMs;
+  return sealCertificate(
+    domain,
+    { otto: "certificate/1", peer, role, name, expiresMs },
+    simulatedKeys("owner"),
+  );
 }
 
 function randomStep(chance: Chance, earlier: readonly PlannedStep[], outside: boolean): PlannedStep {

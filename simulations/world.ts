@@ -7,7 +7,7 @@
 
 import { controlKeys } from "../node/core/control.ts";
 import type { Submission } from "../protocol/manifest.ts";
-import type { Charter } from "../protocol/membership.ts";
+import { type Charter, sealCharter } from "../protocol/membership.ts";
 import { Agenda } from "./agenda.ts";
 import { type Fault, type FaultPlan, isolatingFaults, randomFaults, rivallingFaults } from "./faults.ts";
 import { simulatedKeys } from "./keys.ts";
@@ -15,8 +15,8 @@ import { SimulatedNetwork } from "./network.ts";
 import { type Checker, type Ending, type Observation, type PeerName, Violation } from "./observation.ts";
 import { Peer, type Seen, type Surroundings } from "./peer.ts";
 import { Chance, hashOf } from "./random.ts";
-import { eventsOf, headsOf, isClosedAt } from "./stored.ts";
-import { answerOf, charterOf, randomRun, type Workload } from "./workload.ts";
+import { type Domain, eventsOf, exportOf, headsOf, isClosedAt } from "./stored.ts";
+import { answerOf, certificateOf, charterOf, randomRun, type Workload } from "./workload.ts";
 
 /** Virtual time that everything healed gets to come to its end. */
 const livenessUs = 600_000_000;
@@ -65,6 +65,7 @@ class World {
   readonly #chance: Chance;
   readonly #charter: Charter;
   readonly #planned: number;
+  readonly #domain: Domain;
   #violation: Violation | null = null;
   #traceHash = 0;
   #messages = 0;
@@ -86,6 +87,10 @@ class World {
     const controlKeysOf = controls.map((name) => simulatedKeys(name));
     const charter = charterOf(controlKeysOf, chance.pick(outside ? [2_000] : [1_500, 2_000, 6_000]));
     this.#charter = charter;
+    this.#domain = {
+      charter: sealCharter(charter, simulatedKeys("owner")),
+      certificates: workers.map((name) => certificateOf(charter, simulatedKeys(name).peer, "worker")),
+    };
     this.#network = new SimulatedNetwork({
       seed,
       agenda: this.#agenda,
@@ -404,6 +409,7 @@ class World {
         heads: headsOf(peer),
         events: eventsOf(peer, this.#options.seed),
         keys: peer.disk.list("").map(([key]) => key),
+        exported: (run) => exportOf(peer, this.#survivingControls(), run, this.#domain),
       })),
     };
   }

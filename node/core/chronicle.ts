@@ -1,5 +1,6 @@
 /** What a home tells of the runs that it leads: one function a fact, each an event of its log. */
 
+import type { Noted } from "../../protocol/log.ts";
 import type { Event } from "../../protocol/events.ts";
 import type { PastAttempt, RunOutcome } from "../../protocol/registers/registers.ts";
 import type { SignedResult } from "../../protocol/messages.ts";
@@ -19,13 +20,15 @@ type Ended = {
   /** True when no further attempt follows. */
   readonly final: boolean;
   readonly report: StepReport | null;
+  /** The worker's signed result that holds the report, or null when none came. */
+  readonly result: Uint8Array | null;
 };
 
 export class Chronicle {
-  readonly #note: (event: Event) => void;
+  readonly #tell: (noted: Noted) => void;
 
-  constructor(note: (event: Event) => void) {
-    this.#note = note;
+  constructor(note: (noted: Noted) => void) {
+    this.#tell = note;
   }
 
   admitted({ submission, stepCount }: OpenRun, now: Now): void {
@@ -47,10 +50,19 @@ export class Chronicle {
     this.#note({ kind: "attempt-started", run: run.submission.run, timeMs: now.wallMs, step, ...lease });
   }
 
-  ended(run: OpenRun, index: number, { past, final, report }: Ended, now: Now): void {
+  ended(run: OpenRun, index: number, { past, final, report, result }: Ended, now: Now): void {
     const step = run.step(index).name;
     const { run: id } = run.submission;
-    this.#note({ kind: "attempt-ended", run: id, timeMs: now.wallMs, step, ...past, final, report });
+    const event: Event = {
+      kind: "attempt-ended",
+      run: id,
+      timeMs: now.wallMs,
+      step,
+      ...past,
+      final,
+      report,
+    };
+    this.#tell({ event, result });
   }
 
   skipped(run: OpenRun, skipped: readonly { index: number; reason: string }[], now: Now): void {
@@ -71,5 +83,9 @@ export class Chronicle {
 
   closed(run: string, outcome: RunOutcome, now: Now): void {
     this.#note({ kind: "run-closed", run, timeMs: now.wallMs, outcome });
+  }
+
+  #note(event: Event): void {
+    this.#tell({ event, result: null });
   }
 }

@@ -14,7 +14,7 @@ import type { Charter } from "../../protocol/membership.ts";
 import type { LeaseRef, Message, SignedResult } from "../../protocol/messages.ts";
 import type { RegisterMessage } from "../../protocol/registers/messages.ts";
 import { type RunOutcome, runRegister } from "../../protocol/registers/registers.ts";
-import { entriesOf } from "../../protocol/log.ts";
+import { entriesOf, type Noted } from "../../protocol/log.ts";
 import { RegisterTable, type TableOutput } from "../../protocol/registers/table.ts";
 import { parseSignedResult } from "../../protocol/report-check.ts";
 import type { StepReport } from "../../protocol/report.ts";
@@ -61,7 +61,7 @@ export class ControlCore {
   readonly #submissions: Submissions;
   readonly #linked = new Map<string, string>();
   #effects: ControlEffect[] = [];
-  #noted = new Map<string, Event[]>();
+  #noted = new Map<string, Noted[]>();
   #wasHome = false;
   #toldHome: string | null | undefined = undefined;
   #nextAntiEntropyMs = 0;
@@ -87,7 +87,7 @@ export class ControlCore {
       {
         propose: (register, command, ticket) => this.#table.propose(register, command, ticket),
         send: (to, message) => this.#send(to, message),
-        note: (event) => this.#note(event),
+        note: (noted) => this.#note(noted),
         answer: (question, answer) => this.#effects.push({ kind: "answer", question, answer }),
         committed: (register) => this.#table.value(register),
         reportIn: (envelope) => this.#reportIn(envelope),
@@ -132,6 +132,8 @@ export class ControlCore {
       this.#serve(now);
       this.#record();
     }
+    // After the last words of a reign that ended in this turn.
+    if (!this.#wasHome) this.#history.forgetClosed();
     const effects = this.#effects;
     this.#effects = [];
     return effects;
@@ -469,10 +471,11 @@ export class ControlCore {
     return opened.ok ? (opened.value.value as SignedResult).report : null;
   }
 
-  #note(event: Event): void {
-    const events = this.#noted.get(event.run);
-    if (events === undefined) this.#noted.set(event.run, [event]);
-    else events.push(event);
+  #note(noted: Noted): void {
+    const { run } = noted.event;
+    const before = this.#noted.get(run);
+    if (before === undefined) this.#noted.set(run, [noted]);
+    else before.push(noted);
   }
 
   /** Writes what was noted into this peer's log: one signed entry a run and turn, or as many as it takes. */
@@ -481,8 +484,9 @@ export class ControlCore {
     const noted = this.#noted;
     this.#noted = new Map();
     for (const [run, all] of noted)
-      for (const events of entriesOf(all)) {
-        const { bytes, operations } = this.#history.append(run, events);
+      for (const entry of entriesOf(all)) {
+        const { bytes, operations } = this.#history.append(run, entry);
+        const events = entry.map(({ event }) => event);
         this.#effects.push({ kind: "store", operations }, { kind: "recorded", events });
         this.#archiveClosed(events);
         const message: Message = { kind: "events", entries: [bytes] };

@@ -7,8 +7,16 @@
  */
 
 import type { RefusedBecause, Signer, Verifier } from "../../protocol/envelope.ts";
-import type { Event } from "../../protocol/events.ts";
-import { emptyLog, type LogEntry, type LogHead, logId, openEntry, sealEntry } from "../../protocol/log.ts";
+import {
+  emptyLog,
+  isAfterword,
+  type LogEntry,
+  type LogHead,
+  logId,
+  type Noted,
+  openEntry,
+  sealEntry,
+} from "../../protocol/log.ts";
 import { decodeValue, encodeValue } from "../../protocol/values.ts";
 import type { StoredEntry, WriteOperation } from "../ports.ts";
 
@@ -26,6 +34,15 @@ export function entryKey(log: string, seq: number): string {
   return `${historyKeys.entries}${log}/${seq.toString().padStart(12, "0")}`;
 }
 
+/** Where the entries that speak of a run are: the keys under `prefix` stand for those that `keyOf` names. */
+export function entriesOfRun(run: string): {
+  readonly prefix: string;
+  readonly keyOf: (indexKey: string) => string;
+} {
+  const prefix = `${historyKeys.runs}${run}/`;
+  return { prefix, keyOf: (indexKey) => historyKeys.entries + indexKey.slice(prefix.length) };
+}
+
 export type Received =
   | { readonly kind: "kept"; readonly entry: LogEntry; readonly operations: readonly WriteOperation[] }
   | { readonly kind: "known" }
@@ -38,6 +55,10 @@ export class History {
   readonly #own: string;
   readonly #incarnation: string;
   readonly #heads = new Map<string, LogHead>();
+  /** The hash of this peer's newest entry about each run that it has written of and that is open. */
+  readonly #newest = new Map<string, string>();
+  /** Those of them that another is known to have closed. */
+  readonly #closed = new Set<string>();
 
   constructor(
     options: { readonly domain: string; readonly incarnation: string; readonly keys: Signer & Verifier },
@@ -59,18 +80,18 @@ export class History {
   }
 
   /** Writes an entry of this peer's own. */
-  append(run: string, events: readonly Event[]): { bytes: Uint8Array; operations: WriteOperation[] } {
+  append(run: string, noted: readonly Noted[]): { bytes: Uint8Array; operations: WriteOperation[] } {
     const head = this.#heads.get(this.#own) ?? emptyLog;
-    const sealed = sealEntry(
-      { id: this.#own, incarnation: this.#incarnation, head },
-      this.#domain,
-      run,
-      events,
-      this.#keys,
-    );
+    const before = this.#newest.get(run) ?? "";
+    const place = { id: this.#own, incarnation: this.#incarnation, head, before };
+    const sealed = sealEntry(place, this.#domain, run, noted, this.#keys);
     this.#heads.set(this.#own, sealed.head);
-    const place = { log: this.#own, seq: sealed.head.seq, run };
-    return { bytes: sealed.bytes, operations: this.#operations(place, sealed.bytes, sealed.head.hash) };
+    const events = noted.map(({ event }) => event);
+    // What is said of a run that is over follows nothing: else every run of this log's would be remembered.
+    if (before !== "" || !isAfterword(events)) this.#newest.set(run, sealed.head.hash);
+    if (events.some(({ kind }) => kind === "run-closed")) this.#newest.delete(run);
+    const stored = { log: this.#own, seq: sealed.head.seq, run };
+    return { bytes: sealed.bytes, operations: this.#operations(stored, sealed.bytes, sealed.head.hash) };
   }
 
   /** Judges an entry that another peer sent. */
@@ -84,8 +105,19 @@ export class History {
     if (entry.seq > head.seq + 1) return { kind: "gap" };
     if (entry.prev !== head.hash) return { kind: "refused", because: "bad-signature" };
     this.#heads.set(entry.log, { seq: entry.seq, hash });
+    for (const { kind, run } of entry.events)
+      if (kind === "run-closed" && this.#newest.has(run)) this.#closed.add(run);
     const place = { log: entry.log, seq: entry.seq, run: entry.run };
     return { kind: "kept", entry, operations: this.#operations(place, bytes, hash) };
+  }
+
+  /**
+   * Forgets runs that another closed. Not to be called in a reign: a home that was succeeded without knowing it may
+   * hear of a run's end first, and then of its own last decisions about it.
+   */
+  forgetClosed(): void {
+    for (const run of this.#closed) this.#newest.delete(run);
+    this.#closed.clear();
   }
 
   /** The log and the first sequence number of everything that a peer with these heads lacks. */

@@ -6,8 +6,9 @@
  */
 
 import { assert, unreachable } from "../../protocol/errors.ts";
-import type { AttemptCause, Event } from "../../protocol/events.ts";
+import type { AttemptCause } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
+import type { Noted } from "../../protocol/log.ts";
 import type { Submission } from "../../protocol/manifest.ts";
 import type { LeaseRef, Message, SignedResult, WorkerMessage } from "../../protocol/messages.ts";
 import type { Decision } from "../../protocol/registers/home.ts";
@@ -21,6 +22,7 @@ import {
 } from "../../protocol/registers/registers.ts";
 import { isSettledByMesh } from "../../protocol/plan.ts";
 import type { OutputReference, StepReport } from "../../protocol/report.ts";
+import { AcceptedResults } from "./accepted-results.ts";
 import { Claims, type ClaimsContext, type ClaimTicket } from "./claims.ts";
 import { Chronicle } from "./chronicle.ts";
 import type { Answer, Now, PollRequest } from "./effects.ts";
@@ -31,7 +33,12 @@ import { Settlements, type SettleTicket } from "./settlements.ts";
 export type Ticket =
   | { readonly kind: "admit"; readonly submission: Submission }
   | ClaimTicket
-  | { readonly kind: "finish"; readonly from: string; readonly result: SignedResult }
+  | {
+      readonly kind: "finish";
+      readonly from: string;
+      readonly result: SignedResult;
+      readonly envelope: Uint8Array;
+    }
   | { readonly kind: "expire"; readonly lease: HeldLease; readonly cause: "lost" | "released" | "cancelled" }
   | { readonly kind: "cancel"; readonly run: string; readonly by: string; readonly question: number }
   | { readonly kind: "close"; readonly run: string }
@@ -41,7 +48,7 @@ export type Ticket =
 export type ReignContext = {
   propose(register: string, command: Command, ticket: Ticket): void;
   send(to: string, message: Message): void;
-  note(event: Event): void;
+  note(noted: Noted): void;
   answer(question: number, answer: Answer): void;
   committed(register: string): RegisterValue | null;
   /** Opens a result that is in a register: it was checked before it got there. */
@@ -50,7 +57,12 @@ export type ReignContext = {
   poll(request: PollRequest): void;
 };
 
-const acceptedRemembered = 10_000;
+/** A step's new value and, when a result brought it, what its worker said and signed. */
+type Advance = {
+  readonly value: StepValue;
+  readonly report: StepReport | null;
+  readonly result: Uint8Array | null;
+};
 
 export class Reign {
   readonly #context: ReignContext;
@@ -65,12 +77,12 @@ export class Reign {
   /** Runs that have nothing left to do and are to be closed. */
   #over: string[] = [];
   /** Results accepted lately, so that one sent again is a duplicate and not a late one. */
-  #accepted = new Set<string>();
+  readonly #accepted = new AcceptedResults();
 
   constructor(context: ReignContext, leases: Leases) {
     this.#context = context;
     this.#leases = leases;
-    this.chronicle = new Chronicle((event) => context.note(event));
+    this.chronicle = new Chronicle((noted) => context.note(noted));
     const claimsContext: ClaimsContext = {
       propose: (register, command, ticket) => context.propose(register, command, ticket),
       send: (to, message) => context.send(to, message),
@@ -81,7 +93,7 @@ export class Reign {
     this.claims = new Claims(claimsContext, leases, this.chronicle);
     this.settlements = new Settlements({
       propose: (register, command, ticket) => context.propose(register, command, ticket),
-      note: (event) => context.note(event),
+      note: (event) => context.note({ event, result: null }),
       answer: (question, answer) => context.answer(question, answer),
       run: (id) => this.#runs.get(id),
       poll: (request) => context.poll(request),
@@ -155,7 +167,10 @@ export class Reign {
     if (!this.#bodiless.delete(submission.run)) return;
     const run = this.#open(submission, now);
     const register = this.#context.committed(runRegister(submission.run));
-    run.cancelled = register?.kind === "run" && register.cancelled;
+    if (register?.kind === "run" && register.cancelledBy !== null) {
+      run.cancelled = true;
+      this.chronicle.cancelRequested(submission.run, register.cancelledBy, now);
+    }
     for (let index = 0; index < run.stepCount; index += 1) {
       const value = this.#context.committed(stepRegister(submission.run, index));
       if (value?.kind === "step") this.#restore(run, index, value, now);
@@ -198,7 +213,7 @@ export class Reign {
     this.#context.propose(
       stepRegister(lease.run, lease.index),
       { kind: "finish", token: lease.token, worker: from, cause, outcome, report: envelope, again },
-      { kind: "finish", from, result },
+      { kind: "finish", from, result, envelope },
     );
   }
 
@@ -236,7 +251,7 @@ export class Reign {
   }
 
   cancel(run: string, by: string, question: number): void {
-    this.#context.propose(runRegister(run), { kind: "cancel" }, { kind: "cancel", run, by, question });
+    this.#context.propose(runRegister(run), { kind: "cancel", by }, { kind: "cancel", run, by, question });
   }
 
   useInvite(nonce: string, peer: string, question: number): void {
@@ -306,16 +321,17 @@ export class Reign {
   }
 
   #restore(run: OpenRun, index: number, value: StepValue, now: Now): void {
-    const report =
-      value.state === "done" && value.report !== null ? this.#context.reportIn(value.report) : null;
-    const { skipped } = run.apply(index, value, report?.outputs ?? []);
-    this.chronicle.skipped(run, skipped, now);
+    const result = value.state === "done" ? value.report : null;
+    const report = result === null ? null : this.#context.reportIn(result);
     for (const past of value.past) {
       const last = past === value.past.at(-1) && value.state === "done";
-      this.chronicle.ended(run, index, { past, final: last, report: last ? report : null }, now);
+      const known = last ? { report, result } : { report: null, result: null };
+      this.chronicle.ended(run, index, { past, final: last, ...known }, now);
     }
-    if (value.state === "waiting") return this.settlements.waits(run, index, value, now);
-    if (value.state === "done") return this.settlements.settled(run, index, value, now);
+    if (value.state === "waiting") this.settlements.waits(run, index, value, now);
+    if (value.state === "done") this.settlements.settled(run, index, value, now);
+    const { skipped } = run.apply(index, value, report?.outputs ?? []);
+    this.chronicle.skipped(run, skipped, now);
     if (value.state !== "leased") return;
     const { token, attempt, worker, session, nonce } = value;
     const lease = { run: run.submission.run, index, token, attempt, worker, session, nonce };
@@ -335,12 +351,12 @@ export class Reign {
         verdict: "duplicate",
       });
     }
-    this.#remember(result);
+    this.#accepted.add(result);
     this.#leases.end(id, index);
     this.#context.send(from, { kind: "ack", lease: { run: id, index, token }, verdict: "accepted" });
     const run = this.#runs.get(id);
     if (run === undefined || decision.value.kind !== "step") return;
-    this.#advance(run, index, decision.value, result.report, now);
+    this.#advance(run, index, { value: decision.value, report: result.report, result: ticket.envelope }, now);
   }
 
   #expired(ticket: Extract<Ticket, { kind: "expire" }>, decision: Decision<Ticket>, now: Now): void {
@@ -351,7 +367,7 @@ export class Reign {
     const { run: id, index, token } = lease;
     const cause = run.cancelled ? "cancelled" : "superseded";
     this.#context.send(lease.worker, { kind: "revoke", lease: { run: id, index, token }, cause });
-    this.#advance(run, index, decision.value, null, now);
+    this.#advance(run, index, { value: decision.value, report: null, result: null }, now);
   }
 
   #cancelled(ticket: Extract<Ticket, { kind: "cancel" }>, decision: Decision<Ticket>, now: Now): void {
@@ -389,12 +405,12 @@ export class Reign {
   }
 
   /** A step's register moved on: events, dependants, and the run's end follow. */
-  #advance(run: OpenRun, index: number, value: StepValue, report: StepReport | null, now: Now): void {
-    const ended = value.past.at(-1);
-    assert(ended !== undefined, "an ended attempt is in the past of its step");
+  #advance(run: OpenRun, index: number, { value, ...known }: Advance, now: Now): void {
+    const past = value.past.at(-1);
+    assert(past !== undefined, "an ended attempt is in the past of its step");
     this.claims.ended(run, index);
-    this.chronicle.ended(run, index, { past: ended, final: value.state === "done", report }, now);
-    this.#moveOn(run, index, value, report?.outputs ?? [], now);
+    this.chronicle.ended(run, index, { past, final: value.state === "done", ...known }, now);
+    this.#moveOn(run, index, value, known.report?.outputs ?? [], now);
   }
 
   #moveOn(
@@ -420,24 +436,11 @@ export class Reign {
   #refuseResult(from: string, result: SignedResult, now: Now): void {
     const { run, index, token } = result;
     const lease = { run, index, token };
-    if (this.#accepted.has(acceptedKey(lease)))
+    if (this.#accepted.has(lease))
       return this.#context.send(from, { kind: "ack", lease, verdict: "duplicate" });
     this.#context.send(from, { kind: "ack", lease, verdict: "stale" });
     this.chronicle.refused(from, result, now);
   }
-
-  #remember(lease: LeaseRef): void {
-    this.#accepted.add(acceptedKey(lease));
-    if (this.#accepted.size <= acceptedRemembered) return;
-    for (const oldest of this.#accepted) {
-      this.#accepted.delete(oldest);
-      break;
-    }
-  }
-}
-
-function acceptedKey({ run, index, token }: LeaseRef): string {
-  return `${run}/${index}/${token}`;
 }
 
 function causeOf(outcome: StepReport["outcome"]): AttemptCause {

@@ -15,7 +15,13 @@ import { unreachable } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import { openBundle, type Submission } from "../../protocol/manifest.ts";
 import type { Charter } from "../../protocol/membership.ts";
-import type { GrantedLease, LeaseRef, Message, SignedResult } from "../../protocol/messages.ts";
+import {
+  type GrantedLease,
+  inputsDigest,
+  type LeaseRef,
+  type Message,
+  type SignedResult,
+} from "../../protocol/messages.ts";
 import type { StepReport } from "../../protocol/report.ts";
 import type { Assignment, Random, StoredEntry, WriteOperation } from "../ports.ts";
 import type { Now, WorkerEffect, WorkerInput } from "./effects.ts";
@@ -470,9 +476,11 @@ export class WorkerCore {
 
   #sendResult(held: Held): void {
     if (this.#home === null || held.report === null) return;
-    const { run, index, token, attempt, bundle } = held.lease;
+    const { run, index, token, attempt, bundle, inputs: given } = held.lease;
     const step = this.#bundles.get(bundle)?.manifest.plan.steps[index]?.name ?? "";
-    const result: SignedResult = { otto: "result/1", run, index, token, step, attempt, report: held.report };
+    const inputs = inputsDigest(given);
+    const { report } = held;
+    const result: SignedResult = { otto: "result/1", run, index, token, step, attempt, inputs, report };
     const { charter, keys } = this.#options;
     this.#send(this.#home, {
       kind: "result",

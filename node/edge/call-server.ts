@@ -42,6 +42,7 @@ export type ControlActions = {
   runs(): Promise<Extract<AnswerItem, { kind: "runs" }>["runs"]>;
   cancel(run: string, by: string): Promise<void>;
   answer(bytes: Uint8Array, said: RequestOf<"answer">["said"]): Promise<void>;
+  export(run: string): Promise<Uint8Array>;
   invite(request: RequestOf<"invite">): Uint8Array;
   useInvite(nonce: string, peer: string): Promise<void>;
   join(request: RequestOf<"join">, peer: string): Promise<Extract<AnswerItem, { kind: "joined" }>>;
@@ -157,6 +158,7 @@ export class CallServer {
       case "watch":
       case "cancel":
       case "answer":
+      case "export":
       case "invite":
       case "use-invite":
       case "join":
@@ -168,7 +170,9 @@ export class CallServer {
 
   async #performAsControl(
     channel: Channel,
-    request: RequestOf<"status" | "watch" | "cancel" | "answer" | "invite" | "use-invite" | "join">,
+    request: RequestOf<
+      "status" | "watch" | "cancel" | "answer" | "export" | "invite" | "use-invite" | "join"
+    >,
     frames: AsyncGenerator<Uint8Array, void, void>,
   ): Promise<void> {
     const { control } = this.#actions;
@@ -189,6 +193,8 @@ export class CallServer {
       case "answer":
         await control.answer(request.answer, request.said);
         return this.#send(channel, { kind: "done" });
+      case "export":
+        return this.#export(channel, await control.export(request.run));
       case "invite":
         return this.#send(channel, { kind: "invite", invite: control.invite(request) });
       case "use-invite":
@@ -226,6 +232,12 @@ export class CallServer {
     }
     await channel.close();
     await gone;
+  }
+
+  async #export(channel: Channel, bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length; at += limits.blobChunkBytes)
+      await this.#send(channel, { kind: "chunk", bytes: bytes.subarray(at, at + limits.blobChunkBytes) });
+    await this.#send(channel, { kind: "done" });
   }
 
   /** Asks another peer in this one's name and hands its items on. */

@@ -20,6 +20,7 @@ import { answerRefused } from "./answer-words.ts";
 import { askFor } from "./client.ts";
 import { type CallActions, CallServer, type ControlActions } from "./call-server.ts";
 import { realClock } from "./clock.ts";
+import { exportRun } from "./exporting.ts";
 import { Joining } from "./joining.ts";
 import { type NodeHost, openHost } from "./node-host.ts";
 import { poll } from "./polling.ts";
@@ -253,15 +254,16 @@ class ControlNode implements RunningNode {
         );
         if (!answer.ok) throw answerRefused(answer);
       },
+      export: (run) => exportRun(this.host, run),
       invite: (request) => this.#joining.invite(request),
       useInvite: (nonce, peer) => this.#decideInvite(nonce, peer),
       join: (request, peer) => this.#joining.join(request, peer),
     };
   }
 
-  /** Live output, cancelling, answers and one-time invites are the home's. */
+  /** Live output, cancelling, answers and one-time invites are the home's, and the newest records of a run. */
   #relayTo(request: Request): string | null {
-    const atHome = ["watch", "cancel", "answer", "use-invite"].includes(request.call);
+    const atHome = ["watch", "cancel", "answer", "export", "use-invite"].includes(request.call);
     if (!atHome || this.#home === null || this.#home === this.host.identity.peer) return null;
     return this.host.network.links.has(this.#home) ? this.#home : null;
   }

@@ -36,6 +36,8 @@ export type NetworkObserver = {
   message(from: string, message: Message): void;
   call(channel: Channel, caller: { readonly peer: string }): void;
   refused(because: RefusedBecause, from: string | null): void;
+  /** A peer has shown this certificate, and it holds. */
+  certified(peer: string, certificate: Uint8Array): void;
   /** A newer charter of this domain, signed by its owner. */
   charter(bytes: Uint8Array, charter: Charter): void;
 };
@@ -288,6 +290,7 @@ class LinkedNetwork implements RealNetwork {
     link.inbound = stream;
     link.role = certificate.value.role;
     link.name = certificate.value.name;
+    observer.certified(peer, message.certificate);
     if (link.outbound === null) this.#openOutbound(peer).catch(() => stream.abort(new Error("no way back")));
     else this.#announceUp(peer, link);
     return null;

@@ -4,6 +4,7 @@
  */
 
 import type { Server } from "node:net";
+import { equals } from "uint8arrays/equals";
 import type { RefusedBecause } from "../../protocol/envelope.ts";
 import { OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -14,6 +15,7 @@ import { type Blobs, openBlobs } from "./blobs.ts";
 import type { Channel } from "./channel.ts";
 import { realClock, realRandom } from "./clock.ts";
 import { DataFolder, type NodeConfig } from "./data-folder.ts";
+import { wordsOf } from "./error-words.ts";
 import { Fetching } from "./fetching.ts";
 import { type Identity, openIdentity } from "./identity.ts";
 import { openStorage } from "./level-storage.ts";
@@ -49,6 +51,11 @@ export type NodeHost = {
   close(): Promise<void>;
 };
 
+/** Where the certificate of a peer that was once linked is kept. */
+export function certificateKey(peer: string): string {
+  return `certificate/${peer}`;
+}
+
 /** Opens a node's folder and network. Whatever was opened is closed again when something fails. */
 export async function openHost(path: string, events: HostEvents): Promise<NodeHost> {
   const folder = new DataFolder(path);
@@ -69,6 +76,11 @@ export async function openHost(path: string, events: HostEvents): Promise<NodeHo
       ...events,
       call: (channel) => events.call(channel),
       refused: (because) => refused.set(because, (refused.get(because) ?? 0) + 1),
+      certified: (peer, certificate) => {
+        keepCertificate(storage, peer, certificate).catch((error: unknown) =>
+          process.stderr.write(`otto: the certificate of ${peer} was not kept: ${wordsOf(error)}\n`),
+        );
+      },
       charter: (bytes, charter) => {
         folder.write("charter", bytes);
         events.charter(charter);
@@ -159,6 +171,14 @@ function notDecided(): OttoError {
     state: "It may still be decided when they are back.",
     next: "Look with `otto peers`, and try again when they are back.",
   });
+}
+
+/** Kept for whoever judges a run after its workers are gone. */
+async function keepCertificate(storage: Storage, peer: string, certificate: Uint8Array): Promise<void> {
+  const key = certificateKey(peer);
+  const known = await storage.get(key);
+  if (known === undefined || !equals(known, certificate))
+    await storage.write([{ kind: "put", key, value: certificate }]);
 }
 
 function readMembership(folder: DataFolder, identity: Identity): Membership {

@@ -14,7 +14,7 @@ import { openEntry } from "../../protocol/log.ts";
 import { compareText, decodeValue, encodeValue } from "../../protocol/values.ts";
 import { planOfBundle } from "../../protocol/manifest.ts";
 import { controlKeys } from "../core/control.ts";
-import { historyKeys } from "../core/history.ts";
+import { entriesOfRun } from "../core/history.ts";
 import type { Keys, Storage } from "../ports.ts";
 import { applyItem, newRunView, type RunView } from "../view/run.ts";
 import { summarizeRun } from "../view/summary.ts";
@@ -290,9 +290,9 @@ export class Views {
     const view = newRunView(run);
     if (planItem !== null) applyItem(view, planItem);
     const events: Event[] = [];
-    const prefix = `${historyKeys.runs}${run}/`;
+    const { prefix, keyOf } = entriesOfRun(run);
     for (const [key] of await storage.list(prefix)) {
-      const bytes = await storage.get(historyKeys.entries + key.slice(prefix.length));
+      const bytes = await storage.get(keyOf(key));
       const entry = bytes === undefined ? null : openEntry(bytes, domain, keys);
       if (entry?.ok === true) events.push(...entry.value.entry.events);
     }

@@ -37,11 +37,12 @@ export function outcomeOfCause(cause: AttemptCause): Exclude<Outcome, "skipped">
       return "passed";
     case "failed":
     case "lost":
+    // Given back half done, and not to be tried again: nobody cancelled it.
+    case "released":
       return "failed";
     case "timed-out":
       return "timed-out";
     case "cancelled":
-    case "released":
       return "cancelled";
     default:
       return unreachable(cause);

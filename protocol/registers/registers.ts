@@ -74,7 +74,8 @@ export type RunValue = {
   readonly manifest: string;
   /** Digest of the signed envelope that holds the manifest. */
   readonly envelope: string;
-  readonly cancelled: boolean;
+  /** Who cancelled it, or null. */
+  readonly cancelledBy: string | null;
   /** Null while the run is open. */
   readonly outcome: RunOutcome | null;
 };
@@ -85,7 +86,7 @@ export type RegisterValue = StepValue | RunValue | InviteValue;
 
 export type Command =
   | { readonly kind: "admit"; readonly manifest: string; readonly envelope: string }
-  | { readonly kind: "cancel" }
+  | { readonly kind: "cancel"; readonly by: string }
   | { readonly kind: "close"; readonly outcome: RunOutcome }
   | { readonly kind: "claim"; readonly worker: string; readonly session: string; readonly nonce: string }
   | {
@@ -140,18 +141,20 @@ export function evaluate(value: RegisterValue | null, command: Command): Evaluat
         kind: "run",
         manifest: command.manifest,
         envelope: command.envelope,
-        cancelled: false,
+        cancelledBy: null,
         outcome: null,
       });
     case "cancel":
       if (value?.kind !== "run") return refused("absent");
       if (value.outcome !== null) return refused("closed");
-      return value.cancelled ? refused("duplicate") : changed({ ...value, cancelled: true });
+      return value.cancelledBy === null
+        ? changed({ ...value, cancelledBy: command.by })
+        : refused("duplicate");
     case "close":
       if (value?.kind !== "run") return refused("absent");
       if (value.outcome !== null) return refused("duplicate");
       // A cancellation that was accepted is what the run ended by, whatever raced it.
-      return changed({ ...value, outcome: value.cancelled ? "cancelled" : command.outcome });
+      return changed({ ...value, outcome: value.cancelledBy === null ? command.outcome : "cancelled" });
     case "use-invite":
       if (value === null) return changed({ kind: "invite", usedBy: command.peer });
       return refused(value.kind === "invite" && value.usedBy === command.peer ? "duplicate" : "taken");

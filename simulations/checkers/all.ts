@@ -8,6 +8,7 @@ import { ledgerChecker } from "./ledger.ts";
 import { progressChecker } from "./progress.ts";
 import { RegistersChecker } from "./registers.ts";
 import { tokensChecker } from "./tokens.ts";
+import { verificationChecker } from "./verification.ts";
 
 export function allCheckers(): Checker[] {
   return [
@@ -18,5 +19,6 @@ export function allCheckers(): Checker[] {
     effectsChecker(),
     ledgerChecker(),
     progressChecker(),
+    verificationChecker(),
   ];
 }

@@ -133,7 +133,7 @@ export class RegistersChecker implements Checker {
     const run = this.#cancels.get(question);
     if (run === undefined || !answer.ok) return;
     const value = this.#valueOf(runRegister(run));
-    if (value?.kind !== "run" || !value.cancelled)
+    if (value?.kind !== "run" || value.cancelledBy === null)
       throw this.#violation(`told: ${run} was said to be cancelled before it was chosen`);
   }
 
@@ -171,7 +171,8 @@ function breachOf(before: Uint8Array, after: Uint8Array): string | null {
 function breach(before: RegisterValue, after: RegisterValue): string | null {
   if (before.kind === "run" && after.kind === "run") {
     if (before.outcome !== null) return `I8: closed as ${before.outcome}, then changed`;
-    if (before.cancelled && !after.cancelled) return "a cancellation was taken back";
+    if (before.cancelledBy !== null && after.cancelledBy !== before.cancelledBy)
+      return "a cancellation was taken back";
     return before.manifest === after.manifest ? null : "admitted twice";
   }
   if (before.kind !== "step" || after.kind !== "step") return "changed its kind";

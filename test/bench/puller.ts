@@ -60,6 +60,7 @@ export class Puller {
         message: (from, message) => puller?.message(from, message),
         call: (channel) => channel.abort(),
         refused: () => undefined,
+        certified: () => undefined,
         charter: () => undefined,
       },
     });

@@ -81,6 +81,7 @@ async function linkedPair(): Promise<NetworkUnderTest> {
         message: (peer, message) => tell(identity.peer, { kind: "message", peer, message }),
         call: (channel) => channel.abort(),
         refused: () => undefined,
+        certified: () => undefined,
         charter: () => undefined,
       },
     });

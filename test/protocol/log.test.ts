@@ -4,7 +4,15 @@ import { describe, expect, it } from "vitest";
 import { sealEnvelope } from "../../protocol/envelope.ts";
 import type { Event } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
-import { emptyLog, entriesOf, type LogEntry, logId, openEntry, sealEntry } from "../../protocol/log.ts";
+import {
+  emptyLog,
+  entriesOf,
+  type LogEntry,
+  logId,
+  type Noted,
+  openEntry,
+  sealEntry,
+} from "../../protocol/log.ts";
 import { decodeValue, encodeValue, sha256Hex } from "../../protocol/values.ts";
 import { reportOf } from "../node/view/example.ts";
 import { control, flipped, stranger, wallMs } from "./domain.ts";
@@ -13,12 +21,18 @@ const domain = "d1";
 const incarnation = "i1";
 const id = logId(domain, control.peer, incarnation);
 
+function noted(event: Event): Noted {
+  return { event, result: null };
+}
+
 function skipped(step: string, run = "r1"): Event {
   return { kind: "step-skipped", run, timeMs: wallMs, step, reason: "because" };
 }
 
-const first = sealEntry({ id, incarnation, head: emptyLog }, domain, "r1", [skipped("a")], control);
-const second = sealEntry({ id, incarnation, head: first.head }, domain, "r1", [skipped("b")], control);
+const empty = { id, incarnation, head: emptyLog, before: "" };
+const first = sealEntry(empty, domain, "r1", [noted(skipped("a"))], control);
+const afterFirst = { ...empty, head: first.head, before: first.head.hash };
+const second = sealEntry(afterFirst, domain, "r1", [noted(skipped("b"))], control);
 
 const sound: LogEntry = {
   otto: "log-entry/1",
@@ -26,6 +40,7 @@ const sound: LogEntry = {
   incarnation,
   seq: 1,
   prev: "",
+  before: "",
   run: "r1",
   events: [skipped("a")],
 };
@@ -48,12 +63,17 @@ function openSigned(entry: unknown) {
 describe("a log", () => {
   it("counts its entries from one and chains each to the hash of the one before", () => {
     const opened = [first, second].map(({ bytes }) => openEntry(bytes, domain, stranger));
+    const hash = sha256Hex(first.bytes);
     expect(opened).toEqual([
-      { ok: true, value: { entry: sound, signer: control.peer, hash: sha256Hex(first.bytes) } },
+      {
+        ok: true,
+        value: { entry: sound, results: [null], signer: control.peer, hash: sha256Hex(first.bytes) },
+      },
       {
         ok: true,
         value: {
-          entry: { ...sound, seq: 2, prev: sha256Hex(first.bytes), events: [skipped("b")] },
+          entry: { ...sound, seq: 2, prev: hash, before: hash, events: [skipped("b")] },
+          results: [null],
           signer: control.peer,
           hash: sha256Hex(second.bytes),
         },
@@ -62,21 +82,72 @@ describe("a log", () => {
     expect(second.head).toEqual({ seq: 2, hash: sha256Hex(second.bytes) });
   });
 
+  it("is another for another domain, author or start of its process", () => {
+    const ids = [
+      id,
+      logId("d2", control.peer, incarnation),
+      logId(domain, stranger.peer, incarnation),
+      logId(domain, control.peer, "i2"),
+    ];
+    expect(new Set(ids).size).toBe(4);
+  });
+});
+
+describe("an entry", () => {
   it("writes attempts that start together as one, and gives each back in its place", () => {
     const started = (step: string, token = 1): Event => {
       const worker = control.peer;
       return { kind: "attempt-started", run: "r1", timeMs: wallMs, step, attempt: 1, token, worker };
     };
     const events = [skipped("a"), started("b"), started("c"), skipped("d"), started("e"), started("f", 2)];
-    const sealed = sealEntry({ id, incarnation, head: emptyLog }, domain, "r1", events, control);
+    const sealed = sealEntry(empty, domain, "r1", events.map(noted), control);
     expect(openEntry(sealed.bytes, domain, stranger)).toMatchObject({
       ok: true,
       value: { entry: { events } },
     });
     const many = Array.from({ length: 1_000 }, (_, index) => started(`s${index}`));
-    const { bytes } = sealEntry({ id, incarnation, head: emptyLog }, domain, "r1", many, control);
+    const { bytes } = sealEntry(empty, domain, "r1", many.map(noted), control);
     expect(bytes.length).toBeLessThan(10_000);
     expect(openEntry(bytes, domain, stranger)).toMatchObject({ value: { entry: { events: many } } });
+  });
+
+  it("writes the end of an attempt with its worker's signed result, and reads the report from it", () => {
+    const report = reportOf({ problem: "none" });
+    const signed = {
+      otto: "result/1",
+      run: "r1",
+      index: 0,
+      token: 1,
+      step: "a",
+      attempt: 1,
+      inputs: "",
+      report,
+    };
+    const result = sealEnvelope("result", domain, signed, stranger);
+    const past = { attempt: 1, token: 1, worker: stranger.peer, cause: "finished" } as const;
+    const event: Event = {
+      kind: "attempt-ended",
+      run: "r1",
+      timeMs: wallMs,
+      step: "a",
+      ...past,
+      final: true,
+      report,
+    };
+    const { bytes } = sealEntry(empty, domain, "r1", [{ event, result }, noted(event)], control);
+    expect(openEntry(bytes, domain, stranger)).toMatchObject({
+      value: { entry: { events: [event, event] }, results: [result, null] },
+    });
+    const { report: _, ...written } = event;
+    for (const nonsense of [null, "result", new Uint8Array(3), sealEnvelope("result", domain, {}, stranger)])
+      expect(openSigned({ ...sound, events: [{ ...written, result: nonsense }] })).toEqual({
+        ok: false,
+        problem: "malformed",
+      });
+    expect(openSigned({ ...sound, events: [{ ...event, result }] })).toEqual({
+      ok: false,
+      problem: "malformed",
+    });
   });
 
   it("takes what happened in one turn apart, so that every entry fits into a frame", () => {
@@ -87,10 +158,10 @@ describe("a log", () => {
       return { kind: "attempt-ended", run: "r1", timeMs: wallMs, step, ...past, final: true, report };
     };
     const events = Array.from({ length: 3_000 }, (_, index) => ended(`step${index}`));
-    const entries = entriesOf(events);
-    expect(entries.flat()).toEqual(events);
+    const entries = entriesOf(events.map(noted));
+    expect(entries.flat().map(({ event }) => event)).toEqual(events);
     for (const entry of entries) {
-      const { bytes } = sealEntry({ id, incarnation, head: emptyLog }, domain, "r1", entry, control);
+      const { bytes } = sealEntry(empty, domain, "r1", entry, control);
       expect(bytes.length).toBeLessThan(limits.entryBytesMax);
     }
   });
@@ -111,21 +182,11 @@ describe("a log", () => {
     expect(opened(limits.stepsPerPlanMax, 1)).toMatchObject({ ok: true });
     expect(opened(limits.stepsPerPlanMax / 2, 3)).toEqual({ ok: false, problem: "malformed" });
   });
-
-  it("is another for another domain, author or start of its process", () => {
-    const ids = [
-      id,
-      logId("d2", control.peer, incarnation),
-      logId(domain, stranger.peer, incarnation),
-      logId(domain, control.peer, "i2"),
-    ];
-    expect(new Set(ids).size).toBe(4);
-  });
 });
 
 describe("an entry is refused", () => {
   it("in a log of another author", () => {
-    const forged = sealEntry({ id, incarnation, head: first.head }, domain, "r1", [skipped("b")], stranger);
+    const forged = sealEntry(afterFirst, domain, "r1", [noted(skipped("b"))], stranger);
     expect(openEntry(forged.bytes, domain, control)).toEqual({ ok: false, problem: "malformed" });
   });
 

@@ -83,20 +83,20 @@ describe("a run's register", () => {
   it("closes once, and nothing opens or cancels it again", () => {
     const ended = closed.kind === "changed" ? closed.value : null;
     expect(evaluate(ended, { kind: "close", outcome: "failed" })).toMatchObject({ reason: "duplicate" });
-    expect(evaluate(ended, { kind: "cancel" })).toMatchObject({ reason: "closed" });
+    expect(evaluate(ended, { kind: "cancel", by: "ada" })).toMatchObject({ reason: "closed" });
     expect(evaluate(ended, admit)).toMatchObject({ reason: "duplicate" });
   });
 
   it("ends as cancelled once a cancellation was accepted, whatever raced it", () => {
-    const cancelled = evaluate(value, { kind: "cancel" });
+    const cancelled = evaluate(value, { kind: "cancel", by: "ada" });
     const before = cancelled.kind === "changed" ? cancelled.value : null;
-    expect(evaluate(before, { kind: "cancel" })).toMatchObject({ reason: "duplicate" });
+    expect(evaluate(before, { kind: "cancel", by: "ada" })).toMatchObject({ reason: "duplicate" });
     const end = evaluate(before, { kind: "close", outcome: "passed" });
     expect(end).toMatchObject({ kind: "changed", value: { outcome: "cancelled" } });
   });
 
   it("cannot be cancelled before it was admitted", () => {
-    expect(evaluate(null, { kind: "cancel" })).toMatchObject({ reason: "absent" });
+    expect(evaluate(null, { kind: "cancel", by: "ada" })).toMatchObject({ reason: "absent" });
   });
 
   it("is no step: a step's command leaves it alone", () => {

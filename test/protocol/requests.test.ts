@@ -23,6 +23,7 @@ const requests: { readonly [Call in Request["call"]]: Extract<Request, { call: C
   "put-blobs": { call: "put-blobs", certificate },
   "get-blobs": { call: "get-blobs", certificate, digests: [] },
   bundle: { call: "bundle", certificate, run: "r" },
+  export: { call: "export", certificate, run: "r" },
   invite: { call: "invite", certificate, role: "worker", validMs: 60_000 },
   "use-invite": { call: "use-invite", certificate, nonce: "n", peer: "p" },
   join: {

@@ -5,7 +5,7 @@ import type { ControlEffect, ControlInput } from "../../../node/core/effects.ts"
 import type { StoredEntry } from "../../../node/ports.ts";
 import { sealEnvelope } from "../../../protocol/envelope.ts";
 import type { Event } from "../../../protocol/events.ts";
-import type { Message, SignedResult } from "../../../protocol/messages.ts";
+import { inputsDigest, type Message, type SignedResult } from "../../../protocol/messages.ts";
 import type { PlannedStep } from "../../../protocol/plan.ts";
 import type { StepReport } from "../../../protocol/report.ts";
 import { submissionOf } from "../../../simulations/workload.ts";
@@ -77,7 +77,17 @@ export class Bench {
   }
 
   result(run: string, index: number, token: number, report: StepReport = reportOf()): ControlEffect[] {
-    const result: SignedResult = { otto: "result/1", run, index, token, step: "a", attempt: 1, report };
+    const inputs = inputsDigest([]);
+    const result: SignedResult = {
+      otto: "result/1",
+      run,
+      index,
+      token,
+      step: "a",
+      attempt: 1,
+      inputs,
+      report,
+    };
     return this.hear({
       kind: "result",
       envelope: sealEnvelope("result", exampleCharter.domain, result, workerKeysOf),

@@ -2,8 +2,9 @@ import { describe, expect, it } from "vitest";
 import { ControlCore, controlKeys } from "../../../node/core/control.ts";
 import type { ControlInput } from "../../../node/core/effects.ts";
 import { reofferAfterMs } from "../../../node/core/leases.ts";
-import { sealEnvelope } from "../../../protocol/envelope.ts";
-import type { Message, SignedResult } from "../../../protocol/messages.ts";
+import { openEnvelope, sealEnvelope } from "../../../protocol/envelope.ts";
+import { openEntry } from "../../../protocol/log.ts";
+import { inputsDigest, type Message, type SignedResult } from "../../../protocol/messages.ts";
 import { simulatedKeys } from "../../../simulations/keys.ts";
 import { charterOf, submissionOf } from "../../../simulations/workload.ts";
 import { answers, Bench, events, said } from "./bench.ts";
@@ -163,6 +164,44 @@ describe("a home ends a run", () => {
       { reason: "no-such-run" },
     ]);
   });
+
+  it("that is cancelled: whoever takes it over tells again who did that", () => {
+    const bench = new Bench();
+    const { run } = bench.submit([plannedStep("a")]);
+    bench.pull();
+    bench.tell({ kind: "cancel", run, by: "ada", question: 2 });
+    bench.restart();
+    const said = [...bench.disk].flatMap(([key, bytes]) => {
+      const opened = key.startsWith(controlKeys.entries)
+        ? openEntry(bytes, exampleCharter.domain, controlKeysOf)
+        : null;
+      return opened?.ok === true && opened.value.entry.incarnation === "control0.2"
+        ? opened.value.entry.events
+        : [];
+    });
+    expect(said).toMatchObject([
+      { kind: "run-admitted" },
+      { kind: "cancel-requested", by: "ada" },
+      { kind: "attempt-started" },
+    ]);
+  });
+
+  it("records what a worker reported as the worker signed it", () => {
+    const bench = new Bench();
+    const { run } = bench.submit([plannedStep("a")]);
+    bench.pull();
+    bench.result(run, 0, 1);
+    const results = [...bench.disk].flatMap(([key, bytes]) => {
+      const opened = key.startsWith(controlKeys.entries)
+        ? openEntry(bytes, exampleCharter.domain, controlKeysOf)
+        : null;
+      return opened?.ok === true ? opened.value.results.filter((result) => result !== null) : [];
+    });
+    const expected = { kind: "result", domain: exampleCharter.domain } as const;
+    expect(results.map((result) => openEnvelope(result, expected, workerKeysOf))).toMatchObject([
+      { value: { envelope: { signer: worker }, value: { run, step: "a", attempt: 1 } } },
+    ]);
+  });
 });
 
 describe("a home among others", () => {
@@ -180,7 +219,17 @@ describe("a home among others", () => {
     const { run } = bench.submit([plannedStep("a")]);
     bench.pull();
     const report = reportOf();
-    const result: SignedResult = { otto: "result/1", run, index: 0, token: 1, step: "a", attempt: 1, report };
+    const inputs = inputsDigest([]);
+    const result: SignedResult = {
+      otto: "result/1",
+      run,
+      index: 0,
+      token: 1,
+      step: "a",
+      attempt: 1,
+      inputs,
+      report,
+    };
     const other = sealEnvelope("result", exampleCharter.domain, result, simulatedKeys("other"));
     expect(bench.hear({ kind: "result", envelope: other })).toContainEqual({
       kind: "count-refused",

@@ -1,0 +1,26 @@
+/** The results that a home accepted lately, the oldest forgotten first. */
+
+import type { LeaseRef } from "../../protocol/messages.ts";
+
+const rememberedMax = 10_000;
+
+export class AcceptedResults {
+  readonly #keys = new Set<string>();
+
+  has(lease: LeaseRef): boolean {
+    return this.#keys.has(keyOf(lease));
+  }
+
+  add(lease: LeaseRef): void {
+    this.#keys.add(keyOf(lease));
+    if (this.#keys.size <= rememberedMax) return;
+    for (const oldest of this.#keys) {
+      this.#keys.delete(oldest);
+      break;
+    }
+  }
+}
+
+function keyOf({ run, index, token }: LeaseRef): string {
+  return `${run}/${index}/${token}`;
+}

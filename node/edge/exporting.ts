@@ -1,0 +1,59 @@
+/** Everything that this node has about one run, for whoever wants to judge it elsewhere (`protocol/run-export.ts`). */
+
+import { OttoError } from "../../protocol/errors.ts";
+import { limits } from "../../protocol/limits.ts";
+import { openEntry } from "../../protocol/log.ts";
+import { nameBundle } from "../../protocol/manifest.ts";
+import { encodeExport } from "../../protocol/run-export.ts";
+import { controlKeys } from "../core/control.ts";
+import { entriesOfRun } from "../core/history.ts";
+import { certificateKey, type NodeHost } from "./node-host.ts";
+
+/** The bytes of the export. Throws when nothing is known of the run here, or more than an export may hold. */
+export async function exportRun(host: NodeHost, run: string): Promise<Uint8Array> {
+  const { storage, membership, identity } = host;
+  const entries: Uint8Array[] = [];
+  const workers = new Set<string>();
+  let bytesLeft = limits.exportBytesMax - limits.manifestBytesMax;
+  const { prefix, keyOf } = entriesOfRun(run);
+  for (const [key] of await storage.list(prefix)) {
+    const bytes = await storage.get(keyOf(key));
+    const opened = bytes === undefined ? null : openEntry(bytes, membership.charter.domain, identity);
+    if (bytes === undefined || opened?.ok !== true) continue;
+    entries.push(bytes);
+    bytesLeft -= bytes.length;
+    if (bytesLeft < 0) throw tooLarge(run);
+    for (const event of opened.value.entry.events)
+      if (event.kind === "attempt-started" || event.kind === "attempt-ended") workers.add(event.worker);
+  }
+  const bundle = await bundleOf(host, run);
+  if (bundle === null && entries.length === 0)
+    throw new OttoError("OTTO_NO_SUCH_RUN", {
+      what: `There is no run ${run} here.`,
+      next: "List the runs with `otto status`.",
+    });
+  const certificates: Uint8Array[] = [];
+  for (const worker of [...workers].sort()) {
+    const certificate = await storage.get(certificateKey(worker));
+    if (certificate !== undefined) certificates.push(certificate);
+  }
+  const { charterBytes: charter } = membership;
+  return encodeExport({ otto: "otto-run/1", run, charter, bundle, entries, certificates });
+}
+
+/** The signed plan, from another peer when the run was over before this one heard of it. */
+async function bundleOf({ storage, fetching }: NodeHost, run: string): Promise<Uint8Array | null> {
+  const own =
+    (await storage.get(controlKeys.bundles + run)) ?? (await storage.get(controlKeys.archive + run));
+  if (own !== undefined) return own;
+  const found = await fetching.bundle(run, null);
+  return found !== null && nameBundle(found.bytes)?.run === run ? found.bytes : null;
+}
+
+function tooLarge(run: string): OttoError {
+  return new OttoError("OTTO_FILE_TOO_LARGE", {
+    what: `The records of run ${run} are larger than ${limits.exportBytesMax / 1024 / 1024} MiB.`,
+    state: "Nothing was exported.",
+    next: "Look at the run with `otto status` and `otto logs`.",
+  });
+}

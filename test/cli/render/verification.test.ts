@@ -1,0 +1,68 @@
+/** What `otto verify` found, as a person reads it. */
+
+import { expect, it } from "vitest";
+import { verificationText } from "../../../cli/render/verification.ts";
+import type { Verification } from "../../../node/verify/verify.ts";
+
+const kept: Verification = {
+  otto: "verify/1",
+  run: "q4f6rmtw2k7c",
+  verdict: "kept",
+  state: "passed",
+  domain: { id: "49c5", name: "dev" },
+  pipeline: "checks",
+  planId: "bafyplan",
+  submitter: { peer: "12D3KooWsubmitterabcd", name: "ada" },
+  steps: 14,
+  attempts: 15,
+  entries: 40,
+  authors: ["a", "b", "c"],
+  workers: ["w"],
+  uncertified: [],
+  findings: [],
+  findingsLeft: 0,
+};
+const options = { color: false, hint: null };
+
+it("says of a run that kept to its plan how much was looked at, and by whose word", () => {
+  expect(verificationText(kept, { ...options, hint: "--domain" })).toBe(`\
+Run q4f6rmtw2k7c kept to its plan bafyplan; it ended as passed.
+14 steps, 15 attempts on 1 worker; 40 entries signed by 3 control peers, submitted by ada (12D3…abcd).
+Domain dev, 49c5. Whether that is the one you trust is for you to compare (--domain).
+`);
+});
+
+it("says of each deviation where it is, what is allowed there and what was recorded", () => {
+  const code = "extra-attempt";
+  const finding = { code, step: "test\u001b[2J", expected: "At most 2.", recorded: "There were 3." } as const;
+  const deviating: Verification = {
+    ...kept,
+    verdict: "deviates",
+    findings: [finding],
+    findingsLeft: 3,
+    uncertified: ["12D3KooWworkerabcd"],
+  };
+  expect(verificationText(deviating, options)).toBe(`\
+Run q4f6rmtw2k7c deviates from its plan bafyplan in 4 places.
+✗ test (extra-attempt)
+  allowed:  At most 2.
+  recorded: There were 3.
+and 3 more deviations
+
+14 steps, 15 attempts on 1 worker; 40 entries signed by 3 control peers, submitted by ada (12D3…abcd).
+Domain dev, 49c5.
+Not shown: certificates of 12D3…abcd. That they are workers of the domain is what its control peers say.
+`);
+});
+
+it("says of a run that goes on that it does, whatever was found so far", () => {
+  const open: Verification = { ...kept, state: "open" };
+  expect(verificationText(open, options)).toMatch(
+    /^Run q4f6rmtw2k7c has not ended\. So far it keeps to its plan/u,
+  );
+  const finding = { code: "unknown-step", step: null, expected: "a", recorded: "b" } as const;
+  const deviating: Verification = { ...open, verdict: "deviates", findings: [finding] };
+  expect(verificationText(deviating, options)).toMatch(
+    /^Run q4f6rmtw2k7c has not ended, and deviates from its plan bafyplan in 1 place\./u,
+  );
+});
