@@ -8,7 +8,7 @@
 import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from "node:fs";
 import type { Dirent } from "node:fs";
 import { join } from "node:path";
-import { isSignalFile } from "../../planner/conventions/detect.ts";
+import { signalFiles } from "../../planner/conventions/detect.ts";
 import type { RepositoryFiles } from "../../planner/conventions/convention.ts";
 import { OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -32,8 +32,7 @@ const skippedFolders: ReadonlySet<string> = new Set([
 export async function readRepositoryFiles(folder: string): Promise<RepositoryFiles> {
   const listed = (await listByGit(folder)) ?? listByWalking(folder);
   const texts = new Map<string, string>();
-  for (const path of listed) {
-    if (!isSignalFile(path)) continue;
+  for (const path of signalFiles(listed)) {
     const text = readBeginning(join(folder, path));
     if (text !== undefined) texts.set(path, text);
   }

@@ -2,12 +2,14 @@
  * Node: npm, Yarn 1 and berry, pnpm and bun. The `packageManager` field decides, then the lock file.
  */
 
-import { asIs } from "./convention.ts";
-import type { Convention, Cover, Proposal, Repository, Signal, Task } from "./convention.ts";
+import { cacheOf, proposalOf } from "../convention.ts";
+import type { Convention, Cover, Proposal, Repository, Signal, Task } from "../convention.ts";
 import { chooseManager } from "./node-managers.ts";
 import type { ManagerChoice, NodeManager } from "./node-managers.ts";
 import { fieldOf, readPackage } from "./node-package.ts";
 import type { Package } from "./node-package.ts";
+import { findWorkspace, workspaceFiles } from "./node-workspaces.ts";
+import type { Workspace } from "./node-workspaces.ts";
 
 const ecosystem = "Node";
 const signal = "package.json";
@@ -16,7 +18,19 @@ export const node: Convention = {
   ecosystem,
   slug: "node",
   signals: [signal],
-  reads: (path) => [signal, "yarn.lock", "pnpm-workspace.yaml"].includes(path),
+  toolchains: [
+    {
+      title: "Node",
+      names: ["node", "nodejs"],
+      files: [
+        { file: ".nvmrc" },
+        { file: ".node-version" },
+        { file: signal, says: /"engines"\s*:\s*\{[^{}]*"node"\s*:\s*"([^"\n]+)"/ },
+      ],
+    },
+    { title: "bun", names: ["bun"], files: [{ file: ".bun-version" }] },
+  ],
+  reads: [signal, "yarn.lock", ...workspaceFiles],
   propose,
 };
 
@@ -68,30 +82,32 @@ function propose(repository: Repository): Proposal | undefined {
   if (!repository.has(signal)) return undefined;
   const read = readPackage(repository.text(signal));
   if (read === undefined) return unreadable();
-  const inPnpm = /^packages:/m.test(repository.text("pnpm-workspace.yaml"));
-  const content: Package = { ...read, workspaces: read.workspaces || inPnpm };
+  const workspace = findWorkspace(repository, read);
+  const content: Package = { ...read, workspaces: workspace !== undefined };
 
   const chosen = chooseManager(repository, content);
   const rejected: Signal[] = [...chosen.rejected];
-  const test = findTests(repository, content, chosen.manager, rejected);
+  const test = findTests({ repository, content, workspace, manager: chosen.manager }, rejected);
   const types = findCheck(content, chosen.manager, test, rejected, typeScripts);
-  const ownBuild = findBuild(content, chosen.manager, test, rejected);
+  const ownBuild = findBuild({ content, workspace, manager: chosen.manager }, test, rejected);
   // Types are checked after the build where there is one: a workspace may need what another one built.
   const [build, checked] = ownBuild.length > 0 ? [[...ownBuild, ...types], []] : [[], types];
-  const lint = [...findCheck(content, chosen.manager, test, rejected, lintScripts), ...checked];
+  const ownLint = findCheck(content, chosen.manager, test, rejected, lintScripts);
+  const lint = [
+    ...ownLint,
+    ...(ownLint.length > 0 ? [] : lintEverywhere(workspace, chosen.manager)),
+    ...checked,
+  ];
   const entry = scriptTask(content, chosen.manager, "ci");
   const isTested = test.length > 0;
   const isProject = build.length > 0 || content.workspaces;
   const isOwn = chosen.isLocked || content.workspaces;
-  return {
+  return proposalOf({
     standing: standingOf({ isTested, isOwn, isProject, isLinted: lint.length > 0 }),
     because: isTested ? "declares tests, but has no lock file beside it" : "declares no test script",
     signal,
     projectName: fieldOf(content, "name"),
     install: needsInstall(content, chosen) ? [...repositoryFor(content, chosen), chosen.install] : [],
-    variables: {},
-    stepVariables: {},
-    within: asIs,
     covers: content.dependencies.has("@napi-rs/cli") || content.dependencies.has("neon-cli") ? [native] : [],
     entry,
     lint,
@@ -99,7 +115,12 @@ function propose(repository: Repository): Proposal | undefined {
     test,
     matches: chosen.matches,
     rejected,
-  };
+    caches: cacheOf(
+      repository,
+      { name: chosen.manager.title.toLowerCase().replace(" ", ""), paths: chosen.manager.cached },
+      { locks: chosen.isLocked ? chosen.manager.locks : [], otherwise: [/(^|\/)package\.json$/] },
+    ),
+  });
 }
 
 /** A package without any of these has nothing to install, nor anything that installing would run. */
@@ -128,10 +149,14 @@ function standingOf(found: {
   return found.isLinted ? "last" : "tooling";
 }
 
+type Project = {
+  readonly content: Package;
+  readonly workspace: Workspace | undefined;
+  readonly manager: NodeManager;
+};
+
 function findTests(
-  repository: Repository,
-  content: Package,
-  manager: NodeManager,
+  { repository, content, workspace, manager }: Project & { readonly repository: Repository },
   rejected: Signal[],
 ): readonly Task[] {
   for (const name of testScripts) {
@@ -149,14 +174,10 @@ function findTests(
     const command = manager.script(name) + (watches ? `${manager.separator}--watch=false` : "");
     return [{ signal, command, reason: `declares the script "${name}"` }];
   }
-  if (content.workspaces) {
-    return [
-      {
-        signal,
-        command: manager.everywhere("test"),
-        reason: 'has workspaces, each with its own script "test"',
-      },
-    ];
+  if (workspace !== undefined) {
+    const everywhere = workspace.run("test", manager);
+    if (everywhere.length > 0) return everywhere;
+    rejected.push({ signal, reason: 'has workspaces, of which none declares the script "test"' });
   }
   const hasTests = repository.find(
     /(^|\/)(tests?|__tests__)\/.*\.[cm]?[jt]sx?$|\.(test|spec)\.[cm]?[jt]sx?$/,
@@ -172,27 +193,18 @@ function findTests(
       },
     ];
   }
-  return [];
+  if (manager.title !== "bun") return [];
+  return [{ signal, command: "bun test", reason: `is installed by bun, whose own runner knows ${hasTests}` }];
 }
 
 /** A build comes before the tests, unless installing or testing builds already. */
 function findBuild(
-  content: Package,
-  manager: NodeManager,
+  { content, workspace, manager }: Project,
   test: readonly Task[],
   rejected: Signal[],
 ): readonly Task[] {
   const builds = content.scripts.has("build") ? "build" : undefined;
-  if (builds === undefined) {
-    if (!content.workspaces) return [];
-    return [
-      {
-        signal,
-        command: manager.everywhere("build"),
-        reason: "has workspaces, which may need each other built",
-      },
-    ];
-  }
+  if (builds === undefined) return workspace?.run("build", manager) ?? [];
   const already = [...manager.installScripts, ...(test.length > 0 ? ["pretest", ...testScripts] : [])].find(
     (name) => runs(content, name, "build"),
   );
@@ -219,6 +231,11 @@ function findCheck(
   }
   rejected.push({ signal, reason: `the script "${name}" is run by "${already}" already` });
   return [];
+}
+
+/** The packages' own linters, where a tool runs one task in all of them. */
+function lintEverywhere(workspace: Workspace | undefined, manager: NodeManager): readonly Task[] {
+  return workspace?.isOrchestrated === true ? workspace.run("lint", manager) : [];
 }
 
 function scriptTask(content: Package, manager: NodeManager, name: string): Task | undefined {
@@ -255,21 +272,5 @@ function calledWords(body: string): readonly string[] {
 
 function unreadable(): Proposal {
   const because = "is not a JSON object that can be read";
-  return {
-    standing: "tooling",
-    because,
-    signal,
-    projectName: undefined,
-    install: [],
-    variables: {},
-    stepVariables: {},
-    within: asIs,
-    covers: [],
-    entry: undefined,
-    lint: [],
-    build: [],
-    test: [],
-    matches: [],
-    rejected: [{ signal, reason: because }],
-  };
+  return proposalOf({ standing: "tooling", because, signal, rejected: [{ signal, reason: because }] });
 }
