@@ -72,12 +72,12 @@ function findEntry(repository: Repository, candidates: readonly Candidate[]): En
  * done, the others rely on it.
  */
 function chooseEntry({ kind, tasks, by }: Entry, candidates: readonly Candidate[]): Chosen {
-  const { used, covered, rejected } = weigh(candidates.filter((candidate) => candidate !== by));
+  const others = candidates.filter((candidate) => candidate !== by);
+  const runners = others.filter(({ convention }) => convention.isRunner === true);
+  const { used, covered, rejected } = weigh(others.filter((candidate) => !runners.includes(candidate)));
   const parts = covered.filter(({ installs }) => installs).map(({ candidate }) => candidate);
   const isPreparing = ({ proposal }: Candidate): boolean => proposal.install.length > 0;
-  const preparing = [...used.filter(({ convention }) => convention.isRunner !== true), ...parts].filter(
-    isPreparing,
-  );
+  const preparing = [...used, ...parts].filter(isPreparing);
   const around = by === undefined ? preparing : [...preparing, by];
   const within = (command: string): string =>
     around.reduce((inner, { proposal }) => proposal.within(inner), command);
@@ -93,6 +93,7 @@ function chooseEntry({ kind, tasks, by }: Entry, candidates: readonly Candidate[
     signals: signalsOf(tasks),
     note: "",
   };
+  const leftTo = `is left to ${tasks[0]?.command ?? kind}`;
   const left = used.filter((candidate) => !preparing.includes(candidate));
   const ecosystem = by?.convention.ecosystem ?? "Repository";
   return {
@@ -102,7 +103,8 @@ function chooseEntry({ kind, tasks, by }: Entry, candidates: readonly Candidate[
       ...around.flatMap((candidate) => matchesOf(candidate, [])),
     ],
     rejected: [
-      ...left.map((candidate) => setAside(candidate, `is left to ${tasks[0]?.command ?? kind}`)),
+      ...left.map((candidate) => setAside(candidate, leftTo)),
+      ...runners.map((candidate) => setAside(candidate, `${candidate.proposal.because}; it ${leftTo}`)),
       ...rejected.filter(({ signal }) => !parts.some(({ proposal }) => proposal.signal === signal)),
       ...around.flatMap(rejectedOf),
     ],

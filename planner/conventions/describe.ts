@@ -38,6 +38,8 @@ export type Description = {
   readonly signals: readonly Sign[];
   /** The signals as people know them, where they are patterns. */
   readonly sought?: readonly string[];
+  /** Of these at the root the first alone is used. */
+  readonly oneOf?: RegExp;
   readonly isRunner?: boolean;
   /** The text of the signal, in which the first group is the project's name. */
   readonly name?: RegExp;
@@ -86,7 +88,8 @@ export function describe(given: Description): Convention {
 function propose(given: Description, repository: Repository): Proposal | undefined {
   const signal = firstOf(repository, given.signals);
   if (signal === undefined) return undefined;
-  const others = repository.all(given.signals.map(fileOf)).filter((path) => path !== signal);
+  const others =
+    given.oneOf === undefined ? [] : repository.all([given.oneOf]).filter((path) => path !== signal);
   const rejected: Signal[] = [
     ...others.map((path) => ({
       signal: path,

@@ -19,6 +19,7 @@ export const dotnet = describe({
   ecosystem: ".NET",
   slug: "dotnet",
   signals,
+  oneOf: /^[^/]+\.slnx?$/,
   sought: ["*.sln", "*.slnx", "*.csproj", "*.fsproj", "*.vbproj"],
   toolchains: [
     {

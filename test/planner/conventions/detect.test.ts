@@ -15,7 +15,7 @@ describe("the ladder", () => {
     const files = { ...node, "bin/ci": "", Makefile: "ci:\n\tmake all\n" };
     expect(commandsOf(files)).toEqual({ ci: ["npm ci", "bin/ci"] });
     expect(sentences(find(files).rejected)).toEqual([
-      'Make: Makefile declares the target "ci"; the pipeline is that of Node',
+      'Make: Makefile declares the target "ci"; it is left to bin/ci',
     ]);
   });
 
