@@ -14,8 +14,6 @@ export const limits = {
   nestedProjectsMax: 20,
   /** Files whose text the conventions may ask for: those of the root, of subfolders and of workspaces' packages. */
   signalFilesMax: 500,
-  /** Files of one kind that one cache is keyed by. */
-  cacheKeyFilesMax: 40,
   pipelineNestingMax: 32,
   /** Pipelines inside of pipelines. */
   pipelinesNestedMax: 5,

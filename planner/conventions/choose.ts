@@ -187,7 +187,7 @@ function mergeCaches(caches: readonly Cache[]): readonly Cache[] {
     ];
     merged.set(cache.name, {
       name: cache.name,
-      paths: joined("paths"),
+      paths: joined("paths").sort(compareText),
       keyFiles: joined("keyFiles").sort(compareText),
     });
   }

@@ -6,7 +6,8 @@
  * makes steps of them. Pure: nothing here reads a disk, so the same files give the same proposal everywhere.
  */
 
-import { limits } from "../../protocol/limits.ts";
+import type { StepCache } from "../../protocol/plan.ts";
+import { compareText } from "../../protocol/values.ts";
 
 /** A repository as the conventions see it. */
 export type RepositoryFiles = {
@@ -29,14 +30,11 @@ export type Match = Signal & {
   readonly ecosystem: string;
 };
 
-/** Files that are worth keeping from run to run: what was downloaded, never what was built from the sources. */
-export type Cache = {
-  readonly name: string;
-  /** In the workspace, or beginning with `~/` for the home of the worker's steps. */
-  readonly paths: readonly string[];
-  /** Files of the repository; when one of them changes, the cache is made anew. At least one, sorted. */
-  readonly keyFiles: readonly string[];
-};
+/**
+ * Files that are worth keeping from run to run: what was downloaded, never what was built from the sources. Key files
+ * are patterns of which each fits a file of the repository; there is at least one.
+ */
+export type Cache = StepCache;
 
 /** A compiler, an interpreter or a tool, and where a repository says which version of it is wanted. */
 export type Toolchain = {
@@ -155,7 +153,7 @@ export type Repository = {
   first(candidates: readonly string[]): string | undefined;
   /** The first path, by code unit, that fits. */
   find(fits: RegExp): string | undefined;
-  /** Of these names and patterns all files that are there, sorted, the first few of very many. */
+  /** All files that are one of these, sorted: paths, patterns with `*` and `**`, expressions. */
   all(candidates: readonly (string | RegExp)[]): readonly string[];
   /** The text of a file that exists, or the empty string. */
   text(path: string): string;
@@ -164,32 +162,51 @@ export type Repository = {
 /** Control, formatting and separating characters: in a name they could make a reason or a file say otherwise. */
 const hidden = /[\p{C}\u2028\u2029]/u;
 
-/** A cache whose key is the lock, or what declares the dependencies where there is none. */
+/**
+ * A cache whose key is the lock, or what declares the dependencies where there is none.
+ *
+ * @param keys paths, and patterns with `*` and `**` as in a pipeline file.
+ */
 export function cacheOf(
   repository: Repository,
-  cache: Pick<Cache, "name" | "paths">,
-  keys: { readonly locks: readonly (string | RegExp)[]; readonly otherwise: readonly (string | RegExp)[] },
+  { name, paths }: Pick<Cache, "name" | "paths">,
+  keys: { readonly locks: readonly string[]; readonly otherwise: readonly string[] },
 ): readonly Cache[] {
-  const locks = repository.all(keys.locks);
-  const keyFiles = locks.length > 0 ? locks : repository.all(keys.otherwise);
-  return keyFiles.length === 0 ? [] : [{ ...cache, keyFiles }];
+  const present = (files: readonly string[]): string[] =>
+    files.filter((file) => repository.all([file]).length > 0).sort(compareText);
+  const locks = present(keys.locks);
+  const keyFiles = locks.length > 0 ? locks : present(keys.otherwise);
+  return keyFiles.length === 0 ? [] : [{ name, paths: paths.toSorted(compareText), keyFiles }];
 }
 
 /** Paths with hidden characters in them decide nothing. */
 export function lookInto(files: RepositoryFiles): Repository {
   const paths = files.paths.filter((path) => !hidden.test(path));
   const known = new Set(paths);
-  const isWanted = (path: string, wanted: string | RegExp): boolean =>
-    typeof wanted === "string" ? path === wanted : wanted.test(path);
   return {
     paths,
     has: (path) => known.has(path),
     first: (candidates) => candidates.find((path) => known.has(path)),
     find: (fits) => paths.find((path) => fits.test(path)),
-    all: (candidates) =>
-      paths
-        .filter((path) => candidates.some((wanted) => isWanted(path, wanted)))
-        .slice(0, limits.cacheKeyFilesMax),
+    all: (candidates) => {
+      const names = candidates.filter((wanted) => typeof wanted === "string");
+      const patterns = [
+        ...names.filter((name) => name.includes("*")).map(fromGlob),
+        ...candidates.filter((wanted) => typeof wanted !== "string"),
+      ];
+      if (patterns.length === 0) return names.filter((name) => known.has(name)).sort(compareText);
+      return paths.filter((path) => names.includes(path) || patterns.some((pattern) => pattern.test(path)));
+    },
     text: (path) => (known.has(path) ? (files.read(path) ?? "") : ""),
   };
+}
+
+function fromGlob(glob: string): RegExp {
+  const parts = glob.split("/").map((part) => part.replaceAll(/[.+^${}()|[\]\\?]/g, String.raw`\$&`));
+  const body = parts.map((part, index) => {
+    if (part === "**") return "(?:[^/]+/)*";
+    const word = part.replaceAll("*", "[^/]*");
+    return index === parts.length - 1 ? word : `${word}/`;
+  });
+  return new RegExp(`^${body.join("")}$`);
 }

@@ -47,14 +47,14 @@ export type Description = {
   /** A program that the repository brings along is used in place of the machine's. */
   readonly wrapper?: { readonly file: string; readonly program: string; readonly command: string };
   readonly lock:
-    | { readonly files: readonly (string | RegExp)[] }
+    | { readonly files: readonly string[] }
     /** Why there is no lock, as it goes on from the signal. */
     | { readonly none: string };
   readonly install?: readonly Rule[];
   readonly variables?: Readonly<Record<string, string>>;
   readonly caches?: readonly { readonly name: string; readonly paths: readonly string[] }[];
   /** What the caches are keyed by where there is no lock. */
-  readonly keys?: readonly (string | RegExp)[];
+  readonly keys?: readonly string[];
   readonly entry?: readonly Rule[];
   readonly lint?: readonly Rule[];
   readonly build?: readonly Rule[];
@@ -136,8 +136,9 @@ function lockSignals(given: Description, repository: Repository, signal: string)
   const [lock] = repository.all(given.lock.files);
   if (lock !== undefined) return [{ signal: lock, reason: "locks the dependencies" }];
   const [wanted] = given.lock.files;
-  const name = typeof wanted === "string" ? wanted : "lock file";
-  return [{ signal, reason: `has no ${name} beside it, so versions may change from run to run` }];
+  return [
+    { signal, reason: `has no ${wanted ?? "lock file"} beside it, so versions may change from run to run` },
+  ];
 }
 
 function wrapperSignals({ wrapper, ecosystem }: Description, repository: Repository): readonly Signal[] {

@@ -34,7 +34,7 @@ export const cabal = describe({
       paths: ["~/.cabal/packages", "~/.cabal/store", "~/.cache/cabal/packages", "~/.local/state/cabal/store"],
     },
   ],
-  keys: ["cabal.project", /(^|\/)[^/]+\.cabal$/],
+  keys: ["cabal.project", "**/*.cabal"],
   unused: [{ on: ".hlint.yaml", because: "nothing in the repository brings hlint" }],
   build: [{ on: signals, run: "cabal build all", reason: "describes what is built" }],
   test: [

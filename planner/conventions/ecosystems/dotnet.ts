@@ -11,7 +11,7 @@ const signals = [
   /^[^/.]+\.(cs|fs|vb)proj$/,
   /^[^/]+\.(cs|fs|vb)proj$/,
 ] as const;
-const locks = /(^|\/)packages\.lock\.json$/;
+const locks = "**/packages.lock.json";
 const tests: Sign = /(^|\/)([^/]*tests?[^/]*|tests?\/.*)\.(cs|fs|vb)proj$/i;
 const newRunner: Sign = { file: "global.json", says: /"runner"\s*:\s*"Microsoft\.Testing\.Platform"/ };
 
@@ -39,7 +39,7 @@ export const dotnet = describe({
     },
   ],
   caches: [{ name: "nuget", paths: ["~/.nuget/packages"] }],
-  keys: [/\.(cs|fs|vb)proj$/, /(^|\/)Directory\.(Packages|Build)\.props$/, "global.json"],
+  keys: ["**/*.csproj", "**/*.fsproj", "**/*.vbproj", "**/Directory.Packages.props", "global.json"],
   build: [{ on: signals, run: "dotnet build {signal} --no-restore", reason: "describes what is built" }],
   test: [
     {

@@ -45,9 +45,11 @@ function propose(repository: Repository): Proposal | undefined {
       {
         locks: [],
         otherwise: [
-          /(^|\/)(build|settings)\.gradle(\.kts)?$/,
-          /^gradle\/(.*\.toml|wrapper\/gradle-wrapper\.properties)$/,
-          /(^|\/)gradle\.lockfile$/,
+          "**/*.gradle",
+          "**/*.gradle.kts",
+          "gradle/*.toml",
+          "gradle/wrapper/gradle-wrapper.properties",
+          "**/gradle.lockfile",
         ],
       },
     ),

@@ -45,7 +45,7 @@ function propose(repository: Repository): Proposal | undefined {
     caches: cacheOf(
       repository,
       { name: "maven", paths: ["~/.m2/repository"] },
-      { locks: [], otherwise: [/(^|\/)pom\.xml$/] },
+      { locks: [], otherwise: ["**/pom.xml"] },
     ),
   });
 }

@@ -5,7 +5,7 @@
 import { describe } from "../describe.ts";
 
 const file = "meson.build";
-const wraps = /^subprojects\/[^/]+\.wrap$/;
+const wraps = "subprojects/*.wrap";
 
 export const meson = describe({
   ecosystem: "Meson",

@@ -27,7 +27,7 @@ export const mill = describe({
     none: "names the dependencies; Mill has no lock file, so versions are only as exact as they are written",
   },
   caches: [{ name: "mill", paths: ["~/.cache/coursier", "~/.cache/mill"] }],
-  keys: [...files, /(^|\/)package\.mill$/],
+  keys: [...files, "**/package.mill"],
   lint: [
     {
       on: ".scalafmt.conf",

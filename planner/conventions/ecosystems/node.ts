@@ -117,8 +117,11 @@ function propose(repository: Repository): Proposal | undefined {
     rejected,
     caches: cacheOf(
       repository,
-      { name: chosen.manager.title.toLowerCase().replace(" ", ""), paths: chosen.manager.cached },
-      { locks: chosen.isLocked ? chosen.manager.locks : [], otherwise: [/(^|\/)package\.json$/] },
+      { name: chosen.manager.title.split(" ")[0]?.toLowerCase() ?? "node", paths: chosen.manager.cached },
+      {
+        locks: chosen.isLocked ? chosen.manager.locks : [],
+        otherwise: [content.workspaces ? "**/package.json" : "package.json"],
+      },
     ),
   });
 }

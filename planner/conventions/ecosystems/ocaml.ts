@@ -6,7 +6,7 @@ import { describe } from "../describe.ts";
 
 const file = "dune-project";
 const packages = /^[^/]+\.opam$/;
-const locks = /^[^/]+\.opam\.locked$/;
+const locks = "*.opam.locked";
 const create = "opam switch create . --deps-only --with-test --yes";
 
 export const ocaml = describe({
@@ -28,7 +28,7 @@ export const ocaml = describe({
     },
   ],
   caches: [{ name: "opam", paths: ["~/.opam"] }],
-  keys: [packages],
+  keys: ["*.opam"],
   lint: [
     {
       on: ".ocamlformat",

@@ -62,7 +62,7 @@ function propose(repository: Repository): Proposal | undefined {
     rejected,
     caches: cacheOf(repository, installer.cache, {
       locks: installer.locks,
-      otherwise: [...projectFiles, "tox.ini", "noxfile.py", isRequirements],
+      otherwise: [...projectFiles, "tox.ini", "noxfile.py", "*requirements*.txt", "requirements/*.txt"],
     }),
   });
 }

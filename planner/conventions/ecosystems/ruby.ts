@@ -91,7 +91,7 @@ function propose(repository: Repository): Proposal | undefined {
     caches: cacheOf(
       repository,
       { name: "gems", paths: ["vendor/bundle"] },
-      { locks, otherwise: [...gemfiles, gemspecFile] },
+      { locks, otherwise: [...gemfiles, "*.gemspec"] },
     ).filter(() => project.gemfile !== undefined),
   });
 }

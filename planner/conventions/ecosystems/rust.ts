@@ -56,7 +56,7 @@ function propose(repository: Repository): Proposal | undefined {
     caches: cacheOf(
       repository,
       { name: "cargo", paths: ["~/.cargo/registry", "~/.cargo/git"] },
-      { locks: ["Cargo.lock"], otherwise: [/(^|\/)Cargo\.toml$/] },
+      { locks: ["Cargo.lock"], otherwise: ["**/Cargo.toml"] },
     ),
   });
 }

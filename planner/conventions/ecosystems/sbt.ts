@@ -29,7 +29,7 @@ export const sbt = describe({
     none: "names the dependencies; sbt has no lock file, so versions are only as exact as they are written",
   },
   caches: [{ name: "sbt", paths: ["~/.sbt", "~/.ivy2/cache", "~/.cache/coursier"] }],
-  keys: [/^[^/]+\.sbt$/, /^project\/[^/]+\.(sbt|properties|scala)$/],
+  keys: ["*.sbt", "project/*.sbt", "project/*.scala", "project/build.properties"],
   lint: [
     {
       on: ".scalafmt.conf",

@@ -30,7 +30,7 @@ export const stack = describe({
     },
   ],
   caches: [{ name: "stack", paths: ["~/.stack"] }],
-  keys: [file, "package.yaml", /^[^/]+\.cabal$/],
+  keys: [file, "package.yaml", "*.cabal"],
   unused: [{ on: ".hlint.yaml", because: "nothing in the repository brings hlint" }],
   build: [
     { on: file, run: `${unlocked} build`, lockedRun: `${locked} build`, reason: "describes a project" },

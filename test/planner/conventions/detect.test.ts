@@ -140,6 +140,7 @@ describe("a detection", () => {
           retry: { attemptsMax: 3, on: ["lost"] },
           effect: false,
           labels: [],
+          caches: [{ name: "npm", paths: ["~/.npm"], keyFiles: ["package-lock.json"] }],
         },
       ],
     });

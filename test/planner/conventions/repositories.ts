@@ -86,7 +86,7 @@ export const examples: readonly Example[] = [
     ecosystem: "Go",
     files: { "go.mod": "module cart\n\ngo 1.24.2\n", "go.sum": "", "cart_test.go": "" },
     steps: { test: ["go build ./...", "go vet ./...", "go test ./..."] },
-    caches: ["go: ~/go/pkg/mod, ~/.cache/go-build < go.sum"],
+    caches: ["go: ~/.cache/go-build, ~/go/pkg/mod < go.sum"],
     counts: ["go.sum locks the dependencies", "go.mod declares the version of Go: 1.24.2"],
   },
   {
@@ -96,7 +96,7 @@ export const examples: readonly Example[] = [
       "rust-toolchain.toml": '[toolchain]\nchannel = "1.90"\n',
     },
     steps: { test: ["cargo test"] },
-    caches: ["cargo: ~/.cargo/registry, ~/.cargo/git < Cargo.toml"],
+    caches: ["cargo: ~/.cargo/git, ~/.cargo/registry < **/Cargo.toml"],
     counts: [unlocked("Cargo.toml", "Cargo.lock"), "rust-toolchain.toml declares the version of Rust: 1.90"],
   },
   {
@@ -107,7 +107,7 @@ export const examples: readonly Example[] = [
       "cart/src/test/java/CartTest.java": "",
     },
     steps: { test: ["mvn --batch-mode --no-transfer-progress verify"] },
-    caches: ["maven: ~/.m2/repository < cart/pom.xml, pom.xml"],
+    caches: ["maven: ~/.m2/repository < **/pom.xml"],
     counts: ["pom.xml declares the version of Java: 21"],
     aside: ["Repository: cart/pom.xml is in a subfolder; only the root decides"],
   },
@@ -121,9 +121,7 @@ export const examples: readonly Example[] = [
       ".sdkmanrc": "java=21.0.2-tem\n",
     },
     steps: { test: ["gradle --no-daemon build"] },
-    caches: [
-      "gradle: ~/.gradle/caches, ~/.gradle/wrapper < app/build.gradle.kts, gradle/libs.versions.toml, settings.gradle.kts",
-    ],
+    caches: ["gradle: ~/.gradle/caches, ~/.gradle/wrapper < **/*.gradle.kts, gradle/*.toml"],
     counts: [".sdkmanrc declares the version of Java: 21.0.2-tem"],
     aside: ["Repository: app/build.gradle.kts is in a subfolder; only the root decides"],
   },
@@ -142,7 +140,7 @@ export const examples: readonly Example[] = [
       test: ["sbt Test/compile", "sbt test"],
     },
     caches: [
-      "sbt: ~/.sbt, ~/.ivy2/cache, ~/.cache/coursier < build.sbt, project/build.properties, project/plugins.sbt",
+      "sbt: ~/.cache/coursier, ~/.ivy2/cache, ~/.sbt < *.sbt, project/*.sbt, project/build.properties",
     ],
     counts: [
       "build.sbt names the dependencies; sbt has no lock file, so versions are only as exact as they are written",
@@ -180,7 +178,7 @@ export const examples: readonly Example[] = [
       "test/cart_test.clj": "",
     },
     steps: { test: ["clojure -P", "clojure -X:test"] },
-    caches: ["clojure: ~/.m2/repository, ~/.gitlibs < deps.edn"],
+    caches: ["clojure: ~/.gitlibs, ~/.m2/repository < deps.edn"],
     counts: ["deps.edn declares the alias :test with a function"],
   },
   {
@@ -201,7 +199,7 @@ export const examples: readonly Example[] = [
         "dotnet test Cart.sln --no-build",
       ],
     },
-    caches: ["nuget: ~/.nuget/packages < src/Cart/packages.lock.json, test/Cart.Tests/packages.lock.json"],
+    caches: ["nuget: ~/.nuget/packages < **/packages.lock.json"],
     counts: [
       "Cart.sln has test projects: test/Cart.Tests/Cart.Tests.csproj",
       "global.json declares the version of the .NET SDK: 9.0.100",
@@ -324,7 +322,7 @@ export const examples: readonly Example[] = [
       ],
     },
     caches: [
-      "cabal: ~/.cabal/packages, ~/.cabal/store, ~/.cache/cabal/packages, ~/.local/state/cabal/store < cabal.project, cart.cabal",
+      "cabal: ~/.cabal/packages, ~/.cabal/store, ~/.cache/cabal/packages, ~/.local/state/cabal/store < **/*.cabal, cabal.project",
     ],
     counts: [
       unlocked("cabal.project", "cabal.project.freeze"),
@@ -433,7 +431,7 @@ export const examples: readonly Example[] = [
     steps: {
       test: ["meson setup build", "meson compile -C build", "meson test -C build --print-errorlogs"],
     },
-    caches: ["meson: subprojects/packagecache < subprojects/zlib.wrap"],
+    caches: ["meson: subprojects/packagecache < subprojects/*.wrap"],
     counts: [
       "meson.build declares the version of Meson: >=1.3",
       "meson.build declares tests: test/meson.build",
@@ -469,7 +467,7 @@ export const examples: readonly Example[] = [
         "R CMD check --no-manual --ignore-vignettes *.tar.gz",
       ],
     },
-    caches: ["r: ~/R, ~/.cache/R < DESCRIPTION"],
+    caches: ["r: ~/.cache/R, ~/R < DESCRIPTION"],
     counts: ["DESCRIPTION declares the version of R: >= 4.3", unlocked("DESCRIPTION", "renv.lock")],
     aside: ["R: .lintr is not used: DESCRIPTION does not name lintr"],
   },
@@ -508,7 +506,7 @@ export const examples: readonly Example[] = [
         "opam exec -- dune runtest",
       ],
     },
-    caches: ["opam: ~/.opam < cart.opam.locked"],
+    caches: ["opam: ~/.opam < *.opam.locked"],
     counts: ["dune-project declares the version of dune: 3.17", "cart.opam.locked locks the dependencies"],
     aside: ["OCaml: .ocamlformat is not used: no *.opam brings ocamlformat for tests"],
   },
