@@ -109,16 +109,14 @@ export type Convention = {
   readonly ecosystem: string;
   /** In names of steps when several ecosystems are tested: `test-node`. */
   readonly slug: string;
-  /** The files that show it in their folder: without one of them there is no proposal. */
-  readonly signals: readonly (string | RegExp)[];
-  /** The signals as people know them, where they are patterns. */
-  readonly sought?: readonly string[];
+  /** The files that show it in their folder, as names or `*.ext`: without one of them there is no proposal. */
+  readonly signals: readonly string[];
   /** It runs what others install and declares no dependencies of its own, as make does. */
   readonly isRunner?: boolean;
   /** What the repository may declare a version of, said when the ecosystem counts. */
   readonly toolchains: readonly Toolchain[];
-  /** Files whose text `propose` wants to see; a pattern is matched against the whole path. */
-  readonly reads: readonly (string | RegExp)[];
+  /** Files whose text `propose` wants to see: paths, and patterns with `*` in which no `**` is. */
+  readonly reads: readonly string[];
   readonly propose: (repository: Repository) => Proposal | undefined;
 };
 
@@ -149,18 +147,17 @@ export function proposalOf(
 export type Repository = {
   readonly paths: readonly string[];
   has(path: string): boolean;
+  /** The same for a pattern. */
+  isThere(glob: string): boolean;
   /** The first of the candidates that exists. */
   first(candidates: readonly string[]): string | undefined;
   /** The first path, by code unit, that fits. */
   find(fits: RegExp): string | undefined;
-  /** All files that are one of these, sorted: paths, patterns with `*` and `**`, expressions. */
-  all(candidates: readonly (string | RegExp)[]): readonly string[];
+  /** All files that are one of these, sorted: paths, and patterns with `*` and `**`. */
+  all(globs: readonly string[]): readonly string[];
   /** The text of a file that exists, or the empty string. */
   text(path: string): string;
 };
-
-/** Control, formatting and separating characters: in a name they could make a reason or a file say otherwise. */
-const hidden = /[\p{C}\u2028\u2029]/u;
 
 /**
  * A cache whose key is the lock, or what declares the dependencies where there is none.
@@ -173,40 +170,8 @@ export function cacheOf(
   keys: { readonly locks: readonly string[]; readonly otherwise: readonly string[] },
 ): readonly Cache[] {
   const present = (files: readonly string[]): string[] =>
-    files.filter((file) => repository.all([file]).length > 0).sort(compareText);
+    files.filter((file) => repository.isThere(file)).sort(compareText);
   const locks = present(keys.locks);
   const keyFiles = locks.length > 0 ? locks : present(keys.otherwise);
   return keyFiles.length === 0 ? [] : [{ name, paths: paths.toSorted(compareText), keyFiles }];
-}
-
-/** Paths with hidden characters in them decide nothing. */
-export function lookInto(files: RepositoryFiles): Repository {
-  const paths = files.paths.filter((path) => !hidden.test(path));
-  const known = new Set(paths);
-  return {
-    paths,
-    has: (path) => known.has(path),
-    first: (candidates) => candidates.find((path) => known.has(path)),
-    find: (fits) => paths.find((path) => fits.test(path)),
-    all: (candidates) => {
-      const names = candidates.filter((wanted) => typeof wanted === "string");
-      const patterns = [
-        ...names.filter((name) => name.includes("*")).map(fromGlob),
-        ...candidates.filter((wanted) => typeof wanted !== "string"),
-      ];
-      if (patterns.length === 0) return names.filter((name) => known.has(name)).sort(compareText);
-      return paths.filter((path) => names.includes(path) || patterns.some((pattern) => pattern.test(path)));
-    },
-    text: (path) => (known.has(path) ? (files.read(path) ?? "") : ""),
-  };
-}
-
-function fromGlob(glob: string): RegExp {
-  const parts = glob.split("/").map((part) => part.replaceAll(/[.+^${}()|[\]\\?]/g, String.raw`\$&`));
-  const body = parts.map((part, index) => {
-    if (part === "**") return "(?:[^/]+/)*";
-    const word = part.replaceAll("*", "[^/]*");
-    return index === parts.length - 1 ? word : `${word}/`;
-  });
-  return new RegExp(`^${body.join("")}$`);
 }

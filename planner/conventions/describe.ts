@@ -9,11 +9,14 @@
 import { cacheOf, proposalOf } from "./convention.ts";
 import type { Convention, Proposal, Repository, Signal, Standing, Task, Toolchain } from "./convention.ts";
 
-/** A file that must be there: a path, or a pattern over all paths; and what its text must say. */
+/**
+ * A file that must be there: a path or `*.ext` at the root, of which the shortest counts, and what its text must say;
+ * or an expression over all paths.
+ */
 export type Sign =
   | string
   | RegExp
-  | { readonly file: string | RegExp; readonly says: RegExp | ((text: string) => boolean) };
+  | { readonly file: string; readonly says: RegExp | ((text: string) => boolean) };
 
 export type Rule = {
   /** Any of these; the first that is there is what the reason is about. */
@@ -34,12 +37,10 @@ export type Rule = {
 export type Description = {
   readonly ecosystem: string;
   readonly slug: string;
-  /** At the root, the best first; a pattern has no `/` in it. */
-  readonly signals: readonly Sign[];
-  /** The signals as people know them, where they are patterns. */
-  readonly sought?: readonly string[];
+  /** At the root, the best first. */
+  readonly signals: readonly Exclude<Sign, RegExp>[];
   /** Of these at the root the first alone is used. */
-  readonly oneOf?: RegExp;
+  readonly oneOf?: string;
   readonly isRunner?: boolean;
   /** The text of the signal, in which the first group is the project's name. */
   readonly name?: RegExp;
@@ -76,8 +77,7 @@ export function describe(given: Description): Convention {
   return {
     ecosystem: given.ecosystem,
     slug: given.slug,
-    signals: given.signals.map(fileOf),
-    ...(given.sought === undefined ? {} : { sought: given.sought }),
+    signals: [...new Set(given.signals.map(fileOf))],
     toolchains: given.toolchains,
     ...(given.isRunner === undefined ? {} : { isRunner: given.isRunner }),
     reads: read,
@@ -213,8 +213,8 @@ function isSaying(sign: Sign): sign is Extract<Sign, { readonly says: unknown }>
   return typeof sign === "object" && !(sign instanceof RegExp);
 }
 
-function fileOf(sign: Sign): string | RegExp {
-  return isSaying(sign) ? sign.file : sign;
+function fileOf(sign: Exclude<Sign, RegExp>): string {
+  return typeof sign === "string" ? sign : sign.file;
 }
 
 /** The first path that one of the signs is about. */
@@ -227,12 +227,12 @@ function firstOf(repository: Repository, signs: readonly Sign[]): string | undef
 }
 
 function pathOf(repository: Repository, sign: Sign): string | undefined {
-  const file = fileOf(sign);
-  if (!isSaying(sign)) return typeof file === "string" ? repository.first([file]) : repository.find(file);
+  if (sign instanceof RegExp) return repository.find(sign);
+  const paths = repository.all([fileOf(sign)]).toSorted((one, other) => one.length - other.length);
+  if (!isSaying(sign)) return paths[0];
   const { says } = sign;
-  const isSaid = (path: string): boolean => {
+  return paths.find((path) => {
     const text = repository.text(path);
     return says instanceof RegExp ? says.test(text) : says(text);
-  };
-  return repository.all([file]).find(isSaid);
+  });
 }

@@ -14,7 +14,7 @@ import { limits } from "../../protocol/limits.ts";
 import { compareText } from "../../protocol/values.ts";
 import { choose, entryFiles } from "./choose.ts";
 import type { Choice, ChosenStep } from "./choose.ts";
-import { lookInto } from "./convention.ts";
+import { globTest, lookInto } from "./repository.ts";
 import type { Cache, Match, RepositoryFiles } from "./convention.ts";
 import { conventions } from "./known.ts";
 import { findSubfolders, inFolder, projectsBelow } from "./subfolders.ts";
@@ -53,10 +53,7 @@ export type Detection = Found | { readonly kind: "nothing"; readonly rejected: r
 /** What is looked for at the root, for people. */
 export const soughtSignals: readonly { ecosystem: string; signals: readonly string[] }[] = [
   { ecosystem: "Repository", signals: entryFiles },
-  ...conventions.map(({ ecosystem, signals, sought }) => ({
-    ecosystem,
-    signals: sought ?? signals.map(String),
-  })),
+  ...conventions.map(({ ecosystem, signals }) => ({ ecosystem, signals })),
 ];
 
 const reads = [
@@ -66,8 +63,10 @@ const reads = [
     ...convention.toolchains.flatMap(({ files }) => files.map(({ file }) => file)),
   ]),
 ];
-const readNames: ReadonlySet<string> = new Set(reads.filter((wanted) => typeof wanted === "string"));
-const readPatterns: readonly RegExp[] = reads.filter((wanted) => typeof wanted !== "string");
+const readNames: ReadonlySet<string> = new Set(reads.filter((wanted) => !wanted.includes("*")));
+const readPatterns = reads
+  .filter((wanted) => wanted.includes("*"))
+  .map((wanted) => ({ slashes: slashesIn(wanted), fits: globTest(wanted) }));
 
 /**
  * The files whose text `detectPipeline` may ask for, at most `limits.signalFilesMax`, those of the root first.
@@ -84,7 +83,15 @@ export function signalFiles(paths: readonly string[]): readonly string[] {
 }
 
 function isRead(path: string): boolean {
-  return readNames.has(path) || readPatterns.some((pattern) => pattern.test(path));
+  if (readNames.has(path)) return true;
+  const slashesInPath = slashesIn(path);
+  return readPatterns.some(({ slashes, fits }) => slashes === slashesInPath && fits(path));
+}
+
+function slashesIn(path: string): number {
+  let count = 0;
+  for (let at = path.indexOf("/"); at !== -1; at = path.indexOf("/", at + 1)) count += 1;
+  return count;
 }
 
 export function detectPipeline(files: RepositoryFiles): Detection {

@@ -16,12 +16,14 @@ const asideFolder =
 const plainFolder = /^\w[\w.+-]*(\/\w[\w.+-]*)?$/;
 
 const signals = conventions.flatMap((convention) => convention.signals);
-const signalNames: ReadonlySet<string> = new Set(signals.filter((signal) => typeof signal === "string"));
-const signalPatterns: readonly RegExp[] = signals.filter((signal) => typeof signal !== "string");
+const signalNames: ReadonlySet<string> = new Set(signals.filter((signal) => !signal.startsWith("*.")));
+const signalEndings: ReadonlySet<string> = new Set(
+  signals.filter((signal) => signal.startsWith("*.")).map((signal) => signal.slice(1)),
+);
 
 /** Whether a file with this name shows an ecosystem in its folder. */
 function isShowing(name: string): boolean {
-  return signalNames.has(name) || signalPatterns.some((pattern) => pattern.test(name));
+  return signalNames.has(name) || signalEndings.has(name.slice(Math.max(name.lastIndexOf("."), 0)));
 }
 
 export type Subfolders = {
@@ -35,10 +37,9 @@ export function findSubfolders(paths: readonly string[]): Subfolders {
   const showing = new Map<string, string>();
   for (const path of paths) {
     const end = path.lastIndexOf("/");
-    if (end < 1) continue;
+    if (end < 1 || !isShowing(path.slice(end + 1))) continue;
     const folder = path.slice(0, end);
-    if (folder.split("/", 3).length > 2 || showing.has(folder)) continue;
-    if (isShowing(path.slice(end + 1))) showing.set(folder, path);
+    if (folder.split("/", 3).length < 3 && !showing.has(folder)) showing.set(folder, path);
   }
   const rejected: Match[] = [];
   const reject = (signal: string, reason: string): void => {

@@ -14,7 +14,6 @@ export const autotools = describe({
   ecosystem: "Autotools",
   slug: "autotools",
   signals,
-  sought: ["configure.ac with automake"],
   name: /\bAC_INIT\s*\(\s*\[?([A-Za-z][\w.+-]*)/,
   toolchains: [
     {

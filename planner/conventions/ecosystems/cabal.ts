@@ -4,14 +4,13 @@
 
 import { describe } from "../describe.ts";
 
-const packageFile = /^[^/]+\.cabal$/;
+const packageFile = "*.cabal";
 const signals = ["cabal.project", packageFile] as const;
 
 export const cabal = describe({
   ecosystem: "Cabal",
   slug: "cabal",
   signals,
-  sought: ["cabal.project", "*.cabal"],
   toolchains: [
     {
       title: "GHC",

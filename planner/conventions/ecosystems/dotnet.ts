@@ -5,12 +5,7 @@
 import { describe } from "../describe.ts";
 import type { Sign } from "../describe.ts";
 
-const signals = [
-  /^[^/.]+\.slnx?$/,
-  /^[^/]+\.slnx?$/,
-  /^[^/.]+\.(cs|fs|vb)proj$/,
-  /^[^/]+\.(cs|fs|vb)proj$/,
-] as const;
+const signals = ["*.sln", "*.slnx", "*.csproj", "*.fsproj", "*.vbproj"];
 const locks = "**/packages.lock.json";
 const tests: Sign = /(^|\/)([^/]*tests?[^/]*|tests?\/.*)\.(cs|fs|vb)proj$/i;
 const newRunner: Sign = { file: "global.json", says: /"runner"\s*:\s*"Microsoft\.Testing\.Platform"/ };
@@ -19,8 +14,7 @@ export const dotnet = describe({
   ecosystem: ".NET",
   slug: "dotnet",
   signals,
-  oneOf: /^[^/]+\.slnx?$/,
-  sought: ["*.sln", "*.slnx", "*.csproj", "*.fsproj", "*.vbproj"],
+  oneOf: "*.sln",
   toolchains: [
     {
       title: "the .NET SDK",

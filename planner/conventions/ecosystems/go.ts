@@ -66,7 +66,7 @@ function lockSignal(repository: Repository, signal: string): Signal {
     return { signal: "vendor/", reason: "brings the dependencies along" };
   if (repository.has("go.sum")) return { signal: "go.sum", reason: "locks the dependencies" };
   if (signal === "go.work") {
-    const [sum] = repository.all(["go.work.sum", /(^|\/)go\.sum$/]);
+    const [sum] = repository.all(["go.work.sum", "**/go.sum"]);
     if (sum !== undefined) return { signal: sum, reason: "locks the dependencies" };
   }
   if (!/^[ \t]*require\b/m.test(repository.text(signal)))

@@ -11,7 +11,6 @@ export const julia = describe({
   ecosystem: "Julia",
   slug: "julia",
   signals: [isPackage, { file, says: /^\[(deps|compat)\]/m }],
-  sought: [file],
   name: /^name\s*=\s*"([^"\n]+)"/m,
   toolchains: [
     {

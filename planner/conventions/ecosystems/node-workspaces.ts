@@ -9,16 +9,16 @@ import type { NodeManager } from "./node-managers.ts";
 import { readPackage } from "./node-package.ts";
 import type { Package } from "./node-package.ts";
 
-const member = /^[^/]+\/([^/]+\/)?package\.json$/;
+const members = ["*/package.json", "*/*/package.json"];
 const signal = "package.json";
 const pnpmFile = "pnpm-workspace.yaml";
 
-export const workspaceFiles: readonly (string | RegExp)[] = [
+export const workspaceFiles: readonly string[] = [
   pnpmFile,
   "turbo.json",
   "nx.json",
   "lerna.json",
-  member,
+  ...members,
 ];
 
 export type Workspace = {
@@ -69,8 +69,7 @@ type Member = {
 };
 
 function readMembers(repository: Repository, patterns: readonly RegExp[]): readonly Member[] {
-  return repository.paths.flatMap((path): Member[] => {
-    if (!member.test(path)) return [];
+  return repository.all(members).flatMap((path): Member[] => {
     const folder = path.slice(0, -"/package.json".length);
     if (!patterns.some((pattern) => pattern.test(folder))) return [];
     const content = readPackage(repository.text(path));

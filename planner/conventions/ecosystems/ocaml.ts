@@ -5,7 +5,7 @@
 import { describe } from "../describe.ts";
 
 const file = "dune-project";
-const packages = /^[^/]+\.opam$/;
+const packages = "*.opam";
 const locks = "*.opam.locked";
 const create = "opam switch create . --deps-only --with-test --yes";
 
@@ -28,7 +28,7 @@ export const ocaml = describe({
     },
   ],
   caches: [{ name: "opam", paths: ["~/.opam"] }],
-  keys: ["*.opam"],
+  keys: [packages],
   lint: [
     {
       on: ".ocamlformat",

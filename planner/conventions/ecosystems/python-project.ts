@@ -46,7 +46,7 @@ const compiledBackends = [
 /** Names become parts of commands; a group by another name is not used. */
 const plainName = /^[\w./-]*$/;
 
-export const isRequirements = /^[^/]*requirements[^/]*\.txt$|^requirements\/[^/]*\.txt$/;
+export const requirementsFiles: readonly string[] = ["*requirements*.txt", "requirements/*.txt"];
 
 export function readPythonProject(repository: Repository): PythonProject {
   const tables = readToml(repository.text(pyproject));

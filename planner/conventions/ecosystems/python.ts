@@ -9,7 +9,7 @@ import { cacheOf, proposalOf } from "../convention.ts";
 import type { Convention, Cover, Proposal, Repository, Signal, Task } from "../convention.ts";
 import { chooseInstaller } from "./python-installers.ts";
 import type { Installer } from "./python-installers.ts";
-import { isRequirements, readPythonProject } from "./python-project.ts";
+import { readPythonProject, requirementsFiles } from "./python-project.ts";
 import type { PythonProject } from "./python-project.ts";
 
 const projectFiles = ["pyproject.toml", "setup.py", "setup.cfg", "Pipfile", "requirements.txt"];
@@ -17,8 +17,7 @@ const projectFiles = ["pyproject.toml", "setup.py", "setup.cfg", "Pipfile", "req
 export const python: Convention = {
   ecosystem: "Python",
   slug: "python",
-  signals: [...projectFiles, "tox.ini", "noxfile.py", "manage.py", isRequirements],
-  sought: [...projectFiles, "tox.ini", "noxfile.py", "manage.py"],
+  signals: [...projectFiles, "tox.ini", "noxfile.py", "manage.py"],
   toolchains: [
     {
       title: "Python",
@@ -31,7 +30,7 @@ export const python: Convention = {
       ],
     },
   ],
-  reads: [...projectFiles, "tox.ini", isRequirements],
+  reads: [...projectFiles, "tox.ini", ...requirementsFiles],
   propose,
 };
 
@@ -62,13 +61,13 @@ function propose(repository: Repository): Proposal | undefined {
     rejected,
     caches: cacheOf(repository, installer.cache, {
       locks: installer.locks,
-      otherwise: [...projectFiles, "tox.ini", "noxfile.py", "*requirements*.txt", "requirements/*.txt"],
+      otherwise: [...projectFiles, "tox.ini", "noxfile.py", ...requirementsFiles],
     }),
   });
 }
 
 function requirements(repository: Repository): string | undefined {
-  return repository.find(/^[^/]*requirements[^/]*\.txt$/);
+  return repository.all(requirementsFiles.slice(0, 1))[0];
 }
 
 /** What runs the tests, and the packages it must have beside the project's own. */

@@ -16,7 +16,6 @@ export const r = describe({
   ecosystem: "R",
   slug: "r",
   signals: [isPackage, "renv.lock"],
-  sought: [file, "renv.lock"],
   name: /^Package:\s*(\S+)/m,
   toolchains: [
     {

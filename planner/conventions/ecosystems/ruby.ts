@@ -9,14 +9,13 @@ const ecosystem = "Ruby";
 const gemfiles = ["Gemfile", "gems.rb"];
 const locks = ["Gemfile.lock", "gems.locked"];
 /** Plain names only: the name becomes part of a command. */
-const gemspecFile = /^[\w.-]+\.gemspec$/;
+const plainName = /^[\w.-]+$/;
 const rakefiles = ["Rakefile", "rakefile", "Rakefile.rb"];
 
 export const ruby: Convention = {
   ecosystem,
   slug: "ruby",
-  signals: [...gemfiles, gemspecFile, ...rakefiles],
-  sought: [...gemfiles, "*.gemspec", "Rakefile"],
+  signals: [...gemfiles, "*.gemspec", ...rakefiles],
   toolchains: [
     {
       title: "Ruby",
@@ -27,7 +26,7 @@ export const ruby: Convention = {
       ],
     },
   ],
-  reads: [...gemfiles, ...locks, ...rakefiles, gemspecFile],
+  reads: [...gemfiles, ...locks, ...rakefiles, "*.gemspec"],
   propose,
 };
 
@@ -99,7 +98,7 @@ function propose(repository: Repository): Proposal | undefined {
 function lookAt(repository: Repository): Project {
   const gemfile = repository.first(gemfiles);
   const lock = repository.first(locks);
-  const gemspec = repository.find(gemspecFile);
+  const gemspec = repository.all(["*.gemspec"]).find((path) => plainName.test(path));
   const named = [gemfile, lock, gemspec].filter((path) => path !== undefined);
   return {
     gemfile,

@@ -39,7 +39,7 @@ export const stack = describe({
     {
       on: [
         { file: "package.yaml", says: /^tests:/m },
-        { file: /^[^/]+\.cabal$/, says: /^test-suite\b/im },
+        { file: "*.cabal", says: /^test-suite\b/im },
         /(^|\/)(tests?|spec)\/.*\.l?hs$/,
       ],
       run: `${unlocked} test`,

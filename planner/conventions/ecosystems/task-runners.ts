@@ -5,13 +5,12 @@
 
 import type { Convention, Toolchain } from "../convention.ts";
 import { describe } from "../describe.ts";
-import type { Rule, Sign } from "../describe.ts";
+import type { Description, Rule, Sign } from "../describe.ts";
 
 type Runner = {
   readonly ecosystem: string;
   readonly slug: string;
-  readonly signals: readonly Sign[];
-  readonly sought: readonly string[];
+  readonly signals: Description["signals"];
   readonly toolchains: readonly Toolchain[];
   /** What shows that a recipe of this name is declared. */
   readonly declares: (name: string) => readonly Sign[];
@@ -46,7 +45,6 @@ export const just = runner({
   ecosystem: "just",
   slug: "just",
   signals: justfiles,
-  sought: justfiles,
   toolchains: [{ title: "just", names: ["just"], files: [] }],
   declares: (name) =>
     justfiles.map((file) => ({ file, says: new RegExp(`^@?${name}(?:[ \\t][^:\\n]*)?:(?!=)`, "m") })),
@@ -65,7 +63,6 @@ export const task = runner({
   ecosystem: "Task",
   slug: "task",
   signals: taskfiles,
-  sought: taskfiles,
   toolchains: [{ title: "Task", names: ["task"], files: [] }],
   declares: (name) =>
     taskfiles.map((file) => ({ file, says: new RegExp(`^[ \\t]+["']?${name}["']?:`, "m") })),
@@ -80,9 +77,8 @@ export const mise = runner({
   slug: "mise",
   signals: [
     ...miseFiles.map((file) => ({ file, says: /^[ \t]*\[tasks\b/m })),
-    ...miseFolders.map((folder) => new RegExp(`^${folder.replaceAll(".", "[.]")}/`)),
+    ...miseFolders.flatMap((folder) => ["ci", "test", "check", "tests"].map((name) => `${folder}/${name}`)),
   ],
-  sought: ["mise.toml with tasks"],
   toolchains: [],
   declares: (name) => [
     ...miseFiles.map((file) => ({
