@@ -14,7 +14,7 @@ import { limits } from "../../protocol/limits.ts";
 import { compareText } from "../../protocol/values.ts";
 import { choose, entryFiles } from "./choose.ts";
 import type { Choice, ChosenStep } from "./choose.ts";
-import { globTest, lookInto } from "./repository.ts";
+import { endingOf, globTest, lookInto } from "./repository.ts";
 import type { Cache, Match, RepositoryFiles } from "./convention.ts";
 import { conventions } from "./known.ts";
 import { findSubfolders, inFolder, projectsBelow } from "./subfolders.ts";
@@ -64,6 +64,7 @@ const reads = [
   ]),
 ];
 const readNames: ReadonlySet<string> = new Set(reads.filter((wanted) => !wanted.includes("*")));
+const readEndings: ReadonlySet<string> = new Set(reads.map(endingOf));
 const readPatterns = reads
   .filter((wanted) => wanted.includes("*"))
   .map((wanted) => ({ slashes: slashesIn(wanted), fits: globTest(wanted) }));
@@ -83,6 +84,7 @@ export function signalFiles(paths: readonly string[]): readonly string[] {
 }
 
 function isRead(path: string): boolean {
+  if (!readEndings.has(endingOf(path))) return false;
   if (readNames.has(path)) return true;
   const slashesInPath = slashesIn(path);
   return readPatterns.some(({ slashes, fits }) => slashes === slashesInPath && fits(path));

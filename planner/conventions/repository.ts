@@ -33,6 +33,16 @@ export function lookInto(files: RepositoryFiles): Repository {
   };
 }
 
+/**
+ * What a file's name ends with, from its last dot; the whole name without one. Most files of a large repository have an
+ * ending that no file has which is looked for, and that is the quickest question.
+ */
+export function endingOf(path: string): string {
+  const dot = path.lastIndexOf(".");
+  const slash = path.lastIndexOf("/");
+  return path.slice(dot > slash ? dot : slash + 1);
+}
+
 /** @param paths sorted by code unit. */
 function isAmong(paths: readonly string[], sought: string): boolean {
   let low = 0;

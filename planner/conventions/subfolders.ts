@@ -7,6 +7,7 @@ import { limits } from "../../protocol/limits.ts";
 import { compareText } from "../../protocol/values.ts";
 import type { Match, RepositoryFiles } from "./convention.ts";
 import { conventions } from "./known.ts";
+import { endingOf } from "./repository.ts";
 
 /** Where projects are there to be looked at, tried against or copied from, and not to be worked on. */
 const asideFolder =
@@ -21,9 +22,13 @@ const signalEndings: ReadonlySet<string> = new Set(
   signals.filter((signal) => signal.startsWith("*.")).map((signal) => signal.slice(1)),
 );
 
+const endings: ReadonlySet<string> = new Set(signals.map(endingOf));
+
 /** Whether a file with this name shows an ecosystem in its folder. */
-function isShowing(name: string): boolean {
-  return signalNames.has(name) || signalEndings.has(name.slice(Math.max(name.lastIndexOf("."), 0)));
+function isShowing(path: string): boolean {
+  const ending = endingOf(path);
+  if (!endings.has(ending)) return false;
+  return signalEndings.has(ending) || signalNames.has(path.slice(path.lastIndexOf("/") + 1));
 }
 
 export type Subfolders = {
@@ -37,7 +42,7 @@ export function findSubfolders(paths: readonly string[]): Subfolders {
   const showing = new Map<string, string>();
   for (const path of paths) {
     const end = path.lastIndexOf("/");
-    if (end < 1 || !isShowing(path.slice(end + 1))) continue;
+    if (end < 1 || !isShowing(path)) continue;
     const folder = path.slice(0, end);
     if (folder.split("/", 3).length < 3 && !showing.has(folder)) showing.set(folder, path);
   }
@@ -72,10 +77,7 @@ export function inFolder(files: RepositoryFiles, folder: string): RepositoryFile
 
 /** One line for all the projects in subfolders that the root speaks for. */
 export function projectsBelow(paths: readonly string[]): readonly Match[] {
-  const [below, ...more] = paths.filter((path) => {
-    const end = path.lastIndexOf("/");
-    return end > 0 && isShowing(path.slice(end + 1));
-  });
+  const [below, ...more] = paths.filter((path) => isShowing(path) && path.includes("/"));
   if (below === undefined) return [];
   const others =
     more.length === 0 ? "" : more.length === 1 ? ", as is 1 more" : `, as are ${more.length} more`;
