@@ -85,7 +85,7 @@ function presentAmong(root: string, listed: readonly string[]): readonly string[
     if (isThere === undefined || end !== folder.length || !path.startsWith(folder)) {
       folder = path.slice(0, end);
       const isOneOfMany = listed[index + lookedUpOneByOneMax]?.startsWith(folder, 2) === true;
-      isThere = known.get(folder) ?? presence(join(root, folder), isOneOfMany);
+      isThere = known.get(folder) ?? presence(`${root}/${folder}`, isOneOfMany);
       known.set(folder, isThere);
     }
     if (entry.startsWith("S ") || isThere(path.slice(end))) present.push(path);
@@ -99,7 +99,7 @@ function presence(folder: string, isOneOfMany: boolean): (name: string) => boole
   if (!isOneOfMany) {
     return (name) => {
       try {
-        return lstatSync(join(folder, name), { throwIfNoEntry: false }) !== undefined;
+        return lstatSync(folder + name, { throwIfNoEntry: false }) !== undefined;
       } catch (error) {
         return !isOneOf(error, ["ENOENT", "ENOTDIR"]);
       }

@@ -79,10 +79,11 @@ export const conventions: readonly Convention[] = [
   nix,
 ];
 
-/** Tools that build the same sources: with several at the root, one is chosen, the first unless another has more. */
+/** Tools that build the same sources: with several at the root one is chosen, the first unless another declares more. */
 export const alternatives: readonly (readonly string[])[] = [
   ["Maven", "Gradle", "sbt", "Mill"],
   ["Leiningen", "Clojure"],
   ["Stack", "Cabal"],
-  ["CMake", "Meson", "Autotools"],
+  ["Swift", "CMake"],
+  ["CMake", "Meson", "Autotools", "Zig"],
 ];

@@ -76,17 +76,24 @@ function findCovered(candidates: readonly Candidate[]): readonly (Covered & { re
 
 /** Of alternatives the one that declares most is kept, then the one that brings its wrapper, then the first. */
 function findDoubled(candidates: readonly Candidate[]): readonly { candidate: Candidate; reason: string }[] {
-  return alternatives.flatMap((group) => {
-    const same = candidates.filter(
-      ({ convention, proposal }) => group.includes(convention.ecosystem) && proposal.standing !== "tooling",
+  const doubled: { candidate: Candidate; reason: string }[] = [];
+  for (const group of alternatives) {
+    const same = group.flatMap((ecosystem) =>
+      candidates.filter(
+        (candidate) =>
+          candidate.convention.ecosystem === ecosystem &&
+          candidate.proposal.standing !== "tooling" &&
+          !doubled.some((double) => double.candidate === candidate),
+      ),
     );
     const [kept] = same.toSorted(
       (one, other) => rank(one) - rank(other) || Number(isWrapped(other)) - Number(isWrapped(one)),
     );
-    if (kept === undefined) return [];
+    if (kept === undefined) continue;
     const reason = `builds the same sources as ${kept.proposal.signal}`;
-    return same.filter((candidate) => candidate !== kept).map((candidate) => ({ candidate, reason }));
-  });
+    for (const candidate of same) if (candidate !== kept) doubled.push({ candidate, reason });
+  }
+  return doubled;
 }
 
 function rank({ proposal }: Candidate): number {

@@ -8,6 +8,7 @@ import { describe } from "../describe.ts";
 const signals = [
   { file: "configure.ac", says: /\bAM_INIT_AUTOMAKE\b/ },
   { file: "configure.in", says: /\bAM_INIT_AUTOMAKE\b/ },
+  "Makefile.am",
 ] as const;
 
 export const autotools = describe({

@@ -15,7 +15,7 @@ export const cabal = describe({
     {
       title: "GHC",
       names: ["haskell", "ghc"],
-      files: [{ file: "cabal.project", says: /^with-compiler:\s*(\S+)/m }],
+      files: [{ file: "cabal.project", says: /^with-compiler:[ \t]*(\S*\d\S*)/m }],
     },
     { title: "Cabal", names: ["cabal"], files: [] },
   ],

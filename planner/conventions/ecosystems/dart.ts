@@ -46,7 +46,7 @@ function pub(program: "dart" | "flutter", signal: (text: string) => boolean): Co
         names: [program],
         files: [
           ...(program === "flutter" ? [{ file: ".fvmrc", says: /"flutter"\s*:\s*"([^"\n]+)"/ }] : []),
-          { file, says: /^[ \t]+sdk:[ \t]*["']?([\^>=\d][^"'\n]*)/m },
+          { file, says: /^[ \t]+sdk:[ \t]*["']?([\^>=\d][^"'#\n]*)/m },
         ],
       },
     ],

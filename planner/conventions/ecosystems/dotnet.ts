@@ -7,7 +7,7 @@ import type { Sign } from "../describe.ts";
 
 const signals = ["*.sln", "*.slnx", "*.csproj", "*.fsproj", "*.vbproj"];
 const locks = "**/packages.lock.json";
-const tests: Sign = /(^|\/)([^/]*tests?[^/]*|tests?\/.*)\.(cs|fs|vb)proj$/i;
+const tests: Sign = /(^|\/)([^/]*tests?(\.[^/]+)?|tests?\/.*)\.(cs|fs|vb)proj$/i;
 const newRunner: Sign = { file: "global.json", says: /"runner"\s*:\s*"Microsoft\.Testing\.Platform"/ };
 
 export const dotnet = describe({

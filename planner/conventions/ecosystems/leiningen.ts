@@ -34,6 +34,15 @@ export const leiningen = describe({
     },
   ],
   build: [{ on: file, run: "lein compile", reason: "describes a project" }],
-  test: [{ on: /^(src\/)?tests?\/.*\.clj[cs]?$/, run: "lein test", reason: "has tests" }],
+  test: [
+    { on: { file, says: /"test"\s*\[/ }, run: "lein test", reason: 'declares the alias "test"' },
+    {
+      on: { file, says: /\blein-sub\b/ },
+      run: "lein sub test",
+      reason: "names the plugin lein-sub",
+      otherwise: true,
+    },
+    { on: /^(src\/)?tests?\/.*\.clj[cs]?$/, run: "lein test", reason: "has tests", otherwise: true },
+  ],
   untested: "has no test folder",
 });

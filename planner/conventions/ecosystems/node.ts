@@ -61,6 +61,8 @@ const elsewhere: ReadonlySet<string> = new Set([
   "--cwd",
 ]);
 
+const testFile = /(^|\/)(tests?|__tests__)\/.*\.[cm]?[jt]sx?$|\.(test|spec)\.[cm]?[jt]sx?$/;
+
 /** Runners that need no script, by the dependency that brings them. */
 const runners: readonly (readonly [dependency: string, command: string])[] = [
   ["vitest", "vitest run"],
@@ -87,7 +89,9 @@ function propose(repository: Repository): Proposal | undefined {
 
   const chosen = chooseManager(repository, content);
   const rejected: Signal[] = [...chosen.rejected];
-  const test = findTests({ repository, content, workspace, manager: chosen.manager }, rejected);
+  const declared = findTests({ repository, content, workspace, manager: chosen.manager }, rejected);
+  const guessed = declared.length > 0 ? [] : guessTests(repository, chosen.manager);
+  const test = [...declared, ...guessed];
   const types = findCheck(content, chosen.manager, test, rejected, typeScripts);
   const ownBuild = findBuild({ content, workspace, manager: chosen.manager }, test, rejected);
   // Types are checked after the build where there is one: a workspace may need what another one built.
@@ -103,8 +107,19 @@ function propose(repository: Repository): Proposal | undefined {
   const isProject = build.length > 0 || content.workspaces;
   const isOwn = chosen.isLocked || content.workspaces;
   return proposalOf({
-    standing: standingOf({ isTested, isOwn, isProject, isLinted: lint.length > 0 }),
-    because: isTested ? "declares tests, but has no lock file beside it" : "declares no test script",
+    standing: standingOf({
+      isTested,
+      isGuess: guessed.length > 0,
+      isOwn,
+      isProject,
+      isLinted: lint.length > 0,
+    }),
+    because:
+      guessed.length > 0
+        ? "declares no test, though there are files named like tests"
+        : isTested
+          ? "declares tests, but has no lock file beside it"
+          : "declares no test script",
     signal,
     projectName: fieldOf(content, "name"),
     install: needsInstall(content, chosen) ? [...repositoryFor(content, chosen), chosen.install] : [],
@@ -142,11 +157,13 @@ function repositoryFor(content: Package, { manager }: ManagerChoice): readonly s
 
 function standingOf(found: {
   readonly isTested: boolean;
+  readonly isGuess: boolean;
   /** It has a lock or workspaces, so it is there for itself. */
   readonly isOwn: boolean;
   readonly isProject: boolean;
   readonly isLinted: boolean;
 }): Proposal["standing"] {
+  if (found.isGuess) return "guessed";
   if (found.isTested) return found.isOwn ? "tested" : "secondary";
   if (found.isProject) return "untested";
   return found.isLinted ? "last" : "tooling";
@@ -182,9 +199,7 @@ function findTests(
     if (everywhere.length > 0) return everywhere;
     rejected.push({ signal, reason: 'has workspaces, of which none declares the script "test"' });
   }
-  const hasTests = repository.find(
-    /(^|\/)(tests?|__tests__)\/.*\.[cm]?[jt]sx?$|\.(test|spec)\.[cm]?[jt]sx?$/,
-  );
+  const hasTests = repository.find(testFile);
   if (hasTests === undefined) return [];
   for (const [dependency, command] of runners) {
     if (!content.dependencies.has(dependency)) continue;
@@ -196,7 +211,13 @@ function findTests(
       },
     ];
   }
-  if (manager.title !== "bun") return [];
+  return [];
+}
+
+/** What bun would run by itself, where nothing declares how the tests are run. */
+function guessTests(repository: Repository, manager: NodeManager): readonly Task[] {
+  const hasTests = manager.title === "bun" ? repository.find(testFile) : undefined;
+  if (hasTests === undefined) return [];
   return [{ signal, command: "bun test", reason: `is installed by bun, whose own runner knows ${hasTests}` }];
 }
 

@@ -101,6 +101,14 @@ export const php = describe({
       otherwise,
     },
   ],
-  build: [{ on: file, run: "composer validate --no-check-publish", reason: "describes a package" }],
+  build: [
+    {
+      on: "artisan",
+      run: ["cp .env.example .env", "php artisan key:generate"],
+      reason: "runs a Laravel application, which has no settings yet",
+      needs: { on: [".env.example"], or: "there is no .env.example to take settings from" },
+    },
+    { on: file, run: "composer validate --no-check-publish", reason: "describes a package" },
+  ],
   untested: "declares no script for tests and configures no test runner",
 });

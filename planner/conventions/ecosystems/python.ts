@@ -61,7 +61,12 @@ function propose(repository: Repository): Proposal | undefined {
     rejected,
     caches: cacheOf(repository, installer.cache, {
       locks: installer.locks,
-      otherwise: [...projectFiles, "tox.ini", "noxfile.py", ...requirementsFiles],
+      otherwise: [
+        ...projectFiles.filter((file) => file !== "requirements.txt"),
+        "tox.ini",
+        "noxfile.py",
+        ...requirementsFiles,
+      ],
     }),
   });
 }

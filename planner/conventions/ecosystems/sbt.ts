@@ -35,7 +35,7 @@ export const sbt = describe({
       on: ".scalafmt.conf",
       run: "sbt scalafmtCheckAll scalafmtSbtCheck",
       reason: "says how the code is formatted",
-      needs: { on: [{ file: plugins, says: /sbt-scalafmt/ }], or: no("sbt-scalafmt") },
+      needs: { on: [{ file: plugins, says: /sbt-scalafmt|sbt-typelevel/ }], or: no("sbt-scalafmt") },
     },
     {
       on: ".scalafix.conf",

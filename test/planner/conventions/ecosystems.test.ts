@@ -110,7 +110,15 @@ describe("a project of PHP", () => {
   test("is tested by Laravel's own command only where there are tests", () => {
     const laravel = { ...composer({}), artisan: "" };
     expect(commandsOf({ ...laravel, "tests/CartTest.php": "" })).toEqual(["php artisan test"]);
-    expect(sentences(find(laravel).rejected)).toEqual(["PHP: artisan is not used: there are no tests"]);
+    expect(sentences(find(laravel).rejected)).toContain("PHP: artisan is not used: there are no tests");
+  });
+
+  test("gets the settings that Laravel's tests start from", () => {
+    const files = { ...composer({}), artisan: "", ".env.example": "", "tests/CartTest.php": "" };
+    expect(find(files).pipeline.steps[0]?.commands.slice(1, 3)).toEqual([
+      "cp .env.example .env",
+      "php artisan key:generate",
+    ]);
   });
 });
 
@@ -138,6 +146,18 @@ describe("tools that build the same sources", () => {
       { "CMakeLists.txt": "", "meson.build": "test('a', a)" },
       "meson test -C build --print-errorlogs",
       "CMake: CMakeLists.txt builds the same sources as meson.build",
+    ],
+    [
+      "CMake in a package of Swift is for those who build Swift itself",
+      { "Package.swift": ".testTarget(", "CMakeLists.txt": "enable_testing()" },
+      "swift test",
+      "CMake: CMakeLists.txt builds the same sources as Package.swift",
+    ],
+    [
+      "a package of Swift without tests leaves the tests to CMake",
+      { "Package.swift": "", "CMakeLists.txt": "enable_testing()" },
+      "ctest --test-dir build --output-on-failure",
+      "Swift: Package.swift builds the same sources as CMakeLists.txt",
     ],
     [
       "of task runners the first is kept",
@@ -168,5 +188,53 @@ describe("a version", () => {
   test("that could make the reason say otherwise is left out", () => {
     expect(said({ ".go-version": "1.24\u202e; all is well\n" })).toEqual(said({}));
     expect(said({ ".go-version": "9".repeat(200) })).toEqual(said({}));
+  });
+});
+
+describe("a project of Leiningen", () => {
+  const tested = (project: string): string | undefined =>
+    find({ "project.clj": project, "test/a_test.clj": "" }).pipeline.steps[0]?.commands.at(-1);
+
+  test("is tested by its own alias, then in the projects that it names", () => {
+    expect(tested('(defproject a "1" :plugins [[lein-sub "0.3"]] :aliases {"test" ["sub" "test"]})')).toBe(
+      "lein test",
+    );
+    expect(tested('(defproject a "1" :plugins [[lein-sub "0.3"]])')).toBe("lein sub test");
+  });
+});
+
+describe("a Python package that compiles something", () => {
+  test.each([
+    ["mesonpy", "meson.build", "test('a', a)", "Meson"],
+    ["scikit_build_core.build", "CMakeLists.txt", "enable_testing()", "CMake"],
+  ])("by %s speaks for it", (backend, file, text, ecosystem) => {
+    const files = {
+      "pyproject.toml": `[project]\nname = "a"\n[build-system]\nbuild-backend = "${backend}"\n[tool.pytest]\n`,
+      "tests/test_a.py": "",
+      [file]: text,
+    };
+    expect(find(files).pipeline.steps.map(({ name }) => name)).toEqual(["test"]);
+    expect(sentences(find(files).rejected)[0]).toBe(
+      `${ecosystem}: ${file} has no steps of its own: it is built into the package by ${backend.split(".")[0]}`,
+    );
+  });
+});
+
+describe("a Makefile that autoconf makes", () => {
+  test("is configured first, and configure made where it is not there", () => {
+    const template = { "Makefile.in": "test: a\n\t./t\n", "configure.ac": "AC_INIT" };
+    const commands = (files: Files): readonly string[] | undefined => find(files).pipeline.steps[0]?.commands;
+    expect(commands(template)).toEqual(["autoreconf --install", "./configure", "make test"]);
+    expect(commands({ ...template, configure: "" })).toEqual(["./configure", "make test"]);
+  });
+});
+
+describe("a Rakefile without gems", () => {
+  test("is a task runner beside an ecosystem that declares tests", () => {
+    const files = { "go.mod": "module a\n", "a_test.go": "", Rakefile: "task default: :test\n" };
+    expect(find(files).pipeline.steps.map(({ name }) => name)).toEqual(["test"]);
+    expect(sentences(find(files).rejected)).toEqual([
+      "Ruby: Rakefile declares how to test; the pipeline is that of Go",
+    ]);
   });
 });

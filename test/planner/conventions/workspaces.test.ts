@@ -114,6 +114,11 @@ describe("a repository of bun", () => {
   test("is tested by bun's own runner where nothing else is declared", () => {
     const files = { "package.json": packageJson({ name: "cart" }), "bun.lock": "", "cart.test.ts": "" };
     expect(commandsOf(files)).toEqual({ test: ["bun install --frozen-lockfile", "bun test"] });
+    const beside = { ...files, "Cargo.toml": "[package]\n" };
+    expect(commandsOf(beside)).toEqual({ test: ["cargo test"] });
+    expect(sentences(find(beside).rejected)).toContain(
+      "Node: package.json declares no test, though there are files named like tests; the pipeline is that of Rust",
+    );
   });
 });
 
