@@ -10,6 +10,10 @@ export const limits = {
   pipelineFileBytesMax: 1 * MiB,
   /** What is read of a file that the conventions look into; the rest of a longer one does not count. */
   signalFileBytesMax: 1 * MiB,
+  /** Projects in subfolders that are planned where the root shows none. */
+  nestedProjectsMax: 20,
+  /** Files whose text the conventions may ask for: those of the root, of subfolders and of workspaces' packages. */
+  signalFilesMax: 500,
   pipelineNestingMax: 32,
   /** Pipelines inside of pipelines. */
   pipelinesNestedMax: 5,

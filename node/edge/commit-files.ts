@@ -3,7 +3,7 @@
  * is checked out. The other half, for a folder, is `repository-files.ts`.
  */
 
-import { isSignalFile } from "../../planner/conventions/detect.ts";
+import { signalFiles } from "../../planner/conventions/detect.ts";
 import type { RepositoryFiles } from "../../planner/conventions/convention.ts";
 import { OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -40,7 +40,9 @@ export async function readCommitFile(
 export async function readCommitFiles(folder: string, commit: string): Promise<RepositoryFiles> {
   const listed = await git({ folder }, "ls-tree", "-r", "-z", "--full-tree", commit);
   const entries = entriesOf(listed.toString("utf8")).filter((entry) => entry.kind === "blob");
-  const signals = entries.filter((entry) => entry.bits !== linkBits && isSignalFile(entry.path));
+  const paths = entries.map((entry) => entry.path).sort();
+  const wanted = new Set(signalFiles(paths));
+  const signals = entries.filter((entry) => entry.bits !== linkBits && wanted.has(entry.path));
   const texts = new Map<string, string>();
   let index = 0;
   for await (const bytes of objects(folder, signals)) {
@@ -48,7 +50,7 @@ export async function readCommitFiles(folder: string, commit: string): Promise<R
     texts.set(signals[index]?.path ?? "", text);
     index += 1;
   }
-  return { paths: entries.map((entry) => entry.path).sort(), read: (path) => texts.get(path) };
+  return { paths, read: (path) => texts.get(path) };
 }
 
 const linkBits = "120000";

@@ -5,10 +5,10 @@
  * without the folders that hold what was downloaded or built.
  */
 
-import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readSync } from "node:fs";
 import type { Dirent } from "node:fs";
 import { join } from "node:path";
-import { isSignalFile } from "../../planner/conventions/detect.ts";
+import { signalFiles } from "../../planner/conventions/detect.ts";
 import type { RepositoryFiles } from "../../planner/conventions/convention.ts";
 import { OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -32,40 +32,85 @@ const skippedFolders: ReadonlySet<string> = new Set([
 export async function readRepositoryFiles(folder: string): Promise<RepositoryFiles> {
   const listed = (await listByGit(folder)) ?? listByWalking(folder);
   const texts = new Map<string, string>();
-  for (const path of listed) {
-    if (!isSignalFile(path)) continue;
+  for (const path of signalFiles(listed)) {
     const text = readBeginning(join(folder, path));
     if (text !== undefined) texts.set(path, text);
   }
   return { paths: listed, read: (path) => texts.get(path) };
 }
 
-/** Tracked files that are still there and untracked ones that are not ignored; undefined outside a repository. */
+/**
+ * Tracked files that are still there and untracked ones that are not ignored; undefined outside a repository. Git looks
+ * for the untracked ones while the tracked ones are looked for here: each takes a while where there are many.
+ */
 async function listByGit(folder: string): Promise<readonly string[] | undefined> {
-  const listing = await runGit(folder);
-  if (listing === undefined) return undefined;
-  const present = new Set<string>();
-  const deleted = new Set<string>();
-  // Each entry is a tag, a space and the path; `R` says that a tracked file is gone from the folder.
-  for (const entry of listing.split("\0")) {
-    if (entry === "") continue;
-    (entry.startsWith("R ") ? deleted : present).add(entry.slice(2));
-  }
+  const [present, added] = await Promise.all([
+    runGit(folder, "--cached", "-t").then((tracked) =>
+      tracked === undefined ? undefined : presentAmong(folder, tracked),
+    ),
+    runGit(folder, "--others", "--exclude-standard"),
+  ]);
+  if (present === undefined || added === undefined) return undefined;
+  // What is untracked and ends in a `/` is a repository of its own.
+  const paths = [...present, ...added.filter((path) => !path.endsWith("/"))].sort();
   // An ignored folder inside a repository has nothing that git sees, yet it is what was asked for.
-  if (present.size === 0) return undefined;
-  return [...present].filter((path) => !deleted.has(path) && !path.endsWith("/")).sort();
+  return paths.length === 0 ? undefined : paths.filter((path, index) => path !== paths[index - 1]);
 }
 
-/** What git printed, or undefined without git or outside a repository: the folder is walked instead. */
-async function runGit(folder: string): Promise<string | undefined> {
-  const kinds = ["--cached", "--others", "--deleted", "--exclude-standard"];
+/** What git lists, or undefined without git or outside a repository: the folder is walked instead. */
+async function runGit(folder: string, ...kinds: readonly string[]): Promise<readonly string[] | undefined> {
   try {
-    const listing = await git({ folder }, "ls-files", "-z", "-t", ...kinds);
-    return listing.toString("utf8");
+    const listing = await git({ folder }, "ls-files", "-z", ...kinds);
+    return listing.toString("utf8").split("\0").slice(0, -1);
   } catch (error) {
     const words = error instanceof OttoError ? String(error.cause) : "";
     if (/ENOENT|not a git repository|must be run in a work tree/.test(words)) return undefined;
     throw error;
+  }
+}
+
+/**
+ * Those that are there: a folder of many is read at once, of few each is looked up.
+ *
+ * @param listed in git's order, a tag and a space before each; `S` is a file that a sparse checkout leaves out.
+ */
+function presentAmong(root: string, listed: readonly string[]): readonly string[] {
+  const present: string[] = [];
+  const known = new Map<string, (name: string) => boolean>();
+  let folder = "";
+  let isThere: ((name: string) => boolean) | undefined;
+  for (const [index, entry] of listed.entries()) {
+    const path = entry.slice(2);
+    const end = path.lastIndexOf("/") + 1;
+    if (isThere === undefined || end !== folder.length || !path.startsWith(folder)) {
+      folder = path.slice(0, end);
+      const isOneOfMany = listed[index + lookedUpOneByOneMax]?.startsWith(folder, 2) === true;
+      isThere = known.get(folder) ?? presence(`${root}/${folder}`, isOneOfMany);
+      known.set(folder, isThere);
+    }
+    if (entry.startsWith("S ") || isThere(path.slice(end))) present.push(path);
+  }
+  return present;
+}
+
+const lookedUpOneByOneMax = 3;
+
+function presence(folder: string, isOneOfMany: boolean): (name: string) => boolean {
+  if (!isOneOfMany) {
+    return (name) => {
+      try {
+        return lstatSync(folder + name, { throwIfNoEntry: false }) !== undefined;
+      } catch (error) {
+        return !isOneOf(error, ["ENOENT", "ENOTDIR"]);
+      }
+    };
+  }
+  try {
+    const names = new Set(readdirSync(folder));
+    return (name) => names.has(name);
+  } catch (error) {
+    const isGone = isOneOf(error, ["ENOENT", "ENOTDIR"]);
+    return () => !isGone;
   }
 }
 

@@ -6,11 +6,14 @@
  * makes steps of them. Pure: nothing here reads a disk, so the same files give the same proposal everywhere.
  */
 
+import type { StepCache } from "../../protocol/plan.ts";
+import { compareText } from "../../protocol/values.ts";
+
 /** A repository as the conventions see it. */
 export type RepositoryFiles = {
   /** What git would see, `/`-separated, relative to the root, sorted by code unit, each once. */
   readonly paths: readonly string[];
-  /** The text of a file for which `isSignalFile` (`detect.ts`) is true; of others it is not known. */
+  /** The text of a file that `signalFiles` (`detect.ts`) names; of others it is not known. */
   read(path: string): string | undefined;
 };
 
@@ -25,6 +28,22 @@ export type Signal = {
 export type Match = Signal & {
   /** `Node`, `Python`, ...; `Repository` for what belongs to none. */
   readonly ecosystem: string;
+};
+
+/**
+ * Files that are worth keeping from run to run: what was downloaded, never what was built from the sources. Key files
+ * are patterns of which each fits a file of the repository; there is at least one.
+ */
+export type Cache = StepCache;
+
+/** A compiler, an interpreter or a tool, and where a repository says which version of it is wanted. */
+export type Toolchain = {
+  /** As people call it: "Node". */
+  readonly title: string;
+  /** What it is called in `.tool-versions`, `mise.toml` and `.sdkmanrc`. */
+  readonly names: readonly string[];
+  /** Files of its own at the root; without `says` the first line is the version, else what the first group has. */
+  readonly files: readonly { readonly file: string; readonly says?: RegExp }[];
 };
 
 /** A command with the signal that speaks for it. */
@@ -82,46 +101,77 @@ export type Proposal = {
   /** What else spoke: the package manager, the lock. The tasks' own signals are not repeated. */
   readonly matches: readonly Signal[];
   readonly rejected: readonly Signal[];
+  /** What its commands download, worth keeping between runs. */
+  readonly caches: readonly Cache[];
 };
 
 export type Convention = {
   readonly ecosystem: string;
   /** In names of steps when several ecosystems are tested: `test-node`. */
   readonly slug: string;
-  /** What is looked for at the root, for people. */
+  /** The files that show it in their folder, as names or `*.ext`: without one of them there is no proposal. */
   readonly signals: readonly string[];
-  /** True for files whose text `propose` wants to see. */
-  readonly reads: (path: string) => boolean;
+  /** It runs what others install and declares no dependencies of its own, as make does. */
+  readonly isRunner?: boolean;
+  /** What the repository may declare a version of, said when the ecosystem counts. */
+  readonly toolchains: readonly Toolchain[];
+  /** Files whose text `propose` wants to see: paths, and patterns with `*` in which no `**` is. */
+  readonly reads: readonly string[];
   readonly propose: (repository: Repository) => Proposal | undefined;
 };
 
-/** Commands that need nothing around them. */
-export const asIs = (command: string): string => command;
+const plain: Omit<Proposal, "standing" | "because" | "signal"> = {
+  projectName: undefined,
+  install: [],
+  variables: {},
+  stepVariables: {},
+  within: (command) => command,
+  covers: [],
+  entry: undefined,
+  lint: [],
+  build: [],
+  test: [],
+  matches: [],
+  rejected: [],
+  caches: [],
+};
+
+/** A proposal in which what is not given is not there, and commands need nothing around them. */
+export function proposalOf(
+  given: Pick<Proposal, "standing" | "because" | "signal"> & Partial<Proposal>,
+): Proposal {
+  return { ...plain, ...given };
+}
 
 /** A repository with the questions that the modules ask of it. */
 export type Repository = {
   readonly paths: readonly string[];
   has(path: string): boolean;
+  /** The same for a pattern. */
+  isThere(glob: string): boolean;
   /** The first of the candidates that exists. */
   first(candidates: readonly string[]): string | undefined;
   /** The first path, by code unit, that fits. */
   find(fits: RegExp): string | undefined;
+  /** All files that are one of these, sorted: paths, and patterns with `*` and `**`. */
+  all(globs: readonly string[]): readonly string[];
   /** The text of a file that exists, or the empty string. */
   text(path: string): string;
 };
 
-/** Control, formatting and separating characters: in a name they could make a reason or a file say otherwise. */
-const hidden = /[\p{C}\u2028\u2029]/u;
-
-/** Paths with hidden characters in them decide nothing. */
-export function lookInto(files: RepositoryFiles): Repository {
-  const paths = files.paths.filter((path) => !hidden.test(path));
-  const known = new Set(paths);
-  return {
-    paths,
-    has: (path) => known.has(path),
-    first: (candidates) => candidates.find((path) => known.has(path)),
-    find: (fits) => paths.find((path) => fits.test(path)),
-    text: (path) => (known.has(path) ? (files.read(path) ?? "") : ""),
-  };
+/**
+ * A cache whose key is the lock, or what declares the dependencies where there is none.
+ *
+ * @param keys paths, and patterns with `*` and `**` as in a pipeline file.
+ */
+export function cacheOf(
+  repository: Repository,
+  { name, paths }: Pick<Cache, "name" | "paths">,
+  keys: { readonly locks: readonly string[]; readonly otherwise: readonly string[] },
+): readonly Cache[] {
+  const present = (files: readonly string[]): string[] =>
+    files.filter((file) => repository.isThere(file)).sort(compareText);
+  const locks = present(keys.locks);
+  const keyFiles = locks.length > 0 ? locks : present(keys.otherwise);
+  return keyFiles.length === 0 ? [] : [{ name, paths: paths.toSorted(compareText), keyFiles }];
 }

@@ -3,7 +3,8 @@
  *
  * The ladder: the repository's own CI entry, then declared tests, then what the lock file and the folders
  * show, then a build with an explicit "no tests found". What is set aside is kept with its reason, so that
- * `otto explain` can say why a file that someone expected to count does not.
+ * `otto explain` can say why a file that someone expected to count does not. Where the root shows nothing, each
+ * project in a subfolder goes through the same ladder.
  *
  * Pure: the same files give the same detection on every machine. A change of what is detected raises
  * `detectorVersion`, which is in the plan, so that an upgrade of Otto is a visible difference.
@@ -11,21 +12,15 @@
 
 import { limits } from "../../protocol/limits.ts";
 import { compareText } from "../../protocol/values.ts";
-import { lookInto } from "./convention.ts";
-import type { Convention, Match, Proposal, Repository, RepositoryFiles, Task } from "./convention.ts";
-import { go } from "./go.ts";
-import { gradle } from "./gradle.ts";
-import { make } from "./make.ts";
-import { maven } from "./maven.ts";
-import { node } from "./node.ts";
-import { otherSignals } from "./other-signals.ts";
-import { python } from "./python.ts";
-import { ruby } from "./ruby.ts";
-import { rust } from "./rust.ts";
-import { rejectedOf, setAside, weigh } from "./weigh.ts";
-import type { Candidate, Covered } from "./weigh.ts";
+import { choose, entryFiles } from "./choose.ts";
+import type { Choice, ChosenStep } from "./choose.ts";
+import { endingOf, globTest, lookInto } from "./repository.ts";
+import type { Cache, Match, RepositoryFiles } from "./convention.ts";
+import { conventions } from "./known.ts";
+import { findSubfolders, inFolder, projectsBelow } from "./subfolders.ts";
+import { toolVersionFiles } from "./toolchains.ts";
 
-export const detectorVersion = 1;
+export const detectorVersion = 2;
 
 export type DetectedStep = {
   readonly name: string;
@@ -33,6 +28,8 @@ export type DetectedStep = {
   /** Names of steps that must have passed. */
   readonly needs: readonly string[];
   readonly variables: Readonly<Record<string, string>>;
+  /** Sorted by name. */
+  readonly caches: readonly Cache[];
   /** "package.json declares the script \"test\"". */
   readonly reason: string;
 };
@@ -53,169 +50,135 @@ export type Found = {
 
 export type Detection = Found | { readonly kind: "nothing"; readonly rejected: readonly Match[] };
 
-/** In the order in which they are named when several count. */
-const conventions: readonly Convention[] = [node, ruby, python, go, rust, maven, gradle, make];
-
-/** Entries of the repository that are programs of their own and bring what they need themselves. */
-const entryFiles = ["bin/ci", "script/ci", "script/cibuild"];
-
 /** What is looked for at the root, for people. */
 export const soughtSignals: readonly { ecosystem: string; signals: readonly string[] }[] = [
   { ecosystem: "Repository", signals: entryFiles },
   ...conventions.map(({ ecosystem, signals }) => ({ ecosystem, signals })),
 ];
 
-/** True for the files whose text `detectPipeline` reads. */
-export function isSignalFile(path: string): boolean {
-  return conventions.some((convention) => convention.reads(path));
+const reads = [
+  ...toolVersionFiles,
+  ...conventions.flatMap((convention) => [
+    ...convention.reads,
+    ...convention.toolchains.flatMap(({ files }) => files.map(({ file }) => file)),
+  ]),
+];
+const readNames: ReadonlySet<string> = new Set(reads.filter((wanted) => !wanted.includes("*")));
+const readEndings: ReadonlySet<string> = new Set(reads.map(endingOf));
+const readPatterns = reads
+  .filter((wanted) => wanted.includes("*"))
+  .map((wanted) => ({ slashes: slashesIn(wanted), fits: globTest(wanted) }));
+
+/**
+ * The files whose text `detectPipeline` may ask for, at most `limits.signalFilesMax`, those of the root first.
+ *
+ * @param paths sorted, as in `RepositoryFiles`.
+ */
+export function signalFiles(paths: readonly string[]): readonly string[] {
+  const found = paths.filter((path) => isRead(path));
+  for (const folder of findSubfolders(paths).folders) {
+    const start = `${folder}/`;
+    found.push(...paths.filter((path) => path.startsWith(start) && isRead(path.slice(start.length))));
+  }
+  return [...new Set(found)].slice(0, limits.signalFilesMax);
 }
 
-/** What counts, as steps, and why everything else does not. */
-type Choice = {
-  readonly steps: readonly DetectedStep[];
-  readonly matches: readonly Match[];
-  readonly rejected: readonly Match[];
-};
+function isRead(path: string): boolean {
+  if (!readEndings.has(endingOf(path))) return false;
+  if (readNames.has(path)) return true;
+  const slashesInPath = slashesIn(path);
+  return readPatterns.some(({ slashes, fits }) => slashes === slashesInPath && fits(path));
+}
+
+function slashesIn(path: string): number {
+  let count = 0;
+  for (let at = path.indexOf("/"); at !== -1; at = path.indexOf("/", at + 1)) count += 1;
+  return count;
+}
 
 export function detectPipeline(files: RepositoryFiles): Detection {
   const repository = lookInto(files);
-  const candidates = conventions.flatMap((convention): Candidate[] => {
-    const proposal = convention.propose(repository);
-    return proposal === undefined ? [] : [{ convention, proposal }];
-  });
-  const entry = findEntry(repository, candidates);
-  const choice = entry === undefined ? chooseEcosystems(candidates) : chooseEntry(entry, candidates);
-  const rejected = [...choice.rejected, ...otherSignals(repository.paths)];
-  if (choice.steps.length === 0) return { kind: "nothing", rejected };
+  const root = choose(repository);
+  if (root.steps.length > 0) {
+    const rejected = [...root.rejected, ...projectsBelow(repository.paths)];
+    return found([{ folder: "", choice: root }], rejected);
+  }
+  const below = findSubfolders(repository.paths);
+  const places = below.folders.map((folder) => ({
+    folder,
+    choice: choose(lookInto(inFolder(files, folder))),
+  }));
+  const rejected = [
+    ...root.rejected,
+    ...places.flatMap(({ folder, choice }) => choice.rejected.map((match) => placed(match, folder))),
+    ...below.rejected,
+  ];
+  const planned = places.filter(({ choice }) => choice.steps.length > 0);
+  return planned.length === 0 ? { kind: "nothing", rejected } : found(planned, rejected);
+}
+
+/** What was chosen in one folder; the root is the empty name. */
+type Place = { readonly folder: string; readonly choice: Choice };
+
+function found(places: readonly Place[], rejected: readonly Match[]): Found {
+  const steps = places.flatMap(({ folder, choice }) => choice.steps.map((step) => toDetected(step, folder)));
   return {
     kind: "found",
-    pipeline: { name: nameOf(candidates), steps: choice.steps },
-    matches: choice.matches,
+    pipeline: {
+      name: nameOf(places),
+      steps: withOwnNames(steps).sort((one, other) => compareText(one.name, other.name)),
+    },
+    matches: places.flatMap(({ folder, choice }) => choice.matches.map((match) => placed(match, folder))),
     rejected,
     detectorVersion,
   };
 }
 
-/** One step that speaks for the whole repository, and the ecosystem whose file declares it, if one does. */
-type Entry = { readonly name: string; readonly tasks: readonly Task[]; readonly by: Candidate | undefined };
-
-/** The first rung: what the repository itself calls its CI. */
-function findEntry(repository: Repository, candidates: readonly Candidate[]): Entry | undefined {
-  const file = repository.first(entryFiles);
-  if (file !== undefined) {
-    const task = { signal: file, command: file, reason: "is the repository's own CI entry" };
-    return { name: "ci", tasks: [task], by: undefined };
-  }
-  for (const by of candidates) {
-    if (by.proposal.entry !== undefined) return { name: "ci", tasks: [by.proposal.entry], by };
-  }
-  return undefined;
+function toDetected(step: ChosenStep, folder: string): DetectedStep {
+  const { kind, slug, commands, variables, signals, note } = step;
+  const parts = [kind, folder.replaceAll(/[^A-Za-z0-9_.-]/g, "-"), slug ?? ""].filter((part) => part !== "");
+  const reasons = signals.map((signal) => placed(signal, folder));
+  return {
+    name: parts.join("-").slice(0, limits.nameCharactersMax),
+    commands: folder === "" ? commands : commands.map((command) => `cd ${folder} && ${command}`),
+    needs: [],
+    variables,
+    caches: step.caches.map((cache) => placedCache(cache, folder)),
+    reason: reasons.map(({ signal, reason }) => `${signal} ${reason}`).join("; ") + note,
+  };
 }
 
-/**
- * The entry, with everything installed that the ecosystems at the root manage: some entries install what they
- * need and find it done, the others rely on it.
- */
-function chooseEntry({ name, tasks, by }: Entry, candidates: readonly Candidate[]): Choice {
-  const { used, covered, rejected } = weigh(candidates.filter((candidate) => candidate !== by));
-  const parts = covered.filter(({ installs }) => installs).map(({ candidate }) => candidate);
-  const preparing = [...used, ...parts].filter(({ proposal }) => proposal.install.length > 0);
-  const around = by === undefined ? preparing : [...preparing, by];
-  const within = (command: string): string =>
-    around.reduce((inner, { proposal }) => proposal.within(inner), command);
-  const commands = tasks.map(({ command }) => within(command));
-  const step: DetectedStep = {
+/** As it is called from the root. */
+function placed<S extends { readonly signal: string }>(match: S, folder: string): S {
+  return folder === "" ? match : { ...match, signal: `${folder}/${match.signal}` };
+}
+
+function placedCache({ name, paths, keyFiles }: Cache, folder: string): Cache {
+  if (folder === "") return { name, paths, keyFiles };
+  return {
     name,
-    commands: [...new Set(around.flatMap(({ proposal }) => proposal.install)), ...commands],
-    needs: [],
-    variables: sortedRecord(around.flatMap(({ proposal }) => Object.entries(proposal.variables))),
-    reason: sentence(tasks),
-  };
-  const left = used.filter((candidate) => !preparing.includes(candidate));
-  const ecosystem = by?.convention.ecosystem ?? "Repository";
-  return {
-    steps: [step],
-    matches: [
-      ...tasks.map(({ signal, reason }) => ({ ecosystem, signal, reason })),
-      ...around.flatMap((candidate) => matchesOf(candidate, [])),
-    ],
-    rejected: [
-      ...left.map((candidate) => setAside(candidate, `is left to ${tasks[0]?.command ?? name}`)),
-      ...rejected.filter(({ signal }) => !parts.some(({ proposal }) => proposal.signal === signal)),
-      ...around.flatMap(rejectedOf),
-    ],
+    paths: paths.map((path) => (path.startsWith("~/") ? path : `${folder}/${path}`)),
+    keyFiles: keyFiles.map((path) => `${folder}/${path}`),
   };
 }
 
-/** The other rungs: every ecosystem at the root that declares tests, or what can be built when none does. */
-function chooseEcosystems(candidates: readonly Candidate[]): Choice {
-  const { used, rejected, covered } = weigh(candidates);
-  const [only] = used;
-  if (only?.convention === make && candidates.length > 1) {
-    const { proposal } = only;
-    const name = proposal.test.length > 0 ? "test" : "build";
-    return chooseEntry({ name, tasks: [...proposal.build, ...proposal.test], by: only }, candidates);
-  }
-  const steps = used.flatMap((candidate) => stepsOf(candidate, { isOneOfSeveral: used.length > 1, covered }));
-  const parts = covered.filter(({ installs }) => installs).map(({ candidate }) => candidate);
-  return {
-    steps: steps.sort((one, other) => compareText(one.name, other.name)),
-    matches: [
-      ...used.flatMap((candidate) => matchesOf(candidate, tasksOf(candidate.proposal))),
-      ...parts.flatMap((candidate) => matchesOf(candidate, [])),
-    ],
-    rejected: [...rejected, ...used.flatMap(rejectedOf)],
-  };
-}
-
-function stepsOf(
-  { convention, proposal }: Candidate,
-  among: { readonly isOneOfSeveral: boolean; readonly covered: readonly Covered[] },
-): readonly DetectedStep[] {
-  const parts = among.covered
-    .filter(({ by, installs }) => installs && by.convention === convention)
-    .flatMap(({ candidate }) => candidate.proposal.install);
-  const variables = [...Object.entries(proposal.variables), ...Object.entries(proposal.stepVariables)];
-  const toStep = (name: string, tasks: readonly Task[], note = ""): DetectedStep => ({
-    name: among.isOneOfSeveral ? `${name}-${convention.slug}` : name,
-    commands: [...proposal.install, ...parts, ...tasks.map(({ command }) => command)],
-    needs: [],
-    variables: sortedRecord(variables),
-    reason: sentence(tasks) + note,
+/** Two folders may come to the same name: `a/b` and `a-b`. The later one gets a number. */
+function withOwnNames(steps: readonly DetectedStep[]): DetectedStep[] {
+  const taken = new Set<string>();
+  return steps.map((step) => {
+    let name = step.name;
+    for (let number = 2; taken.has(name); number += 1) {
+      name = `${step.name.slice(0, limits.nameCharactersMax - 4)}-${number}`;
+    }
+    taken.add(name);
+    return { ...step, name };
   });
-  const steps: DetectedStep[] = [];
-  const { lint, build, test } = proposal;
-  const missing = test.length > 0 ? "" : "; no tests found";
-  if (lint.length > 0) steps.push(toStep("lint", lint, build.length > 0 ? "" : missing));
-  if (test.length > 0) steps.push(toStep("test", [...build, ...test]));
-  else if (build.length > 0) steps.push(toStep("build", build, missing));
-  return steps;
-}
-
-function tasksOf(proposal: Proposal): readonly Task[] {
-  return [...proposal.lint, ...proposal.build, ...proposal.test];
-}
-
-/** `package.json declares the script "build"; package.json declares the script "test"`, each once. */
-function sentence(tasks: readonly Task[]): string {
-  return [...new Set(tasks.map(({ signal, reason }) => `${signal} ${reason}`))].join("; ");
-}
-
-function matchesOf({ convention, proposal }: Candidate, tasks: readonly Task[]): readonly Match[] {
-  const { ecosystem } = convention;
-  return [...proposal.matches, ...tasks].map(({ signal, reason }) => ({ ecosystem, signal, reason }));
-}
-
-function sortedRecord(entries: readonly (readonly [string, string])[]): Readonly<Record<string, string>> {
-  return Object.fromEntries([...new Map(entries)].sort(([one], [other]) => compareText(one, other)));
 }
 
 /** The project's own name, made fit for a pipeline: `@scope/name` is `name`. */
-function nameOf(candidates: readonly Candidate[]): string {
-  for (const { proposal } of candidates) {
-    const own = proposal.projectName?.split("/").at(-1) ?? "";
-    const name = own.replaceAll(/[^A-Za-z0-9_.-]+/g, "-").slice(0, limits.nameCharactersMax);
-    if (/^[A-Za-z]/.test(name)) return name;
-  }
-  return "main";
+function nameOf(places: readonly Place[]): string {
+  if (places.length > 1) return "main";
+  const own = places[0]?.choice.projectName?.split("/").at(-1) ?? "";
+  const name = own.replaceAll(/[^A-Za-z0-9_.-]+/g, "-").slice(0, limits.nameCharactersMax);
+  return /^[A-Za-z]/.test(name) ? name : "main";
 }

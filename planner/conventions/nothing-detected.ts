@@ -8,12 +8,12 @@ import { soughtSignals } from "./detect.ts";
 
 /** @param folder the repository, as the person knows it. */
 export function nothingDetected(folder: string, rejected: readonly Match[]): OttoError {
-  const sought = soughtSignals.map(({ ecosystem, signals }) => `${ecosystem} (${signals.join(", ")})`);
+  const sought = soughtSignals.map(({ ecosystem, signals }) => `${ecosystem} (${signals[0] ?? ""})`);
   const seen = rejected.map(({ signal, reason }) => `${signal} ${reason}`);
   return new OttoError("OTTO_NO_PIPELINE", {
     what: `${folder} has no otto.yaml, and its files do not show how to build or test it.`,
     state: [
-      `Looked at its root for ${sought.join("; ")}.`,
+      `Looked at its root, and in subfolders, for ${sought.join(", ")} and the like.`,
       ...(seen.length === 0 ? [] : [`Seen, but not enough: ${seen.join("; ")}.`]),
     ].join("\n"),
     next: "Write a first otto.yaml with your own commands: printf 'otto: 1\\nsteps:\\n  test:\\n    run: make test\\n' > otto.yaml",

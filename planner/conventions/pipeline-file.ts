@@ -26,12 +26,28 @@ function stepLines(step: DetectedStep): readonly string[] {
     variables.length === 0
       ? []
       : ["    env:", ...variables.map(([name, value]) => `      ${name}: ${scalar(value)}`)];
+  const caches = step.caches.length === 0 ? [] : ["    caches:", ...step.caches.flatMap(cacheLines)];
   const [only, ...more] = step.commands;
   const run =
     only !== undefined && more.length === 0
       ? [`    run: ${scalar(only)}`]
       : ["    run:", ...step.commands.map((command) => `      - ${scalar(command)}`)];
-  return [...reasons, `  ${scalar(step.name)}:`, ...needs, ...env, ...run];
+  return [...reasons, `  ${scalar(step.name)}:`, ...needs, ...env, ...caches, ...run];
+}
+
+/** What is downloaded, kept until one of the key files changes. */
+function cacheLines({ name, paths, keyFiles }: DetectedStep["caches"][number]): readonly string[] {
+  const list = (values: readonly string[]): string => `[${values.map(inFlow).join(", ")}]`;
+  const key = `key: { files: ${list(keyFiles)} }`;
+  const line = `      ${scalar(name)}: { paths: ${list(paths)}, ${key} }`;
+  return line.length <= 110
+    ? [line]
+    : [`      ${scalar(name)}:`, `        paths: ${list(paths)}`, `        ${key}`];
+}
+
+/** In a flow list more signs mean something. */
+function inFlow(value: string): string {
+  return /^[\w./~][\w./~ -]*$/.test(value) && scalar(value) === value ? value : JSON.stringify(value);
 }
 
 function scalar(value: string): string {

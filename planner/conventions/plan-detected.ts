@@ -49,5 +49,6 @@ function toPlannedStep(step: DetectedStep): PlannedStep {
     retry: { attemptsMax: limits.lostAttemptsMaxDefault, on: ["lost"] },
     effect: false,
     labels: [],
+    ...(step.caches.length > 0 ? { caches: step.caches } : {}),
   };
 }

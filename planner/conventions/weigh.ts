@@ -3,10 +3,16 @@
  * that have it, without those that another one builds as its part.
  */
 
-import type { Convention, Match, Proposal, Standing } from "./convention.ts";
+import type { Convention, Match, Proposal, Signal, Standing } from "./convention.ts";
+import { alternatives } from "./known.ts";
 
 /** An ecosystem that shows at the root. */
-export type Candidate = { readonly convention: Convention; readonly proposal: Proposal };
+export type Candidate = {
+  readonly convention: Convention;
+  readonly proposal: Proposal;
+  /** Which files declare the versions of its tools. */
+  readonly versions: readonly Signal[];
+};
 
 /** A candidate that is a part of another one. */
 export type Covered = {
@@ -25,15 +31,13 @@ export type Weighed = {
 /** From the strongest. `tooling` is not among them. */
 const standings: readonly Standing[] = ["tested", "secondary", "fallback", "guessed", "untested", "last"];
 
-/** Two tools that build the same sources: with both at the root one is chosen. */
-const alternatives: readonly string[] = ["Maven", "Gradle"];
-
 export function weigh(candidates: readonly Candidate[]): Weighed {
   const covered = findCovered(candidates);
   const free = candidates.filter((candidate) => !covered.some((cover) => cover.candidate === candidate));
   const doubled = findDoubled(free);
-  const open = free.filter((candidate) => candidate !== doubled?.candidate);
-  const used = strongest(open);
+  const open = free.filter((candidate) => !doubled.some((double) => double.candidate === candidate));
+  const strong = strongest(open);
+  const used = strong.every(({ convention }) => convention.isRunner === true) ? strong.slice(0, 1) : strong;
   const names = used.map(({ convention }) => convention.ecosystem).join(" and ");
   const beside = used.length === 0 ? "" : `; the pipeline is that of ${names}`;
   const unused = open.filter((candidate) => !used.includes(candidate));
@@ -42,7 +46,7 @@ export function weigh(candidates: readonly Candidate[]): Weighed {
     covered,
     rejected: [
       ...covered.map(({ candidate, reason }) => setAside(candidate, `has no steps of its own: it ${reason}`)),
-      ...(doubled === undefined ? [] : [setAside(doubled.candidate, doubled.reason)]),
+      ...doubled.map(({ candidate, reason }) => setAside(candidate, reason)),
       ...unused.map((candidate) => setAside(candidate, `${candidate.proposal.because}${beside}`)),
       ...(used.length === 0 ? unused.flatMap(rejectedOf) : []),
     ],
@@ -70,13 +74,30 @@ function findCovered(candidates: readonly Candidate[]): readonly (Covered & { re
   );
 }
 
-/** Of two alternatives the one without its wrapper is left out, the later one when both have theirs or neither. */
-function findDoubled(candidates: readonly Candidate[]): { candidate: Candidate; reason: string } | undefined {
-  const both = candidates.filter(({ convention }) => alternatives.includes(convention.ecosystem));
-  const [first, second] = both;
-  if (first === undefined || second === undefined) return undefined;
-  const [kept, candidate] = isWrapped(second) && !isWrapped(first) ? [second, first] : [first, second];
-  return { candidate, reason: `builds the same sources as ${kept.proposal.signal}` };
+/** Of alternatives the one that declares most is kept, then the one that brings its wrapper, then the first. */
+function findDoubled(candidates: readonly Candidate[]): readonly { candidate: Candidate; reason: string }[] {
+  const doubled: { candidate: Candidate; reason: string }[] = [];
+  for (const group of alternatives) {
+    const same = group.flatMap((ecosystem) =>
+      candidates.filter(
+        (candidate) =>
+          candidate.convention.ecosystem === ecosystem &&
+          candidate.proposal.standing !== "tooling" &&
+          !doubled.some((double) => double.candidate === candidate),
+      ),
+    );
+    const [kept] = same.toSorted(
+      (one, other) => rank(one) - rank(other) || Number(isWrapped(other)) - Number(isWrapped(one)),
+    );
+    if (kept === undefined) continue;
+    const reason = `builds the same sources as ${kept.proposal.signal}`;
+    for (const candidate of same) if (candidate !== kept) doubled.push({ candidate, reason });
+  }
+  return doubled;
+}
+
+function rank({ proposal }: Candidate): number {
+  return standings.indexOf(proposal.standing);
 }
 
 function isWrapped({ proposal }: Candidate): boolean {

@@ -1,5 +1,6 @@
 /**
- * The benchmark: `npm run bench`, or a part of it: `npm run bench -- commands planning steps claims memory hostile`.
+ * The benchmark: `npm run bench`, or a part of it: `npm run bench -- commands planning steps claims memory hostile
+ * detection`.
  *
  * Builds Otto, measures what people run (the bundle, through its launcher), takes turns with its yardsticks in the same
  * run, prints medians and ratios beside the targets, and writes them to `bench.json`. It never fails on slowness.
@@ -10,6 +11,7 @@ import { cpus, loadavg, totalmem } from "node:os";
 import { join } from "node:path";
 import { benchClaims } from "./claims.ts";
 import { benchCommands } from "./commands.ts";
+import { benchDetection } from "./detection.ts";
 import { projectFolder, type Row, runToEnd } from "./measure.ts";
 import { benchHostile } from "./hostile.ts";
 import { benchMemory } from "./memory.ts";
@@ -23,6 +25,7 @@ const parts = {
   claims: benchClaims,
   memory: benchMemory,
   hostile: benchHostile,
+  detection: benchDetection,
 } as const;
 
 type Part = keyof typeof parts;

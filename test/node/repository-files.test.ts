@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -36,6 +36,45 @@ describe("a git repository", () => {
     expect(files.paths).toEqual([".gitignore", "B.txt", "b.txt", "new ü\n.txt", "package.json"]);
   });
 
+  test("has what is there of a folder, whether that has many files or few", async () => {
+    const many = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`many/${index}.txt`, ""]));
+    write({ ...many, "few/a.txt": "", "few/b.txt": "", "gone/a.txt": "", "many/in/a.txt": "" });
+    git("init", "-q");
+    git("add", ".");
+    rmSync(join(folder, "many/7.txt"));
+    rmSync(join(folder, "few/b.txt"));
+    rmSync(join(folder, "gone"), { recursive: true });
+    const left = Object.keys(many).filter((path) => path !== "many/7.txt");
+    const files = await readRepositoryFiles(folder);
+    expect(files.paths).toEqual([...left, "few/a.txt", "many/in/a.txt"].toSorted());
+  });
+
+  test("has each file once while a merge is not settled", async () => {
+    write({ "a.txt": "one" });
+    git("init", "-q");
+    git("add", ".");
+    const person = ["-c", "user.name=a", "-c", "user.email=a@localhost"];
+    git(...person, "commit", "-q", "-m", "one");
+    git("checkout", "-q", "-b", "other");
+    write({ "a.txt": "two" });
+    git(...person, "commit", "-q", "-a", "-m", "two");
+    git("checkout", "-q", "-");
+    write({ "a.txt": "three" });
+    git(...person, "commit", "-q", "-a", "-m", "three");
+    expect(() => git(...person, "merge", "-q", "other")).toThrow();
+    expect((await readRepositoryFiles(folder)).paths).toEqual(["a.txt"]);
+  });
+
+  test("has what a sparse checkout leaves out", async () => {
+    write({ "a/a.txt": "", "b/b.txt": "" });
+    git("init", "-q");
+    git("add", ".");
+    git("-c", "user.name=a", "-c", "user.email=a@localhost", "commit", "-q", "-m", "one");
+    git("sparse-checkout", "set", "a");
+    expect(existsSync(join(folder, "b/b.txt"))).toBe(false);
+    expect((await readRepositoryFiles(folder)).paths).toEqual(["a/a.txt", "b/b.txt"]);
+  });
+
   test("is seen from one of its folders as that folder alone", async () => {
     write({ "api/go.mod": "module api", "package.json": "{}" });
     git("init", "-q");
@@ -66,11 +105,11 @@ describe("a folder outside git", () => {
 
 describe("the text of a file", () => {
   test("is read for signal files alone", async () => {
-    write({ "package.json": "\uFEFF{}", "README.md": "words", "web/package.json": "{}" });
+    write({ "package.json": "\uFEFF{}", "README.md": "words", "a/b/c/package.json": "{}" });
     const files = await readRepositoryFiles(folder);
     expect(files.read("package.json")).toBe("{}");
     expect(files.read("README.md")).toBeUndefined();
-    expect(files.read("web/package.json")).toBeUndefined();
+    expect(files.read("a/b/c/package.json")).toBeUndefined();
   });
 
   test("ends after one MiB", async () => {

@@ -15,7 +15,7 @@ describe("the ladder", () => {
     const files = { ...node, "bin/ci": "", Makefile: "ci:\n\tmake all\n" };
     expect(commandsOf(files)).toEqual({ ci: ["npm ci", "bin/ci"] });
     expect(sentences(find(files).rejected)).toEqual([
-      'Make: Makefile declares the target "ci"; the pipeline is that of Node',
+      'Make: Makefile declares the target "ci"; it is left to bin/ci',
     ]);
   });
 
@@ -41,10 +41,10 @@ describe("the ladder", () => {
 
   test("ends with nothing, and with what was seen all the same", () => {
     expect(detect({ "README.md": "" })).toEqual({ kind: "nothing", rejected: [] });
-    const files = { "CMakeLists.txt": "", "web/package.json": "{}", "api/go.mod": "" };
+    const files = { "package.json": "{}", "docs/package.json": packageJson({ scripts: { test: "t" } }) };
     expect(sentences(detect(files).rejected)).toEqual([
-      "CMake: CMakeLists.txt is not known to this version of Otto",
-      "Repository: api/go.mod is in a subfolder, as is 1 more; only the root decides",
+      "Node: package.json declares no test script",
+      "Repository: docs/package.json is in a folder that is no project of its own by its name",
     ]);
   });
 });
@@ -140,6 +140,7 @@ describe("a detection", () => {
           retry: { attemptsMax: 3, on: ["lost"] },
           effect: false,
           labels: [],
+          caches: [{ name: "npm", paths: ["~/.npm"], keyFiles: ["package-lock.json"] }],
         },
       ],
     });

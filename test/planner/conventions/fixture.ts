@@ -2,7 +2,7 @@
  * A repository for a test: a map of paths to texts, and what is detected in it.
  */
 
-import { detectPipeline, isSignalFile } from "../../../planner/conventions/detect.ts";
+import { detectPipeline, signalFiles } from "../../../planner/conventions/detect.ts";
 import type { Detection, Found } from "../../../planner/conventions/detect.ts";
 import type { RepositoryFiles } from "../../../planner/conventions/convention.ts";
 import { planDetected } from "../../../planner/conventions/plan-detected.ts";
@@ -20,10 +20,9 @@ export const context: PlanContext = {
 
 /** Only signal files have a text, as from the disk. */
 export function repositoryOf(files: Files): RepositoryFiles {
-  return {
-    paths: Object.keys(files).sort(),
-    read: (path) => (isSignalFile(path) ? files[path] : undefined),
-  };
+  const paths = Object.keys(files).sort();
+  const signals = new Set(signalFiles(paths));
+  return { paths, read: (path) => (signals.has(path) ? files[path] : undefined) };
 }
 
 export function detect(files: Files): Detection {

@@ -7,6 +7,7 @@ import { writePipelineFile } from "../../../planner/conventions/pipeline-file.ts
 import { planPipeline } from "../../../planner/plan.ts";
 import { context, find, packageJson, repositoryOf } from "./fixture.ts";
 import type { Files } from "./fixture.ts";
+import { examples } from "./repositories.ts";
 
 const repositories: readonly (readonly [name: string, files: Files])[] = [
   [
@@ -42,13 +43,18 @@ async function planned(files: Files) {
   return result.value;
 }
 
-test.each(repositories)("the file written for %s means the same steps", async (_, files) => {
-  const fromFile = await planned(files);
-  const detected = planDetected(find(files), context);
-  const withoutReason = ({ steps }: typeof detected) => steps.map((step) => ({ ...step, reason: "" }));
-  expect(withoutReason(fromFile)).toEqual(withoutReason(detected));
-  expect(fromFile.pipeline).toBe(detected.pipeline);
-});
+const everyEcosystem = examples.map(({ ecosystem, files }) => [`an example of ${ecosystem}`, files] as const);
+
+test.each([...repositories, ...everyEcosystem])(
+  "the file written for %s means the same steps",
+  async (_, files) => {
+    const fromFile = await planned(files);
+    const detected = planDetected(find(files), context);
+    const withoutReason = ({ steps }: typeof detected) => steps.map((step) => ({ ...step, reason: "" }));
+    expect(withoutReason(fromFile)).toEqual(withoutReason(detected));
+    expect(fromFile.pipeline).toBe(detected.pipeline);
+  },
+);
 
 test("the file reads as one would have written it", () => {
   expect(writePipelineFile(find({ ...repositories[0]?.[1], "test/a_test.js": "" }))).toBe(
@@ -60,6 +66,8 @@ test("the file reads as one would have written it", () => {
       "steps:",
       '  # package.json declares the script "lint"',
       "  lint:",
+      "    caches:",
+      "      yarn: { paths: [~/.cache/yarn], key: { files: [yarn.lock] } }",
       "    run:",
       "      - yarn install --frozen-lockfile",
       "      - yarn run lint",
@@ -67,6 +75,8 @@ test("the file reads as one would have written it", () => {
       '  # package.json declares the script "build"',
       '  # package.json declares the script "test"',
       "  test:",
+      "    caches:",
+      "      yarn: { paths: [~/.cache/yarn], key: { files: [yarn.lock] } }",
       "    run:",
       "      - yarn install --frozen-lockfile",
       "      - yarn run build",

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { readMakefile } from "../../../planner/conventions/makefile.ts";
+import { readMakefile } from "../../../planner/conventions/ecosystems/makefile.ts";
 import { hasTable, readToml, stringAt } from "../../../planner/conventions/toml.ts";
 
 describe("the reader of TOML", () => {

@@ -3,8 +3,8 @@
  * compiles, tests and checks.
  */
 
-import { asIs } from "./convention.ts";
-import type { Convention, Proposal, Repository, Signal } from "./convention.ts";
+import { cacheOf, proposalOf } from "../convention.ts";
+import type { Convention, Proposal, Repository, Signal } from "../convention.ts";
 
 const buildFiles = ["build.gradle.kts", "build.gradle", "settings.gradle.kts", "settings.gradle"];
 
@@ -12,7 +12,11 @@ export const gradle: Convention = {
   ecosystem: "Gradle",
   slug: "gradle",
   signals: buildFiles,
-  reads: (path) => path === "settings.gradle" || path === "settings.gradle.kts",
+  toolchains: [
+    { title: "Java", names: ["java"], files: [{ file: ".java-version" }] },
+    { title: "Gradle", names: ["gradle"], files: [] },
+  ],
+  reads: ["settings.gradle", "settings.gradle.kts"],
   propose,
 };
 
@@ -26,23 +30,30 @@ function propose(repository: Repository): Proposal | undefined {
   const tests = repository.find(/(^|\/)src\/[A-Za-z]*[tT]est[A-Za-z]*\//);
   const task = { signal, command, reason: "describes a Gradle build" };
   const settings = repository.first(["settings.gradle.kts", "settings.gradle"]);
-  return {
+  return proposalOf({
     standing: tests === undefined ? "untested" : "tested",
     because: tests === undefined ? "has no src/test" : "has tests",
     signal,
     projectName: settings === undefined ? undefined : rootName(repository.text(settings)),
-    install: [],
-    variables: {},
-    stepVariables: {},
-    within: asIs,
-    covers: [],
-    entry: undefined,
-    lint: [],
     build: tests === undefined ? [task] : [],
     test: tests === undefined ? [] : [task],
     matches: [wrapper.match],
     rejected,
-  };
+    caches: cacheOf(
+      repository,
+      { name: "gradle", paths: ["~/.gradle/caches", "~/.gradle/wrapper"] },
+      {
+        locks: [],
+        otherwise: [
+          "**/*.gradle",
+          "**/*.gradle.kts",
+          "gradle/*.toml",
+          "gradle/wrapper/gradle-wrapper.properties",
+          "**/gradle.lockfile",
+        ],
+      },
+    ),
+  });
 }
 
 function findWrapper(

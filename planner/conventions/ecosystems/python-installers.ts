@@ -3,8 +3,9 @@
  * the lock file, then by what `pyproject.toml` says; pip in a virtual environment otherwise.
  */
 
-import type { Repository, Signal } from "./convention.ts";
+import type { Cache, Repository, Signal } from "../convention.ts";
 import type { Dependencies, PythonProject } from "./python-project.ts";
+import { hasTable } from "../toml.ts";
 
 export type Installer = {
   readonly install: readonly string[];
@@ -15,6 +16,9 @@ export type Installer = {
   readonly within: (command: string) => string;
   /** Names of the packages that are known to be installed. */
   readonly brings: ReadonlySet<string>;
+  /** What it downloads, and the locks that this depends on. */
+  readonly cache: Pick<Cache, "name" | "paths">;
+  readonly locks: readonly string[];
   /** The files that decided, at least one. */
   readonly matches: readonly Signal[];
 };
@@ -32,12 +36,16 @@ export function chooseInstaller(
   if (repository.has("poetry.lock") || project.tables.has("tool.poetry")) {
     return poetry(repository, project, needs);
   }
+  if (repository.has("pdm.lock") || hasTable(project.tables, "tool.pdm"))
+    return pdm(repository, project, needs);
   if (repository.has("Pipfile")) return pipenv(repository, project, needs);
   return pip(repository, project, needs);
 }
 
 function uv(repository: Repository, project: PythonProject, needs: readonly string[]): Installer {
   const lock = repository.has("uv.lock");
+  // The members' own dependencies are not installed with the root's unless that is asked for.
+  const members = project.tables.has("tool.uv.workspace") ? " --all-packages" : "";
   const asked = select(project, needs, ["group", "extra"]);
   const isDefault = (set: Dependencies): boolean => set.kind === "group" && set.name === "dev";
   const flags = asked
@@ -51,11 +59,13 @@ function uv(repository: Repository, project: PythonProject, needs: readonly stri
   const missing = needs.filter((name) => !brings.has(name));
   return {
     install: [
-      `uv sync${lock ? " --locked" : ""}${flags}`,
+      `uv sync${lock ? " --locked" : ""}${members}${flags}`,
       ...missing.map((name) => `uv pip install ${name}`),
     ],
     variables: {},
     ...runBy("uv run"),
+    cache: { name: "uv", paths: ["~/.cache/uv"] },
+    locks: ["uv.lock"],
     brings,
     matches: [lock ? locked("uv.lock", "uv") : unlocked("pyproject.toml", "uv")],
   };
@@ -80,8 +90,33 @@ function poetry(repository: Repository, project: PythonProject, needs: readonly 
     install: [`poetry install${flags}`, ...missing.map((name) => `poetry run pip install ${name}`)],
     variables: { POETRY_VIRTUALENVS_IN_PROJECT: "true" },
     ...runBy("poetry run"),
+    cache: { name: "poetry", paths: ["~/.cache/pypoetry"] },
+    locks: ["poetry.lock"],
     brings,
     matches: [lock ? locked("poetry.lock", "Poetry") : unlocked("pyproject.toml", "Poetry")],
+  };
+}
+
+/** PDM installs every group for development unless it is told not to. */
+function pdm(repository: Repository, project: PythonProject, needs: readonly string[]): Installer {
+  const lock = repository.has("pdm.lock");
+  const groups = project.dependencies.filter((set) => set.kind === "group");
+  const extras = needs.some((name) => union(groups).has(name)) ? [] : select(project, needs, ["extra"]);
+  const flags = extras.map((set) => ` --group ${set.name}`).join("");
+  const brings = union([...groups, ...extras, ...project.dependencies.filter((set) => set.kind === "main")]);
+  const missing = needs.filter((name) => !brings.has(name));
+  return {
+    install: [
+      `pdm ${lock ? "sync" : "install"}${flags}`,
+      // The environments that PDM makes have no pip.
+      ...missing.map((name) => `pdm run python -m ensurepip && pdm run python -m pip install ${name}`),
+    ],
+    variables: {},
+    ...runBy("pdm run"),
+    cache: { name: "pdm", paths: ["~/.cache/pdm"] },
+    locks: ["pdm.lock"],
+    brings,
+    matches: [lock ? locked("pdm.lock", "PDM") : unlocked("pyproject.toml", "PDM")],
   };
 }
 
@@ -96,6 +131,8 @@ function pipenv(repository: Repository, project: PythonProject, needs: readonly 
     ],
     variables: { PIPENV_VENV_IN_PROJECT: "1" },
     ...runBy("pipenv run"),
+    cache: { name: "pipenv", paths: ["~/.cache/pipenv"] },
+    locks: ["Pipfile.lock"],
     brings,
     matches: [lock ? locked("Pipfile.lock", "Pipenv") : unlocked("Pipfile", "Pipenv")],
   };
@@ -124,6 +161,8 @@ function pip(repository: Repository, project: PythonProject, needs: readonly str
     variables: {},
     tool: (command) => `.venv/bin/${command.replace(/^pytest\b/, "python -m pytest")}`,
     within: (command) => `. .venv/bin/activate && ${command}`,
+    cache: { name: "pip", paths: ["~/.cache/pip"] },
+    locks: [],
     brings,
     matches: [unlocked(signal ?? needs[0] ?? "python", "pip")],
   };

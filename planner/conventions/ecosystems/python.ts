@@ -5,10 +5,11 @@
  * which every Python has; the reason says so.
  */
 
-import type { Convention, Cover, Proposal, Repository, Signal, Task } from "./convention.ts";
+import { cacheOf, proposalOf } from "../convention.ts";
+import type { Convention, Cover, Proposal, Repository, Signal, Task } from "../convention.ts";
 import { chooseInstaller } from "./python-installers.ts";
 import type { Installer } from "./python-installers.ts";
-import { isRequirementsFile, readPythonProject } from "./python-project.ts";
+import { readPythonProject, requirementsFiles } from "./python-project.ts";
 import type { PythonProject } from "./python-project.ts";
 
 const projectFiles = ["pyproject.toml", "setup.py", "setup.cfg", "Pipfile", "requirements.txt"];
@@ -17,7 +18,19 @@ export const python: Convention = {
   ecosystem: "Python",
   slug: "python",
   signals: [...projectFiles, "tox.ini", "noxfile.py", "manage.py"],
-  reads: (path) => [...projectFiles, "tox.ini"].includes(path) || isRequirementsFile(path),
+  toolchains: [
+    {
+      title: "Python",
+      names: ["python"],
+      files: [
+        { file: ".python-version" },
+        { file: "runtime.txt" },
+        { file: "pyproject.toml", says: /^[ \t]*requires-python[ \t]*=[ \t]*"([^"\n]+)"/m },
+        { file: "Pipfile", says: /^[ \t]*python_(?:full_)?version[ \t]*=[ \t]*"([^"\n]+)"/m },
+      ],
+    },
+  ],
+  reads: [...projectFiles, "tox.ini", ...requirementsFiles],
   propose,
 };
 
@@ -32,27 +45,34 @@ function propose(repository: Repository): Proposal | undefined {
   const test = runner === undefined ? [] : [toTask(runner, installer)];
   const lint = findLint(repository, project, installer, rejected);
   const build = test.length === 0 && project.isPackage ? [compile(installer)] : [];
-  return {
+  return proposalOf({
     standing: standingOf(runner, project),
     because: reasonAside(runner),
     signal,
     projectName: project.name,
     install: installer.install,
     variables: installer.variables,
-    stepVariables: {},
     within: installer.within,
-    covers: project.rust === undefined ? [] : [rustPart(project.rust)],
-    entry: undefined,
+    covers: project.compiled === undefined ? [] : [compiledPart(project.compiled)],
     lint,
     build,
     test,
     matches: installer.matches,
     rejected,
-  };
+    caches: cacheOf(repository, installer.cache, {
+      locks: installer.locks,
+      otherwise: [
+        ...projectFiles.filter((file) => file !== "requirements.txt"),
+        "tox.ini",
+        "noxfile.py",
+        ...requirementsFiles,
+      ],
+    }),
+  });
 }
 
 function requirements(repository: Repository): string | undefined {
-  return repository.find(/^[^/]*requirements[^/]*\.txt$/);
+  return repository.all(requirementsFiles.slice(0, 1))[0];
 }
 
 /** What runs the tests, and the packages it must have beside the project's own. */
@@ -106,10 +126,10 @@ function standingOf(runner: Runner | undefined, project: PythonProject): Proposa
   return project.isPackage ? "untested" : "tooling";
 }
 
-/** A Rust crate that the package's own build compiles into it. */
-function rustPart(backend: string): Cover {
+/** A crate or a build that the package's own build compiles into it. */
+function compiledPart({ backend, ecosystem }: NonNullable<PythonProject["compiled"]>): Cover {
   return {
-    ecosystem: "Rust",
+    ecosystem,
     reason: `is built into the package by ${backend}`,
     evenIfTested: true,
     installs: false,

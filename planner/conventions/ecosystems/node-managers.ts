@@ -3,7 +3,7 @@
  * lock file it has.
  */
 
-import type { Repository, Signal } from "./convention.ts";
+import type { Repository, Signal } from "../convention.ts";
 import { declaredManager } from "./node-package.ts";
 import type { Package } from "./node-package.ts";
 
@@ -17,6 +17,8 @@ export type NodeManager = {
   readonly everywhere: (name: string) => string;
   /** A program that a dependency brought. */
   readonly binary: (command: string) => string;
+  /** Where it keeps what it downloads. */
+  readonly cached: readonly string[];
   /** The scripts of the package itself that installing runs. */
   readonly installScripts: readonly string[];
   /** What stands between a script and its arguments. */
@@ -34,6 +36,7 @@ const managers: Readonly<Record<ManagerName, NodeManager>> = {
     script: (name) => (name === "test" ? "npm test" : `npm run ${name}`),
     everywhere: (name) => `npm run ${name} --workspaces --if-present`,
     binary: (command) => `npx ${command}`,
+    cached: ["~/.npm"],
     installScripts: ["prepare", "postinstall"],
     separator: " -- ",
   },
@@ -45,6 +48,7 @@ const managers: Readonly<Record<ManagerName, NodeManager>> = {
     script: (name) => (name === "test" ? "yarn test" : `yarn run ${name}`),
     everywhere: (name) => `yarn workspaces run ${name}`,
     binary: (command) => `yarn run ${command}`,
+    cached: ["~/.cache/yarn"],
     installScripts: ["prepare", "postinstall"],
     separator: " ",
   },
@@ -56,6 +60,7 @@ const managers: Readonly<Record<ManagerName, NodeManager>> = {
     script: (name) => (name === "test" ? "yarn test" : `yarn run ${name}`),
     everywhere: (name) => `yarn workspaces foreach --all --topological run ${name}`,
     binary: (command) => `yarn run ${command}`,
+    cached: ["~/.yarn/berry/cache", ".yarn/cache"],
     installScripts: ["postinstall"],
     separator: " ",
   },
@@ -67,6 +72,7 @@ const managers: Readonly<Record<ManagerName, NodeManager>> = {
     script: (name) => (name === "test" ? "pnpm test" : `pnpm run ${name}`),
     everywhere: (name) => `pnpm --recursive --if-present run ${name}`,
     binary: (command) => `pnpm exec ${command}`,
+    cached: ["~/.local/share/pnpm/store"],
     installScripts: ["prepare", "postinstall"],
     separator: " ",
   },
@@ -78,6 +84,7 @@ const managers: Readonly<Record<ManagerName, NodeManager>> = {
     script: (name) => `bun run ${name}`,
     everywhere: (name) => `bun run --filter '*' ${name}`,
     binary: (command) => `bunx ${command}`,
+    cached: ["~/.bun/install/cache"],
     installScripts: ["prepare", "postinstall"],
     separator: " ",
   },
@@ -148,6 +155,7 @@ function choose(
   if (repository.has("pnpm-workspace.yaml")) {
     return { name: "pnpm", signal: "pnpm-workspace.yaml", reason: "shows pnpm" };
   }
+  if (repository.has("bunfig.toml")) return { name: "bun", signal: "bunfig.toml", reason: "shows bun" };
   if (repository.has(".yarnrc.yml")) return { name: "berry", signal: ".yarnrc.yml", reason: "shows Yarn" };
   return { name: "npm", signal: "package.json", reason: "declares no package manager, so it is npm" };
 }

@@ -2,6 +2,8 @@
  * The fields of a package.json that the conventions look at.
  */
 
+import { objectAt, readJsonObject } from "../jsonc.ts";
+
 export type Package = {
   readonly fields: Readonly<Record<string, unknown>>;
   readonly scripts: ReadonlyMap<string, string>;
@@ -13,7 +15,7 @@ export type Package = {
 
 /** Undefined when the text is not a JSON object. */
 export function readPackage(text: string): Package | undefined {
-  const fields = parseObject(text);
+  const fields = readJsonObject(text);
   if (fields === undefined) return undefined;
   const scripts = new Map<string, string>();
   for (const [name, body] of Object.entries(objectAt(fields, "scripts"))) {
@@ -50,24 +52,4 @@ export function declaredManager(content: Package): { name: string; version: stri
   const { name, version } = engine;
   if (typeof name !== "string") return undefined;
   return { name, version: typeof version === "string" ? version : "" };
-}
-
-function parseObject(text: string): Record<string, unknown> | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-  return isObject(value) ? value : undefined;
-}
-
-function objectAt(fields: Readonly<Record<string, unknown>>, name: string): Record<string, unknown> {
-  const value = fields[name];
-  return isObject(value) ? value : {};
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

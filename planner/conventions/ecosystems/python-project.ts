@@ -3,9 +3,9 @@
  * and which tools it configures.
  */
 
-import type { Repository, Signal } from "./convention.ts";
-import { hasTable, readToml, stringAt } from "./toml.ts";
-import type { TomlTables } from "./toml.ts";
+import type { Repository, Signal } from "../convention.ts";
+import { hasTable, readToml, stringAt } from "../toml.ts";
+import type { TomlTables } from "../toml.ts";
 
 /** A set of packages that can be asked for together. */
 export type Dependencies = {
@@ -30,18 +30,23 @@ export type PythonProject = {
   readonly tox: string | undefined;
   /** The file that configures ruff. */
   readonly ruff: string | undefined;
-  /** The build backend that compiles a Rust crate into the package. */
-  readonly rust: string | undefined;
+  /** The build backend that compiles something else into the package, and of which ecosystem that is. */
+  readonly compiled: { readonly backend: string; readonly ecosystem: string } | undefined;
 };
 
 const pyproject = "pyproject.toml";
 
+const compiledBackends = [
+  { backend: "maturin", ecosystem: "Rust" },
+  { backend: "setuptools_rust", ecosystem: "Rust" },
+  { backend: "scikit_build_core", ecosystem: "CMake" },
+  { backend: "mesonpy", ecosystem: "Meson" },
+] as const;
+
 /** Names become parts of commands; a group by another name is not used. */
 const plainName = /^[\w./-]*$/;
 
-export function isRequirementsFile(path: string): boolean {
-  return /^[^/]*requirements[^/]*\.txt$|^requirements\/[^/]*\.txt$/.test(path);
-}
+export const requirementsFiles: readonly string[] = ["*requirements*.txt", "requirements/*.txt"];
 
 export function readPythonProject(repository: Repository): PythonProject {
   const tables = readToml(repository.text(pyproject));
@@ -68,7 +73,7 @@ export function readPythonProject(repository: Repository): PythonProject {
     pytestConfigured: findPytest(repository, tables, setupConfiguration),
     tox: findTox(repository, tables, setupConfiguration),
     ruff: ruff ?? (hasTable(tables, "tool.ruff") ? pyproject : undefined),
-    rust: /^(maturin|setuptools_rust)\b/.exec(backend)?.[1],
+    compiled: compiledBackends.find((one) => one.backend === backend.split(/[.:]/, 1)[0]),
   };
 }
 
@@ -86,6 +91,7 @@ function ofPyproject(tables: TomlTables): readonly Dependencies[] {
     found.push({ kind: "main", name: "", signal: pyproject, packages: packagesIn(main) });
   for (const [table, kind] of [
     ["dependency-groups", "group"],
+    ["tool.pdm.dev-dependencies", "group"],
     ["project.optional-dependencies", "extra"],
   ] as const) {
     for (const [name, value] of tables.get(table) ?? []) {

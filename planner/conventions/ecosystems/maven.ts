@@ -2,8 +2,8 @@
  * Maven: its wrapper where the repository brings one, and `verify`, which compiles, tests and checks.
  */
 
-import { asIs } from "./convention.ts";
-import type { Convention, Proposal, Repository } from "./convention.ts";
+import { cacheOf, proposalOf } from "../convention.ts";
+import type { Convention, Proposal, Repository } from "../convention.ts";
 
 const signal = "pom.xml";
 
@@ -11,7 +11,18 @@ export const maven: Convention = {
   ecosystem: "Maven",
   slug: "maven",
   signals: [signal],
-  reads: (path) => path === signal,
+  toolchains: [
+    {
+      title: "Java",
+      names: ["java"],
+      files: [
+        { file: ".java-version" },
+        { file: signal, says: /<(?:maven\.compiler\.release|java\.version)>([^<$]+)</ },
+      ],
+    },
+    { title: "Maven", names: ["maven"], files: [] },
+  ],
+  reads: [signal],
   propose,
 };
 
@@ -21,25 +32,22 @@ function propose(repository: Repository): Proposal | undefined {
   const command = `${wrapped ? "./mvnw" : "mvn"} --batch-mode --no-transfer-progress verify`;
   const tests = repository.find(/(^|\/)src\/(test|it)\//);
   const task = { signal, command, reason: "describes a Maven project" };
-  return {
+  return proposalOf({
     standing: tests === undefined ? "untested" : "tested",
     because: tests === undefined ? "has no src/test" : "has tests",
     signal,
     projectName: artifact(repository.text(signal)),
-    install: [],
-    variables: {},
-    stepVariables: {},
-    within: asIs,
-    covers: [],
-    entry: undefined,
-    lint: [],
     build: tests === undefined ? [task] : [],
     test: tests === undefined ? [] : [task],
     matches: wrapped
       ? [{ signal: "mvnw", reason: "brings the version of Maven along" }]
       : [{ signal, reason: "has no wrapper beside it, so the machine's own Maven is used" }],
-    rejected: [],
-  };
+    caches: cacheOf(
+      repository,
+      { name: "maven", paths: ["~/.m2/repository"] },
+      { locks: [], otherwise: ["**/pom.xml"] },
+    ),
+  });
 }
 
 /** The project's own artifactId: the first outside comments and `<parent>`. */

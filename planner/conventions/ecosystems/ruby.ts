@@ -2,21 +2,31 @@
  * Ruby and Rails: bundler installs; the default rake task, rspec, minitest or `rails test` test.
  */
 
-import { asIs } from "./convention.ts";
-import type { Convention, Cover, Proposal, Repository, Signal, Task } from "./convention.ts";
+import { cacheOf, proposalOf } from "../convention.ts";
+import type { Convention, Cover, Proposal, Repository, Signal, Task } from "../convention.ts";
 
 const ecosystem = "Ruby";
 const gemfiles = ["Gemfile", "gems.rb"];
 const locks = ["Gemfile.lock", "gems.locked"];
 /** Plain names only: the name becomes part of a command. */
-const gemspecFile = /^[\w.-]+\.gemspec$/;
+const plainName = /^[\w.-]+$/;
 const rakefiles = ["Rakefile", "rakefile", "Rakefile.rb"];
 
 export const ruby: Convention = {
   ecosystem,
   slug: "ruby",
-  signals: ["Gemfile", "*.gemspec", "Rakefile", "config/application.rb"],
-  reads: (path) => [...gemfiles, ...locks, ...rakefiles, ".rspec"].includes(path) || gemspecFile.test(path),
+  signals: [...gemfiles, "*.gemspec", ...rakefiles],
+  toolchains: [
+    {
+      title: "Ruby",
+      names: ["ruby"],
+      files: [
+        { file: ".ruby-version" },
+        ...gemfiles.map((file) => ({ file, says: /^[ \t]*ruby[ \t(]+["']([^"'\n]+)["']/m })),
+      ],
+    },
+  ],
+  reads: [...gemfiles, ...locks, ...rakefiles, "*.gemspec"],
   propose,
 };
 
@@ -51,31 +61,44 @@ function propose(repository: Repository): Proposal | undefined {
   const test = declared.length > 0 || project.isRails ? declared : testByFolder(repository, project);
   const lint = findLint(repository, project, rejected);
   const build = test.length > 0 ? [] : findBuild(repository, project);
+  const isRunner = project.gemfile === undefined && project.gemspec === undefined;
   const isDeclared = declared.length > 0 || /\brspec/.test(project.gems);
-  return {
+  return proposalOf({
+    // Without gems a Rakefile is a task runner, whatever it is that it builds.
     standing:
-      test.length > 0 ? (isDeclared ? "tested" : "guessed") : build.length > 0 ? "untested" : "tooling",
+      isRunner && test.length > 0
+        ? "fallback"
+        : test.length > 0
+          ? isDeclared
+            ? "tested"
+            : "guessed"
+          : build.length > 0
+            ? "untested"
+            : "tooling",
     because: reasonAside(test, isDeclared),
     signal,
     projectName: project.gemspec?.replace(/\.gemspec$/, ""),
     install: project.gemfile === undefined ? [] : ["bundle install"],
     variables: bundlerVariables(project),
     stepVariables: project.isRails ? { RAILS_ENV: "test" } : {},
-    within: asIs,
     covers: project.isRails ? [assets] : [],
-    entry: undefined,
     lint,
     build,
     test,
     matches: project.gemfile === undefined ? [] : [lockSignal(project, project.gemfile)],
     rejected,
-  };
+    caches: cacheOf(
+      repository,
+      { name: "gems", paths: ["vendor/bundle"] },
+      { locks, otherwise: [...gemfiles, "*.gemspec"] },
+    ).filter(() => project.gemfile !== undefined),
+  });
 }
 
 function lookAt(repository: Repository): Project {
   const gemfile = repository.first(gemfiles);
   const lock = repository.first(locks);
-  const gemspec = repository.find(gemspecFile);
+  const gemspec = repository.all(["*.gemspec"]).find((path) => plainName.test(path));
   const named = [gemfile, lock, gemspec].filter((path) => path !== undefined);
   return {
     gemfile,

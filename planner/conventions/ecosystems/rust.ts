@@ -2,10 +2,10 @@
  * Rust: cargo, with the lock where there is one. Tests live beside the code, so a crate is always tested.
  */
 
-import { asIs } from "./convention.ts";
-import type { Convention, Proposal, Repository, Signal, Task } from "./convention.ts";
-import { hasTable, readToml, stringAt } from "./toml.ts";
-import type { TomlTables } from "./toml.ts";
+import { cacheOf, proposalOf } from "../convention.ts";
+import type { Convention, Proposal, Repository, Signal, Task } from "../convention.ts";
+import { hasTable, readToml, stringAt } from "../toml.ts";
+import type { TomlTables } from "../toml.ts";
 
 const signal = "Cargo.toml";
 const formatFiles = ["rustfmt.toml", ".rustfmt.toml"];
@@ -15,7 +15,18 @@ export const rust: Convention = {
   ecosystem: "Rust",
   slug: "rust",
   signals: [signal],
-  reads: (path) => path === signal || formatFiles.includes(path),
+  toolchains: [
+    {
+      title: "Rust",
+      names: ["rust"],
+      files: [
+        { file: "rust-toolchain.toml", says: /^[ \t]*channel[ \t]*=[ \t]*"([^"\n]+)"/m },
+        { file: "rust-toolchain", says: /^(?:[ \t]*channel[ \t]*=[ \t]*"|(?!\[))([^"\s=]+)"?[ \t]*$/m },
+        { file: signal, says: /^[ \t]*rust-version[ \t]*=[ \t]*"([^"\n]+)"/m },
+      ],
+    },
+  ],
+  reads: [signal, ...formatFiles],
   propose,
 };
 
@@ -33,23 +44,21 @@ function propose(repository: Repository): Proposal | undefined {
   const lock = isLocked
     ? { signal: "Cargo.lock", reason: "locks the dependencies" }
     : { signal, reason: "has no Cargo.lock beside it, so versions may change from run to run" };
-  return {
+  return proposalOf({
     standing: "tested",
     because: kind,
     signal,
     projectName: stringAt(tables, "package", "name"),
-    install: [],
-    variables: {},
-    stepVariables: {},
-    within: asIs,
-    covers: [],
-    entry: undefined,
     lint: findLint(repository, tables, isLocked, rejected),
-    build: [],
     test: [{ signal, command: `cargo test${flags}`, reason: kind }],
     matches: [lock],
     rejected,
-  };
+    caches: cacheOf(
+      repository,
+      { name: "cargo", paths: ["~/.cargo/registry", "~/.cargo/git"] },
+      { locks: ["Cargo.lock"], otherwise: ["**/Cargo.toml"] },
+    ),
+  });
 }
 
 function findLint(

@@ -2,12 +2,14 @@
  * Node: npm, Yarn 1 and berry, pnpm and bun. The `packageManager` field decides, then the lock file.
  */
 
-import { asIs } from "./convention.ts";
-import type { Convention, Cover, Proposal, Repository, Signal, Task } from "./convention.ts";
+import { cacheOf, proposalOf } from "../convention.ts";
+import type { Convention, Cover, Proposal, Repository, Signal, Task } from "../convention.ts";
 import { chooseManager } from "./node-managers.ts";
 import type { ManagerChoice, NodeManager } from "./node-managers.ts";
 import { fieldOf, readPackage } from "./node-package.ts";
 import type { Package } from "./node-package.ts";
+import { findWorkspace, workspaceFiles } from "./node-workspaces.ts";
+import type { Workspace } from "./node-workspaces.ts";
 
 const ecosystem = "Node";
 const signal = "package.json";
@@ -16,7 +18,19 @@ export const node: Convention = {
   ecosystem,
   slug: "node",
   signals: [signal],
-  reads: (path) => [signal, "yarn.lock", "pnpm-workspace.yaml"].includes(path),
+  toolchains: [
+    {
+      title: "Node",
+      names: ["node", "nodejs"],
+      files: [
+        { file: ".nvmrc" },
+        { file: ".node-version" },
+        { file: signal, says: /"engines"\s*:\s*\{[^{}]*"node"\s*:\s*"([^"\n]+)"/ },
+      ],
+    },
+    { title: "bun", names: ["bun"], files: [{ file: ".bun-version" }] },
+  ],
+  reads: [signal, "yarn.lock", ...workspaceFiles],
   propose,
 };
 
@@ -47,6 +61,8 @@ const elsewhere: ReadonlySet<string> = new Set([
   "--cwd",
 ]);
 
+const testFile = /(^|\/)(tests?|__tests__)\/.*\.[cm]?[jt]sx?$|\.(test|spec)\.[cm]?[jt]sx?$/;
+
 /** Runners that need no script, by the dependency that brings them. */
 const runners: readonly (readonly [dependency: string, command: string])[] = [
   ["vitest", "vitest run"],
@@ -68,30 +84,45 @@ function propose(repository: Repository): Proposal | undefined {
   if (!repository.has(signal)) return undefined;
   const read = readPackage(repository.text(signal));
   if (read === undefined) return unreadable();
-  const inPnpm = /^packages:/m.test(repository.text("pnpm-workspace.yaml"));
-  const content: Package = { ...read, workspaces: read.workspaces || inPnpm };
+  const workspace = findWorkspace(repository, read);
+  const content: Package = { ...read, workspaces: workspace !== undefined };
 
   const chosen = chooseManager(repository, content);
   const rejected: Signal[] = [...chosen.rejected];
-  const test = findTests(repository, content, chosen.manager, rejected);
+  const declared = findTests({ repository, content, workspace, manager: chosen.manager }, rejected);
+  const guessed = declared.length > 0 ? [] : guessTests(repository, chosen.manager);
+  const test = [...declared, ...guessed];
   const types = findCheck(content, chosen.manager, test, rejected, typeScripts);
-  const ownBuild = findBuild(content, chosen.manager, test, rejected);
+  const ownBuild = findBuild({ content, workspace, manager: chosen.manager }, test, rejected);
   // Types are checked after the build where there is one: a workspace may need what another one built.
   const [build, checked] = ownBuild.length > 0 ? [[...ownBuild, ...types], []] : [[], types];
-  const lint = [...findCheck(content, chosen.manager, test, rejected, lintScripts), ...checked];
+  const ownLint = findCheck(content, chosen.manager, test, rejected, lintScripts);
+  const lint = [
+    ...ownLint,
+    ...(ownLint.length > 0 ? [] : lintEverywhere(workspace, chosen.manager)),
+    ...checked,
+  ];
   const entry = scriptTask(content, chosen.manager, "ci");
   const isTested = test.length > 0;
   const isProject = build.length > 0 || content.workspaces;
   const isOwn = chosen.isLocked || content.workspaces;
-  return {
-    standing: standingOf({ isTested, isOwn, isProject, isLinted: lint.length > 0 }),
-    because: isTested ? "declares tests, but has no lock file beside it" : "declares no test script",
+  return proposalOf({
+    standing: standingOf({
+      isTested,
+      isGuess: guessed.length > 0,
+      isOwn,
+      isProject,
+      isLinted: lint.length > 0,
+    }),
+    because:
+      guessed.length > 0
+        ? "declares no test, though there are files named like tests"
+        : isTested
+          ? "declares tests, but has no lock file beside it"
+          : "declares no test script",
     signal,
     projectName: fieldOf(content, "name"),
     install: needsInstall(content, chosen) ? [...repositoryFor(content, chosen), chosen.install] : [],
-    variables: {},
-    stepVariables: {},
-    within: asIs,
     covers: content.dependencies.has("@napi-rs/cli") || content.dependencies.has("neon-cli") ? [native] : [],
     entry,
     lint,
@@ -99,7 +130,15 @@ function propose(repository: Repository): Proposal | undefined {
     test,
     matches: chosen.matches,
     rejected,
-  };
+    caches: cacheOf(
+      repository,
+      { name: chosen.manager.title.split(" ")[0]?.toLowerCase() ?? "node", paths: chosen.manager.cached },
+      {
+        locks: chosen.isLocked ? chosen.manager.locks : [],
+        otherwise: [content.workspaces ? "**/package.json" : "package.json"],
+      },
+    ),
+  });
 }
 
 /** A package without any of these has nothing to install, nor anything that installing would run. */
@@ -118,20 +157,26 @@ function repositoryFor(content: Package, { manager }: ManagerChoice): readonly s
 
 function standingOf(found: {
   readonly isTested: boolean;
+  readonly isGuess: boolean;
   /** It has a lock or workspaces, so it is there for itself. */
   readonly isOwn: boolean;
   readonly isProject: boolean;
   readonly isLinted: boolean;
 }): Proposal["standing"] {
+  if (found.isGuess) return "guessed";
   if (found.isTested) return found.isOwn ? "tested" : "secondary";
   if (found.isProject) return "untested";
   return found.isLinted ? "last" : "tooling";
 }
 
+type Project = {
+  readonly content: Package;
+  readonly workspace: Workspace | undefined;
+  readonly manager: NodeManager;
+};
+
 function findTests(
-  repository: Repository,
-  content: Package,
-  manager: NodeManager,
+  { repository, content, workspace, manager }: Project & { readonly repository: Repository },
   rejected: Signal[],
 ): readonly Task[] {
   for (const name of testScripts) {
@@ -149,18 +194,12 @@ function findTests(
     const command = manager.script(name) + (watches ? `${manager.separator}--watch=false` : "");
     return [{ signal, command, reason: `declares the script "${name}"` }];
   }
-  if (content.workspaces) {
-    return [
-      {
-        signal,
-        command: manager.everywhere("test"),
-        reason: 'has workspaces, each with its own script "test"',
-      },
-    ];
+  if (workspace !== undefined) {
+    const everywhere = workspace.run("test", manager);
+    if (everywhere.length > 0) return everywhere;
+    rejected.push({ signal, reason: 'has workspaces, of which none declares the script "test"' });
   }
-  const hasTests = repository.find(
-    /(^|\/)(tests?|__tests__)\/.*\.[cm]?[jt]sx?$|\.(test|spec)\.[cm]?[jt]sx?$/,
-  );
+  const hasTests = repository.find(testFile);
   if (hasTests === undefined) return [];
   for (const [dependency, command] of runners) {
     if (!content.dependencies.has(dependency)) continue;
@@ -175,24 +214,21 @@ function findTests(
   return [];
 }
 
+/** What bun would run by itself, where nothing declares how the tests are run. */
+function guessTests(repository: Repository, manager: NodeManager): readonly Task[] {
+  const hasTests = manager.title === "bun" ? repository.find(testFile) : undefined;
+  if (hasTests === undefined) return [];
+  return [{ signal, command: "bun test", reason: `is installed by bun, whose own runner knows ${hasTests}` }];
+}
+
 /** A build comes before the tests, unless installing or testing builds already. */
 function findBuild(
-  content: Package,
-  manager: NodeManager,
+  { content, workspace, manager }: Project,
   test: readonly Task[],
   rejected: Signal[],
 ): readonly Task[] {
   const builds = content.scripts.has("build") ? "build" : undefined;
-  if (builds === undefined) {
-    if (!content.workspaces) return [];
-    return [
-      {
-        signal,
-        command: manager.everywhere("build"),
-        reason: "has workspaces, which may need each other built",
-      },
-    ];
-  }
+  if (builds === undefined) return workspace?.run("build", manager) ?? [];
   const already = [...manager.installScripts, ...(test.length > 0 ? ["pretest", ...testScripts] : [])].find(
     (name) => runs(content, name, "build"),
   );
@@ -219,6 +255,11 @@ function findCheck(
   }
   rejected.push({ signal, reason: `the script "${name}" is run by "${already}" already` });
   return [];
+}
+
+/** The packages' own linters, where a tool runs one task in all of them. */
+function lintEverywhere(workspace: Workspace | undefined, manager: NodeManager): readonly Task[] {
+  return workspace?.isOrchestrated === true ? workspace.run("lint", manager) : [];
 }
 
 function scriptTask(content: Package, manager: NodeManager, name: string): Task | undefined {
@@ -255,21 +296,5 @@ function calledWords(body: string): readonly string[] {
 
 function unreadable(): Proposal {
   const because = "is not a JSON object that can be read";
-  return {
-    standing: "tooling",
-    because,
-    signal,
-    projectName: undefined,
-    install: [],
-    variables: {},
-    stepVariables: {},
-    within: asIs,
-    covers: [],
-    entry: undefined,
-    lint: [],
-    build: [],
-    test: [],
-    matches: [],
-    rejected: [{ signal, reason: because }],
-  };
+  return proposalOf({ standing: "tooling", because, signal, rejected: [{ signal, reason: because }] });
 }
