@@ -26,6 +26,7 @@ import { OutputStore } from "./output.ts";
 import { lastOverwrite } from "./sanitize.ts";
 import { columnsFor, countsLine, isFailure, kindsByInterest, stepLine, summaryLine } from "./step.ts";
 import type { Out, Renderer, RendererOptions } from "./terminal.ts";
+import { testsText } from "./tests.ts";
 
 const escape = "\u001b[";
 const noWrap = `${escape}?7l`;
@@ -87,7 +88,8 @@ export function treeRenderer({ out, now, color, every }: RendererOptions): Rende
       stop();
       outputs.endAll();
       const lines = [...finalLines(final, now(), sizeOf(out).columns), []];
-      lines.push(...failuresText(final, (step) => outputs.recent(step)), summaryLine(final));
+      lines.push(...failuresText(final, (step) => outputs.recent(step)));
+      lines.push(...testsText(final), summaryLine(final));
       screen.draw([]);
       for (const line of lines) out.write(`${paint(line, { width: null, color })}\n`);
       cursor.release();

@@ -9,7 +9,7 @@
  * dependent. Only this file writes to a view; a step's `state` is a new object whenever it changes. Rendered
  * by `cli/render/`.
  *
- *   waiting --needs met--> ready --attempt-started--> running --final attempt-ended--> passed | failed | ...
+ *   waiting --needs met--> ready --attempt-started--> running --final attempt-ended--> passed | failed | ended | ...
  *      |                    | ^                          |
  *      +--- step-skipped ---+ +---- attempt-ended -------+
  */
@@ -29,7 +29,7 @@ import type {
 } from "../../protocol/events.ts";
 import type { Outcome, Plan, PlannedStep } from "../../protocol/plan.ts";
 import type { StepReport } from "../../protocol/report.ts";
-import { newAttempt, outcomeOfCause, reasonOfEnding, runningWorker } from "./attempt.ts";
+import { newAttempt, outcomeOfCause, ownOutcomeOf, reasonOfEnding, runningWorker } from "./attempt.ts";
 import type { AttemptView } from "./attempt.ts";
 import {
   applySettling,
@@ -56,6 +56,13 @@ export type StepState =
       /** Of the attempt that counted; null when the step never ran or its start is unknown. */
       readonly durationMs: number | null;
       readonly report: StepReport | null;
+    }
+  /** With an outcome of its own: its commands passed, and said so. */
+  | {
+      readonly kind: "ended";
+      readonly outcome: string;
+      readonly durationMs: number | null;
+      readonly report: StepReport;
     }
   | { readonly kind: "skipped"; readonly reason: string };
 
@@ -207,8 +214,8 @@ export function applyEvent(view: RunView, event: Event): void {
   refreshRun(view);
 }
 
-/** The outcome of a state that is an end; null while the step may still run. */
-export function outcomeOfState(state: StepState): Outcome | null {
+/** The outcome of a state that is an end, a usual one or the step's own; null while the step may still run. */
+export function outcomeOfState(state: StepState): string | null {
   switch (state.kind) {
     case "waiting":
     case "ready":
@@ -221,6 +228,8 @@ export function outcomeOfState(state: StepState): Outcome | null {
     case "cancelled":
     case "skipped":
       return state.kind;
+    case "ended":
+      return state.outcome;
     default:
       return unreachable(state);
   }
@@ -335,11 +344,14 @@ function setState(view: RunView, step: StepView, state: StepState): void {
 function deriveState(view: RunView, step: StepView): StepState {
   const decisive = step.attempts.findLast((attempt) => attempt.ended?.final === true);
   if (decisive !== undefined && decisive.ended !== null) {
-    const { report } = decisive.ended;
+    const { report, cause } = decisive.ended;
+    const durationMs = report?.durationMs ?? elapsedMs(decisive);
+    const own = ownOutcomeOf(decisive.ended);
+    if (own !== null && report !== null) return { kind: "ended", outcome: own, durationMs, report };
     return {
-      kind: outcomeOfCause(decisive.ended.cause),
+      kind: outcomeOfCause(cause),
       reason: reasonOfEnding(decisive.ended, step.attempts),
-      durationMs: report?.durationMs ?? elapsedMs(decisive),
+      durationMs,
       report,
     };
   }
@@ -387,6 +399,7 @@ function noCounts(): RunView["counts"] {
     pending: 0,
     running: 0,
     passed: 0,
+    ended: 0,
     failed: 0,
     "timed-out": 0,
     cancelled: 0,
