@@ -8,6 +8,7 @@ import { ledgerChecker } from "./ledger.ts";
 import { progressChecker } from "./progress.ts";
 import { RegistersChecker } from "./registers.ts";
 import { tokensChecker } from "./tokens.ts";
+import { valuesChecker } from "./values.ts";
 
 export function allCheckers(): Checker[] {
   return [
@@ -17,6 +18,7 @@ export function allCheckers(): Checker[] {
     new RegistersChecker(),
     effectsChecker(),
     ledgerChecker(),
+    valuesChecker(),
     progressChecker(),
   ];
 }
