@@ -3,8 +3,8 @@
  * `otto status` all say it with these.
  */
 
-import { outcomeOfState } from "../../node/view/run.ts";
-import type { RunView, StepState, StepView } from "../../node/view/run.ts";
+import { outcomeOfState, type StepState } from "../../node/view/step-state.ts";
+import type { RunView, StepView } from "../../node/view/run.ts";
 import { unreachable } from "../../protocol/errors.ts";
 import { countWords, durationWords, elapsedWords } from "../words.ts";
 import type { Line, Span, Style } from "./line.ts";

@@ -14,7 +14,8 @@
 
 import { applyItem, newRunView } from "../../node/view/run.ts";
 import { summarizeRun } from "../../node/view/summary.ts";
-import type { RunView, StepState, StepView } from "../../node/view/run.ts";
+import type { RunView, StepView } from "../../node/view/run.ts";
+import type { StepState } from "../../node/view/step-state.ts";
 import type { WatchItem } from "../../protocol/calls.ts";
 import { limits } from "../../protocol/limits.ts";
 import { countWords, elapsedWords } from "../words.ts";
