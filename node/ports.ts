@@ -8,7 +8,7 @@
 
 import type { Source } from "../protocol/manifest.ts";
 import type { Message } from "../protocol/messages.ts";
-import type { StepOutput } from "../protocol/plan.ts";
+import type { StepCache, StepOutput, StepReportFiles, StepValueDeclaration } from "../protocol/plan.ts";
 import type { StepReport } from "../protocol/report.ts";
 
 export type Clock = {
@@ -68,11 +68,21 @@ export type Assignment = {
   readonly token: number;
   readonly commands: readonly string[];
   readonly variables: Readonly<Record<string, string>>;
+  /** What Otto tells of the run and hands over, as variables: `variables` cannot override them. */
+  readonly surroundings: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
   readonly source: Source;
   /** Trees to lay over the source, in order: the outputs of earlier steps. */
   readonly inputs: readonly { readonly name: string; readonly tree: string }[];
   readonly outputs: readonly StepOutput[];
+  /** What the commands must say, in the file `$OTTO_VALUES`. */
+  readonly values: readonly StepValueDeclaration[];
+  /** What they may end as, in the file `$OTTO_OUTCOME`. */
+  readonly outcomes: readonly string[];
+  readonly caches: readonly StepCache[];
+  /** Attempts of one scope read the caches that others of it wrote, and no others'. */
+  readonly cacheScope: string;
+  readonly reports: readonly StepReportFiles[];
 };
 
 export type StopCause = "cancelled" | "superseded" | "lease-ended";

@@ -1,5 +1,6 @@
 /** What a step does besides commands, and what only some steps have, as lines of `otto explain`. */
 
+import { inputVariable } from "../protocol/names.ts";
 import type { Plan, PlannedStep, PlannedTrigger, Scalar, StepAction } from "../protocol/plan.ts";
 import { formatDuration } from "./durations.ts";
 
@@ -50,11 +51,7 @@ export function actionLines(action: StepAction): readonly Line[] {
 export function surroundingLines(step: PlannedStep): readonly Line[] {
   const lines: Line[] = [];
   for (const { name, step: from, value } of step.valueInputs ?? [])
-    lines.push([
-      "takes",
-      `${name}, the value ${value} of ${from}, as OTTO_INPUT_${variableOf(name)}`,
-      "inputs",
-    ]);
+    lines.push(["takes", `${name}, the value ${value} of ${from}, as ${inputVariable(name)}`, "inputs"]);
   for (const { name, type } of step.values ?? []) lines.push(["tells", `${name}, a ${type}`, "values"]);
   for (const outcome of step.outcomes ?? []) lines.push(["may end as", outcome, "outcomes"]);
   for (const { name, paths, keyFiles } of step.caches ?? []) {
@@ -117,9 +114,4 @@ function refs(patterns: readonly string[], all: string): string {
 
 function shown(value: Scalar): string {
   return String(value).split("\n")[0] ?? "";
-}
-
-/** The variable that carries a value which the step takes. */
-function variableOf(name: string): string {
-  return name.toUpperCase().replaceAll("-", "_");
 }

@@ -3,7 +3,6 @@
  * (`node/view/`). A fold takes the same event twice, or events of two authors about one fact, without harm.
  */
 
-import type { Outcome } from "./plan.ts";
 import type { SettleCause } from "./registers/settling.ts";
 import type { StepReport } from "./report.ts";
 
@@ -62,8 +61,8 @@ export type ResultRefused = Fact<
     attempt: number;
     token: number;
     worker: string;
-    /** What the late worker would have reported. */
-    outcome: Outcome;
+    /** What the late worker would have reported: a usual outcome, or one of the step's own. */
+    outcome: string;
   }
 >;
 export type StepSkipped = Fact<"step-skipped", { step: string; reason: string }>;

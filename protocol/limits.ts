@@ -72,6 +72,18 @@ export const limits = {
   /** The report of one attempt as it is signed by its worker and kept in the register table. */
   reportBytesMax: 16 * KiB,
   reportTailBytesMax: 4 * KiB,
+  /** All values that one step says, encoded: with 41 outputs they leave room for how it ended. */
+  valuesBytesMax: 4 * KiB,
+  valueBytesMax: 2 * KiB,
+  /** The file that a step says values in. */
+  saidBytesMax: 64 * KiB,
+  /** Values that are told in one grant; more are told in several. */
+  grantedValuesBytesMax: 1 * MiB,
+  failedTestsNamedMax: 20,
+  testNameCharactersMax: 200,
+  testReportBytesMax: 16 * MiB,
+  testReportFilesMax: 1_000,
+  testReportNestingMax: 100,
 
   leaseMsDefault: 30_000,
   /** Clock drift that two machines may have: rho, in parts per hundred. */
@@ -137,6 +149,12 @@ export const limits = {
   treeBytesMax: 128 * MiB,
   linkTargetBytesMax: 4 * KiB,
   blobChunkBytes: 256 * KiB,
+  /** One cache, and all caches of a worker: of these the one that was used least lately goes first. */
+  cacheBytesMax: 5 * 1024 * MiB,
+  cachesBytesMax: 20 * 1024 * MiB,
+  cachesKeptMax: 1_000,
+  /** Files in a cache's key that are remembered one by one, to say which of them changed. */
+  cacheKeyFilesNamedMax: 1_000,
 
   minuteMs: 60_000,
   inviteMsDefault: 15 * 60_000,

@@ -8,6 +8,7 @@
 import * as z from "zod/mini";
 import { failure, type Result, success } from "./errors.ts";
 import { limits } from "./limits.ts";
+import type { Scalar } from "./plan.ts";
 import type { RegisterMessage } from "./registers/messages.ts";
 import type { StepReport } from "./report.ts";
 import { decodeUntrusted, encodeValue, sha256Hex } from "./values.ts";
@@ -19,7 +20,11 @@ export type GrantedLease = LeaseRef & {
   readonly attempt: number;
   /** Trees of the declared inputs, in the order of the plan. */
   readonly inputs: readonly { readonly name: string; readonly tree: string }[];
+  /** Values that other steps said, by the name that this one takes them under; only when there are some. */
+  readonly values?: readonly GivenValue[];
 };
+
+export type GivenValue = { readonly name: string; readonly value: Scalar };
 
 type Verdict = "accepted" | "stale" | "duplicate";
 
@@ -33,9 +38,10 @@ export type SignedResult = LeaseRef & {
   readonly report: StepReport;
 };
 
-/** Names inputs by content, whatever their number: a result must stay small. */
-export function inputsDigest(inputs: GrantedLease["inputs"]): string {
-  return sha256Hex(encodeValue(inputs.map(({ name, tree }) => [name, tree])));
+/** Names what an attempt was given, files and values, by content: a result must stay small. */
+export function inputsDigest({ inputs, values = [] }: Pick<GrantedLease, "inputs" | "values">): string {
+  const trees = inputs.map(({ name, tree }) => [name, tree]);
+  return sha256Hex(encodeValue([trees, values.map(({ name, value }) => [name, value])]));
 }
 
 export type WorkerMessage =
@@ -125,6 +131,9 @@ const granted = z.object({
   token: count,
   attempt: count,
   inputs: z.array(input),
+  values: z.optional(
+    z.array(z.object({ name: text, value: z.union([z.string(), z.boolean(), z.number()]) })),
+  ),
 });
 
 function kind<Kind extends string, Fields extends z.core.$ZodLooseShape>(name: Kind, fields: Fields) {

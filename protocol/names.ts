@@ -34,6 +34,11 @@ function isShort(name: string): boolean {
   return name.length <= limits.nameCharactersMax && name !== "__proto__";
 }
 
+/** The variable that carries a value which a step takes under this name. */
+export function inputVariable(name: string): string {
+  return `OTTO_INPUT_${name.toUpperCase().replaceAll("-", "_")}`;
+}
+
 /** A label that a worker has or a step asks for: `key` or `key=value`. */
 export function isLabel(label: string): boolean {
   if (label.length > 2 * limits.nameCharactersMax + 1) return false;

@@ -51,7 +51,7 @@ export type StepCache = {
   readonly name: string;
   /** Relative to the workspace, or below `~/`, the home of a worker's steps. */
   readonly paths: readonly string[];
-  /** Patterns of files in the workspace whose content, with the name and the platform, is the key. */
+  /** Patterns of files in the workspace whose content, with the name, the platform and the paths, is the key. */
   readonly keyFiles: readonly string[];
 };
 

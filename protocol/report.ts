@@ -3,7 +3,7 @@
  * `limits.reportBytesMax`, kept in the step's register, so an accepted result survives its home.
  */
 
-import type { Outcome } from "./plan.ts";
+import type { Outcome, Scalar } from "./plan.ts";
 
 export type CommandReport = {
   /** From the start of the attempt, monotonic. */
@@ -35,6 +35,15 @@ export type OutputReference = {
   readonly bytes: number;
 };
 
+/** What the test reports of a step say together. */
+export type TestSummary = {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  /** Names of the first that failed, at most `limits.failedTestsNamedMax`. */
+  readonly failures: readonly string[];
+};
+
 export type StepReport = {
   readonly outcome: Exclude<Outcome, "skipped">;
   /** One sentence when the outcome is not `passed`: "`npm test` exited with 1". Empty when it passed. */
@@ -46,4 +55,20 @@ export type StepReport = {
   readonly log: LogReference;
   /** The last bytes of the log, at most `limits.reportTailBytesMax`, as text. */
   readonly tail: string;
+  /** What a step that passed said as its declared values; only when it declares some. */
+  readonly values?: Readonly<Record<string, Scalar>>;
+  /** Of a step whose commands passed: the outcome of its own that it ended with. */
+  readonly ownOutcome?: string;
+  /** Only when the step declares test reports, and wrote some. */
+  readonly tests?: TestSummary;
 };
+
+/** How the step ended, as needs compare it: one of the usual outcomes, or one of its own. */
+export function endOfReport(report: StepReport): string {
+  return report.ownOutcome ?? report.outcome;
+}
+
+/** The name of the output under which the files of a report are handed in. */
+export function reportOutput(format: string): string {
+  return `report-${format}`;
+}

@@ -73,7 +73,7 @@ export class SimulatedExecutor implements Executor {
 
   #reportOf(assignment: Assignment, durationUs: number): StepReport {
     const { seed, failing } = this.#options;
-    const { run, step, attempt, token, outputs, commands } = assignment;
+    const { run, step, attempt, token, outputs, commands, values, outcomes } = assignment;
     const fate = hashBetween(0, 99, seed, run, step, attempt, "fate");
     const durationMs = Math.round(durationUs / 1_000);
     const ended = (last: CommandReport["end"]): CommandReport[] =>
@@ -88,9 +88,14 @@ export class SimulatedExecutor implements Executor {
     if (fate < failing.failed + failing.timedOut)
       return { ...emptyReport("timed-out", "too slow", durationMs), commands: ended({ kind: "timed-out" }) };
     const encoder = new TextEncoder();
+    // Each attempt says something else: whoever is handed what another attempt said is seen.
+    const said = values.map(({ name }) => [name, [run, step, attempt, token, name].join(" ")]);
+    const own = outcomes[hashOf(seed, run, step, attempt, "own outcome") % (outcomes.length + 1)];
     return {
       ...emptyReport("passed", "", durationMs),
       commands: ended(passed),
+      ...(said.length > 0 ? { values: Object.fromEntries(said) as Record<string, string> } : {}),
+      ...(own === undefined ? {} : { ownOutcome: own }),
       outputs: outputs.map(({ name }) => ({
         name,
         tree: sha256Hex(encoder.encode([run, step, attempt, token, name].join(" "))),

@@ -64,6 +64,46 @@ export const plantings: readonly Planting[] = [
     seedsMax: 400,
   },
   {
+    name: "a step is handed what another attempt said",
+    edits: [
+      {
+        file: "node/core/open-run.ts",
+        find: "return given === undefined ? [] : [{ name, value: given }];",
+        replace: 'return given === undefined ? [] : [{ name, value: `${given}`.replace(/ 2 /, " 1 ") }];',
+      },
+    ],
+    caughtBy: ["values"],
+    firstSeed: 1,
+    seedsMax: 50,
+  },
+  {
+    name: "the next home forgets what steps said",
+    edits: [
+      {
+        file: "node/core/reign.ts",
+        find: "const { skipped } = run.apply(index, value, report);\n    this.chronicle.skipped(run, skipped, now);\n    for",
+        replace:
+          "const { skipped } = run.apply(index, value, null);\n    this.chronicle.skipped(run, skipped, now);\n    for",
+      },
+    ],
+    caughtBy: ["values"],
+    firstSeed: 1,
+    seedsMax: 100,
+  },
+  {
+    name: "an outcome of a step's own lets go on what wants it to have passed",
+    edits: [
+      {
+        file: "node/core/reign.ts",
+        find: 'const outcome = isDeclared ? endOfReport(result.report) : "failed";',
+        replace: "const { outcome } = result.report;",
+      },
+    ],
+    caughtBy: ["ledger"],
+    firstSeed: 1,
+    seedsMax: 50,
+  },
+  {
     name: "a voter accepts under a ballot below its promise",
     edits: [
       {

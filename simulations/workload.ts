@@ -10,7 +10,7 @@ import { type Charter, domainId, type Role, sealCertificate } from "../protocol/
 import { type Need, type Outcome, outcomes, type Plan, type PlannedStep } from "../protocol/plan.ts";
 import { sha256Hex } from "../protocol/values.ts";
 import { simulatedKeys, verifySimulated } from "./keys.ts";
-import type { Chance } from "./random.ts";
+import { Chance } from "./random.ts";
 
 const startWallMs = 1_700_000_000_000;
 const certificateMs = 24 * 60 * 60_000;
@@ -48,7 +48,7 @@ export function randomRun(
   const steps: PlannedStep[] = [];
   const count = chance.between(1, 7);
   for (let index = 0; index < count; index += 1) steps.push(randomStep(chance, steps, outside));
-  const own = waits ? withWaits(chance, steps) : steps;
+  const own = sayingSomething(new Chance(nonce, "says"), waits ? withWaits(chance, steps) : steps);
   if (!locked) return submissionOf(own, charter, nonce);
   const alone = own.map((step) => (step.effect ? { ...step, variables: { OTTO_EFFECT: "locked" } } : step));
   return submissionOf(alone, charter, nonce, true);
@@ -166,5 +166,41 @@ function randomStep(chance: Chance, earlier: readonly PlannedStep[], outside: bo
     },
     effect,
     labels: chance.percent(15) ? ["gpu"] : [],
+  };
+}
+
+/**
+ * Some steps say a value that others take, some may end with an outcome of their own that others branch on. By a chance
+ * of its own, so that it changes nothing else of a world.
+ */
+function sayingSomething(chance: Chance, steps: readonly PlannedStep[]): readonly PlannedStep[] {
+  const earlier = new Map<string, PlannedStep>();
+  return steps.map((step) => {
+    const needs = step.needs.map((need): Need => {
+      const own = earlier.get(need.step)?.outcomes ?? [];
+      // A nested pipeline has ended however its steps did.
+      const branches = step.action?.kind === "pipeline" || chance.percent(50);
+      return own.length > 0 && branches ? { ...need, outcomes: [...need.outcomes, ...own] } : need;
+    });
+    const said = step.action === undefined ? somethingSaid(chance, needs, earlier) : {};
+    const saying = { ...step, needs, ...said };
+    earlier.set(step.name, saying);
+    return saying;
+  });
+}
+
+function somethingSaid(
+  chance: Chance,
+  needs: readonly Need[],
+  earlier: ReadonlyMap<string, PlannedStep>,
+): Partial<PlannedStep> {
+  const valueInputs = needs
+    .filter((need) => earlier.get(need.step)?.values !== undefined && need.outcomes.includes("passed"))
+    .filter(() => chance.percent(80))
+    .map(({ step }) => ({ name: `from-${step}`, step, value: "value" }));
+  return {
+    ...(chance.percent(40) ? { values: [{ name: "value", type: "string" }] } : {}),
+    ...(chance.percent(15) ? { outcomes: ["outdated"] } : {}),
+    ...(valueInputs.length > 0 ? { valueInputs } : {}),
   };
 }

@@ -4,7 +4,8 @@ import { writeFile } from "node:fs/promises";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import { receiveExport } from "../receive-export.ts";
 import { findTarget, type TargetOptions } from "../target.ts";
-import { shellWord, sizeWords } from "../words.ts";
+import { sizeWords } from "../../protocol/sizes.ts";
+import { shellWord } from "../words.ts";
 
 export type ExportOptions = TargetOptions & { readonly output?: string };
 

@@ -7,7 +7,7 @@
  */
 
 import { limits } from "../../protocol/limits.ts";
-import { sizeWords } from "../words.ts";
+import { sizeWords } from "../../protocol/sizes.ts";
 import { lastOverwrite, unfinishedFrom } from "./sanitize.ts";
 
 export class OutputLines {

@@ -23,6 +23,7 @@ import { OutputStore } from "./output.ts";
 import { outputLine, visible } from "./sanitize.ts";
 import { stateWords, summaryLine } from "./step.ts";
 import type { Renderer, RendererOptions } from "./terminal.ts";
+import { testsText } from "./tests.ts";
 
 export function plainRenderer({ out, color }: Pick<RendererOptions, "out" | "color">): Renderer {
   const outputs = new OutputStore();
@@ -79,6 +80,7 @@ export function plainRenderer({ out, color }: Pick<RendererOptions, "out" | "col
       for (const line of failuresText(final, (step) => outputs.recent(step))) {
         write(paint(line, { width: null, color }));
       }
+      for (const line of testsText(final)) write(paint(line, { width: null, color }));
       write(paint(summaryLine(final), { width: null, color }));
     },
   };
@@ -165,6 +167,7 @@ function attemptEndedLine(event: Extract<Event, { kind: "attempt-ended" }>, view
   const { state } = step;
   const time =
     "durationMs" in state && state.durationMs !== null ? `  ${durationWords(state.durationMs)}` : "";
+  if (state.kind === "ended") return `${event.step}  ${stateWords(state)}${time}`;
   return state.kind === "passed"
     ? `${event.step}  passed${time}`
     : `${event.step}  ${stateWords(state).replace(":", `${time}:`)}`;

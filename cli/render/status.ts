@@ -11,6 +11,7 @@ import { paint } from "./line.ts";
 import type { Line, Style } from "./line.ts";
 import { columnsFor, stepLine, summaryLine } from "./step.ts";
 import { tableLines } from "./table.ts";
+import { testsText } from "./tests.ts";
 
 type Options = {
   readonly nowMs: number;
@@ -59,7 +60,7 @@ export function runText(view: RunView, options: Options): readonly string[] {
   for (const step of view.steps)
     lines.push(stepLine(step, columns, options.nowMs, ""), ...attemptLines(step));
   if (lines.length > 0) lines.push([]);
-  lines.push(...failuresText(view, () => []), summaryLine(view));
+  lines.push(...failuresText(view, () => []), ...testsText(view), summaryLine(view));
   return painted(lines, { ...options, columns: null });
 }
 

@@ -3,8 +3,8 @@
  * `otto status` all say it with these.
  */
 
-import { outcomeOfState } from "../../node/view/run.ts";
-import type { RunView, StepState, StepView } from "../../node/view/run.ts";
+import { outcomeOfState, type StepState } from "../../node/view/step-state.ts";
+import type { RunView, StepView } from "../../node/view/run.ts";
 import { unreachable } from "../../protocol/errors.ts";
 import { countWords, durationWords, elapsedWords } from "../words.ts";
 import type { Line, Span, Style } from "./line.ts";
@@ -19,6 +19,7 @@ const marks: Record<Kind, { readonly mark: string; readonly style: Style }> = {
   ready: { mark: "○", style: "dim" },
   waiting: { mark: "○", style: "dim" },
   passed: { mark: "✓", style: "green" },
+  ended: { mark: "→", style: "cyan" },
   failed: { mark: "✗", style: "red" },
   "timed-out": { mark: "✗", style: "red" },
   cancelled: { mark: "■", style: "yellow" },
@@ -34,6 +35,7 @@ export const kindsByInterest: readonly Kind[] = [
   "cancelled",
   "ready",
   "waiting",
+  "ended",
   "passed",
   "skipped",
 ];
@@ -44,6 +46,7 @@ const kindWords: Record<Kind, string> = {
   ready: "queued",
   waiting: "waiting",
   passed: "passed",
+  ended: "ended otherwise",
   failed: "failed",
   "timed-out": "timed out",
   cancelled: "cancelled",
@@ -134,6 +137,8 @@ export function stateWords(state: StepState): string {
       return `waiting for ${firstLine(state.words)}`;
     case "passed":
       return state.report === null ? firstLine(state.reason) : "";
+    case "ended":
+      return `ended as ${visible(state.outcome)}`;
     case "ready":
       return "queued";
     case "waiting":

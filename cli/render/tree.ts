@@ -14,7 +14,8 @@
 
 import { applyItem, newRunView } from "../../node/view/run.ts";
 import { summarizeRun } from "../../node/view/summary.ts";
-import type { RunView, StepState, StepView } from "../../node/view/run.ts";
+import type { RunView, StepView } from "../../node/view/run.ts";
+import type { StepState } from "../../node/view/step-state.ts";
 import type { WatchItem } from "../../protocol/calls.ts";
 import { limits } from "../../protocol/limits.ts";
 import { countWords, elapsedWords, shellWord } from "../words.ts";
@@ -26,6 +27,7 @@ import { OutputStore } from "./output.ts";
 import { lastOverwrite, visible } from "./sanitize.ts";
 import { columnsFor, countsLine, isFailure, kindsByInterest, stepLine, summaryLine } from "./step.ts";
 import type { Out, Renderer, RendererOptions } from "./terminal.ts";
+import { testsText } from "./tests.ts";
 
 const escape = "\u001b[";
 const noWrap = `${escape}?7l`;
@@ -87,7 +89,8 @@ export function treeRenderer({ out, now, color, every }: RendererOptions): Rende
       stop();
       outputs.endAll();
       const lines = [...finalLines(final, now(), sizeOf(out).columns), []];
-      lines.push(...failuresText(final, (step) => outputs.recent(step)), summaryLine(final));
+      lines.push(...failuresText(final, (step) => outputs.recent(step)));
+      lines.push(...testsText(final), summaryLine(final));
       screen.draw([]);
       for (const line of lines) out.write(`${paint(line, { width: null, color })}\n`);
       cursor.release();

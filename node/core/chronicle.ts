@@ -4,7 +4,7 @@ import type { Noted } from "../../protocol/log.ts";
 import type { Event } from "../../protocol/events.ts";
 import type { PastAttempt, RunOutcome } from "../../protocol/registers/registers.ts";
 import type { SignedResult } from "../../protocol/messages.ts";
-import type { StepReport } from "../../protocol/report.ts";
+import { endOfReport, type StepReport } from "../../protocol/report.ts";
 import type { Now } from "./effects.ts";
 import type { OpenRun } from "./open-run.ts";
 
@@ -73,7 +73,7 @@ export class Chronicle {
   }
 
   refused(worker: string, { run, step, attempt, token, report }: SignedResult, now: Now): void {
-    const { outcome } = report;
+    const outcome = endOfReport(report);
     this.#note({ kind: "result-refused", run, timeMs: now.wallMs, step, attempt, token, worker, outcome });
   }
 

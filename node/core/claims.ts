@@ -5,9 +5,11 @@
  *   ready --a pull fits--> claiming --decided--> leased --all of the pull--> granted
  */
 
+import { limits } from "../../protocol/limits.ts";
 import type { GrantedLease, Message, WorkerMessage } from "../../protocol/messages.ts";
 import type { Decision } from "../../protocol/registers/home.ts";
 import { type Command, stepRegister } from "../../protocol/registers/registers.ts";
+import { encodeValue } from "../../protocol/values.ts";
 import type { Chronicle } from "./chronicle.ts";
 import type { Now } from "./effects.ts";
 import type { HeldLease, Leases } from "./leases.ts";
@@ -139,16 +141,15 @@ export class Claims {
     const isLeased = decision.value?.kind === "step" && decision.value.state === "leased";
     if (run !== undefined && !isLeased) this.ended(run, index);
     if (run !== undefined && decision.value?.kind === "step") {
-      run.apply(index, decision.value, []);
+      run.apply(index, decision.value, null);
       if (decision.value.state === "leased" && decision.verdict === "changed") {
         const { token, attempt, worker, session, nonce } = decision.value;
         const lease = { run: id, index, token, attempt, worker, session, nonce };
         const held = this.#leases.grant(lease, now.monotonicMs);
         this.#chronicle.started(run, { index, attempt, token, worker }, now);
-        const inputs = run.inputsOf(index);
         // A worker that is gone is not told, so it holds nothing: the step is offered again at once.
         if (run.cancelled || !this.#isPresent(order.pull)) this.#context.takeBack(held);
-        else order.leases.push({ run: id, index, token, attempt, inputs });
+        else order.leases.push(grantOf(run, { index, token, attempt }));
       }
     }
     if (order.left > 0) return;
@@ -159,16 +160,29 @@ export class Claims {
   /** The grant was decided, and whoever decided it may have died before it was told. */
   #grantAgain(pull: ParkedPull, leases: readonly HeldLease[]): void {
     const granted = leases.flatMap(({ run, index, token, attempt }) => {
-      const inputs = this.#context.run(run)?.inputsOf(index);
-      return inputs === undefined ? [] : [{ run, index, token, attempt, inputs }];
+      const open = this.#context.run(run);
+      return open === undefined ? [] : [grantOf(open, { index, token, attempt })];
     });
     this.#grant(pull, granted);
   }
 
+  /** In one message, or in several when it would be long: they carry what other steps said. */
   #grant({ peer, nonce }: ParkedPull, leases: readonly GrantedLease[]): void {
-    const bundles: Record<string, string> = {};
-    for (const { run } of leases) bundles[run] ??= this.#context.run(run)?.submission.digest ?? "";
-    this.#context.send(peer, { kind: "grant", nonce, leases, bundles });
+    let part: GrantedLease[] = [];
+    let bytes = 0;
+    const tell = (): void => {
+      const bundles: Record<string, string> = {};
+      for (const { run } of part) bundles[run] ??= this.#context.run(run)?.submission.digest ?? "";
+      this.#context.send(peer, { kind: "grant", nonce, leases: part, bundles });
+      part = [];
+      bytes = 0;
+    };
+    for (const lease of leases) {
+      part.push(lease);
+      if (lease.values !== undefined) bytes += encodeValue(lease.values).length;
+      if (bytes >= limits.grantedValuesBytesMax) tell();
+    }
+    if (part.length > 0) tell();
   }
 
   /** A pull that came away empty waits on, unless its worker is gone or has asked anew. */
@@ -179,4 +193,9 @@ export class Claims {
   #isPresent(pull: ParkedPull): boolean {
     return this.#leases.session(pull.session)?.peer === pull.peer;
   }
+}
+
+function grantOf(run: OpenRun, lease: Pick<GrantedLease, "index" | "token" | "attempt">): GrantedLease {
+  const { index } = lease;
+  return { run: run.submission.run, ...lease, ...run.given(index) };
 }

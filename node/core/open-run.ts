@@ -14,9 +14,10 @@
 import { assert } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Submission } from "../../protocol/manifest.ts";
-import { isSettledByMesh, type Outcome, type PlannedStep } from "../../protocol/plan.ts";
+import type { GivenValue, GrantedLease } from "../../protocol/messages.ts";
+import { isSettledByMesh, outcomes, type PlannedStep } from "../../protocol/plan.ts";
 import type { PastAttempt, RunOutcome, StepValue } from "../../protocol/registers/registers.ts";
-import type { OutputReference } from "../../protocol/report.ts";
+import type { StepReport } from "../../protocol/report.ts";
 import { outcomeOfMembers } from "./settlements.ts";
 
 /** `waiting`: settled by the mesh, and not settled yet. */
@@ -26,10 +27,16 @@ export type Skip = { readonly index: number; readonly reason: string };
 
 type StepState = {
   phase: StepPhase;
-  outcome: Outcome | null;
+  /** One of the usual outcomes, or one of the step's own. */
+  outcome: string | null;
   token: number;
-  outputs: readonly OutputReference[];
+  made: Made;
 };
+
+/** What a step leaves to those that need it. */
+type Made = Pick<StepReport, "outputs" | "values">;
+
+const nothing: Made = { outputs: [] };
 
 export class OpenRun {
   readonly submission: Submission;
@@ -46,7 +53,7 @@ export class OpenRun {
     this.submission = submission;
     this.#steps = submission.manifest.plan.steps;
     this.#indexOf = new Map(this.#steps.map(({ name }, index) => [name, index]));
-    this.#states = this.#steps.map(() => ({ phase: "blocked", outcome: null, token: 0, outputs: [] }));
+    this.#states = this.#steps.map(() => ({ phase: "blocked", outcome: null, token: 0, made: nothing }));
     this.#dependents = this.#steps.map(() => []);
     this.#left = this.#steps.length;
     for (const [index, step] of this.#steps.entries())
@@ -128,7 +135,7 @@ export class OpenRun {
   get outcome(): RunOutcome {
     if (this.cancelled) return "cancelled";
     // A step that was cancelled though nobody cancelled the run did not pass.
-    const unmet: readonly (Outcome | null)[] = ["failed", "timed-out", "cancelled"];
+    const unmet: readonly (string | null)[] = ["failed", "timed-out", "cancelled"];
     return this.#states.some(({ outcome }) => unmet.includes(outcome)) ? "failed" : "passed";
   }
 
@@ -136,7 +143,7 @@ export class OpenRun {
   apply(
     index: number,
     value: StepValue,
-    outputs: readonly OutputReference[],
+    made: Made | null,
   ): { readonly ready: number[]; readonly skipped: Skip[] } {
     const changes = { ready: [] as number[], skipped: [] as Skip[] };
     const state = this.#state(index);
@@ -147,17 +154,26 @@ export class OpenRun {
       state.phase = "ready";
       changes.ready.push(index);
     } else if (state.phase !== "done") {
-      state.outputs = outputs;
+      state.made = made ?? nothing;
       this.#end(index, value.outcome);
       for (const dependent of this.#dependents[index] ?? []) this.#release(dependent, changes);
     }
     return changes;
   }
 
+  /** What an attempt at the step is given. */
+  given(index: number): Pick<GrantedLease, "inputs" | "values"> {
+    const values = this.#valuesOf(index);
+    const inputs = this.#inputsOf(index);
+    return values.length === 0 ? { inputs } : { inputs, values };
+  }
+
   /** The trees that the step's declared inputs stand for; empty for an output that was never made. */
-  inputsOf(index: number): { name: string; tree: string }[] {
+  #inputsOf(index: number): { name: string; tree: string }[] {
     return this.step(index).inputs.flatMap(({ name, step, output }) => {
-      const made = this.#state(this.indexOf(step)).outputs.find((candidate) => candidate.name === output);
+      const made = this.#state(this.indexOf(step)).made.outputs.find(
+        (candidate) => candidate.name === output,
+      );
       return made === undefined ? [] : [{ name, tree: made.tree }];
     });
   }
@@ -172,6 +188,15 @@ export class OpenRun {
         return { step: this.step(member), outcome: this.#state(member).outcome };
       }),
     );
+  }
+
+  /** The values that the step takes, as their steps said them; a step that ended another way said none. */
+  #valuesOf(index: number): GivenValue[] {
+    return (this.step(index).valueInputs ?? []).flatMap(({ name, step, value }) => {
+      const said = this.#state(this.indexOf(step)).made.values;
+      const given = said !== undefined && Object.hasOwn(said, value) ? said[value] : undefined;
+      return given === undefined ? [] : [{ name, value: given }];
+    });
   }
 
   /** True when the step gets another attempt after one that ended for `cause`. */
@@ -216,7 +241,7 @@ export class OpenRun {
     return waiting ? "waiting" : null;
   }
 
-  #end(index: number, outcome: Outcome): void {
+  #end(index: number, outcome: string): void {
     const state = this.#state(index);
     state.phase = "done";
     state.outcome = outcome;
@@ -230,6 +255,7 @@ export class OpenRun {
   }
 }
 
-function endedAs(outcome: Outcome): string {
+function endedAs(outcome: string): string {
+  if (!outcomes.some((usual) => usual === outcome)) return `ended as ${outcome}`;
   return outcome === "skipped" || outcome === "cancelled" ? `was ${outcome}` : outcome.replace("-", " ");
 }

@@ -21,7 +21,7 @@ import {
   type StepValue,
 } from "../../protocol/registers/registers.ts";
 import { isSettledByMesh } from "../../protocol/plan.ts";
-import type { OutputReference, StepReport } from "../../protocol/report.ts";
+import { endOfReport, type StepReport } from "../../protocol/report.ts";
 import { AcceptedResults } from "./accepted-results.ts";
 import { Claims, type ClaimsContext, type ClaimTicket } from "./claims.ts";
 import { Chronicle } from "./chronicle.ts";
@@ -207,8 +207,11 @@ export class Reign {
     }
     const value = this.#context.committed(stepRegister(lease.run, lease.index));
     const past = value?.kind === "step" ? value.past : [];
-    const { outcome } = result.report;
-    const cause = causeOf(outcome);
+    // A worker reports no outcome that the step does not declare; one that did is not believed.
+    const own = result.report.ownOutcome;
+    const isDeclared = own === undefined || run.step(lease.index).outcomes?.includes(own) === true;
+    const cause = isDeclared ? causeOf(result.report.outcome) : "failed";
+    const outcome = isDeclared ? endOfReport(result.report) : "failed";
     const again = (cause === "failed" || cause === "timed-out") && run.triesAgain(lease.index, past, cause);
     this.#context.propose(
       stepRegister(lease.run, lease.index),
@@ -330,7 +333,7 @@ export class Reign {
     }
     if (value.state === "waiting") this.settlements.waits(run, index, value, now);
     if (value.state === "done") this.settlements.settled(run, index, value, now);
-    const { skipped } = run.apply(index, value, report?.outputs ?? []);
+    const { skipped } = run.apply(index, value, report);
     this.chronicle.skipped(run, skipped, now);
     if (value.state !== "leased") return;
     const { token, attempt, worker, session, nonce } = value;
@@ -401,7 +404,7 @@ export class Reign {
   #settledStep(ticket: SettleTicket, decision: Decision<Ticket>, now: Now): void {
     const value = this.settlements.decided(ticket, decision, now);
     const run = this.#runs.get(ticket.run);
-    if (value !== null && run !== undefined) this.#moveOn(run, ticket.index, value, [], now);
+    if (value !== null && run !== undefined) this.#moveOn(run, ticket.index, value, null, now);
   }
 
   /** A step's register moved on: events, dependants, and the run's end follow. */
@@ -410,17 +413,11 @@ export class Reign {
     assert(past !== undefined, "an ended attempt is in the past of its step");
     this.claims.ended(run, index);
     this.chronicle.ended(run, index, { past, final: value.state === "done", ...known }, now);
-    this.#moveOn(run, index, value, known.report?.outputs ?? [], now);
+    this.#moveOn(run, index, value, known.report, now);
   }
 
-  #moveOn(
-    run: OpenRun,
-    index: number,
-    value: StepValue,
-    outputs: readonly OutputReference[],
-    now: Now,
-  ): void {
-    const { ready, skipped } = run.apply(index, value, outputs);
+  #moveOn(run: OpenRun, index: number, value: StepValue, report: StepReport | null, now: Now): void {
+    const { ready, skipped } = run.apply(index, value, report);
     this.chronicle.skipped(run, skipped, now);
     for (const next of ready) this.#offer(run, next, now);
     this.#settle(run);

@@ -54,6 +54,8 @@ export type Polled = {
   readonly detail: string;
 };
 
+const settledOutcomes = ["passed", "failed", "timed-out"] as const;
+
 export class Settlements {
   readonly #context: SettlementsContext;
   #waiting = new Map<string, Waiting>();
@@ -187,9 +189,9 @@ export class Settlements {
 
   /** Tells how a step was settled. */
   settled(run: OpenRun, index: number, value: Extract<StepValue, { state: "done" }>, now: Now): void {
-    const { outcome, settlement } = value;
-    if (settlement === undefined) return;
-    if (outcome !== "passed" && outcome !== "failed" && outcome !== "timed-out") return;
+    const { settlement } = value;
+    const outcome = settledOutcomes.find((one) => one === value.outcome);
+    if (settlement === undefined || outcome === undefined) return;
     const step = run.step(index).name;
     const fact = { step, outcome, ...settlement };
     this.#context.note({ kind: "step-settled", run: run.submission.run, timeMs: now.wallMs, ...fact });

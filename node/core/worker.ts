@@ -23,7 +23,8 @@ import {
   type SignedResult,
 } from "../../protocol/messages.ts";
 import type { StepReport } from "../../protocol/report.ts";
-import type { Assignment, Random, StoredEntry, WriteOperation } from "../ports.ts";
+import type { Random, StoredEntry, WriteOperation } from "../ports.ts";
+import { assignmentOf } from "./assignment.ts";
 import type { Now, WorkerEffect, WorkerInput } from "./effects.ts";
 import { workerDeadlineMs } from "./leases.ts";
 
@@ -394,9 +395,11 @@ export class WorkerCore {
       if (held.phase !== "queued") continue;
       const assured = held.deadlineMs !== null && held.deadlineMs > now.monotonicMs;
       if (this.#isExclusive(held) && !assured) continue;
-      const assignment = this.#assignment(held);
+      const { id, lease } = held;
+      const { domain } = this.#charter;
+      const assignment = assignmentOf({ id, domain, lease }, this.#bundles.get(lease.bundle));
       if (assignment === null) {
-        this.#giveBack(held.lease, false);
+        this.#giveBack(lease, false);
         continue;
       }
       held.phase = "running";
@@ -404,16 +407,6 @@ export class WorkerCore {
       free -= 1;
       this.#effects.push({ kind: "start-step", assignment });
     }
-  }
-
-  #assignment({ id, lease }: Held): Assignment | null {
-    const submission = this.#bundles.get(lease.bundle);
-    const step = submission?.manifest.plan.steps[lease.index];
-    if (submission === undefined || step === undefined || !step.included) return null;
-    const { run, token, attempt, inputs } = lease;
-    const { commands, variables, timeoutMs, outputs, name } = step;
-    const { source } = submission.manifest;
-    return { id, run, step: name, attempt, token, commands, variables, timeoutMs, source, inputs, outputs };
   }
 
   #output(id: string, offset: number, bytes: Uint8Array): void {
@@ -476,9 +469,9 @@ export class WorkerCore {
 
   #sendResult(held: Held): void {
     if (this.#home === null || held.report === null) return;
-    const { run, index, token, attempt, bundle, inputs: given } = held.lease;
+    const { run, index, token, attempt, bundle } = held.lease;
     const step = this.#bundles.get(bundle)?.manifest.plan.steps[index]?.name ?? "";
-    const inputs = inputsDigest(given);
+    const inputs = inputsDigest(held.lease);
     const { report } = held;
     const result: SignedResult = { otto: "result/1", run, index, token, step, attempt, inputs, report };
     const { charter, keys } = this.#options;

@@ -29,6 +29,7 @@ import type { Submission } from "../../protocol/manifest.ts";
 import { isSettledByMesh } from "../../protocol/plan.ts";
 import type { PastAttempt, RunOutcome, StepValue } from "../../protocol/registers/registers.ts";
 import { OpenRun, type Skip } from "../core/open-run.ts";
+import { endOfReport } from "../../protocol/report.ts";
 import { outcomeOfCause } from "../view/attempt.ts";
 import type { Account, Told } from "./evidence.ts";
 import type { Findings } from "./finding.ts";
@@ -301,12 +302,12 @@ class Reign {
         `Attempt ${attempt} ended by it.`,
       );
     const planned = this.#run.step(index);
-    checkReport({ event, result, step: planned, index, inputs: this.#run.inputsOf(index) }, this.#findings);
+    checkReport({ event, result, step: planned, index, given: this.#run.given(index) }, this.#findings);
     this.#checkAgain(event, index, past);
     this.#past[index] = [...past, { attempt, token, worker, cause }];
     this.#current[index] = null;
     const value = this.#value(index, token);
-    const outcome = event.report?.outcome ?? outcomeOfCause(cause);
+    const outcome = event.report === null ? outcomeOfCause(cause) : endOfReport(event.report);
     if (final) this.#apply(index, { ...value, state: "done", outcome, report: null }, event);
     else this.#apply(index, { ...value, state: "queued" });
   }
@@ -337,20 +338,12 @@ class Reign {
 
   #skipped({ step, reason }: StepSkipped, index: number): void {
     const expected = this.#skips.get(index);
-    if (expected === undefined)
-      this.#findings.add(
-        "skipped-unfounded",
-        step,
-        `The step is part of the run. ${this.#needsWords(index)}`,
-        `It was skipped: ${reason}.`,
-      );
-    else if (expected !== reason)
-      this.#findings.add(
-        "skipped-unfounded",
-        step,
-        `The step is left out: ${expected}.`,
-        `It was skipped: ${reason}.`,
-      );
+    const allowed =
+      expected === undefined
+        ? `The step is part of the run. ${this.#needsWords(index)}`
+        : `The step is left out: ${expected}.`;
+    if (expected !== reason)
+      this.#findings.add("skipped-unfounded", step, allowed, `It was skipped: ${reason}.`);
     this.#skipsTold.add(index);
   }
 
@@ -366,7 +359,7 @@ class Reign {
   }
 
   #apply(index: number, value: StepValue, ended: AttemptEnded | null = null): void {
-    this.#expectSkips(this.#run.apply(index, value, ended?.report?.outputs ?? []).skipped);
+    this.#expectSkips(this.#run.apply(index, value, ended?.report ?? null).skipped);
   }
 
   #expectSkips(skips: readonly Skip[]): void {

@@ -2,9 +2,9 @@
 
 import type { AttemptEnded } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
-import { inputsDigest, type SignedResult } from "../../protocol/messages.ts";
+import { type GrantedLease, inputsDigest, type SignedResult } from "../../protocol/messages.ts";
 import type { PlannedStep } from "../../protocol/plan.ts";
-import type { StepReport } from "../../protocol/report.ts";
+import { reportOutput, type StepReport } from "../../protocol/report.ts";
 import { encodeValue } from "../../protocol/values.ts";
 import { outcomeOfCause } from "../view/attempt.ts";
 import type { Findings } from "./finding.ts";
@@ -14,12 +14,12 @@ export type Reported = {
   readonly result: SignedResult | null;
   readonly step: PlannedStep;
   readonly index: number;
-  /** The trees that the step's inputs stood for, by what was recorded of the steps before. */
-  readonly inputs: readonly { readonly name: string; readonly tree: string }[];
+  /** What the step's inputs stood for, by what was recorded of the steps before. */
+  readonly given: Pick<GrantedLease, "inputs" | "values">;
 };
 
 export function checkReport(reported: Reported, findings: Findings): void {
-  const { event, result, step, index, inputs } = reported;
+  const { event, result, step, index, given } = reported;
   const { attempt, cause, report } = event;
   if (report === null) {
     // A later home knows the report of the attempt that decided; of those before it knows only how they ended.
@@ -47,7 +47,7 @@ export function checkReport(reported: Reported, findings: Findings): void {
       `Its worker signs for step ${index + 1} of the plan.`,
       `It signed for step ${result.index + 1}.`,
     );
-  else if (result.inputs !== inputsDigest(inputs))
+  else if (result.inputs !== inputsDigest(given))
     findings.add(
       "inputs-differ",
       step.name,
@@ -56,6 +56,32 @@ export function checkReport(reported: Reported, findings: Findings): void {
     );
   checkOutcome(event, report, step, findings);
   checkOutputs(event, report, step, findings);
+  checkSaid(event, report, step, findings);
+}
+
+/** Values and an outcome of its own, as the plan declares them. */
+function checkSaid(
+  { attempt }: AttemptEnded,
+  report: StepReport,
+  step: PlannedStep,
+  findings: Findings,
+): void {
+  const wrong: string[] = [];
+  const types = new Map((step.values ?? []).map(({ name, type }) => [name, type]));
+  for (const [name, value] of Object.entries(report.values ?? {}))
+    if (types.get(name) !== typeof value) wrong.push(`the value "${name}" is not one of that name and type`);
+  const missing = [...types.keys()].filter((name) => report.values?.[name] === undefined);
+  if (report.outcome === "passed") wrong.push(...missing.map((name) => `the value "${name}" is missing`));
+  const { ownOutcome } = report;
+  if (ownOutcome !== undefined && step.outcomes?.includes(ownOutcome) !== true)
+    wrong.push(`it ended as ${ownOutcome}, which the plan does not declare`);
+  if (wrong.length > 0)
+    findings.add(
+      "outputs-differ",
+      step.name,
+      `The step tells the values ${listed([...types.keys()])} and may end as ${listed(step.outcomes ?? [])}.`,
+      `In the report of attempt ${attempt}, ${wrong.join(", ")}.`,
+    );
 }
 
 function checkOutcome(
@@ -113,8 +139,10 @@ function checkOutputs(
   findings: Findings,
 ): void {
   const declared = new Set(step.outputs.map(({ name }) => name));
+  // Files of reports are handed in as outputs, too, if there are any.
+  const reports = new Set((step.reports ?? []).map(({ format }) => reportOutput(format)));
   const made = report.outputs.map(({ name }) => name);
-  const undeclared = made.filter((name) => !declared.has(name));
+  const undeclared = made.filter((name) => !declared.has(name) && !reports.has(name));
   const twice = made.filter((name, index) => made.indexOf(name) !== index);
   const missing = report.outcome === "passed" ? [...declared].filter((name) => !made.includes(name)) : [];
   const wrong = [

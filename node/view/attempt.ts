@@ -49,6 +49,11 @@ export function outcomeOfCause(cause: AttemptCause): Exclude<Outcome, "skipped">
   }
 }
 
+/** The outcome of its own that the step ended with; null when it ended in a usual way. */
+export function ownOutcomeOf({ cause, report }: AttemptEnded): string | null {
+  return cause === "finished" ? (report?.ownOutcome ?? null) : null;
+}
+
 /** How the attempt stands, without a full stop: "lost: nothing was heard of its worker in time; a late result (passed) was refused". */
 export function attemptWords(attempt: AttemptView): string {
   const late = attempt.refused.map((result) => `a late result (${result.outcome}) was refused`);
@@ -67,6 +72,8 @@ export function reasonOfEnding(decisive: AttemptEnded, attempts: readonly Attemp
 
 function standing({ started, ended, refused }: AttemptView): string {
   if (ended !== null) {
+    const own = ownOutcomeOf(ended);
+    if (own !== null) return `ended as ${own}`;
     const problem = ended.report?.problem ?? "";
     return problem === "" ? causeWords(ended.cause) : `${causeWords(ended.cause)}: ${problem}`;
   }

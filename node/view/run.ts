@@ -9,7 +9,7 @@
  * dependent. Only this file writes to a view; a step's `state` is a new object whenever it changes. Rendered
  * by `cli/render/`.
  *
- *   waiting --needs met--> ready --attempt-started--> running --final attempt-ended--> passed | failed | ...
+ *   waiting --needs met--> ready --attempt-started--> running --final attempt-ended--> passed | failed | ended | ...
  *      |                    | ^                          |
  *      +--- step-skipped ---+ +---- attempt-ended -------+
  */
@@ -27,9 +27,8 @@ import type {
   RunRefused,
   StepSkipped,
 } from "../../protocol/events.ts";
-import type { Outcome, Plan, PlannedStep } from "../../protocol/plan.ts";
-import type { StepReport } from "../../protocol/report.ts";
-import { newAttempt, outcomeOfCause, reasonOfEnding, runningWorker } from "./attempt.ts";
+import type { Plan, PlannedStep } from "../../protocol/plan.ts";
+import { newAttempt, outcomeOfCause, ownOutcomeOf, reasonOfEnding, runningWorker } from "./attempt.ts";
 import type { AttemptView } from "./attempt.ts";
 import {
   applySettling,
@@ -39,25 +38,8 @@ import {
   type SettlingEvent,
   type SettlingView,
 } from "./settling.ts";
+import { outcomeOfState, type StepState } from "./step-state.ts";
 import { betterEnded, betterStarted, earlier, withRefused } from "./fact.ts";
-
-export type StepState =
-  /** `for`: the needs that have not ended, in the order of the plan. Empty while a skip is on its way. */
-  | { readonly kind: "waiting"; readonly for: ReadonlySet<string> }
-  /** Everything it needs is there: queued for a worker. */
-  | { readonly kind: "ready" }
-  /** No worker does it: people or something outside settle it, until `untilMs` at most. */
-  | { readonly kind: "pending"; readonly words: string; readonly sinceMs: number; readonly untilMs: number }
-  | { readonly kind: "running"; readonly attempt: number; readonly worker: string; readonly sinceMs: number }
-  | {
-      readonly kind: Exclude<Outcome, "skipped">;
-      /** Why, one sentence without its full stop; empty when the step passed. */
-      readonly reason: string;
-      /** Of the attempt that counted; null when the step never ran or its start is unknown. */
-      readonly durationMs: number | null;
-      readonly report: StepReport | null;
-    }
-  | { readonly kind: "skipped"; readonly reason: string };
 
 export type StepView = {
   readonly name: string;
@@ -207,25 +189,6 @@ export function applyEvent(view: RunView, event: Event): void {
   refreshRun(view);
 }
 
-/** The outcome of a state that is an end; null while the step may still run. */
-export function outcomeOfState(state: StepState): Outcome | null {
-  switch (state.kind) {
-    case "waiting":
-    case "ready":
-    case "pending":
-    case "running":
-      return null;
-    case "passed":
-    case "failed":
-    case "timed-out":
-    case "cancelled":
-    case "skipped":
-      return state.kind;
-    default:
-      return unreachable(state);
-  }
-}
-
 function applyStepEvent(
   view: RunView,
   event: AttemptStarted | AttemptEnded | ResultRefused | StepSkipped | SettlingEvent,
@@ -335,11 +298,14 @@ function setState(view: RunView, step: StepView, state: StepState): void {
 function deriveState(view: RunView, step: StepView): StepState {
   const decisive = step.attempts.findLast((attempt) => attempt.ended?.final === true);
   if (decisive !== undefined && decisive.ended !== null) {
-    const { report } = decisive.ended;
+    const { report, cause } = decisive.ended;
+    const durationMs = report?.durationMs ?? elapsedMs(decisive);
+    const own = ownOutcomeOf(decisive.ended);
+    if (own !== null && report !== null) return { kind: "ended", outcome: own, durationMs, report };
     return {
-      kind: outcomeOfCause(decisive.ended.cause),
+      kind: outcomeOfCause(cause),
       reason: reasonOfEnding(decisive.ended, step.attempts),
-      durationMs: report?.durationMs ?? elapsedMs(decisive),
+      durationMs,
       report,
     };
   }
@@ -387,6 +353,7 @@ function noCounts(): RunView["counts"] {
     pending: 0,
     running: 0,
     passed: 0,
+    ended: 0,
     failed: 0,
     "timed-out": 0,
     cancelled: 0,

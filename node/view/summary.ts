@@ -11,7 +11,7 @@ export function summarizeRun(view: RunView): RunSummary {
     pipeline: view.pipeline,
     state: view.state,
     steps: view.plan?.steps.length ?? view.admitted?.steps ?? 0,
-    ended: counts.passed + failed + counts.cancelled + counts.skipped,
+    ended: counts.passed + counts.ended + failed + counts.cancelled + counts.skipped,
     failed,
     startedMs: view.startedMs,
     endedMs: view.endedMs,

@@ -14,7 +14,6 @@
 
 import { unreachable } from "../errors.ts";
 import type { AttemptCause } from "../events.ts";
-import type { Outcome } from "../plan.ts";
 import { evaluateSettling, type Settlement, type SettlingCommand, type StepAnswer } from "./settling.ts";
 
 /** An attempt that is over, as the step's register remembers it. */
@@ -60,7 +59,8 @@ export type StepValue =
       readonly token: number;
       /** The last of them is the attempt that decided; none for a step that no worker does. */
       readonly past: readonly PastAttempt[];
-      readonly outcome: Outcome;
+      /** One of the usual outcomes, or one of the step's own. */
+      readonly outcome: string;
       /** The worker's signed report, or null when no worker lived to give one. */
       readonly report: Uint8Array | null;
       /** What settled a step that no worker does. */
@@ -94,7 +94,7 @@ export type Command =
       readonly token: number;
       readonly worker: string;
       readonly cause: AttemptCause;
-      readonly outcome: Outcome;
+      readonly outcome: string;
       readonly report: Uint8Array;
       /** True when the step is to be tried again: back to queued. */
       readonly again: boolean;

@@ -8,6 +8,7 @@ import { ledgerChecker } from "./ledger.ts";
 import { progressChecker } from "./progress.ts";
 import { RegistersChecker } from "./registers.ts";
 import { tokensChecker } from "./tokens.ts";
+import { valuesChecker } from "./values.ts";
 import { verificationChecker } from "./verification.ts";
 
 export function allCheckers(): Checker[] {
@@ -18,6 +19,7 @@ export function allCheckers(): Checker[] {
     new RegistersChecker(),
     effectsChecker(),
     ledgerChecker(),
+    valuesChecker(),
     progressChecker(),
     verificationChecker(),
   ];

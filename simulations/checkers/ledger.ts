@@ -74,7 +74,7 @@ function checkRun(
 ): void {
   const { run } = submission;
   const steps = stepsOf(submission, events);
-  const ends = new Map<string, Outcome>();
+  const ends = new Map<string, string>();
   for (const planned of submission.manifest.plan.steps) {
     const step = steps.get(planned.name);
     if (step === undefined) continue;
@@ -189,7 +189,7 @@ function checkAttempts(place: string, planned: PlannedStep, step: Step, executed
     throw new Violation("ledger", `${place} was skipped and started`);
 }
 
-function endOf(place: string, step: Step): Outcome | null {
+function endOf(place: string, step: Step): string | null {
   const finals = [...step.ended.values()].filter(({ final }) => final);
   if (finals.length > 1) throw new Violation("ledger", `I2: ${place} ended ${finals.length} times`);
   if (step.settled !== null) {
@@ -199,7 +199,7 @@ function endOf(place: string, step: Step): Outcome | null {
   }
   const [last] = finals;
   if (last === undefined) return step.skipped ? "skipped" : null;
-  return outcomeOfCause(last.cause);
+  return (last.cause === "finished" ? last.report?.ownOutcome : undefined) ?? outcomeOfCause(last.cause);
 }
 
 function outcomeOfCause(cause: AttemptCause): Outcome {
@@ -211,7 +211,7 @@ function checkNeeds(
   place: string,
   planned: PlannedStep,
   step: Step,
-  ends: ReadonlyMap<string, Outcome>,
+  ends: ReadonlyMap<string, string>,
 ): void {
   const unmet = planned.needs.filter((need) => {
     const end = ends.get(need.step);

@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { openBlobs } from "../../node/edge/blobs.ts";
 import { startExecutor } from "../../node/edge/execution/executor.ts";
 import type { StepReport } from "../../protocol/report.ts";
+import { assignmentOf } from "../contracts/witness.ts";
 import { encodeTree } from "../../protocol/tree.ts";
 
 const steps = Number(process.argv[2] ?? 1_000);
@@ -68,19 +69,7 @@ async function oneStep(): Promise<void> {
   const id = String(started);
   const report = await new Promise<StepReport>((resolve) => {
     waiting.set(id, resolve);
-    executor.start({
-      id,
-      run: "bench",
-      step: "no-op",
-      attempt: 1,
-      token: 1,
-      commands: ["true"],
-      variables: {},
-      timeoutMs: 60_000,
-      source: { kind: "tree", tree },
-      inputs: [],
-      outputs: [],
-    });
+    executor.start(assignmentOf(tree, ["true"], { id, run: "bench", step: "no-op" }));
   });
   if (report.outcome !== "passed") throw new Error(report.problem);
 }

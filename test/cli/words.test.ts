@@ -1,5 +1,6 @@
 /** Numbers, names and errors in words. */
 
+import { sizeWords } from "../../protocol/sizes.ts";
 import { describe, expect, it } from "vitest";
 
 import {
@@ -11,7 +12,6 @@ import {
   formatError,
   shellWord,
   shortId,
-  sizeWords,
 } from "../../cli/words.ts";
 import { OttoError } from "../../protocol/errors.ts";
 

@@ -90,6 +90,12 @@ export function assignmentOf(
     source: { kind: "tree", tree: emptyTree },
     inputs: [],
     outputs: [],
+    surroundings: {},
+    values: [],
+    outcomes: [],
+    caches: [],
+    cacheScope: "dev checks",
+    reports: [],
     ...more,
   };
 }

@@ -11,19 +11,21 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { OttoError, unreachable } from "../../../protocol/errors.ts";
 import { limits } from "../../../protocol/limits.ts";
-import type { LogReference, OutputReference, StepReport } from "../../../protocol/report.ts";
+import type { LogReference, StepReport } from "../../../protocol/report.ts";
 import type { Assignment, Executor, ExecutorObserver, StopCause } from "../../ports.ts";
 import { type Blobs, isDiskFull } from "../blobs.ts";
-import { storeOutput } from "./outputs.ts";
+import { type CacheLimits, Caches, type SoughtCache } from "./caches.ts";
 import { killAll } from "./processes.ts";
 import { boundReport, commandProblem, Tail, tailText } from "./report.ts";
 import { RunnerLink } from "./runner-link.ts";
 import type { RunnerResult } from "./runner-messages.ts";
+import { openSaid } from "./said.ts";
 import { Sources } from "./sources.ts";
+import { nothingTaken, take, type Taken } from "./taking.ts";
 import { type Workspace, Workspaces } from "./workspaces.ts";
 
 export type ExecutorOptions = {
@@ -37,6 +39,8 @@ export type ExecutorOptions = {
   readonly passVariables: Readonly<Record<string, string>>;
   /** How many attempts run at once as a rule. More are not refused, they only cost more. */
   readonly slots: number;
+  /** Those of `limits`, unless said otherwise. */
+  readonly cacheLimits?: CacheLimits;
 };
 
 const pathDefault = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -74,6 +78,9 @@ type Attempt = {
   readonly tail: Tail;
   logBytes: number;
   isRunning: boolean;
+  /** Lines that the log begins with. */
+  notes: readonly string[];
+  sought: readonly SoughtCache[];
 };
 
 /** What is known of an attempt when it is over, before it is put into words. */
@@ -88,6 +95,7 @@ export class LocalExecutor implements Executor {
   readonly #runner: RunnerLink;
   readonly #workspaces: Workspaces;
   readonly #sources: Sources;
+  readonly #caches: Caches;
   readonly #attempts = new Map<string, Attempt>();
   readonly #executions = new Set<Promise<void>>();
   #serial = 0;
@@ -100,6 +108,8 @@ export class LocalExecutor implements Executor {
     this.#runner = parts.runner;
     this.#workspaces = parts.workspaces;
     this.#sources = new Sources(options);
+    const { folder, cacheLimits: bounds = limits } = options;
+    this.#caches = new Caches({ folder: join(folder, "caches"), home: join(folder, "home"), bounds });
   }
 
   /** The process that the steps are children of; for tests and for the curious. */
@@ -117,6 +127,8 @@ export class LocalExecutor implements Executor {
       tail: new Tail(),
       logBytes: 0,
       isRunning: false,
+      notes: [],
+      sought: [],
     };
     this.#attempts.set(assignment.id, attempt);
     const execution = this.#execute(attempt).finally(() => this.#executions.delete(execution));
@@ -140,21 +152,22 @@ export class LocalExecutor implements Executor {
   async #execute(attempt: Attempt): Promise<void> {
     let workspace: Workspace | null = null;
     let end: End;
-    let outputs: readonly OutputReference[] = [];
+    let taken = nothingTaken;
     try {
       workspace = this.#workspaces.take();
       end = await this.#prepareAndRun(attempt, workspace);
       if (end.outcome === "passed" || end.outcome === "failed") {
-        const stored = await this.#storeOutputs(attempt.assignment, workspace.folder);
-        outputs = stored.outputs;
-        if (end.outcome === "passed" && stored.problem !== null) {
-          end = { ...end, outcome: "failed", problem: stored.problem };
-        }
+        const { blobs } = this.#options;
+        taken = await take(attempt.assignment, { workspace, passed: end.outcome === "passed", blobs });
+        if (end.outcome === "passed" && taken.problem !== null)
+          end = { ...end, outcome: "failed", problem: taken.problem };
+        const kept = end.outcome === "passed" ? await this.#keepCaches(attempt, workspace) : [];
+        end = this.#say(attempt, end, [...taken.notes, ...kept]);
       }
     } catch (error) {
       end = { outcome: "failed", problem: problemOf(error, this.#options.folder), result: null };
     }
-    const report = await this.#report(attempt, end, outputs);
+    const report = await this.#report(attempt, end, taken);
     if (workspace !== null) this.#workspaces.release(workspace);
     this.#attempts.delete(attempt.assignment.id);
     this.#options.observer.ended(attempt.assignment.id, report);
@@ -164,16 +177,19 @@ export class LocalExecutor implements Executor {
     const { assignment } = attempt;
     const stopped = await this.#prepare(attempt, workspace);
     if (stopped !== null) return stopped;
-    const leftMs = Math.max(1, assignment.timeoutMs - (performance.now() - attempt.startedAt));
     attempt.isRunning = true;
     const result = await this.#runner.run(
       {
         serial: attempt.serial,
         workspace: workspace.folder,
         logFile: this.#logFile(attempt),
+        preamble: linesOf(attempt.notes),
         commands: assignment.commands,
-        environment: stepEnvironment(assignment, workspace),
-        timeoutMs: Math.ceil(leftMs),
+        environment: {
+          ...stepEnvironment(assignment, workspace),
+          ...openSaid(workspace.said, assignment),
+        },
+        timeoutMs: leftMs(attempt),
       },
       {
         signal: attempt.abort.signal,
@@ -199,7 +215,7 @@ export class LocalExecutor implements Executor {
       abort.signal.addEventListener("abort", () => resolve("interrupted"), { once: true });
     });
     try {
-      const filling = this.#sources.fill(workspace.folder, assignment, abort.signal);
+      const filling = this.#fill(attempt, workspace);
       // A fetch that cannot be interrupted is left to itself; what it still does ends at its next look.
       filling.catch(() => undefined);
       await Promise.race([filling, interrupted]);
@@ -215,24 +231,47 @@ export class LocalExecutor implements Executor {
     return { outcome: "timed-out", problem, result: null };
   }
 
-  async #storeOutputs(
-    assignment: Assignment,
-    workspace: string,
-  ): Promise<{ readonly outputs: readonly OutputReference[]; readonly problem: string | null }> {
-    const outputs: OutputReference[] = [];
-    let problem: string | null = null;
-    if (assignment.outputs.length > limits.outputsPerStepMax) {
-      return { outputs, problem: `A step has at most ${limits.outputsPerStepMax} outputs.` };
-    }
-    for (const output of assignment.outputs) {
-      const stored = await storeOutput(output, workspace, this.#options.blobs);
-      if (stored.ok) outputs.push(stored.value);
-      else problem ??= stored.problem;
-    }
-    return { outputs, problem };
+  /** The files of the source and the inputs, then the caches, whose keys are made of them. */
+  async #fill(attempt: Attempt, workspace: Workspace): Promise<void> {
+    const { assignment, abort } = attempt;
+    await this.#sources.fill(workspace.folder, assignment, abort.signal);
+    if (assignment.caches.length === 0) return;
+    const restored = await this.#caches.restore(assignment, workspace.folder, abort.signal);
+    attempt.sought = restored.sought;
+    attempt.notes = restored.notes;
   }
 
-  async #report(attempt: Attempt, end: End, outputs: readonly OutputReference[]): Promise<StepReport> {
+  /** In what is left of the attempt's time, which a cache is never worth exceeding. */
+  async #keepCaches(attempt: Attempt, workspace: Workspace): Promise<readonly string[]> {
+    if (attempt.sought.length === 0) return [];
+    const signal = AbortSignal.any([attempt.abort.signal, AbortSignal.timeout(leftMs(attempt))]);
+    return this.#caches.keep(attempt.sought, workspace.folder, signal);
+  }
+
+  /** Adds lines to the log that the runner has closed. One that is full, or cannot be written, stays as it is. */
+  #say(attempt: Attempt, end: End, notes: readonly string[]): End {
+    const bytes = Buffer.from(linesOf(notes));
+    if (bytes.length === 0 || end.result === null || attempt.logBytes + bytes.length > limits.logBytesMax)
+      return end;
+    const { logDigest } = end.result;
+    const file = this.#logFile(attempt);
+    try {
+      if (logDigest !== null) appendFileSync(file, bytes);
+      else if (attempt.logBytes + bytes.length > limits.reportTailBytesMax)
+        writeFileSync(file, Buffer.concat([attempt.tail.bytes(), bytes]));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+      return end;
+    }
+    this.#options.observer.output(attempt.assignment.id, attempt.logBytes, bytes);
+    attempt.tail.append(bytes);
+    attempt.logBytes += bytes.length;
+    // The digest that the runner had counted is of a shorter log.
+    return { ...end, result: { ...end.result, logDigest: null } };
+  }
+
+  async #report(attempt: Attempt, end: End, taken: Taken): Promise<StepReport> {
+    const { outputs, values, ownOutcome, tests } = taken;
     const commands = end.result?.commands ?? [];
     const tailBytes = attempt.tail.bytes();
     const tail = tailText(tailBytes, limits.reportTailBytesMax);
@@ -257,7 +296,19 @@ export class LocalExecutor implements Executor {
     }
     rmSync(this.#logFile(attempt), { force: true });
     const durationMs = Math.round(performance.now() - attempt.startedAt);
-    return boundReport({ outcome, problem, durationMs, commands, outputs, log, tail });
+    const isPassed = outcome === "passed";
+    return boundReport({
+      outcome,
+      problem,
+      durationMs,
+      commands,
+      outputs,
+      log,
+      tail,
+      ...(isPassed && values !== undefined ? { values } : {}),
+      ...(isPassed && ownOutcome !== undefined ? { ownOutcome } : {}),
+      ...(tests === undefined ? {} : { tests }),
+    });
   }
 
   /** Makes the log a blob. It is in a file when it is long, and all in the tail when it is short. */
@@ -281,12 +332,21 @@ function stepEnvironment(assignment: Assignment, workspace: Workspace): Record<s
   return {
     TMPDIR: workspace.temporary,
     ...assignment.variables,
+    ...assignment.surroundings,
     OTTO: "true",
     OTTO_RUN: assignment.run,
     OTTO_STEP: assignment.step,
     OTTO_ATTEMPT: String(assignment.attempt),
     OTTO_FENCING_TOKEN: String(assignment.token),
   };
+}
+
+function leftMs({ assignment, startedAt }: Attempt): number {
+  return Math.ceil(Math.max(1, assignment.timeoutMs - (performance.now() - startedAt)));
+}
+
+function linesOf(notes: readonly string[]): string {
+  return notes.map((note) => `[otto] ${note}\n`).join("");
 }
 
 function endOf(assignment: Assignment, result: RunnerResult | null): End {

@@ -25,7 +25,7 @@ export async function storeOutput(
   workspace: string,
   blobs: Blobs,
 ): Promise<Result<OutputReference, string>> {
-  const paths = await matches(output, workspace);
+  const paths = await filesNamed(`The output "${output.name}"`, output.files, workspace);
   if (!paths.ok) return paths;
   if (paths.value.length === 0) {
     const patterns = output.files.map((pattern) => `"${pattern}"`).join(", ");
@@ -48,21 +48,28 @@ export async function storeOutput(
   return success({ name: output.name, tree, files: files.length, bytes });
 }
 
-/** Relative paths of all files and links that the patterns name, each once. */
-async function matches(output: StepOutput, workspace: string): Promise<Result<readonly string[], string>> {
+/**
+ * Relative paths of all files and links that the patterns name, each once, without what git keeps.
+ *
+ * @param what is to be stored, as the beginning of a problem's sentence.
+ */
+export async function filesNamed(
+  what: string,
+  patterns: readonly string[],
+  workspace: string,
+): Promise<Result<readonly string[], string>> {
   const found = new Set<string>();
   const add = (path: string): string | null => {
     if (path.split(sep).includes(".git")) return null;
-    if (!isSafePath(path))
-      return `The output "${output.name}" names "${path}", which is outside the workspace.`;
+    if (!isSafePath(path)) return `${what} names "${path}", which is outside the workspace.`;
     found.add(path);
     return found.size > limits.sourceFilesMax
-      ? `The output "${output.name}" has more than ${limits.sourceFilesMax} files.`
+      ? `${what} has more than ${limits.sourceFilesMax} files.`
       : null;
   };
-  for (const pattern of output.files) {
+  for (const pattern of patterns) {
     if (isAbsolute(pattern) || pattern.split("/").includes("..")) {
-      return failure(`The output "${output.name}" names "${pattern}", which is outside the workspace.`);
+      return failure(`${what} names "${pattern}", which is outside the workspace.`);
     }
     for await (const match of glob(pattern, { cwd: workspace })) {
       const isFolder = lstatSync(join(workspace, match), { throwIfNoEntry: false })?.isDirectory() === true;

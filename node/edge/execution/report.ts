@@ -69,13 +69,22 @@ export function commandProblem(command: string, end: CommandReport["end"], timeo
   }
 }
 
-/** The report within its bound: the tail is shortened first, then the commands' times are cut at the end. */
+/**
+ * The report within its bound: names of failed tests go first, then the tail is shortened, then the commands' times
+ * are cut at the end. What the step said is never cut.
+ */
 export function boundReport(report: StepReport): StepReport {
   const problem = bounded(report.problem, problemCharactersMax);
   let bound: StepReport = { ...report, problem };
-  if (report.commands.length <= surelySmallCommands && report.outputs.length <= surelySmallOutputs)
-    return bound;
+  const { commands, outputs, values, tests } = report;
+  const isPlain = values === undefined && tests === undefined;
+  if (isPlain && commands.length <= surelySmallCommands && outputs.length <= surelySmallOutputs) return bound;
   while (encodeValue(bound).length > limits.reportBytesMax) {
+    const named = bound.tests?.failures.length ?? 0;
+    if (bound.tests !== undefined && named > 0) {
+      bound = { ...bound, tests: { ...bound.tests, failures: bound.tests.failures.slice(0, -1) } };
+      continue;
+    }
     assert(
       bound.tail !== "" || bound.commands.length > 0,
       "the outputs that a step may have fit into a report",

@@ -11,6 +11,8 @@ export type RunnerTask = {
   readonly serial: number;
   readonly workspace: string;
   readonly logFile: string;
+  /** The log begins with it: what the worker did before. */
+  readonly preamble: string;
   readonly commands: readonly string[];
   /** Over the environment that the runner was configured with. */
   readonly environment: Readonly<Record<string, string>>;

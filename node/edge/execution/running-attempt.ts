@@ -76,7 +76,8 @@ export class RunningAttempt {
   start(): void {
     this.#timeoutTimer = setTimeout(() => this.#stop({ kind: "timed-out" }), this.#task.timeoutMs);
     this.#outputTimer = setTimeout(() => this.#readAlong(), outputDelayMs);
-    this.#startNext();
+    if (this.#task.preamble !== "") this.#emit(Buffer.from(this.#task.preamble));
+    if (this.#state === "running") this.#startNext();
   }
 
   /** Ends everything: asked first, then killed. */

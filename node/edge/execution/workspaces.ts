@@ -7,6 +7,7 @@
  *
  *   work / SLOT / workspace      where the commands run
  *   work / SLOT / temporary      their TMPDIR
+ *   work / SLOT / said           what they say to Otto; made only for steps that say something
  *   trash                        used ones, on their way out
  */
 
@@ -32,6 +33,8 @@ export type Workspace = {
   readonly slot: number;
   readonly folder: string;
   readonly temporary: string;
+  /** Not there when the workspace is taken. */
+  readonly said: string;
 };
 
 export class Workspaces {
@@ -68,6 +71,7 @@ export class Workspaces {
       slot,
       folder: join(this.#work, String(slot), "workspace"),
       temporary: join(this.#work, String(slot), "temporary"),
+      said: join(this.#work, String(slot), "said"),
     };
     for (const path of [workspace.folder, workspace.temporary]) {
       if (!this.#ready.delete(path)) mkdirSync(path, { recursive: true, mode: folderMode });
@@ -77,7 +81,8 @@ export class Workspaces {
 
   /** Returns the slot. One that cannot be cleared (a full disk) is never used again instead. */
   release(workspace: Workspace): void {
-    if (this.#clear(workspace.folder) && this.#clear(workspace.temporary)) this.#free.push(workspace.slot);
+    const { folder, temporary, said } = workspace;
+    if (this.#clear(folder) && this.#clear(temporary) && this.#clear(said)) this.#free.push(workspace.slot);
   }
 
   /** Renames a file or folder away, to be deleted later. */

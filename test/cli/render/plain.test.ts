@@ -89,6 +89,34 @@ build  passed  1.2 s
 checkout running: 1 queued, 1 passed, 1 skipped (run run-1)
 `);
   });
+});
+
+describe("plain lines of what is out of the usual", () => {
+  it("say with which outcome of its own a step ended, and what its tests said", () => {
+    const items = [
+      planItem([plannedStep("build", [], { outcomes: ["outdated"] }), plannedStep("test")]),
+      itemOf("run-admitted", { timeMs: 0 }),
+      itemOf("attempt-ended", { report: reportOf({ ownOutcome: "outdated" }) }),
+      itemOf("attempt-ended", {
+        step: "test",
+        cause: "failed",
+        report: failedReport("no\n", {
+          tests: {
+            passed: 139,
+            failed: 2,
+            skipped: 1,
+            failures: ["Cart › adds", "Cart › \u001b[31mred\nline"],
+          },
+        }),
+      }),
+      itemOf("run-closed", { outcome: "failed", timeMs: 2_000 }),
+    ];
+    const text = written("plain", false, items);
+    expect(text).toContain("build  ended as outdated  1.2 s\n");
+    expect(text).toContain("\ntest  142 tests, 1 skipped, 2 failed: Cart › adds, Cart › ");
+    expect(text).not.toContain("\u001b");
+    expect(text).toContain("checkout failed: 1 failed, 1 ended otherwise in 2.0 s");
+  });
 
   it("say why a run was refused", () => {
     const items = [itemOf("run-refused", { reason: "the submitter is not a member of this domain" })];

@@ -47,6 +47,22 @@ run-3   checkout  waiting   0/12
 });
 
 describe("one run", () => {
+  it("says as what its steps ended, and of which tests how many failed, those first", () => {
+    const tests = (passed: number, ...failures: readonly string[]) => ({
+      report: reportOf({ tests: { passed, failed: failures.length, skipped: 0, failures } }),
+    });
+    const names = ["check", "unit", "browser"];
+    const view = viewOf(
+      planItem(names.map((name) => plannedStep(name))),
+      itemOf("attempt-ended", { step: "check", report: reportOf({ ownOutcome: "outdated" }) }),
+      itemOf("attempt-ended", { step: "unit", ...tests(142) }),
+      itemOf("attempt-ended", { step: "browser", cause: "failed", ...tests(2, "Cart › adds") }),
+    );
+    const lines = runText(view, options);
+    expect(lines[0]).toBe("→ check    1.2 s  ended as outdated");
+    expect(lines.slice(-3, -1)).toEqual(["browser  3 tests, 1 failed: Cart › adds", "unit  142 tests"]);
+  });
+
   it("lists its steps, the attempts that had trouble, and what failed", () => {
     const view = viewOf(
       planItem([plannedStep("build"), plannedStep("test", ["build"]), plannedStep("deploy", ["test"])]),

@@ -77,7 +77,7 @@ export class Bench {
   }
 
   result(run: string, index: number, token: number, report: StepReport = reportOf()): ControlEffect[] {
-    const inputs = inputsDigest([]);
+    const inputs = inputsDigest({ inputs: [] });
     const result: SignedResult = {
       otto: "result/1",
       run,

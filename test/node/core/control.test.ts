@@ -3,8 +3,9 @@ import { ControlCore, controlKeys } from "../../../node/core/control.ts";
 import type { ControlInput } from "../../../node/core/effects.ts";
 import { reofferAfterMs } from "../../../node/core/leases.ts";
 import { openEnvelope, sealEnvelope } from "../../../protocol/envelope.ts";
+import { limits } from "../../../protocol/limits.ts";
 import { openEntry } from "../../../protocol/log.ts";
-import { inputsDigest, type Message, type SignedResult } from "../../../protocol/messages.ts";
+import { encodeMessage, inputsDigest, type Message, type SignedResult } from "../../../protocol/messages.ts";
 import { simulatedKeys } from "../../../simulations/keys.ts";
 import { charterOf, submissionOf } from "../../../simulations/workload.ts";
 import { answers, Bench, events, said } from "./bench.ts";
@@ -219,7 +220,7 @@ describe("a home among others", () => {
     const { run } = bench.submit([plannedStep("a")]);
     bench.pull();
     const report = reportOf();
-    const inputs = inputsDigest([]);
+    const inputs = inputsDigest({ inputs: [] });
     const result: SignedResult = {
       otto: "result/1",
       run,
@@ -350,4 +351,119 @@ describe("a control peer that is not home", () => {
     expect(effects).toContainEqual({ kind: "count-refused", because: "role", from: two });
     expect(said(effects, "promise")).toEqual([]);
   });
+});
+
+describe("what a step said", () => {
+  const produced = plannedStep("a", [], {
+    values: [{ name: "version", type: "string" }],
+    outcomes: ["outdated"],
+    retry: { attemptsMax: 3, on: ["lost", "failed"] },
+  });
+  const consumed = plannedStep("b", ["a"], {
+    valueInputs: [{ name: "built-version", step: "a", value: "version" }],
+  });
+  const told = (version: string) => reportOf({ values: { version, more: 1 } });
+
+  it("goes to those that take it with their grant, as the report that counted said it", () => {
+    const bench = new Bench();
+    const { run } = bench.submit([produced, consumed]);
+    bench.pull();
+    bench.result(run, 0, 1, { ...reportOf({ outcome: "failed", problem: "no" }) });
+    bench.pull();
+    bench.result(run, 0, 3, told("1.2"));
+    bench.result(run, 0, 1, told("late"));
+    const [grant] = said(bench.pull(), "grant");
+    expect(grant?.leases).toMatchObject([{ index: 1, values: [{ name: "built-version", value: "1.2" }] }]);
+  });
+
+  it("is still known to the next home, also of a grant that nobody had heard", () => {
+    const bench = new Bench();
+    const { run } = bench.submit([produced, consumed]);
+    bench.pull();
+    bench.result(run, 0, 1, told("1.2"));
+    const [grant] = said(bench.pull(), "grant");
+    bench.restart();
+    bench.tell({ kind: "peer-up", peer: worker, role: "worker" });
+    bench.hear({ kind: "session", session: "w:1", labels: [], slots: 1, held: [] });
+    const pull = { kind: "pull", session: "w:1", nonce: grant?.nonce ?? "", slots: 1, again: true } as const;
+    expect(said(bench.hear(pull), "grant")).toEqual([grant]);
+    expect(grant?.leases[0]?.values).toEqual([{ name: "built-version", value: "1.2" }]);
+  });
+
+  it("comes in several messages when it is long, none of which is too long for a frame", () => {
+    const bench = new Bench();
+    const text = "x".repeat(limits.valuesBytesMax - 200);
+    const names = Array.from({ length: 100 }, (_, index) => `p${index}`);
+    const producers = names.map((name) => plannedStep(name, [], { values: [{ name: "v", type: "string" }] }));
+    const valueInputs = names.map((step) => ({ name: step, step, value: "v" }));
+    const consumers = Array.from({ length: 16 }, (_, index) =>
+      plannedStep(`c${index}`, names, { valueInputs }),
+    );
+    const { run } = bench.submit([...producers, ...consumers]);
+    bench.pull(100);
+    for (const index of names.keys()) bench.result(run, index, 1, reportOf({ values: { v: text } }));
+    const grants = said(bench.pull(16), "grant");
+    expect(grants.flatMap(({ leases }) => leases)).toHaveLength(16);
+    expect(grants.length).toBeGreaterThan(1);
+    for (const grant of grants) expect(encodeMessage(grant).length).toBeLessThan(limits.frameBytesMax);
+  });
+
+  it("may be an outcome of its own, which later steps branch on and the run does not fail by", () => {
+    const bench = new Bench();
+    const branch = plannedStep("c", [], { needs: [{ step: "a", outcomes: ["outdated"] }] });
+    const { run } = bench.submit([produced, consumed, branch]);
+    bench.pull();
+    const ended = bench.result(run, 0, 1, reportOf({ ownOutcome: "outdated" }));
+    expect(events(ended)).toMatchObject([
+      { kind: "attempt-ended", cause: "finished", final: true, report: { ownOutcome: "outdated" } },
+      { kind: "step-skipped", step: "b", reason: "a ended as outdated" },
+    ]);
+    bench.restart();
+    expect(said(bench.pull(), "grant")).toMatchObject([{ leases: [{ index: 2 }] }]);
+    expect(events(bench.result(run, 2, 1))).toContainEqual(
+      expect.objectContaining({ kind: "run-closed", outcome: "passed" }),
+    );
+  });
+
+  it("is not believed when the plan does not declare the outcome", () => {
+    const bench = new Bench();
+    const { run } = bench.submit([plannedStep("a"), plannedStep("b", ["a"])]);
+    bench.pull();
+    const ended = bench.result(run, 0, 1, reportOf({ ownOutcome: "outdated" }));
+    expect(events(ended)).toMatchObject([
+      { kind: "attempt-ended", cause: "failed" },
+      { kind: "step-skipped", step: "b", reason: "a failed" },
+      { kind: "run-closed", outcome: "failed" },
+    ]);
+  });
+});
+
+describe("a step is tried again", () => {
+  const usual = { outcome: "passed", problem: "" } as const;
+  for (const outcome of ["failed", "timed-out"] as const) {
+    const ends = (bench: Bench, run: string, token: number) =>
+      bench.result(run, 0, token, reportOf({ ...usual, outcome, problem: "no" }));
+
+    it(`after it ${outcome === "failed" ? "failed" : "timed out"}, as often as its plan says, when the plan names that`, () => {
+      const bench = new Bench();
+      const { run } = bench.submit([plannedStep("a", [], { retry: { attemptsMax: 2, on: [outcome] } })]);
+      bench.pull();
+      expect(events(ends(bench, run, 1))).toMatchObject([{ cause: outcome, final: false }]);
+      expect(said(bench.pull(), "grant")).toMatchObject([{ leases: [{ attempt: 2, token: 3 }] }]);
+      expect(events(ends(bench, run, 3))).toMatchObject([
+        { cause: outcome, final: true },
+        { kind: "run-closed", outcome: "failed" },
+      ]);
+    });
+
+    it(`not after it ${outcome === "failed" ? "failed" : "timed out"} when the plan names other causes`, () => {
+      const bench = new Bench();
+      const other = outcome === "failed" ? "timed-out" : "failed";
+      const { run } = bench.submit([
+        plannedStep("a", [], { retry: { attemptsMax: 2, on: ["lost", other] } }),
+      ]);
+      bench.pull();
+      expect(events(ends(bench, run, 1))[0]).toMatchObject({ cause: outcome, final: true });
+    });
+  }
 });

@@ -4,7 +4,8 @@ import type { Need, Outcome, PlannedStep } from "../../../protocol/plan.ts";
 import { limits } from "../../../protocol/limits.ts";
 import type { AttemptCause } from "../../../protocol/events.ts";
 import { plannedStep } from "../view/example.ts";
-import { claimed, ended, runOf, stepAfter } from "./example.ts";
+import { claimed, ended, runOf, stepAfter, worker } from "./example.ts";
+import type { Command } from "../../../protocol/registers/registers.ts";
 
 function open(...steps: readonly PlannedStep[]): OpenRun {
   return new OpenRun(runOf(steps).submission);
@@ -15,7 +16,7 @@ function need(step: string, ...outcomes: readonly Outcome[]): Need {
 }
 
 function end(run: OpenRun, index: number, outcome: "passed" | "failed" | "cancelled") {
-  return run.apply(index, stepAfter(claimed, ended(1, outcome)), []);
+  return run.apply(index, stepAfter(claimed, ended(1, outcome)), null);
 }
 
 const after = (...causes: readonly AttemptCause[]) =>
@@ -78,13 +79,13 @@ describe("an open run", () => {
   it("offers a step again when its register is queued again, and counts its end once", () => {
     const run = open(plannedStep("a"));
     run.begin();
-    run.apply(0, stepAfter(claimed), []);
+    run.apply(0, stepAfter(claimed), null);
     expect([run.phase(0), run.leased()]).toEqual(["leased", [0]]);
-    expect(run.apply(0, stepAfter(claimed, ended(1, "failed", true)), []).ready).toEqual([0]);
+    expect(run.apply(0, stepAfter(claimed, ended(1, "failed", true)), null).ready).toEqual([0]);
     expect([run.phase(0), run.token(0)]).toEqual(["ready", 2]);
     const done = stepAfter(claimed, ended(1, "failed", true), claimed, ended(3, "passed"));
-    run.apply(0, done, []);
-    run.apply(0, done, []);
+    run.apply(0, done, null);
+    run.apply(0, done, null);
     expect([run.over, run.outcome]).toEqual([true, "passed"]);
   });
 
@@ -94,7 +95,7 @@ describe("an open run", () => {
     run.setPhase(0, "claiming");
     run.cancelled = true;
     expect(run.over).toBe(false);
-    run.apply(0, stepAfter(claimed), []);
+    run.apply(0, stepAfter(claimed), null);
     expect(run.over).toBe(false);
     end(run, 0, "cancelled");
     expect([run.over, run.outcome]).toEqual([true, "cancelled"]);
@@ -106,16 +107,50 @@ describe("an open run", () => {
     end(run, 0, "cancelled");
     expect(run.outcome).toBe("failed");
   });
+});
 
-  it("gives a step the trees that its needs made, and none for an output that was never made", () => {
+describe("what an open run hands over", () => {
+  it("is, of trees, those that the needs of a step made, and none for an output that was never made", () => {
     const made = { outputs: [{ name: "dist", files: ["dist/**"] }] };
     const inputs = [{ name: "dist", step: "build", output: "dist" }];
     const run = open(plannedStep("build", [], made), plannedStep("deploy", ["build"], { inputs }));
     run.begin();
-    expect(run.inputsOf(1)).toEqual([]);
+    expect(run.given(1).inputs).toEqual([]);
     const tree = "0".repeat(64);
-    run.apply(0, stepAfter(claimed, ended(1, "passed")), [{ name: "dist", tree, files: 1, bytes: 1 }]);
-    expect(run.inputsOf(1)).toEqual([{ name: "dist", tree }]);
+    run.apply(0, stepAfter(claimed, ended(1, "passed")), {
+      outputs: [{ name: "dist", tree, files: 1, bytes: 1 }],
+    });
+    expect(run.given(1).inputs).toEqual([{ name: "dist", tree }]);
+  });
+});
+
+describe("an outcome of a step's own", () => {
+  const own = (token: number): Command => ({
+    kind: "finish",
+    token,
+    worker,
+    cause: "finished",
+    outcome: "outdated",
+    report: new Uint8Array(),
+    again: false,
+  });
+
+  it("lets those go on that name it, leaves out those that want it to have passed, and fails no run", () => {
+    const run = open(
+      plannedStep("check", [], { outcomes: ["outdated"] }),
+      plannedStep("use", ["check"]),
+      plannedStep("renew", [], { needs: [{ step: "check", outcomes: ["passed", "outdated"] }] }),
+      plannedStep("tell", [], { needs: [need("check", "failed")] }),
+    );
+    run.begin();
+    const { ready, skipped } = run.apply(0, stepAfter(claimed, own(1)), null);
+    expect(ready).toEqual([2]);
+    expect(skipped).toEqual([
+      { index: 1, reason: "check ended as outdated" },
+      { index: 3, reason: "check ended as outdated" },
+    ]);
+    end(run, 2, "passed");
+    expect([run.over, run.outcome]).toEqual([true, "passed"]);
   });
 });
 

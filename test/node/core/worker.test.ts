@@ -291,3 +291,52 @@ describe("a submission at a worker", () => {
     expect(effects[1]).toMatchObject({ question: 7, answer: { ok: false, reason: "refused" } });
   });
 });
+
+describe("a worker tells the executor of a step", () => {
+  const assignmentOf = (changes: Partial<PlannedStep>, more: Partial<GrantedLease> = {}) => {
+    const bench = new Bench([plannedStep("a", [], changes)]);
+    bench.welcome();
+    const granted = bench.grant({ ...bench.lease(), ...more });
+    const renewed = bench.hear({ kind: "renewed", sentMs: bench.nowMs, superseded: [] });
+    const started = [...granted, ...renewed].find(({ kind }) => kind === "start-step");
+    if (started?.kind !== "start-step") throw new Error("it did not start");
+    return { assignment: started.assignment, planId: bench.run.submission.planId };
+  };
+
+  it("what it runs in: the pipeline, the branch, the plan, and nothing of what is not known", () => {
+    const { assignment, planId } = assignmentOf({});
+    expect(assignment.surroundings).toEqual({
+      OTTO_PIPELINE: "checks",
+      OTTO_PLAN: planId,
+      OTTO_TRIGGER: "manual",
+      OTTO_BRANCH: "main",
+    });
+    const inside = assignmentOf(outside).assignment;
+    expect(inside.surroundings).toMatchObject({ OTTO_ENVIRONMENT: "production" });
+  });
+
+  it("the values that it was granted, as variables", () => {
+    const values = [
+      { name: "built-version", value: "1.2" },
+      { name: "count", value: -2.5 },
+      { name: "isNew", value: false },
+    ];
+    expect(assignmentOf({}, { values }).assignment.surroundings).toMatchObject({
+      OTTO_INPUT_BUILT_VERSION: "1.2",
+      OTTO_INPUT_COUNT: "-2.5",
+      OTTO_INPUT_ISNEW: "false",
+    });
+  });
+
+  it("what it may say, keep and report, and whose caches it shares", () => {
+    const extras = {
+      values: [{ name: "v", type: "string" }],
+      outcomes: ["outdated"],
+      caches: [{ name: "gems", paths: ["vendor"], keyFiles: [] }],
+      reports: [{ format: "junit", files: ["*.xml"] }],
+    } as const;
+    expect(assignmentOf(extras).assignment).toMatchObject(extras);
+    expect(assignmentOf({}).assignment).toMatchObject({ values: [], outcomes: [], caches: [], reports: [] });
+    expect(assignmentOf({}).assignment.cacheScope).toBe(`${exampleCharter.domain} checks`);
+  });
+});

@@ -5,6 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Blobs, openBlobs } from "../../../node/edge/blobs.ts";
+import type { CacheLimits } from "../../../node/edge/execution/caches.ts";
 import { type LocalExecutor, startExecutor } from "../../../node/edge/execution/executor.ts";
 import type { Assignment } from "../../../node/ports.ts";
 import { encodeTree, type TreeFile } from "../../../protocol/tree.ts";
@@ -28,9 +29,12 @@ export async function makeSurroundings(
     readonly witness?: Witness;
     readonly passVariables?: Readonly<Record<string, string>>;
     readonly fetch?: (digests: string[], blobs: Blobs) => Promise<void>;
+    readonly cacheLimits?: CacheLimits;
+    /** Of an executor that is gone: its folder, which this one goes on with. */
+    readonly folder?: string;
   } = {},
 ): Promise<Surroundings> {
-  const folder = await mkdtemp(join(tmpdir(), "otto-execution-"));
+  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), "otto-execution-")));
   const blobs = await openBlobs(join(folder, "blobs"));
   const emptyTree = await blobs.writeBytes(encodeTree([]));
   const witness = options.witness ?? new Witness();
@@ -41,6 +45,7 @@ export async function makeSurroundings(
     observer: witness,
     passVariables: options.passVariables ?? {},
     slots: 2,
+    ...(options.cacheLimits === undefined ? {} : { cacheLimits: options.cacheLimits }),
   });
   const start = (commands: readonly string[], more: Partial<Assignment> = {}): string => {
     const assignment = assignmentOf(emptyTree, commands, more);

@@ -318,7 +318,7 @@ describe("it is found when a home records", () => {
       const report = reportOf({ commands: Array.from({ length: reported }, () => command) });
       const event = endedBy("test", "finished", {}, { report, envelope: null }).event as AttemptEnded;
       const findings = new Findings();
-      checkReport({ event, result: null, step, index: 0, inputs: [] }, findings);
+      checkReport({ event, result: null, step, index: 0, given: { inputs: [] } }, findings);
       return findings.all.map(({ code }) => code).filter((code) => code !== "result-unsigned");
     };
     expect([codes(20), codes(199), codes(200)]).toEqual([["report-differs"], [], []]);

@@ -113,7 +113,7 @@ export function ended(step: string, outcome: Exclude<Outcome, "skipped">, ending
     step,
     token,
     attempt,
-    inputs: inputsDigest(step === "test" ? given : []),
+    inputs: inputsDigest({ inputs: step === "test" ? given : [] }),
     report,
     ...signed,
   };

@@ -3,7 +3,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import { attemptWords, workerOf } from "../../../node/view/attempt.ts";
+import { attemptWords, newAttempt, workerOf } from "../../../node/view/attempt.ts";
 import { applyEvent, applyItem, newRunView } from "../../../node/view/run.ts";
 import { summarizeRun } from "../../../node/view/summary.ts";
 import type { RunView, StepView } from "../../../node/view/run.ts";
@@ -151,6 +151,35 @@ describe("a step that ended", () => {
       eventOf("attempt-started", { step: "lint" }),
     );
     expect(shown(view)).toEqual(shown(viewOf(chain)));
+  });
+});
+
+describe("a step that ended with an outcome of its own", () => {
+  const ended = itemOf("attempt-ended", { report: reportOf({ ownOutcome: "outdated" }) });
+  const branches = [
+    plannedStep("build", [], { outcomes: ["outdated"] }),
+    plannedStep("renew", [], { needs: [{ step: "build", outcomes: ["outdated"] }] }),
+    plannedStep("use", ["build"]),
+  ];
+
+  it("neither passed nor failed, and says as what it ended", () => {
+    const view = newRunView(exampleRun);
+    for (const item of [planItem(branches), ended]) applyItem(view, item);
+    const [build, renew, use] = view.steps;
+    expect(build?.state).toMatchObject({ kind: "ended", outcome: "outdated", durationMs: 1_200 });
+    expect(renew?.state.kind).toBe("ready");
+    expect(use?.state).toEqual({ kind: "waiting", for: new Set() });
+    expect(attemptWords(build?.attempts[0] ?? newAttempt(1))).toBe("ended as outdated");
+    expect(summarizeRun(view)).toMatchObject({ ended: 1, failed: 0 });
+  });
+
+  it("failed when its home did not believe the worker", () => {
+    const view = newRunView(exampleRun);
+    const cause = "failed";
+    const report = reportOf({ ownOutcome: "outdated" });
+    for (const item of [planItem(branches), itemOf("attempt-ended", { cause, report })])
+      applyItem(view, item);
+    expect(view.steps[0]?.state.kind).toBe("failed");
   });
 });
 

@@ -1,0 +1,67 @@
+/**
+ * From a granted lease and the signed plan to what an executor is given: one attempt, with all that its commands are
+ * told. Commands are never templates: what they are to know comes as variables.
+ */
+
+import type { Submission } from "../../protocol/manifest.ts";
+import type { GrantedLease } from "../../protocol/messages.ts";
+import { inputVariable } from "../../protocol/names.ts";
+import type { PlannedStep } from "../../protocol/plan.ts";
+import type { Assignment } from "../ports.ts";
+
+/** Null for a step that the plan does not have, or leaves out. */
+export function assignmentOf(
+  { id, domain, lease }: { readonly id: string; readonly domain: string; readonly lease: GrantedLease },
+  submission: Submission | undefined,
+): Assignment | null {
+  const step = submission?.manifest.plan.steps[lease.index];
+  if (submission === undefined || step === undefined || !step.included) return null;
+  const { run, token, attempt, inputs } = lease;
+  const { commands, variables, timeoutMs, outputs, name } = step;
+  const { plan, source } = submission.manifest;
+  return {
+    id,
+    run,
+    step: name,
+    attempt,
+    token,
+    commands,
+    variables,
+    surroundings: surroundingsOf(step, lease, submission),
+    timeoutMs,
+    source,
+    inputs,
+    outputs,
+    values: step.values ?? [],
+    outcomes: step.outcomes ?? [],
+    caches: step.caches ?? [],
+    // Who may write what whom reads: all submitters of a domain are its members, so they are one tier of trust, and
+    // one pipeline's steps read what the same pipeline's steps wrote. A tier less trusted would be named here.
+    cacheScope: `${domain} ${plan.pipeline}`,
+    reports: step.reports ?? [],
+  };
+}
+
+/** What is not known is not there, so that `${OTTO_TAG:-none}` works. */
+function surroundingsOf(
+  step: PlannedStep,
+  lease: GrantedLease,
+  submission: Submission,
+): Record<string, string> {
+  const { plan } = submission.manifest;
+  const { branch, tag, commit, trigger } = plan.context;
+  const known = {
+    OTTO_PIPELINE: plan.pipeline,
+    OTTO_PLAN: submission.planId,
+    OTTO_TRIGGER: trigger,
+    OTTO_BRANCH: branch,
+    OTTO_TAG: tag,
+    OTTO_COMMIT: commit,
+    OTTO_ENVIRONMENT: step.environment,
+  };
+  const variables: Record<string, string> = {};
+  for (const [name, value] of Object.entries(known))
+    if (value !== null && value !== "") variables[name] = value;
+  for (const { name, value } of lease.values ?? []) variables[inputVariable(name)] = String(value);
+  return variables;
+}
