@@ -344,4 +344,17 @@ export const plantings: readonly Planting[] = [
     firstSeed: 65,
     seedsMax: 300,
   },
+  {
+    name: "a home that takes over does not say who had approved",
+    edits: [
+      {
+        file: "node/core/settlements.ts",
+        find: "for (const answer of value.answers ?? []) this.#answered(run, index, answer, now);",
+        replace: "",
+      },
+    ],
+    caughtBy: ["ledger", "verification"],
+    firstSeed: 96_797,
+    seedsMax: 1_000,
+  },
 ];

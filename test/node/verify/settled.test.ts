@@ -93,6 +93,10 @@ describe("a run whose steps were settled kept to its plan", () => {
     expect(codes(begun.slice(0, 4), [admitted, approved, called, polled, members, end])).toEqual([]);
   });
 
+  it("when another home found an approval, and tells who had given it", () => {
+    expect(codes([admitted, yes, approved, called, polled, members, end])).toEqual([]);
+  });
+
   it("when a callback hastened, or nothing came in time", () => {
     const hint = { kind: "step-answered", step: "online", by: first, verdict: "inconclusive" } as const;
     const evidence = signed("online", { verdict: null });
