@@ -81,9 +81,9 @@ export const plantings: readonly Planting[] = [
     edits: [
       {
         file: "node/core/reign.ts",
-        find: "const { skipped } = run.apply(index, value, report);\n    this.chronicle.skipped(run, skipped, now);\n    for",
+        find: "const { skipped } = run.apply(index, value, report);\n    this.chronicle.skipped(run, skipped, now);\n    if",
         replace:
-          "const { skipped } = run.apply(index, value, null);\n    this.chronicle.skipped(run, skipped, now);\n    for",
+          "const { skipped } = run.apply(index, value, null);\n    this.chronicle.skipped(run, skipped, now);\n    if",
       },
     ],
     caughtBy: ["values"],
@@ -362,9 +362,9 @@ export const plantings: readonly Planting[] = [
     name: "a step is not given what the steps before it made",
     edits: [
       {
-        file: "node/core/claims.ts",
-        find: "const inputs = run.inputsOf(index);",
-        replace: "const inputs = run.inputsOf(index).slice(1);",
+        file: "node/core/open-run.ts",
+        find: "return values.length === 0 ? { inputs } : { inputs, values };",
+        replace: "return { inputs: inputs.slice(1) };",
       },
     ],
     caughtBy: ["verification"],
@@ -383,5 +383,18 @@ export const plantings: readonly Planting[] = [
     caughtBy: ["verification"],
     firstSeed: 65,
     seedsMax: 300,
+  },
+  {
+    name: "a home that takes over does not say who had approved",
+    edits: [
+      {
+        file: "node/core/settlements.ts",
+        find: "for (const answer of value.answers ?? []) this.#answered(run, index, answer, now);",
+        replace: "",
+      },
+    ],
+    caughtBy: ["ledger", "verification"],
+    firstSeed: 96_797,
+    seedsMax: 1_000,
   },
 ];

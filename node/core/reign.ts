@@ -331,8 +331,7 @@ export class Reign {
       const known = last ? { report, result } : { report: null, result: null };
       this.chronicle.ended(run, index, { past, final: last, ...known }, now);
     }
-    if (value.state === "waiting") this.settlements.waits(run, index, value, now);
-    if (value.state === "done") this.settlements.settled(run, index, value, now);
+    this.settlements.restore(run, index, value, now);
     const { skipped } = run.apply(index, value, report);
     this.chronicle.skipped(run, skipped, now);
     if (value.state !== "leased") return;

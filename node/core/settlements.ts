@@ -13,7 +13,7 @@ import type { Event } from "../../protocol/events.ts";
 import type { PlannedStep, Poll, StepAction } from "../../protocol/plan.ts";
 import type { Decision } from "../../protocol/registers/home.ts";
 import { type Command, stepRegister, type StepValue } from "../../protocol/registers/registers.ts";
-import type { Settlement } from "../../protocol/registers/settling.ts";
+import type { Settlement, StepAnswer } from "../../protocol/registers/settling.ts";
 import type { Answer, Now, PollRequest } from "./effects.ts";
 import type { OpenRun } from "./open-run.ts";
 
@@ -82,8 +82,19 @@ export class Settlements {
     this.#context.propose(stepRegister(id, index), command, { kind: "await", run: id, index });
   }
 
+  /**
+   * What an earlier home decided: that the step waits, or how it was settled. Whoever said yes is told of again, since
+   * that home may have died before it told.
+   */
+  restore(run: OpenRun, index: number, value: StepValue, now: Now): void {
+    if (value.state !== "waiting" && value.state !== "done") return;
+    if (value.state === "waiting") this.#waits(run, index, value, now);
+    for (const answer of value.answers ?? []) this.#answered(run, index, answer, now);
+    if (value.state === "done") this.#settled(run, index, value, now);
+  }
+
   /** The register says that the step waits: so it was decided, here or by an earlier home. */
-  waits(run: OpenRun, index: number, value: Extract<StepValue, { state: "waiting" }>, now: Now): void {
+  #waits(run: OpenRun, index: number, value: Extract<StepValue, { state: "waiting" }>, now: Now): void {
     const step = run.step(index);
     const { action } = step;
     if (action === undefined) return;
@@ -177,18 +188,19 @@ export class Settlements {
     if (run === undefined || value === null || run.phase(index) === "done") return null;
     if (value.state === "waiting") {
       run.setPhase(index, "waiting");
-      if (ticket.kind === "await") this.waits(run, index, value, now);
-      else if (decision.verdict === "changed") this.#answered(run, index, decision, now);
+      if (ticket.kind === "await") this.#waits(run, index, value, now);
+      else if (decision.verdict === "changed" && decision.command.kind === "answer")
+        this.#answered(run, index, decision.command, now);
       return null;
     }
     if (value.state !== "done" || value.settlement === undefined) return null;
     this.#waiting.delete(keyOf(id, index));
-    this.settled(run, index, value, now);
+    this.#settled(run, index, value, now);
     return value;
   }
 
   /** Tells how a step was settled. */
-  settled(run: OpenRun, index: number, value: Extract<StepValue, { state: "done" }>, now: Now): void {
+  #settled(run: OpenRun, index: number, value: Extract<StepValue, { state: "done" }>, now: Now): void {
     const { settlement } = value;
     const outcome = settledOutcomes.find((one) => one === value.outcome);
     if (settlement === undefined || outcome === undefined) return;
@@ -197,9 +209,7 @@ export class Settlements {
     this.#context.note({ kind: "step-settled", run: run.submission.run, timeMs: now.wallMs, ...fact });
   }
 
-  #answered(run: OpenRun, index: number, { command }: Decision<unknown>, now: Now): void {
-    if (command.kind !== "answer") return;
-    const { by, detail, evidence } = command;
+  #answered(run: OpenRun, index: number, { by, detail, evidence }: StepAnswer, now: Now): void {
     const fact = { step: run.step(index).name, by, verdict: "passed", detail, evidence } as const;
     this.#context.note({ kind: "step-answered", run: run.submission.run, timeMs: now.wallMs, ...fact });
   }

@@ -18,7 +18,6 @@ import type {
   AttemptStarted,
   Event,
   ResultRefused,
-  RunAdmitted,
   StepAnswered,
   StepSettled,
   StepSkipped,
@@ -31,6 +30,7 @@ import type { PastAttempt, RunOutcome, StepValue } from "../../protocol/register
 import { OpenRun, type Skip } from "../core/open-run.ts";
 import { endOfReport } from "../../protocol/report.ts";
 import { outcomeOfCause } from "../view/attempt.ts";
+import { checkAdmission } from "./admission.ts";
 import type { Account, Told } from "./evidence.ts";
 import type { Findings } from "./finding.ts";
 import { checkReport } from "./reports.ts";
@@ -75,21 +75,6 @@ export function replay(account: Account, submission: Submission, findings: Findi
       );
   }
   return reigns.map((reign) => reign.replayed);
-}
-
-function checkAdmission(event: RunAdmitted, submission: Submission, findings: Findings): void {
-  const { manifest, planId, manifestCid, submitter } = submission;
-  const { plan } = manifest;
-  const facts = [
-    ["manifest", manifestCid, event.manifest],
-    ["plan", planId, event.plan],
-    ["pipeline", plan.pipeline, event.pipeline],
-    ["submitter", submitter.peer, event.submitter],
-    ["number of steps", plan.steps.length, event.steps],
-  ] as const;
-  for (const [what, signed, told] of facts)
-    if (signed !== told)
-      findings.add("other-plan", null, `The ${what} that was signed is ${signed}.`, `Admitted was ${told}.`);
 }
 
 class Reign {
@@ -220,7 +205,9 @@ class Reign {
   }
 
   #answered(event: StepAnswered, index: number, answer: Told["answer"]): void {
-    if (this.#run.phase(index) !== "waiting")
+    // A later home that finds a step settled tells who had answered, and not that it waited.
+    const phase = this.#run.phase(index);
+    if (phase !== "waiting" && phase !== "ready")
       this.#findings.add(
         "not-asked",
         event.step,

@@ -132,6 +132,7 @@ function checkAgreement(events: readonly Event[], findings: Findings): void {
   const ends = new Map<string, number>();
   const newest = new Map<string, number>();
   const skips = new Set<string>();
+  const settled = new Set<string>();
   let cancelRequested = false;
   for (const event of events) {
     if (event.kind === "cancel-requested") cancelRequested = true;
@@ -141,6 +142,7 @@ function checkAgreement(events: readonly Event[], findings: Findings): void {
     if (event.kind === "step-settled") {
       const { step, outcome, cause, by } = event;
       const words = `the step was settled as ${outcome} by ${by ?? cause}`;
+      settled.add(step);
       tell(`settled ${step}`, step, { outcome, cause, by }, words);
     }
     if (event.kind !== "attempt-started" && event.kind !== "attempt-ended") continue;
@@ -156,6 +158,14 @@ function checkAgreement(events: readonly Event[], findings: Findings): void {
     if (report !== null) tell(`report ${name}`, step, report, `attempt ${attempt}: ${report.outcome}`);
     if (final) ends.set(step, Math.min(ends.get(step) ?? attempt, attempt));
   }
+  for (const step of settled)
+    if (skips.has(step))
+      findings.add(
+        "contradiction",
+        step,
+        "One record says: the step was skipped.",
+        "Another says: it was settled.",
+      );
   for (const [step, attempt] of newest) {
     const last = ends.get(step) ?? attempt;
     if (last < attempt)

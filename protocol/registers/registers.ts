@@ -65,6 +65,8 @@ export type StepValue =
       readonly report: Uint8Array | null;
       /** What settled a step that no worker does. */
       readonly settlement?: Settlement;
+      /** Of an approved step: who said yes before the last of them did. */
+      readonly answers?: readonly StepAnswer[];
     };
 
 export type RunOutcome = "passed" | "failed" | "cancelled";

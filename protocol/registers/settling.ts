@@ -23,7 +23,8 @@ export type Settlement = {
   readonly evidence: Uint8Array | null;
 };
 
-export type StepAnswer = { readonly by: string; readonly evidence: Uint8Array };
+/** A yes of one person's. */
+export type StepAnswer = { readonly by: string; readonly detail: string; readonly evidence: Uint8Array };
 
 export type SettlingCommand =
   /** @param sinceMs wall clock of the home. */
@@ -43,6 +44,7 @@ export type SettlingCommand =
       readonly settlement: Settlement;
     };
 
+type DoneValue = Extract<StepValue, { readonly state: "done" }>;
 type Evaluated = StepValue | Refusal;
 
 /** The next value of such a register, or why it stays as it is. */
@@ -57,12 +59,13 @@ export function evaluateSettling(value: StepValue | null, command: SettlingComma
   const { by, yes, detail, evidence, needed } = command;
   if (value.answers.some((answer) => answer.by === by)) return "duplicate";
   if (!yes) return done(value, "failed", { cause: "declined", by, detail, evidence });
-  const answers = [...value.answers, { by, evidence }];
+  const answers = [...value.answers, { by, detail, evidence }];
   if (answers.length < needed) return { ...value, answers };
-  return done({ ...value, answers }, "passed", { cause: "approved", by, detail, evidence });
+  const approved = done(value, "passed", { cause: "approved", by, detail, evidence });
+  return { ...approved, answers: value.answers };
 }
 
-function done(value: StepValue | null, outcome: Outcome, settlement: Settlement): Evaluated {
+function done(value: StepValue | null, outcome: Outcome, settlement: Settlement): DoneValue {
   const token = (value?.token ?? 0) + 1;
   return { kind: "step", state: "done", token, past: [], outcome, report: null, settlement };
 }

@@ -1,6 +1,8 @@
 /** Steps that no worker does: who may settle them, what settles them first, and that a new home goes on with them. */
 
 import { describe, expect, it } from "vitest";
+import { controlKeys } from "../../../node/core/control.ts";
+import { openEntry } from "../../../protocol/log.ts";
 import type { PlannedStep, StepAction } from "../../../protocol/plan.ts";
 import { type Answer, sealAnswer } from "../../../protocol/answers.ts";
 import { sealCertificate } from "../../../protocol/membership.ts";
@@ -8,7 +10,7 @@ import { simulatedKeys } from "../../../simulations/keys.ts";
 import { submissionOf } from "../../../simulations/workload.ts";
 import { plannedStep } from "../view/example.ts";
 import { answers, Bench, events, said } from "./bench.ts";
-import { exampleCharter } from "./example.ts";
+import { controlKeysOf, exampleCharter } from "./example.ts";
 
 const asks: StepAction = { kind: "approve", question: "Go on?", by: [], count: 1 };
 const poll = { url: "https://www.example.org/", everyMs: 5_000, until: "true", fails: null };
@@ -126,6 +128,14 @@ describe("an approval", () => {
     const { bench, run, answer } = started([settled("ok", { ...asks, count: 2 })]);
     answer(answerBy("ann", run, {}));
     bench.restart();
+    const told = [...bench.disk].flatMap(([key, bytes]) => {
+      const isEntry = key.startsWith(controlKeys.entries);
+      const opened = isEntry ? openEntry(bytes, exampleCharter.domain, controlKeysOf) : null;
+      return opened?.ok === true && opened.value.entry.incarnation.endsWith(".2")
+        ? opened.value.entry.events
+        : [];
+    });
+    expect(told.map(({ kind }) => kind)).toEqual(["run-admitted", "step-waiting", "step-answered"]);
     expect(answers(answer(answerBy("ann", run, {})))).toEqual(isRefused("answered before"));
     expect(events(answer(answerBy("bob", run, {})))).toContainEqual(
       expect.objectContaining({ kind: "step-settled", cause: "approved" }),

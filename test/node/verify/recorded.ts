@@ -47,7 +47,7 @@ export const files: OutputReference = { name: "files", tree: "ab".repeat(32), fi
 const given = [{ name: "built", tree: files.tree }];
 
 /** An event of this run, with what its worker signed. */
-function noted(
+export function noted(
   fields: { readonly kind: Event["kind"]; readonly [field: string]: unknown },
   result: Uint8Array | null = null,
 ): Noted {
