@@ -6,7 +6,7 @@
 import { compareText } from "../../protocol/values.ts";
 import type { Cache, Match, Proposal, Repository, Signal, Task } from "./convention.ts";
 import { conventions } from "./known.ts";
-import { versionSignals } from "./toolchains.ts";
+import { readToolVersions, versionSignals } from "./toolchains.ts";
 import { rejectedOf, setAside, weigh } from "./weigh.ts";
 import type { Candidate, Covered } from "./weigh.ts";
 
@@ -36,10 +36,11 @@ export type Choice = {
 };
 
 export function choose(repository: Repository): Choice {
+  const shared = readToolVersions(repository);
   const candidates = conventions.flatMap((convention): Candidate[] => {
     const proposal = convention.propose(repository);
     if (proposal === undefined) return [];
-    return [{ convention, proposal, versions: versionSignals(repository, convention.toolchains) }];
+    return [{ convention, proposal, versions: versionSignals(repository, shared, convention.toolchains) }];
   });
   const entry = findEntry(repository, candidates);
   const choice = entry === undefined ? chooseEcosystems(candidates) : chooseEntry(entry, candidates);

@@ -5,6 +5,8 @@
 
 /** The members of the object that the text is; undefined when it is none. */
 export function readJsonObject(text: string): Readonly<Record<string, unknown>> | undefined {
+  // Neither an object nor a comment before one.
+  if (!/^\s*[{/]/.test(text)) return undefined;
   try {
     return asObject(JSON.parse(text));
   } catch (error) {

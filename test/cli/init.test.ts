@@ -84,11 +84,13 @@ test("init prints the file alone, and writes nothing, when asked", async () => {
 });
 
 test("init names what it looked for and how to begin when nothing is detected", async () => {
-  writeFileSync(join(folder, "CMakeLists.txt"), "");
+  writeFileSync(join(folder, "Makefile"), "deploy:\n\t./deploy\n");
   await expect(init({ folder, output })).rejects.toMatchObject({
     code: "OTTO_NO_PIPELINE",
-    state: expect.stringMatching(/Node \(package\.json\)[^]*Seen, but not enough: CMakeLists\.txt/) as string,
+    state: expect.stringMatching(
+      /Node \(package\.json\)[^]*Seen, but not enough: Makefile declares none of the targets/,
+    ) as string,
     next: expect.stringContaining("otto: 1") as string,
   });
-  expect(readdirSync(folder)).toEqual(["CMakeLists.txt"]);
+  expect(readdirSync(folder)).toEqual(["Makefile"]);
 });

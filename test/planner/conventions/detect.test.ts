@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import { detectorVersion } from "../../../planner/conventions/detect.ts";
+import { conventions } from "../../../planner/conventions/known.ts";
 import { commandsOf, context, detect, find, packageJson, planOf, sentences } from "./fixture.ts";
 import type { Files } from "./fixture.ts";
 
@@ -177,29 +178,29 @@ describe("a repository of any size", () => {
     "\\\n",
     "[metadata]\n",
     "x\n",
+    "//",
+    "/*",
+    '\\"',
+    '"tasks":{',
+    '"test" ',
+    '"test":',
+    ":test {",
+    "name:",
+    "project (",
+    "include (",
+    "test (",
+    "- a\n",
+    "packages:\n",
+    "resolver:",
+    "rust-version = ",
     "'",
     "=",
     "#",
   ])("is looked into when its files are nothing but %j", (piece) => {
     const text = piece.repeat(Math.floor(300_000 / piece.length));
-    const names = [
-      "package.json",
-      "yarn.lock",
-      "Gemfile",
-      "Rakefile",
-      "pyproject.toml",
-      "setup.py",
-      "setup.cfg",
-      "tox.ini",
-      "requirements.txt",
-      "go.mod",
-      "Cargo.toml",
-      "rustfmt.toml",
-      "pom.xml",
-      "settings.gradle",
-      "Makefile",
-      ".golangci.yml",
-    ];
+    const names = [...new Set(conventions.flatMap(({ reads }) => reads))].map((wanted) =>
+      wanted.replaceAll("*", "a"),
+    );
     const script = packageJson({ scripts: { test: text, build: "b" } });
     const files = Object.fromEntries(names.map((name) => [name, text]));
     expect(find({ ...files, "package.json": script, "package-lock.json": "" }).kind).toBe("found");

@@ -2,7 +2,9 @@ import { matchesGlob } from "node:path";
 import { describe, expect, test } from "vitest";
 
 import { conventions } from "../../../planner/conventions/known.ts";
-import { detect, find, sentences } from "./fixture.ts";
+import { planDetected } from "../../../planner/conventions/plan-detected.ts";
+import { parsePlan } from "../../../protocol/plan-check.ts";
+import { context, detect, find, sentences } from "./fixture.ts";
 import type { Files } from "./fixture.ts";
 import { examples } from "./repositories.ts";
 import type { Example } from "./repositories.ts";
@@ -41,6 +43,10 @@ describe.each(examples.map((example): [string, Example] => [example.ecosystem, e
 
     test("says what is set aside and why", () => {
       expect(sentences(find(files).rejected).toSorted()).toEqual(aside.toSorted());
+    });
+
+    test("comes to a plan that every peer accepts", () => {
+      expect(parsePlan(planDetected(find(files), context))).toMatchObject({ ok: true });
     });
 
     test("keeps only what lies in the workspace or in the home, by files of which each is there", () => {

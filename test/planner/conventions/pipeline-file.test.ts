@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { detectPipeline } from "../../../planner/conventions/detect.ts";
 import { planDetected } from "../../../planner/conventions/plan-detected.ts";
 import { writePipelineFile } from "../../../planner/conventions/pipeline-file.ts";
+import { conventions } from "../../../planner/conventions/known.ts";
 import { planPipeline } from "../../../planner/plan.ts";
 import { context, find, packageJson, repositoryOf } from "./fixture.ts";
 import type { Files } from "./fixture.ts";
@@ -87,30 +88,18 @@ test("the file reads as one would have written it", () => {
 });
 
 test("whatever the files say, detecting does not fail, and what is detected can be planned", async () => {
-  const names = [
-    "package.json",
+  const reads = conventions
+    .flatMap((convention) => convention.reads)
+    .map((wanted) => wanted.replaceAll("*", "a"));
+  const evidence = [
     "package-lock.json",
-    "Gemfile",
-    "a.gemspec",
-    "Rakefile",
-    "pyproject.toml",
-    "setup.cfg",
-    "setup.py",
-    "requirements.txt",
-    "Pipfile",
-    "tox.ini",
-    "go.mod",
     "a_test.go",
-    "Cargo.toml",
-    "rustfmt.toml",
-    "pom.xml",
-    "settings.gradle",
-    "build.gradle",
-    "Makefile",
     "tests/test_a.py",
     "spec/a_spec.rb",
+    "test/a_test.exs",
     "bin/ci",
   ];
+  const names = [...new Set([...reads, ...evidence, "web/package.json", "api/go.mod"])];
   const piece = fc.constantFrom(
     "\n",
     "[",
