@@ -246,7 +246,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["tokens", "registers", "ledger"],
-    firstSeed: 98,
+    firstSeed: 398,
     seedsMax: 300,
   },
   {
@@ -362,9 +362,9 @@ export const plantings: readonly Planting[] = [
     name: "a step is not given what the steps before it made",
     edits: [
       {
-        file: "node/core/open-run.ts",
-        find: "return values.length === 0 ? { inputs } : { inputs, values };",
-        replace: "return { inputs: inputs.slice(1) };",
+        file: "node/core/claims.ts",
+        find: "...run.given(index) };",
+        replace: "...run.given(index), inputs: [] };",
       },
     ],
     caughtBy: ["verification"],
