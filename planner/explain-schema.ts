@@ -123,12 +123,7 @@ function plan(): JsonSchema {
           commit: orNull(text),
           trigger: text,
           parameters: mapOf(scalar),
-          changes: record<Changes>({
-            base: { ...text, description: "The commit that the files are compared with." },
-            because: { ...text, description: "How it was chosen." },
-            count,
-            digest: text,
-          }),
+          changes: changes(),
         },
         "changes",
       ),
@@ -152,6 +147,21 @@ function plan(): JsonSchema {
     "uses",
     "triggers",
   );
+}
+
+function changes(): JsonSchema {
+  const because: JsonSchema = { ...text, description: "How the base was chosen, or why there is none." };
+  return {
+    anyOf: [
+      record<Extract<Changes, { base: string }>>({
+        base: { ...text, description: "The commit that the files are compared with." },
+        because,
+        count,
+        digest: text,
+      }),
+      record<Extract<Changes, { base: null }>>({ base: { type: "null" }, because }),
+    ],
+  };
 }
 
 function environment(): JsonSchema {
@@ -237,6 +247,7 @@ function stepReasons(): JsonSchema {
     included: flag,
     reason: text,
     condition: orNull(condition()),
+    paths: orNull(record<NonNullable<StepReasons["paths"]>>({ ...because, patterns: listOf(text) })),
     leftOutBy: listOf(record<Each<"leftOutBy">>({ step: text, reason: text })),
     cell: orNull(record<Each<"cell">>({ values: mapOf(scalar), cells: count, place })),
     needs: listOf(record<Each<"needs">>({ ...because, ...needed })),

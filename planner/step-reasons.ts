@@ -9,6 +9,7 @@
 import type { Need, Plan, PlannedEnvironment, PlannedStep, RetryCause, Scalar } from "../protocol/plan.ts";
 import { isSettledByMesh } from "../protocol/plan.ts";
 import { actionLines, surroundingLines } from "./action-words.ts";
+import { changeAnswers, type ChangeAnswer, type ChangedPaths } from "./changes.ts";
 import { type ConditionReasons, conditionReasons } from "./condition-reasons.ts";
 import { longestTimes, type StepTimes } from "./explain.ts";
 import { matrixVariable } from "./matrix.ts";
@@ -40,6 +41,8 @@ export type StepReasons = {
   readonly included: boolean;
   readonly reason: string;
   readonly condition: ConditionReasons | null;
+  /** The patterns of which one must fit a changed path; null when it says none. */
+  readonly paths: (Because & { readonly patterns: readonly string[] }) | null;
   /** From the need that is lost to the step that was left out for its own sake; empty when the step is in. */
   readonly leftOutBy: readonly { readonly step: string; readonly reason: string }[];
   readonly cell: {
@@ -93,16 +96,23 @@ export function stepsNamed(plan: Plan, name: string): readonly PlannedStep[] {
   return exact.length > 0 ? exact : plan.steps.filter((step) => step.from === name);
 }
 
-/** Why each of these steps is as it is. @param written the file that the plan was made from; null for none. */
+/**
+ * Why each of these steps is as it is.
+ *
+ * @param written the file that the plan was made from; null for none.
+ * @param changed the paths that the plan was made with; null where they are not at hand.
+ */
 export function explainSteps(
   plan: Plan,
   steps: readonly PlannedStep[],
   written: Written | null,
+  changed: ChangedPaths | null = null,
 ): readonly StepReasons[] {
   const times = new Map(longestTimes(plan).map((entry) => [entry.name, entry]));
   const byName = new Map(plan.steps.map((step) => [step.name, step]));
   const cellsOf = Map.groupBy(plan.steps, (step) => step.from);
-  const conditionOf = written === null ? () => null : conditionReasons(plan, cellsOf, written);
+  const answers = changed === null ? null : changeAnswers(changed);
+  const conditionOf = written === null ? () => null : conditionReasons({ plan, cellsOf, written, answers });
   const dependents = dependentsOf(plan);
   return steps.map((step) => {
     const declared = written?.pipeline.steps.get(step.from) ?? null;
@@ -114,6 +124,7 @@ export function explainSteps(
       included: step.included,
       reason: step.reason,
       condition: conditionOf(step),
+      paths: pathsReasons(subject, answers),
       leftOutBy: leftOutBy(subject),
       cell: cellReasons(subject),
       needs: step.needs.map((need) => needReasons(subject, need)),
@@ -194,6 +205,16 @@ function leftOutBy({ step, byName }: Subject): StepReasons["leftOutBy"] {
     if (at !== undefined) chain.push({ step: at.name, reason: at.reason });
   }
   return chain;
+}
+
+function pathsReasons(
+  { step, declared, written }: Subject,
+  answers: ((patterns: readonly string[]) => ChangeAnswer) | null,
+): StepReasons["paths"] {
+  const patterns = (declared?.paths ?? []).map(({ value }) => value);
+  if (patterns.length === 0) return null;
+  const place = written?.at("steps", step.from, "paths") ?? null;
+  return { patterns, because: answers?.(patterns).because ?? "written", place };
 }
 
 function cellReasons({ step, cellsOf, written }: Subject): StepReasons["cell"] {

@@ -34,6 +34,8 @@ function stepLines(step: StepReasons): string[] {
   for (const cause of step.leftOutBy.length < 2 ? [] : step.leftOutBy)
     lines.push(field("", `${cause.step} is left out: ${cause.reason}`));
   if (condition !== null) lines.push(...conditionLines(condition));
+  if (step.paths !== null)
+    lines.push(field("paths", `${oneLine(step.paths.patterns.join(", "))}: ${reasonWords(step.paths)}`));
   if (cell !== null) lines.push(field("cell", cellWords(step.from, cell)));
   lines.push(...needsLines(step));
   for (const input of step.inputs) {
