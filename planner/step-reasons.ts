@@ -9,9 +9,10 @@
 import type { Need, Plan, PlannedEnvironment, PlannedStep, RetryCause, Scalar } from "../protocol/plan.ts";
 import { isSettledByMesh } from "../protocol/plan.ts";
 import { actionLines, surroundingLines } from "./action-words.ts";
+import { type Branch, branchesOf } from "./branches.ts";
 import { changeAnswers, type ChangeAnswer, type ChangedPaths } from "./changes.ts";
 import { type ConditionReasons, conditionReasons } from "./condition-reasons.ts";
-import { longestTimes, type StepTimes } from "./explain.ts";
+import { impossibleWords, longestTimes, type StepTimes } from "./explain.ts";
 import { matrixVariable } from "./matrix.ts";
 import type { StepDeclaration } from "./pipeline.ts";
 import type { Place, Written } from "./written.ts";
@@ -58,6 +59,10 @@ export type StepReasons = {
     readonly outcomes: readonly string[];
     readonly included: boolean;
   }[];
+  /** What runs next, for each way to end; empty when all that follow wait for it to pass. */
+  readonly branches: readonly Branch[];
+  /** Why it, or a part of what it waits for, can never be. */
+  readonly impossible: readonly string[];
   /** No worker does it: people, something outside or other steps settle it. */
   readonly isAsked: boolean;
   readonly commands: Because & { readonly list: readonly string[] };
@@ -114,6 +119,9 @@ export function explainSteps(
   const answers = changed === null ? null : changeAnswers(changed);
   const conditionOf = written === null ? () => null : conditionReasons({ plan, cellsOf, written, answers });
   const dependents = dependentsOf(plan);
+  const branches = branchesOf(plan);
+  const after = new Map(branches.steps.map((entry) => [entry.step, entry.branches]));
+  const impossible = Map.groupBy(branches.impossible, (entry) => entry.step);
   return steps.map((step) => {
     const declared = written?.pipeline.steps.get(step.from) ?? null;
     const subject: Subject = { plan, step, byName, cellsOf, written, declared };
@@ -130,6 +138,8 @@ export function explainSteps(
       needs: step.needs.map((need) => needReasons(subject, need)),
       needsDropped: needsDropped(subject),
       neededBy: dependents.get(step.name) ?? [],
+      branches: after.get(step.name) ?? [],
+      impossible: (impossible.get(step.name) ?? []).map(impossibleWords),
       isAsked: isSettledByMesh(step),
       commands: { list: step.commands, ...field(subject, "run", "detected") },
       also: [...(step.action === undefined ? [] : actionLines(step.action)), ...surroundingLines(step)].map(
