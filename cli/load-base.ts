@@ -9,7 +9,7 @@ import { commitNamed } from "../node/edge/snapshot.ts";
 import { planId, planPipeline } from "../planner/plan.ts";
 import { readWritten, type Written } from "../planner/written.ts";
 import { OttoError } from "../protocol/errors.ts";
-import type { Plan, PlanContext } from "../protocol/plan.ts";
+import type { Plan } from "../protocol/plan.ts";
 import { fileNames, type LoadedPlan, type LoadOptions, parseParameters, PipelineError } from "./load-plan.ts";
 
 export type BasePlan = {
@@ -30,7 +30,7 @@ export async function loadBase(
   const { root } = current;
   const commit = await commitNamed(root, revision);
   const file = await readCommitFile(root, commit, pathsFor(root, options));
-  if (file !== null) return planFile({ file, revision, commit, context: current.plan.context, options });
+  if (file !== null) return planFile({ file, revision, commit, current, options });
   if (options.file !== undefined) return { commit, plan: null, planId: null, written: null };
   const [{ detectPipeline }, { planDetected }] = await Promise.all([
     import("../planner/conventions/detect.ts"),
@@ -59,10 +59,10 @@ async function planFile(source: {
   readonly file: CommitFile;
   readonly revision: string;
   readonly commit: string;
-  readonly context: PlanContext;
+  readonly current: LoadedPlan;
   readonly options: LoadOptions;
 }): Promise<BasePlan> {
-  const { file, revision, commit, context, options } = source;
+  const { file, revision, commit, current, options } = source;
   const text = new TextDecoder("utf-8").decode(file.bytes);
   const name = `${revision}:${file.path}`;
   const written = readWritten(text, name);
@@ -73,7 +73,8 @@ async function planFile(source: {
   const planned = await planPipeline({
     text: file.bytes,
     path: file.path,
-    context: { ...context, parameters: Object.fromEntries(given) },
+    context: { ...current.plan.context, parameters: Object.fromEntries(given) },
+    changes: current.changed,
   });
   if (!planned.ok) {
     const diagnostics = planned.problem.map((diagnostic) => ({ ...diagnostic, file: name }));

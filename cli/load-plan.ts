@@ -7,15 +7,17 @@
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { basename, isAbsolute, join, relative, resolve, sep } from "node:path";
+import type { ChangedPaths } from "../planner/changes.ts";
 import type { Detection, Found } from "../planner/conventions/detect.ts";
 import { type Diagnostic, formatDiagnostics } from "../planner/diagnostics.ts";
 import { planId, planPipeline } from "../planner/plan.ts";
 import { OttoError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
 import type { Plan, PlanContext } from "../protocol/plan.ts";
-import { readGitContext } from "./git-context.ts";
+import type { BaseOptions } from "./changes.ts";
+import { type GitContext, readGitContext } from "./git-context.ts";
 
-export type LoadOptions = {
+export type LoadOptions = BaseOptions & {
   /** A file named by the person, relative to `folder`. */
   readonly file?: string;
   /** `NAME=VALUE` as typed. */
@@ -33,6 +35,8 @@ export type LoadedPlan = {
   readonly text: string | null;
   /** What the conventions found and set aside; null when there is a file. */
   readonly detection: Found | null;
+  /** Which paths changed: git is asked when somebody first wants to know. */
+  readonly changed: () => Promise<ChangedPaths>;
 };
 
 /** A pipeline file with mistakes; for programs they are here as values. */
@@ -61,16 +65,29 @@ export const fileNames = ["otto.yaml", "otto.yml"] as const;
 /** Throws `OTTO_PIPELINE_INVALID`, `OTTO_NO_PIPELINE`, `OTTO_FILE_TOO_LARGE`, `OTTO_FILE_UNREADABLE` or `OTTO_USAGE`. */
 export async function loadPlan(options: LoadOptions): Promise<LoadedPlan> {
   const folder = resolve(options.folder);
-  const { root: top, branch, tag, commit } = await readGitContext(folder);
-  const root = top ?? folder;
+  const here = await readGitContext(folder);
+  const { branch, tag, commit } = here;
+  const root = here.root ?? folder;
+  let asked: Promise<ChangedPaths> | null = null;
+  const changed = (): Promise<ChangedPaths> => (asked ??= readChanges(here, options));
   const parameters = parseParameters(options.parameters ?? []);
   const context: PlanContext = { branch, tag, commit, trigger: options.trigger ?? "manual", parameters };
   const found = await findFile(root, folder, options.file);
-  if (found === null) return loadDetected(root, context);
+  if (found === null) return { ...(await loadDetected(root, context)), changed };
   const text = decodeLoosely(found.bytes);
-  const planned = await planPipeline({ text: found.bytes, path: found.path, context });
+  const planned = await planPipeline({
+    text: found.bytes,
+    path: found.path,
+    context,
+    changes: changed,
+  });
   if (!planned.ok) throw new PipelineError(found.path, planned.problem, text);
-  return { plan: planned.value, planId: planId(planned.value), root, text, detection: null };
+  return { plan: planned.value, planId: planId(planned.value), root, text, detection: null, changed };
+}
+
+/** Most pipelines do not ask, and do not load what answers. */
+async function readChanges(here: GitContext, options: LoadOptions): Promise<ChangedPaths> {
+  return (await import("./changes.ts")).readChangedPaths(here, options);
 }
 
 /** For excerpts in messages: the planner has its own, strict eye on the bytes. */
@@ -159,7 +176,7 @@ function unreadable(path: string, why: string, cause?: unknown): OttoError {
   });
 }
 
-async function loadDetected(root: string, context: PlanContext): Promise<LoadedPlan> {
+async function loadDetected(root: string, context: PlanContext): Promise<Omit<LoadedPlan, "changed">> {
   // The conventions are loaded only where they are asked.
   const [{ detectPipeline, soughtSignals }, { planDetected }, { readRepositoryFiles }] = await Promise.all([
     import("../planner/conventions/detect.ts"),

@@ -47,7 +47,8 @@ function withPlan(command: Command): Command {
   return command
     .option("-C, --folder <folder>", "folder of the repository", ".")
     .option("-f, --file <file>", "pipeline file (default: otto.yaml)")
-    .option("-p, --parameters <name=value>", "value of a parameter; may be repeated", several);
+    .option("-p, --parameters <name=value>", "value of a parameter; may be repeated", several)
+    .option("--base <revision>", "what changed, for steps that ask: since this revision");
 }
 
 function withSource(command: Command): Command {

@@ -76,7 +76,9 @@ export function surroundingLines(step: PlannedStep): readonly Line[] {
 export function planLines(plan: Plan): readonly PlanLine[] {
   const lines: PlanLine[] = [];
   const { changes } = plan.context;
-  if (changes !== undefined) {
+  if (changes?.base === null) {
+    lines.push(["changes", `not known, so everything counts as changed: ${changes.because}`]);
+  } else if (changes !== undefined) {
     const count = changes.count === 1 ? "1 path differs" : `${changes.count} paths differ`;
     lines.push(["changes", `${count} from ${changes.base.slice(0, 12)}, ${changes.because}`]);
   }

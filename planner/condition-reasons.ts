@@ -5,13 +5,14 @@
  */
 
 import type { Plan, PlannedStep, Scalar } from "../protocol/plan.ts";
+import type { ChangeAnswer } from "./changes.ts";
 import {
   type Condition,
   ConditionCompiler,
   type ConditionTypes,
   type ConditionValues,
-  partsOfCondition,
 } from "./conditions.ts";
+import { partsOfCondition } from "./condition-tree.ts";
 import { Mistakes } from "./diagnostics.ts";
 import type { ParameterType, StepDeclaration } from "./pipeline.ts";
 import { zeroOf } from "./read.ts";
@@ -36,12 +37,21 @@ export type ConditionReasons = {
   readonly facts: readonly Fact[];
 };
 
+type Sources = {
+  readonly plan: Plan;
+  readonly cellsOf: ReadonlyMap<string, readonly PlannedStep[]>;
+  readonly written: Written;
+  /** Null where the list is not at hand: what depends on it has no value by itself. */
+  readonly answers: ((patterns: readonly string[]) => ChangeAnswer) | null;
+};
+
 /** For a step of the plan the reasons of its condition; null when it has none. What cells share is done once. */
-export function conditionReasons(
-  plan: Plan,
-  cellsOf: ReadonlyMap<string, readonly PlannedStep[]>,
-  written: Written,
-): (step: PlannedStep) => ConditionReasons | null {
+export function conditionReasons({
+  plan,
+  cellsOf,
+  written,
+  answers,
+}: Sources): (step: PlannedStep) => ConditionReasons | null {
   const compiler = new ConditionCompiler(new Mistakes());
   const compile = (text: string, types: ConditionTypes): Condition | null =>
     compiler.compile({ text, span: { start: 0, end: 0 }, textStart: null }, types);
@@ -50,7 +60,7 @@ export function conditionReasons(
     if (declared === undefined || declared.condition === null) return null;
     const { text, span } = declared.condition;
     const types = typesFor(plan, declared, cellsOf.get(from) ?? []);
-    const { parts, names } = partsOfCondition(text);
+    const { parts, names, patterns } = partsOfCondition(text);
     return {
       text: oneLine(text),
       place: written.at("steps", from, "when") ?? written.placeOf(span),
@@ -61,6 +71,7 @@ export function conditionReasons(
           ? []
           : parts.map((part) => ({ text: oneLine(part), condition: compile(part, types) })),
       names,
+      changes: patterns.flatMap((asked) => changeFact(asked, answers)),
     };
   };
   const prepared = new Map<string, ReturnType<typeof prepare>>();
@@ -68,13 +79,17 @@ export function conditionReasons(
     const known = prepared.has(step.from) ? prepared.get(step.from) : prepare(step.from);
     prepared.set(step.from, known ?? null);
     if (known === undefined || known === null) return null;
-    const values = valuesFor(plan, step, known.types);
+    const values = valuesFor(plan, step, known.types, answers);
+    const value = known.condition?.(values) ?? wasTrue(step);
     return {
       text: known.text,
       place: known.place,
-      value: known.condition?.(values) === true,
+      value,
       parts: known.parts.map(({ text, condition }) => ({ text, value: condition?.(values) ?? null })),
-      facts: known.names.flatMap((name) => factOf(name, { values, written, from: step.from })),
+      facts: [
+        ...known.names.flatMap((name) => factOf(name, { values, written, from: step.from })),
+        ...known.changes,
+      ],
     };
   };
 }
@@ -100,7 +115,12 @@ function typeOf(value: Scalar): ParameterType {
   return typeof value === "boolean" ? "boolean" : "string";
 }
 
-function valuesFor(plan: Plan, step: PlannedStep, { matrix }: ConditionTypes): ConditionValues {
+function valuesFor(
+  plan: Plan,
+  step: PlannedStep,
+  { matrix }: ConditionTypes,
+  answers: Sources["answers"],
+): ConditionValues {
   const { branch, tag, commit, trigger, parameters } = plan.context;
   return {
     git: { branch: branch ?? "", tag: tag ?? "", commit: commit ?? "" },
@@ -108,7 +128,24 @@ function valuesFor(plan: Plan, step: PlannedStep, { matrix }: ConditionTypes): C
     environment: step.environment ?? "",
     parameters: new Map(Object.entries(parameters)),
     matrix: new Map([...(matrix ?? [])].map(([key, type]) => [key, step.cell[key] ?? zeroOf(type)])),
+    changed: (patterns) => {
+      // A part that cannot be evaluated has no value, and says nothing.
+      if (answers === null) throw new RangeError("what changed is not at hand");
+      return answers(patterns).holds;
+    },
   };
+}
+
+/** A step whose condition was false says so in its reason. */
+function wasTrue({ included, reason }: PlannedStep): boolean {
+  return included || !reason.startsWith("when ");
+}
+
+function changeFact(patterns: readonly string[], answers: Sources["answers"]): readonly Fact[] {
+  if (answers === null) return [];
+  const { holds, because } = answers(patterns);
+  const name = `changed(${patterns.map((pattern) => JSON.stringify(pattern)).join(", ")})`;
+  return [{ name, value: holds, because, place: null }];
 }
 
 function factOf(

@@ -11,7 +11,9 @@
 
 import { type ASTNode, Environment } from "@marcbachmann/cel-js";
 import type { Scalar } from "../protocol/plan.ts";
+import { callsOfChanged, childrenOf } from "./condition-tree.ts";
 import { type DiagnosticCode, type Mistakes, quote, type Span } from "./diagnostics.ts";
+import { patternProblem } from "./patterns.ts";
 import type { ConditionText, ParameterType } from "./pipeline.ts";
 import { suggestion } from "./suggestions.ts";
 
@@ -27,11 +29,14 @@ export type ConditionValues = {
   readonly environment: string;
   readonly parameters: ReadonlyMap<string, Scalar>;
   readonly matrix: ReadonlyMap<string, Scalar>;
+  /** Whether a path changed that fits one of the patterns. */
+  readonly changed: (patterns: readonly string[]) => boolean;
 };
 
 /** True or false; null after saying why it cannot be evaluated for these values. */
 export type Condition = (values: ConditionValues) => boolean | null;
 
+const argumentsMax = 8;
 const loops = new Set(["all", "exists", "exists_one"]);
 const functions = [
   "startsWith",
@@ -49,8 +54,8 @@ const functions = [
   "exists",
   "exists_one",
 ];
-const plainFacts = new Set(["trigger", "environment"]);
-const grouped = new Set(["git", "parameters", "matrix"]);
+/** What only conditions over the context have. */
+const contextFunctions = [...functions, "changed"];
 const gitFields = ["branch", "tag", "commit"];
 const celTypes = { string: "string", number: "double", boolean: "bool" } as const;
 
@@ -60,6 +65,14 @@ export class ConditionCompiler {
   readonly #environments = new Map<string, Environment>();
   /** Those without a mistake, by what they are written in: many steps say the same. */
   readonly #checked = new Map<Environment, Map<string, ReturnType<Environment["parse"]>>>();
+  /** Of the evaluation that is under way. */
+  #changed: ConditionValues["changed"] = () => true;
+  #asksForChanges = false;
+
+  /** Whether one of the conditions so far asks what changed. */
+  get asksForChanges(): boolean {
+    return this.#asksForChanges;
+  }
 
   constructor(mistakes: Mistakes) {
     this.#mistakes = mistakes;
@@ -75,6 +88,7 @@ export class ConditionCompiler {
     const checked = this.#check(condition.text, types);
     if (typeof checked === "object") return complain(checked);
     return (values) => {
+      this.#changed = values.changed;
       try {
         return checked(contextOf(values)) === true;
       } catch (error) {
@@ -94,8 +108,9 @@ export class ConditionCompiler {
     } catch (error) {
       return syntaxProblem(error, text);
     }
-    const refused = refusedIn(parsed.ast, false);
+    const refused = refusedIn(parsed.ast, contextFunctions) ?? changedProblem(parsed.ast);
     if (refused !== null) return refused;
+    this.#asksForChanges ||= callsOfChanged(parsed.ast).length > 0;
     const checked = parsed.check();
     if (!checked.valid) return typeProblem(checked.error, types, text);
     if (checked.type !== "bool") return notBoolean(checked.type ?? "unknown");
@@ -109,7 +124,7 @@ export class ConditionCompiler {
     if (known !== undefined) return known;
     const environment = new Environment({
       unlistedVariablesAreDyn: false,
-      limits: { maxAstNodes: 1_000, maxDepth: 50, maxListElements: 500, maxCallArguments: 8 },
+      limits: { maxAstNodes: 1_000, maxDepth: 50, maxListElements: 500, maxCallArguments: argumentsMax },
     })
       .registerVariable({ name: "git", schema: { branch: "string", tag: "string", commit: "string" } })
       .registerVariable("trigger", "string")
@@ -120,56 +135,16 @@ export class ConditionCompiler {
     if (types.matrix !== null) {
       environment.registerVariable({ name: "matrix", schema: schemaOf(types.matrix) });
     }
+    const changed = (...patterns: readonly string[]): boolean => this.#changed(patterns);
+    for (let count = 1; count <= argumentsMax; count += 1) {
+      const types = Array.from({ length: count }, () => "string").join(", ");
+      environment.registerFunction(`changed(${types}): bool`, changed);
+    }
+    environment.registerFunction("changed(list<string>): bool", (list: readonly string[]) =>
+      changed(...list),
+    );
     this.#environments.set(key, environment);
     return environment;
-  }
-}
-
-/**
- * What a condition is made of, for explanations: the parts that `&&` and `||` join, as they are written, and the
- * names that it reads, such as `git.branch`, sorted as they first come. Nothing for what cannot be parsed.
- */
-export function partsOfCondition(text: string): {
-  readonly parts: readonly string[];
-  readonly names: readonly string[];
-} {
-  const environment = new Environment();
-  const ast = parsedOrNull(environment, text);
-  if (ast === null) return { parts: [], names: [] };
-  const names = new Set<string>();
-  collectNames(ast, names);
-  const parts = joinedBy(ast).map(({ range }) => wholePart(environment, text, range));
-  return { parts: parts.filter((part) => part !== null), names: [...names] };
-}
-
-function parsedOrNull(environment: Environment, text: string): ASTNode | null {
-  try {
-    return environment.parse(text).ast;
-  } catch (error) {
-    if (error instanceof Error) return null;
-    throw error;
-  }
-}
-
-function joinedBy(node: ASTNode): readonly ASTNode[] {
-  if (node.op !== "&&" && node.op !== "||") return [node];
-  return childrenOf(node).flatMap(joinedBy);
-}
-
-function collectNames(node: ASTNode, names: Set<string>): void {
-  if (node.op === "id" && plainFacts.has(node.args)) names.add(node.args);
-  if (node.op === "." && node.args[0].op === "id" && grouped.has(node.args[0].args)) {
-    names.add(`${node.args[0].args}.${node.args[1]}`);
-  }
-  for (const child of childrenOf(node)) collectNames(child, names);
-}
-
-/** The library's ranges leave out a closing parenthesis at the end: taken in until the part is whole. */
-function wholePart(environment: Environment, text: string, { start, end }: Span): string | null {
-  for (let until = end; ; until = text.indexOf(")", until) + 1) {
-    const part = text.slice(start, until);
-    if (parsedOrNull(environment, part) !== null) return part;
-    if (!text.includes(")", until)) return null;
   }
 }
 
@@ -234,9 +209,10 @@ export function syntaxProblem(error: unknown, text: string): Problem {
   };
 }
 
-export function refusedIn(node: ASTNode, inLoop: boolean): Problem | null {
+/** @param known the functions that such a condition has. */
+export function refusedIn(node: ASTNode, known = functions, inLoop = false): Problem | null {
   const name = node.op === "call" || node.op === "rcall" ? node.args[0] : null;
-  if (name !== null && !functions.includes(name)) return refusedFunction(name, node.range);
+  if (name !== null && !known.includes(name)) return refusedFunction(name, known, node.range);
   const loop = name !== null && loops.has(name);
   if (loop && inLoop) {
     return {
@@ -247,13 +223,13 @@ export function refusedIn(node: ASTNode, inLoop: boolean): Problem | null {
     };
   }
   for (const child of childrenOf(node)) {
-    const refused = refusedIn(child, inLoop || loop);
+    const refused = refusedIn(child, known, inLoop || loop);
     if (refused !== null) return refused;
   }
   return null;
 }
 
-function refusedFunction(name: string, range: Span): Problem {
+function refusedFunction(name: string, known: readonly string[], range: Span): Problem {
   if (name === "matches") {
     return {
       code: "pipeline/condition-function",
@@ -265,49 +241,37 @@ function refusedFunction(name: string, range: Span): Problem {
   return {
     code: "pipeline/condition-function",
     message: `${quote(name)} is not available in conditions`,
-    help: () => suggestion(name, functions, "function"),
+    help: () => suggestion(name, known, "function"),
     range,
   };
 }
 
-function childrenOf(node: ASTNode): readonly ASTNode[] {
-  switch (node.op) {
-    case "value":
-    case "id":
-      return [];
-    case ".":
-    case ".?":
-      return [node.args[0]];
-    case "call":
-      return node.args[1];
-    case "rcall":
-      return [node.args[1], ...node.args[2]];
-    case "list":
-      return node.args;
-    case "map":
-      return node.args.flat();
-    case "!_":
-    case "-_":
-      return [node.args];
-    case "?:":
-    case "[]":
-    case "[?]":
-    case "||":
-    case "&&":
-    case "!=":
-    case "==":
-    case "in":
-    case "+":
-    case "-":
-    case "*":
-    case "/":
-    case "%":
-    case "<":
-    case "<=":
-    case ">":
-    case ">=":
-      return node.args;
+/** The patterns stand there as they are: what a step depends on is to be seen before anything is evaluated. */
+function changedProblem(node: ASTNode): Problem | null {
+  for (const call of callsOfChanged(node)) {
+    if (call.arguments.length === 0) {
+      return {
+        code: "pipeline/bad-pattern",
+        message: "`changed` is asked for no pattern",
+        help: 'write `changed("web/**")`',
+        range: call.node.range,
+      };
+    }
+    for (const argument of call.arguments) {
+      const pattern = argument.op === "value" && typeof argument.args === "string" ? argument.args : null;
+      const problem =
+        pattern === null
+          ? {
+              message: "`changed` takes patterns that stand there in quotes",
+              help: 'write `changed("web/**")`, or join two of them with `||`',
+            }
+          : patternProblem(pattern);
+      if (problem === null) continue;
+      const message = pattern === null ? problem.message : `${quote(pattern)}: ${problem.message}`;
+      return { code: "pipeline/bad-pattern", message, help: problem.help, range: argument.range };
+    }
   }
+  return null;
 }
 
 function typeProblem(error: unknown, types: ConditionTypes, text: string): Problem {

@@ -29,6 +29,7 @@ import {
   type ValueInput,
 } from "../protocol/plan.ts";
 import { stepExtras } from "../protocol/plan-check-extras.ts";
+import type { Branch, Branches, Impossible } from "./branches.ts";
 import type { ConditionReasons } from "./condition-reasons.ts";
 import type { Match } from "./conventions/convention.ts";
 import { type Diagnostic, diagnosticCodes, type Range } from "./diagnostics.ts";
@@ -96,9 +97,32 @@ function explanation(): JsonSchema {
     planId: { ...text, description: "The CID of the plan, its name everywhere." },
     plan: { $ref: "#/definitions/plan" },
     times: listOf({ $ref: "#/definitions/times" }),
+    branches: branches(),
     detection: orNull(
       record<NonNullable<Explanation["detection"]>>({ matches: listOf(match), rejected: listOf(match) }),
     ),
+  });
+}
+
+const branch = record<Branch>({ outcomes: listOf(text), next: listOf(text) });
+
+function branches(): JsonSchema {
+  type Of<Kind> = Extract<Impossible, { kind: Kind }>;
+  return record<Branches>({
+    steps: listOf(record<Branches["steps"][number]>({ step: text, branches: listOf(branch) })),
+    impossible: listOf({
+      anyOf: [
+        record<Of<"step">>({ kind: oneOf(["step"]), step: text, because: text }),
+        record<Of<"outcomes">>({
+          kind: oneOf(["outcomes"]),
+          step: text,
+          need: text,
+          outcomes: listOf(text),
+          because: text,
+        }),
+      ],
+    }),
+    certain: { ...flag, description: "False when not every way could be tried: more may be impossible." },
   });
 }
 
@@ -123,12 +147,7 @@ function plan(): JsonSchema {
           commit: orNull(text),
           trigger: text,
           parameters: mapOf(scalar),
-          changes: record<Changes>({
-            base: { ...text, description: "The commit that the files are compared with." },
-            because: { ...text, description: "How it was chosen." },
-            count,
-            digest: text,
-          }),
+          changes: changes(),
         },
         "changes",
       ),
@@ -152,6 +171,21 @@ function plan(): JsonSchema {
     "uses",
     "triggers",
   );
+}
+
+function changes(): JsonSchema {
+  const because: JsonSchema = { ...text, description: "How the base was chosen, or why there is none." };
+  return {
+    anyOf: [
+      record<Extract<Changes, { base: string }>>({
+        base: { ...text, description: "The commit that the files are compared with." },
+        because,
+        count,
+        digest: text,
+      }),
+      record<Extract<Changes, { base: null }>>({ base: { type: "null" }, because }),
+    ],
+  };
 }
 
 function environment(): JsonSchema {
@@ -237,11 +271,14 @@ function stepReasons(): JsonSchema {
     included: flag,
     reason: text,
     condition: orNull(condition()),
+    paths: orNull(record<NonNullable<StepReasons["paths"]>>({ ...because, patterns: listOf(text) })),
     leftOutBy: listOf(record<Each<"leftOutBy">>({ step: text, reason: text })),
     cell: orNull(record<Each<"cell">>({ values: mapOf(scalar), cells: count, place })),
     needs: listOf(record<Each<"needs">>({ ...because, ...needed })),
     needsDropped: listOf(text),
     neededBy: listOf(record<Each<"neededBy">>(needed)),
+    branches: listOf(branch),
+    impossible: listOf(text),
     isAsked: flag,
     also: listOf(record<Each<"also">>({ ...because, label: text, text })),
     commands: record<Each<"commands">>({ ...because, list: listOf(text) }),

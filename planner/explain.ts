@@ -9,6 +9,7 @@ import type { Found } from "./conventions/detect.ts";
 import { isSettledByMesh } from "../protocol/plan.ts";
 import { unsupportedIn } from "../protocol/unsupported.ts";
 import { actionLines, planLines, surroundingLines } from "./action-words.ts";
+import { type Branch, type Branches, branchesOf, type Impossible } from "./branches.ts";
 import { groupedLines } from "./explain-groups.ts";
 import { printable } from "./diagnostics.ts";
 import { formatDuration } from "./durations.ts";
@@ -28,6 +29,7 @@ export type Explanation = {
   readonly plan: Plan;
   /** One entry a step, in the plan's order. */
   readonly times: readonly StepTimes[];
+  readonly branches: Branches;
   /** Why these steps, when no file describes them. */
   readonly detection: Pick<Found, "matches" | "rejected"> | null;
 };
@@ -35,16 +37,28 @@ export type Explanation = {
 /** The explanation as a value, for `--json`. */
 export function explainJson(plan: Plan, planId: string, detection: Found | null = null): Explanation {
   const found = detection === null ? null : { matches: detection.matches, rejected: detection.rejected };
-  return { otto: "explain/1", planId, plan, times: longestTimes(plan), detection: found };
+  return {
+    otto: "explain/1",
+    planId,
+    plan,
+    times: longestTimes(plan),
+    branches: branchesOf(plan),
+    detection: found,
+  };
 }
 
 /** The explanation as text that is safe on a terminal; ends with the plan's id and a line end. */
 export function explainPlan(plan: Plan, planId: string, detection: Found | null = null): string {
   const times = new Map(longestTimes(plan).map((entry) => [entry.name, entry]));
   const lines = [...introduction(plan), ...detectionLines(detection)];
-  const steps = plan.steps.map((step) => ({ step, lines: stepLines(step, times.get(step.name)) }));
+  const branches = branchesOf(plan);
+  const after = new Map(branches.steps.map((entry) => [entry.step, branchLines(entry.branches)]));
+  const steps = plan.steps.map((step) => ({
+    step,
+    lines: stepLines(step, times.get(step.name), after.get(step.name) ?? []),
+  }));
   lines.push(...groupedLines(steps));
-  lines.push("", ...summary(plan, times));
+  lines.push("", ...summary(plan, times), ...impossibleLines(branches));
   for (const { step, why } of unsupportedIn(plan, null)) lines.push(`cannot be run yet: ${step}: ${why}`);
   lines.push(`plan ${planId}`, "");
   return lines.map(printable).join("\n");
@@ -111,7 +125,33 @@ function detectionLines(detection: Found | null): string[] {
   ];
 }
 
-function stepLines(step: PlannedStep, times: StepTimes | undefined): string[] {
+/** What runs next, for each way to end. */
+export function branchLines(branches: readonly Branch[]): string[] {
+  return branches.map(({ outcomes, next }, index) => {
+    const steps = next.length === 0 ? "nothing" : next.slice(0, stepsInLineMax).join(", ");
+    const more = next.length > stepsInLineMax ? ` and ${next.length - stepsInLineMax} more` : "";
+    return field(index === 0 ? "then" : "", `if it ${endingWords(outcomes)}: ${steps}${more}`);
+  });
+}
+
+const stepsInLineMax = 12;
+const impossibleLinesMax = 20;
+
+function impossibleLines({ impossible, certain }: Branches): string[] {
+  const lines = impossible.slice(0, impossibleLinesMax).map(impossibleWords);
+  const more = impossible.length - lines.length;
+  if (more > 0) lines.push(`and ${more} more that can never be (--json has them all)`);
+  if (!certain) lines.push("not every way through the plan was tried: more of it may never run");
+  return lines;
+}
+
+export function impossibleWords(entry: Impossible): string {
+  if (entry.kind === "step") return `can never run: ${entry.step}: ${entry.because}`;
+  const { step, need, outcomes, because } = entry;
+  return `never happens: ${step} waits for ${need} to end as ${outcomes.join(" or ")}, and ${because}`;
+}
+
+function stepLines(step: PlannedStep, times: StepTimes | undefined, branches: readonly string[]): string[] {
   const lines = [step.name, field(step.included ? "in" : "left out", step.reason)];
   const cell = Object.entries(step.cell);
   if (cell.length > 0) {
@@ -129,7 +169,7 @@ function stepLines(step: PlannedStep, times: StepTimes | undefined): string[] {
   lines.push(...surroundingLines(step).map(([label, text]) => field(label, oneLine(text))));
   lines.push(field("where", whereWords(step)));
   if (step.environment !== null || step.effect) lines.push(field("environment", environmentWords(step)));
-  lines.push(field("at most", limitWords(step, times)));
+  lines.push(field("at most", limitWords(step, times)), ...branches);
   return lines;
 }
 
@@ -156,7 +196,11 @@ const outcomePhrases: Readonly<Record<string, string>> = {
 /** Nothing for the usual case: that it passed. */
 export function outcomeWords({ outcomes }: Pick<Need, "outcomes">): string {
   if (outcomes.length === 1 && outcomes[0] === "passed") return "";
-  return ` (if it ${outcomes.map((outcome) => outcomePhrases[outcome] ?? `ended as ${outcome}`).join(" or ")})`;
+  return ` (if it ${endingWords(outcomes)})`;
+}
+
+function endingWords(outcomes: readonly string[]): string {
+  return outcomes.map((outcome) => outcomePhrases[outcome] ?? `ended as ${outcome}`).join(" or ");
 }
 
 function environmentWords({ environment, effect }: PlannedStep): string {

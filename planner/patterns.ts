@@ -1,8 +1,10 @@
 /**
- * Glob patterns of outputs: relative to the workspace, `/`-separated, never leading out of it.
+ * Which glob patterns may be written: relative to the workspace, `/`-separated, never leading out of it.
  */
 
+import { limits } from "../protocol/limits.ts";
 import { hasClosedBrackets, isSafePattern } from "../protocol/names.ts";
+import { alternativesOf } from "./globs.ts";
 
 /** Why a pattern cannot be used, and what to write instead; null when it can. */
 export function patternProblem(pattern: string): { readonly message: string; readonly help: string } | null {
@@ -37,6 +39,12 @@ export function patternProblem(pattern: string): { readonly message: string; rea
     return {
       message: "a pattern has no empty, `.` or `.git` part",
       help: "write it like `dist/**` or `build/*.tar.gz`",
+    };
+  }
+  if (pattern.includes("{") && alternativesOf(pattern) === null) {
+    return {
+      message: `its braces come to more than ${limits.patternAlternativesMax} patterns`,
+      help: "use `*`, or fewer alternatives",
     };
   }
   return null;

@@ -19,9 +19,10 @@ import type {
 } from "../protocol/plan.ts";
 import { bytesCid, compareText, encodeValue, valueCid } from "../protocol/values.ts";
 import { cellsOf, type StepCell } from "./cells.ts";
+import { changeAnswers, type ChangeAnswer, type ChangedPaths, changesOf } from "./changes.ts";
 import type { Condition, ConditionTypes, ConditionValues } from "./conditions.ts";
 import { type Diagnostic, Mistakes } from "./diagnostics.ts";
-import { decideInclusion, type OwnInclusion } from "./inclusion.ts";
+import { decideInclusion, type Inclusion, type OwnInclusion } from "./inclusion.ts";
 import { labelsOf } from "./labels.ts";
 import { checkLinks } from "./links.ts";
 import { matrixVariable } from "./matrix.ts";
@@ -39,6 +40,8 @@ export type PlanRequest = {
   /** The file's name in diagnostics and in the plan, relative to the repository. */
   readonly path: string;
   readonly context: PlanContext;
+  /** Which paths changed; asked once at most, and only by a pipeline that says `changed(...)` or `paths`. */
+  readonly changes?: () => Promise<ChangedPaths>;
   /** Where the text comes from when not from the file at `path`. */
   readonly origin?: Plan["origin"];
 };
@@ -60,18 +63,27 @@ export async function planPipeline(request: PlanRequest): Promise<Result<Plan, r
   return failure(mistakes.diagnostics({ text, file: request.path }));
 }
 
+const nobodyLooked: ChangedPaths = { paths: null, because: "nobody looked" };
+
 /** The plan of a parsed file; null when there were mistakes. */
 async function planTree(mistakes: Mistakes, root: YamlNode, request: PlanRequest): Promise<Plan | null> {
   const file = readPipeline(root, mistakes);
   if (file === null) return null;
   checkLinks(mistakes, file);
   const parameters = resolveParameters(mistakes, file.parameters, request.context.parameters);
-  const conditions = await compileConditions(mistakes, file);
+  const { conditions, asksForChanges } = await compileConditions(mistakes, file);
   if (mistakes.count > 0) return null;
-  const context: PlanContext = { ...request.context, parameters: Object.fromEntries(parameters) };
   const cells = cellsOf(mistakes, file);
   if (cells === null) return null;
-  const steps = planSteps(mistakes, { file, cells, conditions, context, parameters });
+  const changed = asksForChanges ? await (request.changes?.() ?? nobodyLooked) : null;
+  const { changes: _, ...given } = request.context;
+  const context: PlanContext = {
+    ...given,
+    parameters: Object.fromEntries(parameters),
+    ...(changed === null ? {} : { changes: changesOf(changed) }),
+  };
+  const answers = changeAnswers(changed ?? nobodyLooked);
+  const steps = planSteps(mistakes, { file, cells, conditions, context, parameters, answers });
   if (steps === null) return null;
   const plan: Plan = {
     otto: 1,
@@ -109,13 +121,13 @@ function fitting(mistakes: Mistakes, plan: Plan, file: PipelineFile): Plan | nul
 async function compileConditions(
   mistakes: Mistakes,
   file: PipelineFile,
-): Promise<ReadonlyMap<string, Condition>> {
+): Promise<{ readonly conditions: ReadonlyMap<string, Condition>; readonly asksForChanges: boolean }> {
   const conditions = new Map<string, Condition>();
-  const conditional = [...file.steps.values()].filter(
-    (step) => step.condition !== null && step.matrix?.cells.length !== 0,
-  );
+  const planned = [...file.steps.values()].filter((step) => step.matrix?.cells.length !== 0);
+  const conditional = planned.filter((step) => step.condition !== null);
+  const hasPaths = planned.some((step) => step.paths.length > 0);
   await checkPolls(mistakes, file);
-  if (conditional.length === 0) return conditions;
+  if (conditional.length === 0) return { conditions, asksForChanges: hasPaths };
   const { ConditionCompiler } = await import("./conditions.ts");
   const compiler = new ConditionCompiler(mistakes);
   const parameters = new Map([...file.parameters].map(([name, declared]) => [name, declared.type]));
@@ -124,7 +136,7 @@ async function compileConditions(
     const condition = step.condition === null ? null : compiler.compile(step.condition, types);
     if (condition !== null) conditions.set(step.name, condition);
   }
-  return conditions;
+  return { conditions, asksForChanges: hasPaths || compiler.asksForChanges };
 }
 
 /** What a poll asks of the answer is checked now, and evaluated by the peer that asks. */
@@ -161,6 +173,7 @@ type Planning = {
   readonly conditions: ReadonlyMap<string, Condition>;
   readonly context: PlanContext;
   readonly parameters: ReadonlyMap<string, Scalar>;
+  readonly answers: (patterns: readonly string[]) => ChangeAnswer;
 };
 
 function planSteps(mistakes: Mistakes, planning: Planning): readonly PlannedStep[] | null {
@@ -187,11 +200,25 @@ function planSteps(mistakes: Mistakes, planning: Planning): readonly PlannedStep
   return mistakes.count > 0 ? null : steps;
 }
 
-function ownInclusion({ conditions, context, parameters }: Planning, { step, cell }: StepCell): OwnInclusion {
-  const condition = conditions.get(step.name);
-  if (condition === undefined || step.condition === null) {
-    return { included: true, reason: "always", from: step.name };
+const answersShownMax = 3;
+
+/** What the step's condition says, then its `paths`. */
+function ownInclusion(planning: Planning, cell: StepCell): OwnInclusion {
+  const { name: from, paths } = cell.step;
+  const condition = conditionInclusion(planning, cell);
+  if (paths.length === 0 || condition?.included === false) {
+    return { ...(condition ?? { included: true, reason: "always" }), from };
   }
+  const { holds, because } = planning.answers(paths.map(({ value }) => value));
+  const reason = holds && condition !== null ? `${condition.reason}, and ${because}` : because;
+  return { included: holds, reason, from };
+}
+
+function conditionInclusion(planning: Planning, { step, cell }: StepCell): Inclusion | null {
+  const { conditions, context, parameters, answers } = planning;
+  const condition = conditions.get(step.name);
+  if (condition === undefined || step.condition === null) return null;
+  const asked = new Set<string>();
   const matrix = new Map<string, Scalar>();
   for (const [key, type] of matrixTypes(step) ?? []) matrix.set(key, cell.get(key) ?? zeroOf(type));
   const values: ConditionValues = {
@@ -200,11 +227,17 @@ function ownInclusion({ conditions, context, parameters }: Planning, { step, cel
     environment: step.environment?.value ?? "",
     parameters,
     matrix,
+    changed: (patterns) => {
+      const { holds, because } = answers(patterns);
+      asked.add(because);
+      return holds;
+    },
   };
   const included = condition(values) === true;
   const words = step.condition.text.trim().replace(/\s+/g, " ");
   const shown = words.length > 200 ? `${words.slice(0, 197).toWellFormed()}...` : words;
-  return { included, reason: `when ${shown} is ${included}`, from: step.name };
+  const because = [...asked].slice(0, answersShownMax).join("; ");
+  return { included, reason: `when ${shown} is ${included}${because === "" ? "" : `: ${because}`}` };
 }
 
 /** For each environment, and for none (""), what a step in it starts with: `env` of the file, then settings. */

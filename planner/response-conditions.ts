@@ -35,7 +35,7 @@ export function responseCondition(
   } catch (error) {
     return { ok: false, problem: syntaxProblem(error, text) };
   }
-  const refused = refusedIn(parsed.ast, false);
+  const refused = refusedIn(parsed.ast);
   if (refused !== null) return { ok: false, problem: refused };
   const checked = parsed.check();
   if (!checked.valid || (checked.type !== "bool" && checked.type !== "dyn")) {

@@ -9,8 +9,10 @@
 import type { Need, Plan, PlannedEnvironment, PlannedStep, RetryCause, Scalar } from "../protocol/plan.ts";
 import { isSettledByMesh } from "../protocol/plan.ts";
 import { actionLines, surroundingLines } from "./action-words.ts";
+import { type Branch, branchesOf } from "./branches.ts";
+import { changeAnswers, type ChangeAnswer, type ChangedPaths } from "./changes.ts";
 import { type ConditionReasons, conditionReasons } from "./condition-reasons.ts";
-import { longestTimes, type StepTimes } from "./explain.ts";
+import { impossibleWords, longestTimes, type StepTimes } from "./explain.ts";
 import { matrixVariable } from "./matrix.ts";
 import type { StepDeclaration } from "./pipeline.ts";
 import type { Place, Written } from "./written.ts";
@@ -40,6 +42,8 @@ export type StepReasons = {
   readonly included: boolean;
   readonly reason: string;
   readonly condition: ConditionReasons | null;
+  /** The patterns of which one must fit a changed path; null when it says none. */
+  readonly paths: (Because & { readonly patterns: readonly string[] }) | null;
   /** From the need that is lost to the step that was left out for its own sake; empty when the step is in. */
   readonly leftOutBy: readonly { readonly step: string; readonly reason: string }[];
   readonly cell: {
@@ -55,6 +59,10 @@ export type StepReasons = {
     readonly outcomes: readonly string[];
     readonly included: boolean;
   }[];
+  /** What runs next, for each way to end; empty when all that follow wait for it to pass. */
+  readonly branches: readonly Branch[];
+  /** Why it, or a part of what it waits for, can never be. */
+  readonly impossible: readonly string[];
   /** No worker does it: people, something outside or other steps settle it. */
   readonly isAsked: boolean;
   readonly commands: Because & { readonly list: readonly string[] };
@@ -93,17 +101,27 @@ export function stepsNamed(plan: Plan, name: string): readonly PlannedStep[] {
   return exact.length > 0 ? exact : plan.steps.filter((step) => step.from === name);
 }
 
-/** Why each of these steps is as it is. @param written the file that the plan was made from; null for none. */
+/**
+ * Why each of these steps is as it is.
+ *
+ * @param written the file that the plan was made from; null for none.
+ * @param changed the paths that the plan was made with; null where they are not at hand.
+ */
 export function explainSteps(
   plan: Plan,
   steps: readonly PlannedStep[],
   written: Written | null,
+  changed: ChangedPaths | null = null,
 ): readonly StepReasons[] {
   const times = new Map(longestTimes(plan).map((entry) => [entry.name, entry]));
   const byName = new Map(plan.steps.map((step) => [step.name, step]));
   const cellsOf = Map.groupBy(plan.steps, (step) => step.from);
-  const conditionOf = written === null ? () => null : conditionReasons(plan, cellsOf, written);
+  const answers = changed === null ? null : changeAnswers(changed);
+  const conditionOf = written === null ? () => null : conditionReasons({ plan, cellsOf, written, answers });
   const dependents = dependentsOf(plan);
+  const branches = branchesOf(plan);
+  const after = new Map(branches.steps.map((entry) => [entry.step, entry.branches]));
+  const impossible = Map.groupBy(branches.impossible, (entry) => entry.step);
   return steps.map((step) => {
     const declared = written?.pipeline.steps.get(step.from) ?? null;
     const subject: Subject = { plan, step, byName, cellsOf, written, declared };
@@ -114,11 +132,14 @@ export function explainSteps(
       included: step.included,
       reason: step.reason,
       condition: conditionOf(step),
+      paths: pathsReasons(subject, answers),
       leftOutBy: leftOutBy(subject),
       cell: cellReasons(subject),
       needs: step.needs.map((need) => needReasons(subject, need)),
       needsDropped: needsDropped(subject),
       neededBy: dependents.get(step.name) ?? [],
+      branches: after.get(step.name) ?? [],
+      impossible: (impossible.get(step.name) ?? []).map(impossibleWords),
       isAsked: isSettledByMesh(step),
       commands: { list: step.commands, ...field(subject, "run", "detected") },
       also: [...(step.action === undefined ? [] : actionLines(step.action)), ...surroundingLines(step)].map(
@@ -194,6 +215,16 @@ function leftOutBy({ step, byName }: Subject): StepReasons["leftOutBy"] {
     if (at !== undefined) chain.push({ step: at.name, reason: at.reason });
   }
   return chain;
+}
+
+function pathsReasons(
+  { step, declared, written }: Subject,
+  answers: ((patterns: readonly string[]) => ChangeAnswer) | null,
+): StepReasons["paths"] {
+  const patterns = (declared?.paths ?? []).map(({ value }) => value);
+  if (patterns.length === 0) return null;
+  const place = written?.at("steps", step.from, "paths") ?? null;
+  return { patterns, because: answers?.(patterns).because ?? "written", place };
 }
 
 function cellReasons({ step, cellsOf, written }: Subject): StepReasons["cell"] {

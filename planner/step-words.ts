@@ -13,7 +13,7 @@ import type { Scalar } from "../protocol/plan.ts";
 import type { ConditionReasons } from "./condition-reasons.ts";
 import { printable } from "./diagnostics.ts";
 import { formatDuration } from "./durations.ts";
-import { commandLines, field, oneLine, outcomeWords, retryPhrases } from "./explain.ts";
+import { branchLines, commandLines, field, oneLine, outcomeWords, retryPhrases } from "./explain.ts";
 import type { Because, StepReasons, StepsExplanation, VariableReasons } from "./step-reasons.ts";
 import type { Place } from "./written.ts";
 
@@ -34,8 +34,11 @@ function stepLines(step: StepReasons): string[] {
   for (const cause of step.leftOutBy.length < 2 ? [] : step.leftOutBy)
     lines.push(field("", `${cause.step} is left out: ${cause.reason}`));
   if (condition !== null) lines.push(...conditionLines(condition));
+  if (step.paths !== null)
+    lines.push(field("paths", `${oneLine(step.paths.patterns.join(", "))}: ${reasonWords(step.paths)}`));
   if (cell !== null) lines.push(field("cell", cellWords(step.from, cell)));
-  lines.push(...needsLines(step));
+  lines.push(...needsLines(step), ...branchLines(step.branches));
+  lines.push(...step.impossible.map((words) => field("never", words)));
   for (const input of step.inputs) {
     const files = input.files.length === 0 ? "" : `: ${input.files.join(", ")}`;
     lines.push(field("takes", `${input.name}, from ${input.step} (${input.output}${files})${at(input)}`));

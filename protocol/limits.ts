@@ -36,6 +36,10 @@ export const limits = {
   /** Entries of one list or map of a step: variables, inputs, outputs, labels. */
   entriesPerStepMax: 200,
   conditionCharactersMax: 2_000,
+  /** What the braces of one pattern come to: `{a,b}/{c,d}` are four. */
+  patternAlternativesMax: 1_000,
+  /** Paths that differ from a base; of more, what changed is not known. */
+  changedPathsMax: 100_000,
   manifestBytesMax: 4 * MiB,
   /** A plan in a manifest: what the signatures, the certificate and the source leave of it. */
   planBytesMax: 4 * MiB - 64 * KiB,

@@ -108,12 +108,21 @@ function contextProblem(value: unknown): Problem {
 function changesProblem(value: unknown): Problem {
   const changes = fieldsOf(value);
   if (changes === null) return "context.changes: not a map";
+  if (changes["base"] === null) {
+    return (
+      keysProblem(changes, "context.changes", ["base", "because"]) ??
+      when(!isText(changes["because"], textCharactersMax), "context.changes.because: not a text")
+    );
+  }
   return (
     keysProblem(changes, "context.changes", ["base", "because", "count", "digest"]) ??
     when(!isText(changes["base"], textCharactersMax), "context.changes.base: not a text") ??
     when(!isText(changes["because"], textCharactersMax), "context.changes.because: not a text") ??
     when(!isCount(changes["count"], 0, Number.MAX_SAFE_INTEGER), "context.changes.count: not a count") ??
-    when(!isText(changes["digest"], 64), "context.changes.digest: not a digest")
+    when(
+      !isName(changes["digest"], (text) => /^[0-9a-f]{64}$/.test(text)),
+      "context.changes.digest: not a digest",
+    )
   );
 }
 

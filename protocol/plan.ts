@@ -171,13 +171,17 @@ export type PlannedTrigger =
     };
 
 /** Which paths differ from a base, and how that base was chosen. */
-export type Changes = {
-  readonly base: string;
-  readonly because: string;
-  /** How many paths differ, and the sha256 of their list; the paths that decided are in the steps' reasons. */
-  readonly count: number;
-  readonly digest: string;
-};
+export type Changes =
+  | {
+      /** A commit. */
+      readonly base: string;
+      readonly because: string;
+      /** How many paths differ, and the sha256 of their list; the paths that decided are in the steps' reasons. */
+      readonly count: number;
+      readonly digest: string;
+    }
+  /** Not known, and why: every path counts as changed. */
+  | { readonly base: null; readonly because: string };
 
 /** What the planner was told about the world; all of it is in the plan, nothing else gets in. */
 export type PlanContext = {

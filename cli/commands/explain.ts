@@ -3,16 +3,16 @@
  */
 
 import { writeFile } from "node:fs/promises";
+import type { Side } from "../../planner/diff/plan-diff.ts";
 import { explainJson, explainPlan } from "../../planner/explain.ts";
 import { suggestion } from "../../planner/suggestions.ts";
+import type { Written } from "../../planner/written.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import type { Plan } from "../../protocol/plan.ts";
-import { type LoadedPlan, loadPlan, PipelineError } from "../load-plan.ts";
+import { type LoadedPlan, loadPlan, type LoadOptions, PipelineError } from "../load-plan.ts";
 
-export type ExplainOptions = {
-  readonly file?: string;
+export type ExplainOptions = LoadOptions & {
   readonly json?: boolean;
-  readonly parameters?: readonly string[];
   /** A step or a cell by its name, or a step with a matrix for all its cells. */
   readonly step?: string;
   /** "mermaid" or "svg", as typed. */
@@ -23,7 +23,6 @@ export type ExplainOptions = {
   readonly exitCode?: boolean;
   /** A file for what would go to standard output. */
   readonly output?: string;
-  readonly folder: string;
 };
 
 /** Writes the explanation to standard output; what cannot be explained is an error, with `--json` a value too. */
@@ -85,7 +84,8 @@ function wholeText({ plan, planId, detection }: LoadedPlan, json: boolean): stri
   return json ? jsonText(explainJson(plan, planId, detection)) : explainPlan(plan, planId, detection);
 }
 
-async function stepText({ plan, planId, text }: LoadedPlan, name: string, json: boolean): Promise<string> {
+async function stepText(loaded: LoadedPlan, name: string, json: boolean): Promise<string> {
+  const { plan, planId } = loaded;
   const [{ explainSteps, stepsNamed }, { stepsText }, { readWritten }] = await Promise.all([
     import("../../planner/step-reasons.ts"),
     import("../../planner/step-words.ts"),
@@ -93,8 +93,9 @@ async function stepText({ plan, planId, text }: LoadedPlan, name: string, json: 
   ]);
   const steps = stepsNamed(plan, name);
   if (steps.length === 0) throw noSuchStep(plan, name);
-  const written = text === null || plan.origin.kind !== "file" ? null : readWritten(text, plan.origin.path);
-  const explanation = { otto: "explain-step/1", planId, steps: explainSteps(plan, steps, written) } as const;
+  const { written, changed } = await sideOf(loaded, readWritten);
+  const reasons = explainSteps(plan, steps, written, changed);
+  const explanation = { otto: "explain-step/1", planId, steps: reasons } as const;
   return json ? jsonText(explanation) : stepsText(explanation);
 }
 
@@ -109,11 +110,12 @@ async function diffOf(
     import("../../planner/diff/diff-words.ts"),
     import("../../planner/written.ts"),
   ]);
-  const { plan, planId, text } = loaded;
+  const { planId } = loaded;
   const old = await loadBase(loaded, base, options);
-  const written = text === null || plan.origin.kind !== "file" ? null : readWritten(text, plan.origin.path);
-  const before = old.plan === null ? null : { plan: old.plan, written: old.written };
-  const diff = diffPlans(before, { plan, written });
+  const current = await sideOf(loaded, readWritten);
+  // The base is planned with the same changes.
+  const before = old.plan === null ? null : { ...current, plan: old.plan, written: old.written };
+  const diff = diffPlans(before, current);
   const isSame = old.planId === planId;
   const { commit } = old;
   const json = {
@@ -124,6 +126,14 @@ async function diffOf(
   };
   const ids = { base, basePlanId: old.planId, planId };
   return { isSame, text: options.json === true ? jsonText({ ...json, ...diff }) : diffText(diff, ids) };
+}
+
+async function sideOf(
+  { plan, text, changed }: LoadedPlan,
+  read: (text: string, path: string) => Written | null,
+): Promise<Required<Side>> {
+  const written = text === null || plan.origin.kind !== "file" ? null : read(text, plan.origin.path);
+  return { plan, written, changed: plan.context.changes === undefined ? null : await changed() };
 }
 
 function noSuchStep(plan: Plan, name: string): OttoError {

@@ -7,11 +7,17 @@
 
 import type { Plan, PlannedStep } from "../../protocol/plan.ts";
 import type { ConditionReasons } from "../condition-reasons.ts";
+import type { ChangedPaths } from "../changes.ts";
 import { type Because, explainSteps, type StepReasons } from "../step-reasons.ts";
 import type { Place, Written } from "../written.ts";
 import { changesBetween, type Value } from "./values.ts";
 
-export type Side = { readonly plan: Plan; readonly written: Written | null };
+export type Side = {
+  readonly plan: Plan;
+  readonly written: Written | null;
+  /** The paths that it was made with; null where they are not at hand. */
+  readonly changed?: ChangedPaths | null;
+};
 
 export type Change = Because & {
   /** `timeoutMs`, `variables.HOSTNAME`, `needs.build`: where it is in the plan. */
@@ -63,12 +69,12 @@ export function diffPlans(base: Side | null, current: Side): PlanDiff {
 }
 
 function reasonsOf(
-  { plan, written }: Side,
+  { plan, written, changed }: Side,
   steps: readonly PlannedStep[],
   isWanted: (step: PlannedStep) => boolean,
 ): ReadonlyMap<string, StepReasons> {
   const wanted = steps.filter(isWanted);
-  return new Map(explainSteps(plan, wanted, written).map((reasons) => [reasons.name, reasons]));
+  return new Map(explainSteps(plan, wanted, written, changed).map((reasons) => [reasons.name, reasons]));
 }
 
 function cameOrWent(
@@ -147,6 +153,13 @@ function causeOfInclusion({ was, after }: Pair): Because {
   if (old !== null && now !== null) {
     const fact = changedFact(old, now);
     if (fact !== null) return fact;
+  }
+  if (was.paths?.because !== after.paths?.because) {
+    if (after.paths === null) return { because: "its `paths` were removed", place: was.paths?.place ?? null };
+    return {
+      because: was.paths === null ? "its `paths` are new" : after.paths.because,
+      place: after.paths.place,
+    };
   }
   const lost = after.leftOutBy.at(-1);
   if (lost !== undefined) return { because: `${lost.step} is left out`, place: null };

@@ -10,11 +10,12 @@
 
 import { assert } from "../../protocol/errors.ts";
 import type { Need, Plan, PlannedStep } from "../../protocol/plan.ts";
+import { branchesOf } from "../branches.ts";
 import { outcomeWords } from "../explain.ts";
 
 export type Box = {
   readonly name: string;
-  /** What stands under the name: how many cells, which environment, why it is left out. */
+  /** What stands under the name: how many cells, which environment, why it is left out, or can never run. */
   readonly details: readonly string[];
   /** For who points at it: every cell with its reason. */
   readonly title: string;
@@ -49,11 +50,16 @@ export function pictureOf(plan: Plan): Picture {
     else group.push(step);
   }
   const rankOf = new Map([...groups.keys()].map((name, rank) => [name, rank]));
-  const boxes = [...groups].map(([name, steps]) => boxOf(name, steps));
-  return { boxes, ...arrowsOf(plan, rankOf) };
+  const { impossible } = branchesOf(plan);
+  const never = new Map(
+    impossible.flatMap((entry) => (entry.kind === "step" ? [[entry.step, entry.because]] : [])),
+  );
+  const boxes = [...groups].map(([name, steps]) => boxOf(name, steps, never));
+  return { boxes, ...arrowsOf(plan, rankOf, never) };
 }
 
-function boxOf(name: string, steps: readonly PlannedStep[]): Box {
+/** @param never why a step that is in can never run. */
+function boxOf(name: string, steps: readonly PlannedStep[], never: ReadonlyMap<string, string>): Box {
   const [first] = steps;
   assert(first !== undefined, "a group has a step");
   const out = steps.filter((step) => !step.included);
@@ -65,6 +71,8 @@ function boxOf(name: string, steps: readonly PlannedStep[]): Box {
   }
   if (first.environment !== null) details.push(`in ${first.environment}`);
   if (out.length === steps.length) details.push(`left out: ${first.reason}`);
+  const isNever = steps.every((step) => never.has(step.name));
+  if (isNever) details.push(`can never run: ${never.get(first.name) ?? ""}`);
   const shown = steps.slice(0, cellsInTitleMax).map((step) => {
     return `${step.name}: ${step.included ? "in" : "left out"}, ${step.reason}`;
   });
@@ -74,7 +82,8 @@ function boxOf(name: string, steps: readonly PlannedStep[]): Box {
     details,
     title: [...shown, ...(more > 0 ? [`and ${more} more`] : [])].join("\n"),
     cells: steps.length,
-    kind: out.length === steps.length ? "out" : steps.some((step) => step.effect) ? "effect" : "step",
+    kind:
+      isNever || out.length === steps.length ? "out" : steps.some((step) => step.effect) ? "effect" : "step",
   };
 }
 
@@ -85,6 +94,7 @@ function axesOf(steps: readonly PlannedStep[]): string {
 function arrowsOf(
   plan: Plan,
   rankOf: ReadonlyMap<string, number>,
+  never: ReadonlyMap<string, string>,
 ): { readonly arrows: readonly Arrow[]; readonly implied: number } {
   const byName = new Map(plan.steps.map((step) => [step.name, step]));
   const isImplied = impliedIn(plan);
@@ -103,7 +113,8 @@ function arrowsOf(
         implied.add(key);
         continue;
       }
-      const isOut = !step.included || (!needed.included && !need.outcomes.includes("skipped"));
+      const isOut =
+        !step.included || never.has(step.name) || (!needed.included && !need.outcomes.includes("skipped"));
       const kind = isOut ? "out" : words === "" ? "passed" : "branch";
       // One cell that goes on is enough for the arrow to be alive.
       if (found.get(key) === undefined || kind !== "out") found.set(key, { from, to, kind, words });

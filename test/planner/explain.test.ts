@@ -104,6 +104,7 @@ it("tells the same as a value", async () => {
       { name: "production", waitMsMax: 0, runMsMax: 0 },
       { name: "roll-back", waitMsMax: 0, runMsMax: 0 },
     ],
+    branches: { steps: [], impossible: [], certain: true },
     detection: null,
   });
 });

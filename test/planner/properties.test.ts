@@ -2,84 +2,53 @@
 
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-import { stringify } from "yaml";
 import { formatDiagnostics } from "../../planner/diagnostics.ts";
+import { explainSchema } from "../../planner/explain-schema.ts";
+import { explainJson, explainPlan } from "../../planner/explain.ts";
 import { cyclesOf, orderOf } from "../../planner/order.ts";
+import { planId } from "../../planner/plan.ts";
 import { parsePlan } from "../../protocol/plan-check.ts";
-import { compareText, encodeValue } from "../../protocol/values.ts";
-import { diagnosticsOf, planOf } from "./planning.ts";
+import { compareText, decodeValue, encodeValue } from "../../protocol/values.ts";
+import { generatedPipeline, planGenerated } from "./generated-pipelines.ts";
+import { problemsBy } from "./json-schema-check.ts";
+import { diagnosticsOf, schemaProblems } from "./planning.ts";
 
-type Step = Record<string, unknown>;
+/** The pipelines of these numbers; others are in `determinism.test.ts`. */
+const seeds = Array.from({ length: 200 }, (_, index) => 10_000 + index);
 
-/** Pipelines without mistakes: a step needs and takes only from those before it. */
-const pipelines = fc
-  .array(
-    fc.record({
-      needs: fc.array(fc.nat(20), { maxLength: 4 }),
-      takes: fc.option(fc.nat(20)),
-      out: fc.boolean(),
-      cells: fc.uniqueArray(fc.constantFrom("linux", "macos", "windows"), { maxLength: 3 }),
-      outcomes: fc.subarray(["passed", "failed", "timed-out", "skipped"], { minLength: 1 }),
-      environment: fc.boolean(),
-    }),
-    { minLength: 1, maxLength: 12 },
-  )
-  .map((shapes) => {
-    const steps: Record<string, Step> = {};
-    for (const [index, shape] of shapes.entries()) {
-      const earlier = (number: number): string => `s${number % Math.max(1, index)}`;
-      const step: Step = { run: ["one", "two"], outputs: { o: "out/**" } };
-      if (index > 0 && shape.needs.length > 0) {
-        step["needs"] = Object.fromEntries(shape.needs.map((number) => [earlier(number), shape.outcomes]));
-      }
-      if (index > 0 && shape.takes !== null && shape.outcomes.includes("passed")) {
-        step["inputs"] = { i: `${earlier(shape.takes)}.o` };
-      }
-      // Every matrix has all three systems, so that inputs always find a cell that agrees.
-      if (shape.cells.length > 0) step["matrix"] = { os: ["linux", "macos", "windows"] };
-      if (shape.out) step["when"] = 'git.branch == "other"';
-      if (shape.environment) step["environment"] = "prod";
-      step["env"] = { B: "2", A: "1" };
-      steps[`s${index}`] = step;
+it("a plan is in order, its needs are declared, and every peer accepts it as it arrives", async () => {
+  for (const seed of seeds) {
+    const { plan } = await planGenerated(seed);
+    const seen = new Set<string>();
+    for (const step of plan.steps) {
+      expect(step.needs.filter((need) => !seen.has(need.step))).toEqual([]);
+      seen.add(step.name);
     }
-    return { otto: 1, pipeline: "p", environments: { prod: { settings: { X: "1", C: "2" } } }, steps };
-  });
-
-function shuffled(value: unknown, seed: number): unknown {
-  if (Array.isArray(value)) return value.map((item) => shuffled(item, seed));
-  if (typeof value !== "object" || value === null) return value;
-  const entries = Object.entries(value).map(([key, item]) => [key, shuffled(item, seed)] as const);
-  const rank = (key: string): number =>
-    ((key.length * 31 + key.charCodeAt(key.length - 1)) * (seed + 7)) % 101;
-  return Object.fromEntries(
-    entries.sort(([left], [right]) => rank(left) - rank(right) || compareText(left, right)),
-  );
-}
-
-it("keys in another order give the same bytes", async () => {
-  await fc.assert(
-    fc.asyncProperty(pipelines, fc.nat(1_000), async (pipeline, seed) => {
-      const plan = await planOf(stringify(pipeline));
-      const other = await planOf(stringify(shuffled(pipeline, seed)));
-      expect(encodeValue(other)).toEqual(encodeValue(plan));
-    }),
-    { numRuns: 60 },
-  );
+    expect(parsePlan(decodeValue(encodeValue(plan)))).toEqual({ ok: true, value: plan });
+  }
 });
 
-it("a plan is in order, and every peer accepts it", async () => {
-  await fc.assert(
-    fc.asyncProperty(pipelines, async (pipeline) => {
-      const plan = await planOf(stringify(pipeline));
-      const seen = new Set<string>();
-      for (const step of plan.steps) {
-        expect(step.needs.filter((need) => !seen.has(need.step))).toEqual([]);
-        seen.add(step.name);
-      }
-      expect(parsePlan(plan)).toMatchObject({ ok: true });
-    }),
-    { numRuns: 60 },
-  );
+it("every step of a file is in its plan, to run or left out with a reason, and is explained", async () => {
+  for (const seed of seeds) {
+    const { plan, text } = await planGenerated(seed);
+    const steps = generatedPipeline(seed).get("steps");
+    const names = steps instanceof Map ? [...steps.keys()] : [];
+    expect(new Set(plan.steps.map(({ from }) => from))).toEqual(new Set(names));
+    const id = planId(plan);
+    // Cells stand together, and what they share is said once.
+    const lines = new Set(
+      explainPlan(plan, id)
+        .split("\n")
+        .map((line) => line.trim()),
+    );
+    for (const { name, included, reason } of plan.steps) {
+      const why = `${included ? "in      " : "left out"}    ${reason}`;
+      expect([name, lines.has(name), lines.has(why)]).toEqual([name, true, true]);
+    }
+    expect(schemaProblems(text)).toEqual([]);
+    const explained: unknown = JSON.parse(JSON.stringify(explainJson(plan, id)));
+    expect(problemsBy(explainSchema(), explained, { closed: true })).toEqual([]);
+  }
 });
 
 const graphs = fc
