@@ -158,7 +158,7 @@ export class LocalExecutor implements Executor {
       end = await this.#prepareAndRun(attempt, workspace);
       if (end.outcome === "passed" || end.outcome === "failed") {
         const { blobs } = this.#options;
-        taken = await take(attempt.assignment, { workspace, passed: end.outcome === "passed", blobs });
+        taken = await take(attempt.assignment, { workspace, blobs });
         if (end.outcome === "passed" && taken.problem !== null)
           end = { ...end, outcome: "failed", problem: taken.problem };
         const kept = end.outcome === "passed" ? await this.#keepCaches(attempt, workspace) : [];

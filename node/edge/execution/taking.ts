@@ -34,21 +34,17 @@ export const nothingTaken: Taken = { outputs: [], problem: null, notes: [] };
 
 export async function take(
   assignment: Assignment,
-  {
-    workspace,
-    passed,
-    blobs,
-  }: { readonly workspace: Workspace; readonly passed: boolean; readonly blobs: Blobs },
+  { workspace, blobs }: { readonly workspace: Workspace; readonly blobs: Blobs },
 ): Promise<Taken> {
-  const said = passed ? readSaid(workspace.said, assignment) : null;
+  const said = readSaid(workspace.said, assignment);
   const stored = await storeOutputs(assignment, workspace.folder, blobs);
   const reported = await storeReports(assignment, workspace.folder, blobs);
   const { outputs, problem } = stored;
   return {
-    ...(said?.ok === true ? said.value : {}),
+    ...(said.ok ? said.value : {}),
     ...(reported.tests === null ? {} : { tests: reported.tests }),
     outputs: [...outputs, ...reported.outputs],
-    problem: said?.ok === false ? said.problem : problem,
+    problem: said.ok ? problem : said.problem,
     notes: reported.notes,
   };
 }

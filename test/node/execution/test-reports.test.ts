@@ -170,7 +170,7 @@ describe("a step with test reports", () => {
   it("fits into the report with the names of what failed cut first", async () => {
     const cases = Array.from(
       { length: 20 },
-      (_, index) => `<testcase name="${"ä".repeat(190)}${index}"><failure/></testcase>`,
+      (_, index) => `<testcase name="${"€".repeat(190)}${index}"><failure/></testcase>`,
     );
     const report = await surroundings.run(
       [`seq 1 9000; for n in a b; do printf "$n=%01990d\\n" 7 >> $OTTO_VALUES; done`],
