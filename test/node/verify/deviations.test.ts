@@ -5,6 +5,7 @@ import { Findings } from "../../../node/verify/finding.ts";
 import { checkReport } from "../../../node/verify/reports.ts";
 import type { AttemptEnded } from "../../../protocol/events.ts";
 import type { Noted } from "../../../protocol/log.ts";
+import type { StepReport } from "../../../protocol/report.ts";
 import {
   admitted,
   afterBuild,
@@ -308,6 +309,32 @@ describe("it is found when a home records", () => {
     const another = ended("test", "passed", { report: { durationMs: 9 } });
     const other = entriesBy("control1", storyWith(testEnded, another));
     expect(codesOf(verified(exportOf([...entries, ...other])))).toEqual(["contradiction test"]);
+  });
+
+  it("other values, or another outcome, than the plan declares, and not those that it declares", () => {
+    const step = plannedStep("many", [], {
+      values: [
+        { name: "count", type: "number" },
+        { name: "version", type: "string" },
+      ],
+      outcomes: ["outdated"],
+      reports: [{ format: "junit", files: ["*.xml"] }],
+    });
+    const codes = (report: Partial<StepReport>): readonly string[] => {
+      const known = { report: reportOf(report), envelope: null };
+      const event = endedBy("test", "finished", {}, known).event as AttemptEnded;
+      const findings = new Findings();
+      checkReport({ event, result: null, step, index: 0, given: { inputs: [] } }, findings);
+      return findings.all.map(({ code }) => code).filter((code) => code !== "result-unsigned");
+    };
+    const values = { count: 1, version: "1" };
+    const outputs = [{ name: "report-junit", tree: "0".repeat(64), files: 1, bytes: 1 }];
+    expect(codes({ values, ownOutcome: "outdated", outputs })).toEqual([]);
+    expect(codes({ values: { ...values, count: "1" } })).toEqual(["outputs-differ"]);
+    expect(codes({ values: { ...values, more: "1" } })).toEqual(["outputs-differ"]);
+    expect(codes({ values: { count: 1 } })).toEqual(["outputs-differ"]);
+    expect(codes({})).toEqual(["outputs-differ"]);
+    expect(codes({ values, ownOutcome: "stale" })).toEqual(["outputs-differ"]);
   });
 
   it("too few commands, but not when there was no room for more in the report", () => {
