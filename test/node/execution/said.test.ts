@@ -231,6 +231,7 @@ describe("a worker's result", () => {
       step: "s",
       token: 1,
       attempt: 1,
+      inputs: "0".repeat(64),
       report: { ...report, ...more },
     }).ok;
 
