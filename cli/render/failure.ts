@@ -53,7 +53,16 @@ function failureText(step: StepView, run: string, recent: readonly string[]): re
     ],
     [{ text: `  ${howItEnded(step, state.report) ?? state.reason}` }],
     ...lastLines(state.report, recent).map((text): Line => [{ text: "  | ", style: "dim" }, { text }]),
-    [{ text: `  All of its output: otto logs ${shellWord(run)} ${shellWord(step.name)}`, style: "dim" }],
+    ...(step.settling === null
+      ? [
+          [
+            {
+              text: `  All of its output: otto logs ${shellWord(run)} ${shellWord(step.name)}`,
+              style: "dim",
+            },
+          ] as Line,
+        ]
+      : []),
   ];
 }
 
