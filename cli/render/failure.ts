@@ -44,6 +44,8 @@ function failureText(step: StepView, run: string, recent: readonly string[]): re
     ...(worker === null ? [] : [`on worker ${shortId(worker)}`]),
     ...(attempt === undefined ? [] : [`(attempt ${attempt.attempt})`]),
   ].join(" ");
+  const logs = `otto logs ${shellWord(run)} ${shellWord(step.name)}`;
+  const whereItsOutputIs: Line = [{ text: `  All of its output: ${logs}`, style: "dim" }];
   return [
     [
       { text: "✗ ", style: "red" },
@@ -53,16 +55,7 @@ function failureText(step: StepView, run: string, recent: readonly string[]): re
     ],
     [{ text: `  ${howItEnded(step, state.report) ?? state.reason}` }],
     ...lastLines(state.report, recent).map((text): Line => [{ text: "  | ", style: "dim" }, { text }]),
-    ...(step.settling === null
-      ? [
-          [
-            {
-              text: `  All of its output: otto logs ${shellWord(run)} ${shellWord(step.name)}`,
-              style: "dim",
-            },
-          ] as Line,
-        ]
-      : []),
+    ...(step.settling === null ? [whereItsOutputIs] : []),
   ];
 }
 
