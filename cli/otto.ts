@@ -13,6 +13,7 @@ import type { ExplainOptions } from "./commands/explain.ts";
 import type { ExportOptions } from "./commands/export.ts";
 import type { InitOptions } from "./commands/init.ts";
 import type { InviteOptions } from "./commands/invite.ts";
+import type { LockOptions } from "./commands/lock.ts";
 import type { LogsOptions } from "./commands/logs.ts";
 import type { StatusOptions } from "./commands/status.ts";
 import type { SubmitOptions } from "./commands/submit.ts";
@@ -103,6 +104,11 @@ function program(): Command {
     .action(
       action(async (options: ExplainOptions) => (await import("./commands/explain.ts")).explain(options)),
     );
+  withPlan(otto.command("lock"))
+    .description("pin the templates and step libraries of other repositories in otto.lock")
+    .option("--check", "only say whether it is up to date: exit code 1 when it is not")
+    .option("--upgrade", "pin what every revision is now, and show what that changes in the plan")
+    .action(action(async (options: LockOptions) => (await import("./commands/lock.ts")).lock(options)));
   otto
     .command("init")
     .description("write otto.yaml from what is detected")
@@ -112,7 +118,9 @@ function program(): Command {
     .action(action(async (options: InitOptions) => (await import("./commands/init.ts")).init(options)));
   otto
     .command("schema [of]")
-    .description("print the JSON Schema of otto.yaml, or of what `explain --json` prints")
+    .description(
+      "print the JSON Schema of otto.yaml, of a step `library`, or of what `explain --json` prints",
+    )
     .action(
       action(async (of: string | undefined) =>
         (await import("./commands/schema.ts")).schema(of ?? "pipeline"),

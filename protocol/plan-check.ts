@@ -346,8 +346,8 @@ function variablesProblem(value: unknown, place: string): Problem {
   return recordProblem(value, place, {
     isKey: (name) => isIdentifier(name) || isLongVariable(name),
     isValue: isCarried,
-    // The file's own, the environment's, the step's and those of the matrix.
-    countMax: 4 * limits.entriesPerStepMax,
+    // The file's own, the environment's, the step's, the parameters and those of the matrix.
+    countMax: 5 * limits.entriesPerStepMax,
   });
 }
 

@@ -155,6 +155,8 @@ export type PlannedUse = {
   readonly kind: "template" | "library";
   /** Of a library: the program of each platform (`any` for all), relative to its folder. */
   readonly entry?: Readonly<Record<string, string>>;
+  /** Of a library: what it may do, as it says itself. */
+  readonly may?: readonly string[];
 };
 
 export type PlannedTrigger =
