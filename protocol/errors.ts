@@ -49,6 +49,7 @@ export const errorCodes = {
   OTTO_DISK_FULL: exitCodes.environment,
   OTTO_START_FAILED: exitCodes.environment,
   OTTO_BLOB_MISSING: exitCodes.environment,
+  OTTO_LIBRARY_UNUSABLE: exitCodes.environment,
   OTTO_UNREACHABLE: exitCodes.unreachable,
   OTTO_NO_NODE: exitCodes.unreachable,
   OTTO_TIMED_OUT: exitCodes.unreachable,

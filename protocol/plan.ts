@@ -214,6 +214,11 @@ export type Plan = {
   readonly steps: readonly PlannedStep[];
 };
 
+/** The trees of the step libraries that a plan's steps run. */
+export function libraryTrees({ uses = [] }: Pick<Plan, "uses">): readonly string[] {
+  return uses.flatMap(({ kind, digest }) => (kind === "library" ? [digest] : []));
+}
+
 /** True for a step that no worker does: people, something outside, or other steps settle it. */
 export function isSettledByMesh(step: Pick<PlannedStep, "action">): boolean {
   return step.action !== undefined && step.action.kind !== "uses";

@@ -15,7 +15,12 @@ import { sha256Hex } from "../../protocol/values.ts";
 type FolderFile = Pick<TreeFile, "path" | "mode"> & { readonly bytes: Uint8Array };
 
 /** A folder by its content: its digest is the digest of its tree (`protocol/tree.ts`). */
-export type Folder = { readonly digest: string; readonly files: readonly FolderFile[] };
+export type Folder = {
+  readonly digest: string;
+  /** The bytes that have this digest. */
+  readonly tree: Uint8Array;
+  readonly files: readonly FolderFile[];
+};
 
 export type Found =
   | { readonly kind: "file"; readonly bytes: Uint8Array }
@@ -41,7 +46,7 @@ function folderOf(files: readonly FolderFile[]): Folder {
   const tree = encodeTree(
     files.map(({ path, mode, bytes }) => ({ path, mode, size: bytes.length, digest: sha256Hex(bytes) })),
   );
-  return { digest: sha256Hex(tree), files };
+  return { digest: sha256Hex(tree), tree, files };
 }
 
 /** A folder of this machine: of a git repository what git would see, of any other all of it. */
