@@ -9,10 +9,13 @@
  * are told at once; nothing that is not pinned is fetched unless somebody locks (`Pins`).
  */
 
+import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { type Absence, type Import, type Imports, rootId, sourcesIn } from "../../planner/imports.ts";
 import type { LockEntry } from "../../planner/lock-file.ts";
 import { parseSource, type UseSource } from "../../planner/sources.ts";
+import { suggestion } from "../../planner/suggestions.ts";
 import { manifestName } from "../../planner/step-library.ts";
 import { OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -47,8 +50,16 @@ type Origin = {
   readonly git: { readonly address: string; readonly revision: string; readonly commit: string } | null;
 };
 
-/** Otto's own libraries, beside its program. */
-const standardFolder = fileURLToPath(new URL("../../library", import.meta.url));
+/** Otto's own libraries: beside the bundle, or beside the folders of the sources. */
+const standardFolder = ["../library", "../../library"]
+  .map((path) => fileURLToPath(new URL(path, import.meta.url)))
+  .find((path) => existsSync(path));
+
+async function standardNames(): Promise<readonly string[]> {
+  if (standardFolder === undefined) return [];
+  const entries = await readdir(standardFolder, { withFileTypes: true });
+  return entries.flatMap((entry) => (entry.isDirectory() ? [`otto/${entry.name}`] : []));
+}
 
 /** @param text the pipeline file. */
 export async function bringUses(
@@ -115,9 +126,13 @@ class Bringing {
     const parsed = parseSource(source);
     if (parsed === null) return null;
     if (parsed.kind === "standard") {
-      const repository = new WorkingFolder(standardFolder);
+      const repository = standardFolder === undefined ? nowhere : new WorkingFolder(standardFolder);
       const found = await this.#once(`otto/${parsed.name}`, async (name) =>
-        this.#import(await repository.find(parsed.name), { name, file: name, commit: null }, "use its name"),
+        this.#import(
+          await repository.find(parsed.name),
+          { name, file: name, commit: null },
+          suggestion(name, await standardNames(), "library"),
+        ),
       );
       return { found, origin: { repository, git: null } };
     }
