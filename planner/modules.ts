@@ -36,6 +36,9 @@ export type Module = {
   readonly notifications: readonly UsedNotification[];
 };
 
+/** What the steps that notify are below. */
+export const notifyName = "notify";
+
 export type UsedLibrary = { readonly library: StepLibrary; readonly from: Import };
 
 export type UsedNotification = UsedLibrary & { readonly declared: NotificationDeclaration };
@@ -138,6 +141,14 @@ export class Modules {
       if (used !== null) notifications.push({ ...used, declared });
     }
     for (const { value, span } of read.uses.values()) this.#find(source, value, span);
+    const taken = notifications.length === 0 ? undefined : read.steps.get(notifyName);
+    if (taken !== undefined)
+      source.mistakes.add({
+        code: "pipeline/bad-step",
+        message: `${quote(notifyName)} cannot be the name of a step: \`notify\` of the file makes steps below it`,
+        help: "choose another name",
+        span: taken.span,
+      });
     this.#open.pop();
     const module: Module = {
       path: file.path,

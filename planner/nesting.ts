@@ -14,7 +14,7 @@ import { isStepName } from "../protocol/names.ts";
 import { outcomes as usualOutcomes, type Scalar } from "../protocol/plan.ts";
 import { compareText } from "../protocol/values.ts";
 import { valuesOf } from "./given.ts";
-import type { Module, UsedLibrary, UsedNotification } from "./modules.ts";
+import { type Module, notifyName, type UsedLibrary, type UsedNotification } from "./modules.ts";
 import type { NeedDeclaration, StepDeclaration } from "./pipeline.ts";
 
 /** One use of a file: its parameters have values, and its steps a name in the plan. */
@@ -35,8 +35,6 @@ export type ScopedStep = {
   readonly members: readonly string[];
   readonly library: UsedLibrary | null;
 };
-
-const notifyName = "notify";
 
 /** Every step by its name in the plan; null after saying that there are too many, or too deep. */
 export function nestSteps(
@@ -136,29 +134,32 @@ function addNotifications(steps: Map<string, ScopedStep>, scope: Scope): void {
   const step = withMembers(whole, members, steps);
   steps.set(notifyName, { step, localName: notifyName, scope, members, library: null });
   for (const [index, used] of notifications.entries()) {
-    const name = nameFor(used, index, steps);
     const { on, library, given } = used.declared;
-    const outcomes = [
-      ...usualOutcomes.filter((outcome) => on.includes(outcome)),
-      ...(asksRecovered && (on.includes("recovered") || on.includes("passed")) ? ["recovered"] : []),
-    ];
-    const need: NeedDeclaration = { step: notifyName, outcomes, own: [], span: library.span };
-    const action = { kind: "uses", library, given } as const;
-    const { outputs, values, outcomes: own, effect } = used.library;
-    const parts = { outputs, values, outcomes: own, effect };
-    const told = { ...nothing, ...parts, name, span: library.span, action, needs: [need] };
-    steps.set(name, { step: told, localName: name, scope, members: [], library: used });
+    for (const outcome of on) {
+      const name = nameFor(used, { index, outcome }, steps);
+      // Who asked to hear of passed alone hears of it also where others hear that it recovered.
+      const isEither = outcome === "passed" && asksRecovered && !on.includes("recovered");
+      const outcomes = isEither ? ["passed", "recovered"] : [outcome];
+      const need: NeedDeclaration = { step: notifyName, outcomes, own: [], span: library.span };
+      const action = { kind: "uses", library, given } as const;
+      const { outputs, values, outcomes: own, effect } = used.library;
+      const parts = { outputs, values, outcomes: own, effect, needs: [need] };
+      const variables = new Map([["OTTO_NOTIFIES", outcome]]);
+      const step = { ...nothing, ...parts, name, span: library.span, action, variables };
+      steps.set(name, { step, localName: name, scope, members: [], library: used });
+    }
   }
 }
 
-/** `notify/slack` for the library `slack` or `otto/slack`; a number where two would be the same. */
+/** `notify/slack-failed` for the library `slack` or `otto/slack`; a number where two would be the same. */
 function nameFor(
   { declared }: UsedNotification,
-  index: number,
+  { index, outcome }: { readonly index: number; readonly outcome: string },
   steps: ReadonlyMap<string, ScopedStep>,
 ): string {
   const last = declared.library.value.split("/").at(-1) ?? "";
-  const wanted = `${notifyName}/${last.replace(/[^A-Za-z0-9_-]/g, "-").replace(/^-+/, "") || "library"}`;
+  const library = last.replace(/[^A-Za-z0-9_-]/g, "-").replace(/^-+/, "") || "library";
+  const wanted = `${notifyName}/${library.slice(0, limits.nameCharactersMax / 2)}-${outcome}`;
   return steps.has(wanted) ? `${wanted}-${index + 1}` : wanted;
 }
 

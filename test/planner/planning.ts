@@ -57,7 +57,9 @@ export async function diagnosticsOf(
     imports,
   });
   if (planned.ok) return [];
-  const structural = planned.problem.filter(({ code }) => structuralCodes.has(code));
+  const structural = planned.problem.filter(
+    ({ code, file }) => structuralCodes.has(code) && file === "otto.yaml",
+  );
   if (structural.length > 0 && isChecked(text) && schemaProblems(text).length === 0)
     throw new Error(`valid by the schema, and not planned:\n${formatDiagnostics(structural, text)}`);
   return planned.problem;
