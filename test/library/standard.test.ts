@@ -9,6 +9,7 @@ import {
   readFileSync,
   realpathSync,
   rmSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { createServer, type IncomingMessage, type Server } from "node:http";
@@ -155,6 +156,7 @@ describe("otto/archive and otto/unarchive", () => {
   it("make the same bytes of the same files, and leave the archive itself out", async () => {
     mkdirSync(join(workspace, "site"));
     for (const name of ["b", "a"]) writeFileSync(join(workspace, "site", name), name);
+    utimesSync(join(workspace, "site/a"), 1, 1);
     await run("archive", { from: "site", to: "one.tar.gz" });
     rmSync(join(workspace, "site"), { recursive: true });
     mkdirSync(join(workspace, "site"));
