@@ -14,8 +14,7 @@ function stepOf(plan: Plan, name: string): PlannedStep {
   return step;
 }
 
-describe("a step library", () => {
-  const manifest = `otto-step: 1
+const manifest = `otto-step: 1
 name: lint
 description: Looks for mistakes.
 parameters:
@@ -28,8 +27,8 @@ outcomes: [untidy]
 effect: true
 may: [read the workspace, ask the registry]
 `;
-  const libraries = importsOf({ "ci/lint/otto-step.yaml": manifest });
-  const text = `otto: 1
+const libraries = importsOf({ "ci/lint/otto-step.yaml": manifest });
+const text = `otto: 1
 uses: { lint: ./ci/lint }
 parameters: { strict: { type: number, default: 7 } }
 steps:
@@ -38,6 +37,7 @@ steps:
   plain: { uses: ./ci/lint, outputs: { log: lint.log } }
 `;
 
+describe("a step library", () => {
   it("is pinned once, and given its parameters with their defaults", async () => {
     const plan = await planOf(text, {}, libraries);
     expect(parsePlan(plan)).toMatchObject({ ok: true });
@@ -91,8 +91,10 @@ steps:
       "the parameter `mode` is a string, and `mode` is a number",
     );
   });
+});
 
-  it("whose manifest has mistakes is shown with them", async () => {
+describe("the manifest of a step library", () => {
+  it("with mistakes is shown with them", async () => {
     const broken: readonly (readonly [string, string])[] = [
       ["entry: { any: ./lint, linux: ./lint-linux }", "the key `entry` is missing"],
       ["otto-step: 1", "the key `otto-step` is missing"],

@@ -246,12 +246,8 @@ export class LocalExecutor implements Executor {
       attempt.sought = restored.sought;
       attempt.notes = restored.notes;
     }
-    const { library } = assignment;
-    if (library === null) return;
-    const tree = await this.#sources.tree(library.tree);
-    signal.throwIfAborted();
     const { blobs } = this.#options;
-    attempt.library = await prepareLibrary(library, { tree, assignment, workspace, blobs, signal });
+    attempt.library = await prepareLibrary(assignment, { sources: this.#sources, workspace, blobs, signal });
   }
 
   /** In what is left of the attempt's time, which a cache is never worth exceeding. */

@@ -14,6 +14,7 @@ import type { Tree } from "../../../protocol/tree.ts";
 import type { Assignment, LibraryCall } from "../../ports.ts";
 import type { Blobs } from "../blobs.ts";
 import { layOutTree } from "../layout.ts";
+import type { Sources } from "./sources.ts";
 import type { Workspace } from "./workspaces.ts";
 
 export type PreparedLibrary = {
@@ -24,18 +25,21 @@ export type PreparedLibrary = {
 
 const byNode = /\.(?:[cm]?js|m?ts)$/;
 
-/** @param tree the library's, of which every blob is here. Throws an `OttoError` for a library that cannot run here. */
+/** Null when commands do the work. Throws an `OttoError` for a library that cannot run here. */
 export async function prepareLibrary(
-  call: LibraryCall,
+  assignment: Assignment,
   parts: {
-    readonly tree: Tree;
-    readonly assignment: Assignment;
+    readonly sources: Sources;
     readonly workspace: Workspace;
     readonly blobs: Blobs;
     readonly signal: AbortSignal;
   },
-): Promise<PreparedLibrary> {
-  const { tree, assignment, workspace, blobs, signal } = parts;
+): Promise<PreparedLibrary | null> {
+  const { library: call } = assignment;
+  const { sources, workspace, blobs, signal } = parts;
+  if (call === null) return null;
+  const tree = await sources.tree(call.tree);
+  signal.throwIfAborted();
   const entry = call.entry[process.platform] ?? call.entry["any"];
   const file = tree.files.find(({ path }) => path === entry);
   const isNode = entry !== undefined && byNode.test(entry);
