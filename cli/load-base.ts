@@ -10,7 +10,17 @@ import { planId, planPipeline } from "../planner/plan.ts";
 import { readWritten, type Written } from "../planner/written.ts";
 import { OttoError } from "../protocol/errors.ts";
 import type { Plan } from "../protocol/plan.ts";
-import { fileNames, type LoadedPlan, type LoadOptions, parseParameters, PipelineError } from "./load-plan.ts";
+import {
+  fileNames,
+  type LoadedPlan,
+  type LoadOptions,
+  parseParameters,
+  PipelineError,
+  textsOf,
+} from "./load-plan.ts";
+import { bringUses } from "./uses/bring.ts";
+import { pinsIn } from "./uses/lock.ts";
+import { CommitFolder } from "./uses/repository.ts";
 
 export type BasePlan = {
   readonly commit: string;
@@ -30,7 +40,7 @@ export async function loadBase(
   const { root } = current;
   const commit = await commitNamed(root, revision);
   const file = await readCommitFile(root, commit, pathsFor(root, options));
-  if (file !== null) return planFile({ file, revision, commit, current, options });
+  if (file !== null) return planFile({ root, file, revision, commit, current, options });
   if (options.file !== undefined) return { commit, plan: null, planId: null, written: null };
   const [{ detectPipeline }, { planDetected }] = await Promise.all([
     import("../planner/conventions/detect.ts"),
@@ -56,16 +66,20 @@ function pathsFor(root: string, { file, folder }: LoadOptions): readonly string[
 }
 
 async function planFile(source: {
+  readonly root: string;
   readonly file: CommitFile;
   readonly revision: string;
   readonly commit: string;
   readonly current: LoadedPlan;
   readonly options: LoadOptions;
 }): Promise<BasePlan> {
-  const { file, revision, commit, current, options } = source;
+  const { root, file, revision, commit, current, options } = source;
   const text = new TextDecoder("utf-8").decode(file.bytes);
   const name = `${revision}:${file.path}`;
-  const written = readWritten(text, name);
+  const repository = new CommitFolder(root, commit);
+  const pins = await pinsIn(repository, file.path);
+  const { imports } = await bringUses(file.bytes, { repository, pins, prefix: `${revision}:` });
+  const written = readWritten(text, name, imports);
   // A parameter that was not declared yet cannot have been given.
   const given = Object.entries(parseParameters(options.parameters ?? [])).filter(
     ([parameter]) => written === null || written.pipeline.parameters.has(parameter),
@@ -75,10 +89,23 @@ async function planFile(source: {
     path: file.path,
     context: { ...current.plan.context, parameters: Object.fromEntries(given) },
     changes: current.changed,
+    imports,
   });
   if (!planned.ok) {
-    const diagnostics = planned.problem.map((diagnostic) => ({ ...diagnostic, file: name }));
-    throw new PipelineError(name, diagnostics, text, "Compare with a commit whose pipeline can be planned.");
+    const named = (path: string): string => (path === file.path ? name : path);
+    const diagnostics = planned.problem.map(({ related, ...diagnostic }) => ({
+      ...diagnostic,
+      file: named(diagnostic.file),
+      ...(related === undefined
+        ? {}
+        : {
+            related: related.map((place) =>
+              place.file === undefined ? place : { ...place, file: named(place.file) },
+            ),
+          }),
+    }));
+    const texts = textsOf(name, text, imports);
+    throw new PipelineError(name, diagnostics, texts, "Compare with a commit whose pipeline can be planned.");
   }
   return { commit, plan: planned.value, planId: planId(planned.value), written };
 }

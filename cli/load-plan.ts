@@ -10,12 +10,16 @@ import { basename, isAbsolute, join, relative, resolve, sep } from "node:path";
 import type { ChangedPaths } from "../planner/changes.ts";
 import type { Detection, Found } from "../planner/conventions/detect.ts";
 import { type Diagnostic, formatDiagnostics } from "../planner/diagnostics.ts";
+import type { Imports } from "../planner/imports.ts";
 import { planId, planPipeline } from "../planner/plan.ts";
 import { OttoError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
 import type { Plan, PlanContext } from "../protocol/plan.ts";
 import type { BaseOptions } from "./changes.ts";
 import { type GitContext, readGitContext } from "./git-context.ts";
+import { type Brought, bringUses } from "./uses/bring.ts";
+import { lockedPins } from "./uses/lock.ts";
+import { WorkingFolder } from "./uses/repository.ts";
 
 export type LoadOptions = BaseOptions & {
   /** A file named by the person, relative to `folder`. */
@@ -37,6 +41,8 @@ export type LoadedPlan = {
   readonly detection: Found | null;
   /** Which paths changed: git is asked when somebody first wants to know. */
   readonly changed: () => Promise<ChangedPaths>;
+  /** Templates and step libraries that the plan was made with. */
+  readonly brought: Brought;
 };
 
 /** A pipeline file with mistakes; for programs they are here as values. */
@@ -46,18 +52,20 @@ export class PipelineError extends OttoError {
   constructor(
     path: string,
     diagnostics: readonly Diagnostic[],
-    text: string,
+    texts: string | ReadonlyMap<string, string>,
     next = "Correct the file and check it with: otto explain",
   ) {
     const count = diagnostics.length === 1 ? "a mistake" : `${diagnostics.length} mistakes`;
     super("OTTO_PIPELINE_INVALID", {
-      what: `${path} has ${count}.\n\n${formatDiagnostics(diagnostics, text)}\n`,
+      what: `${path} has ${count}.\n\n${formatDiagnostics(diagnostics, texts)}\n`,
       state: "Nothing was started.",
       next,
     });
     this.diagnostics = diagnostics;
   }
 }
+
+const nothingBrought: Brought = { imports: new Map(), libraries: new Map() };
 
 /** What a pipeline file is called, at the root of a repository; the first that exists counts. */
 export const fileNames = ["otto.yaml", "otto.yml"] as const;
@@ -75,19 +83,33 @@ export async function loadPlan(options: LoadOptions): Promise<LoadedPlan> {
   const found = await findFile(root, folder, options.file);
   if (found === null) return { ...(await loadDetected(root, context)), changed };
   const text = decodeLoosely(found.bytes);
+  const pins = await lockedPins(root, found.path);
+  const brought = await bringUses(found.bytes, { repository: new WorkingFolder(root), pins });
+  const { imports } = brought;
   const planned = await planPipeline({
     text: found.bytes,
     path: found.path,
     context,
+    imports,
     changes: changed,
   });
-  if (!planned.ok) throw new PipelineError(found.path, planned.problem, text);
-  return { plan: planned.value, planId: planId(planned.value), root, text, detection: null, changed };
+  if (!planned.ok) throw new PipelineError(found.path, planned.problem, textsOf(found.path, text, imports));
+  const { value: plan } = planned;
+  return { plan, planId: planId(plan), root, text, detection: null, changed, brought };
 }
 
 /** Most pipelines do not ask, and do not load what answers. */
 async function readChanges(here: GitContext, options: LoadOptions): Promise<ChangedPaths> {
   return (await import("./changes.ts")).readChangedPaths(here, options);
+}
+
+/** The text of every file that diagnostics may be about, by its name there. */
+export function textsOf(path: string, text: string, imports: Imports): ReadonlyMap<string, string> {
+  const texts = new Map([[path, text]]);
+  for (const found of [...imports.values()].flatMap((sources) => [...sources.values()]))
+    if (found.kind !== "absent")
+      texts.set(found.path, typeof found.text === "string" ? found.text : decodeLoosely(found.text));
+  return texts;
 }
 
 /** For excerpts in messages: the planner has its own, strict eye on the bytes. */
@@ -112,13 +134,17 @@ export function parseParameters(typed: readonly string[]): Readonly<Record<strin
   return Object.fromEntries(parameters);
 }
 
-type FoundFile = {
+export type FoundFile = {
   /** As it is called in the plan and in messages: relative to the root, `/`-separated on every system. */
   readonly path: string;
   readonly bytes: Uint8Array;
 };
 
-async function findFile(root: string, folder: string, named: string | undefined): Promise<FoundFile | null> {
+export async function findFile(
+  root: string,
+  folder: string,
+  named: string | undefined,
+): Promise<FoundFile | null> {
   if (named !== undefined) {
     const absolute = resolve(folder, named);
     const bytes = await readBounded(absolute);
@@ -194,7 +220,7 @@ async function loadDetected(root: string, context: PlanContext): Promise<Omit<Lo
     });
   }
   const plan = planDetected(detection, context);
-  return { plan, planId: planId(plan), root, text: null, detection };
+  return { plan, planId: planId(plan), root, text: null, detection, brought: nothingBrought };
 }
 
 function nothingDetected(

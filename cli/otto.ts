@@ -13,6 +13,7 @@ import type { ExplainOptions } from "./commands/explain.ts";
 import type { ExportOptions } from "./commands/export.ts";
 import type { InitOptions } from "./commands/init.ts";
 import type { InviteOptions } from "./commands/invite.ts";
+import type { LockOptions } from "./commands/lock.ts";
 import type { LogsOptions } from "./commands/logs.ts";
 import type { StatusOptions } from "./commands/status.ts";
 import type { SubmitOptions } from "./commands/submit.ts";
@@ -89,35 +90,7 @@ function program(): Command {
       outputError: (text, write) =>
         write(`${text.replace(/^error: /u, "otto: ").trimEnd()}\nNext: otto --help\nCode: OTTO_USAGE\n`),
     });
-  withSource(otto.command("run"))
-    .description("run this folder's pipeline on this machine")
-    .action(action(async (options: RunOptions) => (await import("./commands/run.ts")).run(options)));
-  withPlan(otto.command("explain"))
-    .description("show everything that a run can do, before anything runs")
-    .option("--step <name>", "the whole reasoning for one step, or for every cell of a matrix")
-    .option("--graph <kind>", "the plan as a picture: mermaid or svg")
-    .option("--diff <revision>", "only what differs from the plan of a commit's files, and why")
-    .option("--exit-code", "with --diff: exit code 1 when there is a difference, else always 0")
-    .option("-o, --output <file>", "write to a file instead of standard output")
-    .option("--json", "as JSON")
-    .action(
-      action(async (options: ExplainOptions) => (await import("./commands/explain.ts")).explain(options)),
-    );
-  otto
-    .command("init")
-    .description("write otto.yaml from what is detected")
-    .option("-C, --folder <folder>", "folder of the repository", ".")
-    .option("--force", "replace the file that is there")
-    .option("--print", "only print it")
-    .action(action(async (options: InitOptions) => (await import("./commands/init.ts")).init(options)));
-  otto
-    .command("schema [of]")
-    .description("print the JSON Schema of otto.yaml, or of what `explain --json` prints")
-    .action(
-      action(async (of: string | undefined) =>
-        (await import("./commands/schema.ts")).schema(of ?? "pipeline"),
-      ),
-    );
+  addPlanCommands(otto);
   withTarget(withSource(otto.command("submit")))
     .description("submit this folder's pipeline to the mesh, through any peer")
     .option("-w, --watch", "watch it to its end")
@@ -199,6 +172,46 @@ function addAnswerCommands(otto: Command): void {
     .action(
       action(async (options: CallbacksOptions) =>
         (await import("./commands/callbacks.ts")).callbacks(options),
+      ),
+    );
+}
+
+/** What needs no mesh that is there already. */
+function addPlanCommands(otto: Command): void {
+  withSource(otto.command("run"))
+    .description("run this folder's pipeline on this machine")
+    .action(action(async (options: RunOptions) => (await import("./commands/run.ts")).run(options)));
+  withPlan(otto.command("explain"))
+    .description("show everything that a run can do, before anything runs")
+    .option("--step <name>", "the whole reasoning for one step, or for every cell of a matrix")
+    .option("--graph <kind>", "the plan as a picture: mermaid or svg")
+    .option("--diff <revision>", "only what differs from the plan of a commit's files, and why")
+    .option("--exit-code", "with --diff: exit code 1 when there is a difference, else always 0")
+    .option("-o, --output <file>", "write to a file instead of standard output")
+    .option("--json", "as JSON")
+    .action(
+      action(async (options: ExplainOptions) => (await import("./commands/explain.ts")).explain(options)),
+    );
+  withPlan(otto.command("lock"))
+    .description("pin the templates and step libraries of other repositories in otto.lock")
+    .option("--check", "only say whether it is up to date: exit code 1 when it is not")
+    .option("--upgrade", "pin what every revision is now, and show what that changes in the plan")
+    .action(action(async (options: LockOptions) => (await import("./commands/lock.ts")).lock(options)));
+  otto
+    .command("init")
+    .description("write otto.yaml from what is detected")
+    .option("-C, --folder <folder>", "folder of the repository", ".")
+    .option("--force", "replace the file that is there")
+    .option("--print", "only print it")
+    .action(action(async (options: InitOptions) => (await import("./commands/init.ts")).init(options)));
+  otto
+    .command("schema [of]")
+    .description(
+      "print the JSON Schema of otto.yaml, of a step `library`, or of what `explain --json` prints",
+    )
+    .action(
+      action(async (of: string | undefined) =>
+        (await import("./commands/schema.ts")).schema(of ?? "pipeline"),
       ),
     );
 }

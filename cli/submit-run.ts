@@ -9,7 +9,8 @@ import { ottoHome } from "../node/edge/data-folder.ts";
 import { snapshotCommit, snapshotWorkingTree } from "../node/edge/snapshot.ts";
 import { limits } from "../protocol/limits.ts";
 import { type Manifest, sealBundle, type Source } from "../protocol/manifest.ts";
-import { OttoError } from "../protocol/errors.ts";
+import { assert, OttoError } from "../protocol/errors.ts";
+import { libraryTrees } from "../protocol/plan.ts";
 import { parseTree } from "../protocol/tree.ts";
 import { notSupported, unsupportedIn } from "../protocol/unsupported.ts";
 import type { LoadedPlan } from "./load-plan.ts";
@@ -38,7 +39,9 @@ export async function submitRun(
   if (unsupported !== undefined) throw notSupported(`${unsupported.step}: ${unsupported.why}`);
   const blobs = await openBlobs(options.into ?? join(ottoHome(), "blobs"));
   const { source, notices } = await sourceOf(loaded.root, blobs, options);
-  if (options.into === undefined && source.kind === "tree") await sendTree(source.tree, blobs, target);
+  const libraries = await storeLibraries(loaded, blobs);
+  const trees = source.kind === "tree" ? [source.tree, ...libraries] : libraries;
+  if (options.into === undefined) for (const tree of trees) await sendTree(tree, blobs, target);
   const manifest: Manifest = {
     otto: "manifest/1",
     plan: loaded.plan,
@@ -74,6 +77,18 @@ async function sourceOf(
     return { source: { kind: "tree", tree }, notices };
   }
   return { source: { kind: "commit", repository, commit }, notices: [] };
+}
+
+/** The folders of the step libraries that the plan uses, as trees. */
+async function storeLibraries({ plan, brought }: LoadedPlan, blobs: Blobs): Promise<readonly string[]> {
+  const trees = libraryTrees(plan);
+  for (const digest of trees) {
+    const folder = brought.libraries.get(digest);
+    assert(folder !== undefined, "what a plan uses was brought along");
+    for (const { bytes } of folder.files) await blobs.writeBytes(bytes);
+    await blobs.writeBytes(folder.tree);
+  }
+  return trees;
 }
 
 async function sendTree(digest: string, blobs: Blobs, target: Target): Promise<void> {

@@ -8,7 +8,13 @@
 
 import type { Source } from "../protocol/manifest.ts";
 import type { Message } from "../protocol/messages.ts";
-import type { StepCache, StepOutput, StepReportFiles, StepValueDeclaration } from "../protocol/plan.ts";
+import type {
+  Scalar,
+  StepCache,
+  StepOutput,
+  StepReportFiles,
+  StepValueDeclaration,
+} from "../protocol/plan.ts";
 import type { StepReport } from "../protocol/report.ts";
 
 export type Clock = {
@@ -83,6 +89,19 @@ export type Assignment = {
   /** Attempts of one scope read the caches that others of it wrote, and no others'. */
   readonly cacheScope: string;
   readonly reports: readonly StepReportFiles[];
+  /** What does the work when there are no commands. */
+  readonly library: LibraryCall | null;
+};
+
+/** A step library, and what the step gives it. */
+export type LibraryCall = {
+  /** As the plan calls it. */
+  readonly name: string;
+  /** Its files. */
+  readonly tree: string;
+  /** Its program on each platform (`any` for the others), relative to its folder. */
+  readonly entry: Readonly<Record<string, string>>;
+  readonly with: Readonly<Record<string, Scalar>>;
 };
 
 export type StopCause = "cancelled" | "superseded" | "lease-ended";

@@ -13,7 +13,7 @@ export function actionLines(action: StepAction): readonly Line[] {
   switch (action.kind) {
     case "uses":
       return [
-        ["uses", action.library, "uses"],
+        ["uses", `the step library ${action.library}`, "uses"],
         ...Object.entries(action.with).map(([name, value]): Line => [
           "given",
           `${name}=${shown(value)}`,
@@ -82,9 +82,10 @@ export function planLines(plan: Plan): readonly PlanLine[] {
     const count = changes.count === 1 ? "1 path differs" : `${changes.count} paths differ`;
     lines.push(["changes", `${count} from ${changes.base.slice(0, 12)}, ${changes.because}`]);
   }
-  for (const { name, source, commit, digest } of plan.uses ?? []) {
+  for (const { name, source, commit, digest, may = [] } of plan.uses ?? []) {
     const pinned = commit === null ? `digest ${digest.slice(0, 12)}` : `commit ${commit.slice(0, 12)}`;
-    lines.push(["made with", `${name}: ${source}, ${pinned}`]);
+    lines.push(["made with", `${name}${name === source ? "" : `: ${source}`}, ${pinned}`]);
+    for (const words of may) lines.push(["", `it says that it may ${words}`]);
   }
   for (const trigger of plan.triggers ?? []) lines.push(["started by", triggerWords(trigger)]);
   return lines;

@@ -16,7 +16,7 @@ import { partsOfCondition } from "./condition-tree.ts";
 import { Mistakes } from "./diagnostics.ts";
 import type { ParameterType, StepDeclaration } from "./pipeline.ts";
 import { zeroOf } from "./read.ts";
-import type { Place, Written } from "./written.ts";
+import { type Place, scopeOfStep, type Written, type WrittenScope } from "./written.ts";
 
 type Fact = {
   /** `git.branch`, `parameters.channel`. */
@@ -49,21 +49,24 @@ type Sources = {
 export function conditionReasons({
   plan,
   cellsOf,
-  written,
+  written: whole,
   answers,
 }: Sources): (step: PlannedStep) => ConditionReasons | null {
   const compiler = new ConditionCompiler(new Mistakes());
   const compile = (text: string, types: ConditionTypes): Condition | null =>
     compiler.compile({ text, span: { start: 0, end: 0 }, textStart: null }, types);
   const prepare = (from: string) => {
-    const declared = written.pipeline.steps.get(from);
-    if (declared === undefined || declared.condition === null) return null;
+    const scope = scopeOfStep(plan, whole, from);
+    const declared = scope?.written.pipeline.steps.get(scope.name);
+    if (scope === null || declared === undefined || declared.condition === null) return null;
     const { text, span } = declared.condition;
-    const types = typesFor(plan, declared, cellsOf.get(from) ?? []);
+    const { written } = scope;
+    const types = typesFor(scope, declared, cellsOf.get(from) ?? []);
     const { parts, names, patterns } = partsOfCondition(text);
     return {
       text: oneLine(text),
-      place: written.at("steps", from, "when") ?? written.placeOf(span),
+      scope,
+      place: written.at("steps", scope.name, "when") ?? written.placeOf(span),
       types,
       condition: compile(text, types),
       parts:
@@ -79,7 +82,7 @@ export function conditionReasons({
     const known = prepared.has(step.from) ? prepared.get(step.from) : prepare(step.from);
     prepared.set(step.from, known ?? null);
     if (known === undefined || known === null) return null;
-    const values = valuesFor(plan, step, known.types, answers);
+    const values = valuesFor(plan, step, known, answers);
     const value = known.condition?.(values) ?? wasTrue(step);
     return {
       text: known.text,
@@ -87,7 +90,7 @@ export function conditionReasons({
       value,
       parts: known.parts.map(({ text, condition }) => ({ text, value: condition?.(values) ?? null })),
       facts: [
-        ...known.names.flatMap((name) => factOf(name, { values, written, from: step.from })),
+        ...known.names.flatMap((name) => factOf(name, { values, scope: known.scope })),
         ...known.changes,
       ],
     };
@@ -99,10 +102,12 @@ function oneLine(text: string): string {
 }
 
 /** The plan's values have the declared types; the axes are those of all the step's cells. */
-function typesFor(plan: Plan, declared: StepDeclaration, cells: readonly PlannedStep[]): ConditionTypes {
-  const parameters = new Map(
-    Object.entries(plan.context.parameters).map(([name, value]) => [name, typeOf(value)] as const),
-  );
+function typesFor(
+  scope: WrittenScope,
+  declared: StepDeclaration,
+  cells: readonly PlannedStep[],
+): ConditionTypes {
+  const parameters = new Map([...scope.parameters].map(([name, value]) => [name, typeOf(value)] as const));
   if (declared.matrix === null) return { parameters, matrix: null };
   const matrix = new Map<string, ParameterType>();
   for (const { cell } of cells)
@@ -118,15 +123,15 @@ function typeOf(value: Scalar): ParameterType {
 function valuesFor(
   plan: Plan,
   step: PlannedStep,
-  { matrix }: ConditionTypes,
+  { types: { matrix }, scope }: { readonly types: ConditionTypes; readonly scope: WrittenScope },
   answers: Sources["answers"],
 ): ConditionValues {
-  const { branch, tag, commit, trigger, parameters } = plan.context;
+  const { branch, tag, commit, trigger } = plan.context;
   return {
     git: { branch: branch ?? "", tag: tag ?? "", commit: commit ?? "" },
     trigger,
     environment: step.environment ?? "",
-    parameters: new Map(Object.entries(parameters)),
+    parameters: scope.parameters,
     matrix: new Map([...(matrix ?? [])].map(([key, type]) => [key, step.cell[key] ?? zeroOf(type)])),
     changed: (patterns) => {
       // A part that cannot be evaluated has no value, and says nothing.
@@ -150,9 +155,10 @@ function changeFact(patterns: readonly string[], answers: Sources["answers"]): r
 
 function factOf(
   name: string,
-  known: { readonly values: ConditionValues; readonly written: Written; readonly from: string },
+  known: { readonly values: ConditionValues; readonly scope: WrittenScope },
 ): Fact[] {
-  const { values, written, from } = known;
+  const { values } = known;
+  const { written, name: from, outer } = known.scope;
   const fact = (value: Scalar | undefined, because: string, place: Place | null = null): Fact[] =>
     value === undefined ? [] : [{ name, value, because, place }];
   const [group = "", field = ""] = name.split(".");
@@ -174,6 +180,8 @@ function factOf(
     case "parameters": {
       const value = values.parameters.get(field);
       const isDefault = written.pipeline.parameters.get(field)?.default === value;
+      const given = outer?.written.at("steps", outer.name, "with", field) ?? null;
+      if (given !== null) return fact(value, "as it was given", given);
       return fact(value, isDefault ? "its default" : "as it was given", written.at("parameters", field));
     }
     default:

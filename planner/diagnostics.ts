@@ -53,6 +53,7 @@ export const diagnosticCodes = [
   "pipeline/unknown-step",
   "pipeline/unknown-output",
   "pipeline/unknown-use",
+  "pipeline/not-locked",
   "pipeline/unknown-outcome",
   "pipeline/duplicate-need",
   "pipeline/self-need",
@@ -84,7 +85,14 @@ export type Diagnostic = {
   readonly file: string;
   readonly range: Range;
   /** Other places that take part: the first of two equal keys, the members of a cycle. */
-  readonly related?: readonly { readonly message: string; readonly range: Range }[];
+  readonly related?: readonly RelatedPlace[];
+};
+
+export type RelatedPlace = {
+  readonly message: string;
+  readonly range: Range;
+  /** Only when it is another file than the mistake's. */
+  readonly file?: string;
 };
 
 /** Offsets in the text, in UTF-16 code units, the end exclusive. */
@@ -116,8 +124,15 @@ export class Mistakes {
     return this.#found.size;
   }
 
-  /** Sorted by position, then code, then message; at most `limits.diagnosticsMax`, the last one saying so. */
-  diagnostics(source: { readonly text: string; readonly file: string }): Diagnostic[] {
+  /**
+   * Sorted by position, then code, then message; at most `limits.diagnosticsMax`, the last one saying so.
+   *
+   * @param usedBy where another file uses this one, as a related place of every mistake.
+   */
+  diagnostics(
+    source: { readonly text: string; readonly file: string },
+    usedBy: RelatedPlace | null = null,
+  ): Diagnostic[] {
     const sorted = [...this.#found.values()].sort(
       (left, right) =>
         left.span.start - right.span.start ||
@@ -127,18 +142,18 @@ export class Mistakes {
     );
     const rangeOf = ranges(source.text);
     const shown = sorted.slice(0, limits.diagnosticsMax - (sorted.length > limits.diagnosticsMax ? 1 : 0));
-    const result: Diagnostic[] = shown.map((mistake) => ({
-      code: mistake.code,
-      message: mistake.message,
-      help: typeof mistake.help === "string" ? mistake.help : mistake.help(),
-      file: source.file,
-      range: rangeOf(mistake.span),
-      ...(mistake.related === undefined
-        ? {}
-        : {
-            related: mistake.related.map((other) => ({ message: other.message, range: rangeOf(other.span) })),
-          }),
-    }));
+    const result: Diagnostic[] = shown.map((mistake) => {
+      const own = (mistake.related ?? []).map(({ message, span }) => ({ message, range: rangeOf(span) }));
+      const related: readonly RelatedPlace[] = usedBy === null ? own : [...own, usedBy];
+      return {
+        code: mistake.code,
+        message: mistake.message,
+        help: typeof mistake.help === "string" ? mistake.help : mistake.help(),
+        file: source.file,
+        range: rangeOf(mistake.span),
+        ...(mistake.related === undefined && usedBy === null ? {} : { related }),
+      };
+    });
     const hidden = sorted.length - shown.length + this.#dropped;
     const last = shown.at(-1);
     if (hidden > 0 && last !== undefined) {
@@ -155,7 +170,7 @@ export class Mistakes {
 }
 
 /** Turns offsets into lines and columns. The table of lines is made once, and only when something is wrong. */
-function ranges(text: string): (span: Span) => Range {
+export function ranges(text: string): (span: Span) => Range {
   const starts = lineStarts(text);
   const place = (offset: number): { line: number; column: number } => {
     const at = Math.max(0, Math.min(offset, text.length));
@@ -184,11 +199,21 @@ function lineStarts(text: string): number[] {
 /**
  * Every diagnostic as text for people, separated by empty lines.
  *
- * @param text the file as it was planned; a byte order mark at its beginning is not counted.
+ * @param texts the file as it was planned, or each file by its name in the diagnostics; a byte order mark at the
+ *   beginning is not counted.
  */
-export function formatDiagnostics(diagnostics: readonly Diagnostic[], text: string): string {
-  const lines = withoutMark(text).split("\n");
-  return diagnostics.map((diagnostic) => formatOne(diagnostic, lines)).join("\n\n");
+export function formatDiagnostics(
+  diagnostics: readonly Diagnostic[],
+  texts: string | ReadonlyMap<string, string>,
+): string {
+  const known = new Map<string, readonly string[]>();
+  const linesOf = (file: string): readonly string[] => {
+    const text = typeof texts === "string" ? texts : (texts.get(file) ?? "");
+    const lines = known.get(file) ?? withoutMark(text).split("\n");
+    known.set(file, lines);
+    return lines;
+  };
+  return diagnostics.map((diagnostic) => formatOne(diagnostic, linesOf)).join("\n\n");
 }
 
 /** A byte order mark is no part of the text: every position counts from what follows it. */
@@ -196,15 +221,17 @@ export function withoutMark(text: string): string {
   return text.startsWith("\uFEFF") ? text.slice(1) : text;
 }
 
-function formatOne(diagnostic: Diagnostic, lines: readonly string[]): string {
+function formatOne(diagnostic: Diagnostic, linesOf: (file: string) => readonly string[]): string {
   const { range, file, code, message, help, related = [] } = diagnostic;
   const last = Math.max(range.line, ...related.map((other) => other.range.line));
   const margin = " ".repeat(String(last).length);
   const parts = [printable(`${file}:${range.line}:${range.column}: error: ${message} (${code})`)];
-  parts.push(...excerpt(range, lines, margin));
+  parts.push(...excerpt(range, linesOf(file), margin));
   for (const other of related) {
-    parts.push(printable(`  ${margin} : ${other.message} (line ${other.range.line})`));
-    parts.push(...excerpt(other.range, lines, margin));
+    const { line, column } = other.range;
+    const where = other.file === undefined ? `line ${line}` : `${other.file}:${line}:${column}`;
+    parts.push(printable(`  ${margin} : ${other.message} (${where})`));
+    parts.push(...excerpt(other.range, linesOf(other.file ?? file), margin));
   }
   parts.push(printable(`  ${margin} = ${help}`));
   return parts.join("\n");

@@ -32,7 +32,7 @@ import { stepExtras } from "../protocol/plan-check-extras.ts";
 import type { Branch, Branches, Impossible } from "./branches.ts";
 import type { ConditionReasons } from "./condition-reasons.ts";
 import type { Match } from "./conventions/convention.ts";
-import { type Diagnostic, diagnosticCodes, type Range } from "./diagnostics.ts";
+import { type Diagnostic, diagnosticCodes, type Range, type RelatedPlace } from "./diagnostics.ts";
 import type { Change, PlanDiff, StepChange } from "./diff/plan-diff.ts";
 import type { Explanation, StepTimes } from "./explain.ts";
 import { draft, type JsonSchema, listOf, mapOf, oneOf, orNull, record } from "./json-schema.ts";
@@ -161,8 +161,10 @@ function plan(): JsonSchema {
             digest: text,
             kind: oneOf(["template", "library"]),
             entry: mapOf(text),
+            may: listOf(text),
           },
           "entry",
+          "may",
         ),
       ),
       triggers: listOf({ anyOf: triggers() }),
@@ -366,7 +368,7 @@ function diagnostic(): JsonSchema {
     help: { ...text, description: "What to write instead." },
     file: text,
     range,
-    related: listOf(record<NonNullable<Diagnostic["related"]>[number]>({ message: text, range })),
+    related: listOf(record<RelatedPlace>({ message: text, range, file: text }, "file")),
   });
   return { ...properties, required: (properties.required ?? []).filter((key) => key !== "related") };
 }

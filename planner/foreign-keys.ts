@@ -21,6 +21,8 @@ const recordWords: Readonly<Record<RecordName, string>> = {
   parameter: "a parameter, under its name in `parameters`",
   retry: "`retry`",
   matrix: "`matrix`",
+  library: "otto-step.yaml, the manifest of a step library",
+  libraryEntry: "`entry`, in the manifest of a step library",
 };
 
 /** What other tools call it. */
@@ -83,6 +85,8 @@ const foreignKeys: Readonly<Record<RecordName, Readonly<Record<string, string>>>
   parameter: { options: "enum", choices: "enum", values: "enum" },
   retry: { attempts: "max", limit: "max", when: "on" },
   matrix: {},
+  library: { inputs: "parameters", run: "entry", main: "entry", command: "entry", permissions: "may" },
+  libraryEntry: { macos: "darwin", windows: "win32", all: "any" },
 } satisfies { readonly [Name in RecordName]: Readonly<Record<string, KeyOf<Name>>> };
 
 /**

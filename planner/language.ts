@@ -265,6 +265,38 @@ export const records = {
     include: said("Values for cells that agree, or further cells.", listOf(cell)),
     exclude: said("Cells that are left out.", listOf(cell)),
   },
+  library: {
+    "otto-step": said("The version of the manifest.", { type: "integer", const: 1 }),
+    name: said("What the library is called.", plainName),
+    description: said("What it does, in a sentence.", filled),
+    parameters: said(
+      "What `with` may give, each with a type.",
+      named(namePatterns.identifier, { $ref: "#/definitions/parameter" }, entriesMax),
+    ),
+    entry: said("The program, by platform: a file of the library's folder.", {
+      $ref: "#/definitions/libraryEntry",
+    }),
+    outputs: said(
+      "Files that it leaves for other steps, as `NAME: PATTERN`.",
+      named(namePatterns.output, texts(filled, entriesMax), entriesMax),
+    ),
+    values: said(
+      "Small typed values that it writes to the file `$OTTO_VALUES`.",
+      named(namePatterns.output, oneOf(parameterTypes), entriesMax),
+    ),
+    outcomes: said(
+      "Further ways to end that it writes to the file `$OTTO_OUTCOME`.",
+      texts(plainName, entriesMax),
+    ),
+    effect: said("True when it reaches outside: never two attempts at once.", { type: "boolean" }),
+    may: said("What it may do, in words for people. Shown by `otto explain`, not enforced.", globs),
+  },
+  libraryEntry: {
+    any: said("On every platform without one of its own.", filled),
+    linux: said("On Linux.", filled),
+    darwin: said("On macOS.", filled),
+    win32: said("On Windows.", filled),
+  },
 } as const satisfies Record<string, Readonly<Record<string, JsonSchema>>>;
 
 /** What a step does is one of these. */
@@ -304,16 +336,12 @@ const requiredKeys: Readonly<Record<RecordName, readonly string[]>> = {
   parameter: ["type"] satisfies KeyOf<"parameter">[],
   retry: ["max"] satisfies KeyOf<"retry">[],
   matrix: [],
+  library: ["otto-step", "name", "entry"] satisfies KeyOf<"library">[],
+  libraryEntry: [],
 };
 
 /** The JSON Schema of a pipeline file, for editors. */
 export function pipelineSchema(): JsonSchema {
-  const closed = (name: RecordName): JsonSchema => ({
-    type: "object",
-    properties: records[name],
-    required: requiredKeys[name],
-    additionalProperties: false,
-  });
   const axes: JsonSchema = {
     ...closed("matrix"),
     minProperties: 1,
@@ -341,5 +369,28 @@ export function pipelineSchema(): JsonSchema {
       credential: { ...closed("credential"), minProperties: 1, maxProperties: 1 },
       trigger: { ...closed("trigger"), minProperties: 1, maxProperties: 2 },
     },
+  };
+}
+
+/** The JSON Schema of the manifest of a step library, `otto-step.yaml`. */
+export function librarySchema(): JsonSchema {
+  return {
+    $schema: draft,
+    title: "Otto step library",
+    description: "otto-step.yaml: what a step library takes, and which program does its work.",
+    ...closed("library"),
+    definitions: {
+      parameter: closed("parameter"),
+      libraryEntry: { ...closed("libraryEntry"), minProperties: 1 },
+    },
+  };
+}
+
+function closed(name: RecordName): JsonSchema {
+  return {
+    type: "object",
+    properties: records[name],
+    required: requiredKeys[name],
+    additionalProperties: false,
   };
 }

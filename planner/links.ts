@@ -12,16 +12,41 @@ import { suggestion } from "./suggestions.ts";
 const cyclesShownMax = 20;
 const membersShownMax = 12;
 
-export function checkLinks(mistakes: Mistakes, file: PipelineFile): void {
+/** A file with the templates that its steps nest; of one that could not be read there is none. */
+export type Linked = {
+  readonly file: PipelineFile;
+  readonly nested: ReadonlyMap<string, Linked>;
+};
+
+export function checkLinks(mistakes: Mistakes, linked: Linked): void {
+  const { file } = linked;
   for (const step of file.steps.values()) {
     checkEnvironment(mistakes, step, file);
-    checkNeeds(mistakes, step, file);
-    checkInputs(mistakes, step, file);
+    checkNeeds(mistakes, step, linked);
+    checkInputs(mistakes, step, linked);
     checkLabelAxes(mistakes, step);
     checkNames(mistakes, step);
-    checkUse(mistakes, step, file);
   }
   checkCycles(mistakes, file);
+}
+
+/**
+ * The step of that name, `deploy/build` being one of the pipeline that `deploy` nests. Null: there is none;
+ * undefined: nobody can know, because what `deploy` nests could not be read.
+ */
+function findStep({ file, nested }: Linked, name: string): StepDeclaration | null | undefined {
+  const slash = name.indexOf("/");
+  if (slash === -1) return file.steps.get(name) ?? null;
+  const outer = file.steps.get(name.slice(0, slash));
+  if (outer?.action.kind !== "pipeline") return null;
+  const inner = nested.get(outer.name);
+  return inner === undefined ? undefined : findStep(inner, name.slice(slash + 1));
+}
+
+/** The step of this file that it is, or is in. */
+function outerOf(name: string): string {
+  const slash = name.indexOf("/");
+  return slash === -1 ? name : name.slice(0, slash);
 }
 
 function checkEnvironment(mistakes: Mistakes, step: StepDeclaration, file: PipelineFile): void {
@@ -38,13 +63,21 @@ function checkEnvironment(mistakes: Mistakes, step: StepDeclaration, file: Pipel
   });
 }
 
-function unknownStep(mistakes: Mistakes, file: PipelineFile, used: { step: string; span: Span }): void {
+function unknownStep(mistakes: Mistakes, linked: Linked, used: { step: string; span: Span }): void {
   mistakes.add({
     code: "pipeline/unknown-step",
     message: `there is no step called ${quote(used.step)}`,
-    help: () => suggestion(used.step, [...file.steps.keys()], "step"),
+    help: () => suggestion(used.step, namesNear(linked, used.step), "step"),
     span: used.span,
   });
+}
+
+/** The names that a person may have meant: the file's own, or those of the nested pipeline that is named. */
+function namesNear({ file, nested }: Linked, name: string): readonly string[] {
+  const inner = name.includes("/") ? nested.get(outerOf(name)) : undefined;
+  if (inner === undefined) return [...file.steps.keys()];
+  const rest = name.slice(outerOf(name).length + 1);
+  return namesNear(inner, rest).map((own) => `${outerOf(name)}/${own}`);
 }
 
 function selfNeed(mistakes: Mistakes, used: { step: string; span: Span }): void {
@@ -56,11 +89,13 @@ function selfNeed(mistakes: Mistakes, used: { step: string; span: Span }): void 
   });
 }
 
-function checkNeeds(mistakes: Mistakes, step: StepDeclaration, file: PipelineFile): void {
+function checkNeeds(mistakes: Mistakes, step: StepDeclaration, linked: Linked): void {
   for (const need of step.needs) {
-    if (need.step === step.name) selfNeed(mistakes, need);
-    else if (!file.steps.has(need.step)) unknownStep(mistakes, file, need);
-    const declared = file.steps.get(need.step)?.outcomes ?? [];
+    const needed = findStep(linked, need.step);
+    if (outerOf(need.step) === step.name) selfNeed(mistakes, { ...need, step: step.name });
+    else if (needed === null) unknownStep(mistakes, linked, need);
+    if (needed === undefined) continue;
+    const declared = needed?.outcomes ?? [];
     for (const { value, span } of need.own) {
       if (declared.includes(value)) continue;
       mistakes.add({
@@ -76,22 +111,24 @@ function checkNeeds(mistakes: Mistakes, step: StepDeclaration, file: PipelineFil
   }
 }
 
-function checkInputs(mistakes: Mistakes, step: StepDeclaration, file: PipelineFile): void {
+function checkInputs(mistakes: Mistakes, step: StepDeclaration, linked: Linked): void {
   for (const input of step.inputs) {
-    const producer = file.steps.get(input.step);
+    const producer = findStep(linked, input.step);
+    const isOwn = !input.step.includes("/");
     if (input.step === step.name) selfNeed(mistakes, input);
-    else if (producer === undefined) unknownStep(mistakes, file, input);
+    else if (producer === null) unknownStep(mistakes, linked, input);
+    else if (producer === undefined) continue;
     else if (![...producer.outputs, ...producer.values].some(({ name }) => name === input.output)) {
       const names = [...producer.outputs, ...producer.values].map(({ name }) => name);
       mistakes.add({
         code: "pipeline/unknown-output",
         message: `the step ${quote(input.step)} has no output called ${quote(input.output)}`,
         help: () =>
-          names.length === 0
-            ? `declare it there: \`outputs: { ${input.output}: dist/** }\``
-            : suggestion(input.output, names, "output"),
+          names.length === 0 ? outputHelp(producer, input) : suggestion(input.output, names, "output"),
         span: input.span,
-        related: [{ message: `the step ${quote(input.step)} is here`, span: producer.span }],
+        ...(isOwn
+          ? { related: [{ message: `the step ${quote(input.step)} is here`, span: producer.span }] }
+          : {}),
       });
     }
     const need = step.needs.find((other) => other.step === input.step);
@@ -106,19 +143,10 @@ function checkInputs(mistakes: Mistakes, step: StepDeclaration, file: PipelineFi
   }
 }
 
-/** A name that is used is declared, or built in, or a path. */
-function checkUse(mistakes: Mistakes, { action }: StepDeclaration, file: PipelineFile): void {
-  if (action.kind !== "uses" && action.kind !== "pipeline") return;
-  const { value, span } = action.kind === "uses" ? action.library : action.template;
-  mistakes.add({
-    code: "pipeline/unknown-use",
-    message: `there is nothing called ${quote(value)} to use`,
-    help: () =>
-      file.uses.size === 0
-        ? `declare it in \`uses\` of the file: \`${value}: ./PATH\``
-        : suggestion(value, [...file.uses.keys()], "name"),
-    span,
-  });
+function outputHelp(producer: StepDeclaration, { step, output }: { step: string; output: string }): string {
+  return producer.action.kind === "pipeline"
+    ? `name the step of it that has the output: \`${step}/STEP.${output}\``
+    : `declare it there: \`outputs: { ${output}: dist/** }\``;
 }
 
 /** An output and a value share the names that `inputs` says; inputs share those of their variables. */
@@ -151,7 +179,7 @@ function checkLabelAxes(mistakes: Mistakes, step: StepDeclaration): void {
 function stepGraph(file: PipelineFile): Map<string, readonly string[]> {
   const graph = new Map<string, readonly string[]>();
   for (const step of file.steps.values()) {
-    const needed = new Set([...step.needs, ...step.inputs].map((link) => link.step));
+    const needed = new Set([...step.needs, ...step.inputs].map((link) => outerOf(link.step)));
     needed.delete(step.name);
     graph.set(
       step.name,
@@ -184,6 +212,6 @@ function checkCycles(mistakes: Mistakes, file: PipelineFile): void {
 
 function linkBetween(file: PipelineFile, from: string, to: string): { step: string; span: Span } {
   const step = file.steps.get(from);
-  const link = [...(step?.needs ?? []), ...(step?.inputs ?? [])].find((other) => other.step === to);
+  const link = [...(step?.needs ?? []), ...(step?.inputs ?? [])].find((other) => outerOf(other.step) === to);
   return { step: to, span: link?.span ?? step?.span ?? { start: 0, end: 0 } };
 }

@@ -12,7 +12,7 @@ import { compareText } from "../protocol/values.ts";
 import { type Mistakes, quote, type Span } from "./diagnostics.ts";
 import { checkName, identifiers, overLimit, readScalar, wrongType } from "./fields.ts";
 import { keysOf } from "./language.ts";
-import type { Cell, MatrixDeclaration } from "./pipeline.ts";
+import type { Cell, MatrixDeclaration, ParameterType, StepDeclaration } from "./pipeline.ts";
 import { suggestion } from "./suggestions.ts";
 import type { MapEntry, MapNode, YamlNode } from "./yaml.ts";
 
@@ -266,4 +266,17 @@ function problemOf(cells: readonly Cell[], step: string): { message: string; hel
     }
   }
   return null;
+}
+
+/** One type for each axis of a step's matrix, which was checked to have no more; null when it has no matrix. */
+export function matrixTypes(
+  step: Pick<StepDeclaration, "matrix">,
+): ReadonlyMap<string, ParameterType> | null {
+  if (step.matrix === null) return null;
+  const types = new Map<string, ParameterType>();
+  for (const key of step.matrix.keys) {
+    const value = step.matrix.cells.find((cell) => cell.has(key))?.get(key);
+    types.set(key, typeof value === "number" ? "number" : typeof value === "boolean" ? "boolean" : "string");
+  }
+  return types;
 }

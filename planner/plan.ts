@@ -1,38 +1,35 @@
 /**
  * Planning: what a pipeline file means in a context. The whole way on one page:
  *
- *   text -> readSource -> YAML tree -> readPipeline -> checkLinks -> parameters, conditions, cells -> order -> Plan
+ *   text, imports -> Modules: readSource -> YAML tree -> readPipeline -> checkLinks
+ *     -> parameters, conditions -> nestSteps -> cells -> order -> Plan
  *
  * Promises: a pure function of its arguments (no clock, randomness, locale, environment variable or order of
  * keys gets in); either a plan or every mistake of the file, never both, never a thrown error for what a file says.
  */
 
-import { failure, type Result, success } from "../protocol/errors.ts";
+import { assert, failure, type Result, success } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
-import type {
-  Plan,
-  PlanContext,
-  PlannedEnvironment,
-  PlannedStep,
-  Scalar,
-  StepAction,
-} from "../protocol/plan.ts";
+import type { Plan, PlanContext, PlannedEnvironment, PlannedStep, StepAction } from "../protocol/plan.ts";
 import { bytesCid, compareText, encodeValue, valueCid } from "../protocol/values.ts";
 import { cellsOf, type StepCell } from "./cells.ts";
-import { changeAnswers, type ChangeAnswer, type ChangedPaths, changesOf } from "./changes.ts";
-import type { Condition, ConditionTypes, ConditionValues } from "./conditions.ts";
-import { type Diagnostic, Mistakes } from "./diagnostics.ts";
-import { decideInclusion, type Inclusion, type OwnInclusion } from "./inclusion.ts";
+import { changeAnswers, type ChangedPaths, changesOf } from "./changes.ts";
+import { compileConditions } from "./compile.ts";
+import type { Condition } from "./conditions.ts";
+import type { Diagnostic } from "./diagnostics.ts";
+import { valuesOf } from "./given.ts";
+import type { Imports } from "./imports.ts";
+import { decideInclusion, type OwnInclusion } from "./inclusion.ts";
 import { labelsOf } from "./labels.ts";
-import { checkLinks } from "./links.ts";
 import { matrixVariable } from "./matrix.ts";
+import { type Module, Modules } from "./modules.ts";
+import { nestSteps, type Scope, scopesOf } from "./nesting.ts";
 import { orderOf } from "./order.ts";
+import { type Asked, inclusionOf } from "./own-inclusion.ts";
 import { resolveParameters } from "./parameters.ts";
-import type { ActionDeclaration, ParameterType, PipelineFile, StepDeclaration } from "./pipeline.ts";
-import { parsePlainYaml } from "./plain-yaml.ts";
-import { readPipeline, zeroOf } from "./read.ts";
-import { readSource } from "./source-text.ts";
-import type { YamlNode } from "./yaml.ts";
+import type { ActionDeclaration, EnvironmentDeclaration } from "./pipeline.ts";
+import { plannedUses } from "./planned-uses.ts";
+import { parameterVariable } from "./read.ts";
 
 export type PlanRequest = {
   /** The pipeline file; bytes are checked to be UTF-8. */
@@ -42,6 +39,8 @@ export type PlanRequest = {
   readonly context: PlanContext;
   /** Which paths changed; asked once at most, and only by a pipeline that says `changed(...)` or `paths`. */
   readonly changes?: () => Promise<ChangedPaths>;
+  /** Templates and step libraries that it uses; see `planner/imports.ts`. */
+  readonly imports?: Imports;
   /** Where the text comes from when not from the file at `path`. */
   readonly origin?: Plan["origin"];
 };
@@ -53,28 +52,29 @@ export type PlanRequest = {
  * not before.
  */
 export async function planPipeline(request: PlanRequest): Promise<Result<Plan, readonly Diagnostic[]>> {
-  const mistakes = new Mistakes();
-  const text = readSource(request.text, mistakes);
-  if (mistakes.count === 0) {
-    const tree = parsePlainYaml(text) ?? (await import("./yaml.ts")).parseYaml(text, mistakes);
-    const plan = tree === null ? null : await planTree(mistakes, tree, request);
-    if (plan !== null) return success(plan);
-  }
-  return failure(mistakes.diagnostics({ text, file: request.path }));
+  const modules = new Modules(request.imports ?? new Map());
+  const root = await modules.readRoot(request.text, request.path);
+  const plan = root === null ? null : await planModules(modules, root, request);
+  return plan === null ? failure(modules.diagnostics()) : success(plan);
 }
 
 const nobodyLooked: ChangedPaths = { paths: null, because: "nobody looked" };
 
-/** The plan of a parsed file; null when there were mistakes. */
-async function planTree(mistakes: Mistakes, root: YamlNode, request: PlanRequest): Promise<Plan | null> {
-  const file = readPipeline(root, mistakes);
-  if (file === null) return null;
-  checkLinks(mistakes, file);
+/** The plan of files that were read; null when there were mistakes. */
+async function planModules(modules: Modules, root: Module, request: PlanRequest): Promise<Plan | null> {
+  const { file, mistakes } = root;
   const parameters = resolveParameters(mistakes, file.parameters, request.context.parameters);
-  const { conditions, asksForChanges } = await compileConditions(mistakes, file);
-  if (mistakes.count > 0) return null;
-  const cells = cellsOf(mistakes, file);
-  if (cells === null) return null;
+  const conditions = new Map<Module, ReadonlyMap<string, Condition>>();
+  let asksForChanges = false;
+  for (const module of modules.read) {
+    const compiled = await compileConditions(module.mistakes, module.file);
+    conditions.set(module, compiled.conditions);
+    asksForChanges ||= compiled.asksForChanges;
+  }
+  if (modules.mistakeCount > 0) return null;
+  const scoped = nestSteps(root, parameters);
+  const cells = scoped === null || modules.mistakeCount > 0 ? null : cellsOf(scoped);
+  if (scoped === null || cells === null) return null;
   const changed = asksForChanges ? await (request.changes?.() ?? nobodyLooked) : null;
   const { changes: _, ...given } = request.context;
   const context: PlanContext = {
@@ -83,18 +83,22 @@ async function planTree(mistakes: Mistakes, root: YamlNode, request: PlanRequest
     ...(changed === null ? {} : { changes: changesOf(changed) }),
   };
   const answers = changeAnswers(changed ?? nobodyLooked);
-  const steps = planSteps(mistakes, { file, cells, conditions, context, parameters, answers });
+  const environments = environmentsOf(scopesOf(scoped));
+  const uses = plannedUses(modules, file);
+  const asked = { cells, conditions, context, environments, answers, uses: uses.names };
+  const steps = planSteps(modules, asked);
   if (steps === null) return null;
   const plan: Plan = {
     otto: 1,
     pipeline: file.name,
     origin: request.origin ?? { kind: "file", path: request.path },
     context,
-    environments: planEnvironments(file),
+    environments: planEnvironments(environments),
+    ...(uses.list.length > 0 ? { uses: uses.list } : {}),
     ...(file.triggers.length > 0 ? { triggers: file.triggers } : {}),
     steps,
   };
-  return fitting(mistakes, plan, file);
+  return fitting(plan, cells);
 }
 
 /** Of plans that were made here: encoding them was needed to know whether they fit into a manifest. */
@@ -106,7 +110,7 @@ export function planId(plan: Plan): string {
 }
 
 /** The plan, or null when it has more bytes than a manifest has room for. */
-function fitting(mistakes: Mistakes, plan: Plan, file: PipelineFile): Plan | null {
+function fitting(plan: Plan, cells: readonly StepCell[]): Plan | null {
   const bytes = encodeValue(plan);
   if (bytes.length <= limits.planBytesMax) {
     knownIds.set(plan, bytesCid(bytes));
@@ -114,153 +118,77 @@ function fitting(mistakes: Mistakes, plan: Plan, file: PipelineFile): Plan | nul
   }
   let room = limits.planBytesMax - (bytes.length - encodeValue(plan.steps).length);
   const beyond = plan.steps.find((step) => (room -= encodeValue(step).length) < 0) ?? plan.steps.at(-1);
-  const step = beyond === undefined ? undefined : file.steps.get(beyond.from);
-  return step === undefined ? null : tooLarge(mistakes, step);
+  const cell = cells.find(({ name }) => name === beyond?.name);
+  assert(cell !== undefined, "a plan has the cells that it was made of");
+  return tooLarge(cell);
 }
 
-async function compileConditions(
-  mistakes: Mistakes,
-  file: PipelineFile,
-): Promise<{ readonly conditions: ReadonlyMap<string, Condition>; readonly asksForChanges: boolean }> {
-  const conditions = new Map<string, Condition>();
-  const planned = [...file.steps.values()].filter((step) => step.matrix?.cells.length !== 0);
-  const conditional = planned.filter((step) => step.condition !== null);
-  const hasPaths = planned.some((step) => step.paths.length > 0);
-  await checkPolls(mistakes, file);
-  if (conditional.length === 0) return { conditions, asksForChanges: hasPaths };
-  const { ConditionCompiler } = await import("./conditions.ts");
-  const compiler = new ConditionCompiler(mistakes);
-  const parameters = new Map([...file.parameters].map(([name, declared]) => [name, declared.type]));
-  for (const step of conditional) {
-    const types: ConditionTypes = { parameters, matrix: matrixTypes(step) };
-    const condition = step.condition === null ? null : compiler.compile(step.condition, types);
-    if (condition !== null) conditions.set(step.name, condition);
-  }
-  return { conditions, asksForChanges: hasPaths || compiler.asksForChanges };
-}
-
-/** What a poll asks of the answer is checked now, and evaluated by the peer that asks. */
-async function checkPolls(mistakes: Mistakes, file: PipelineFile): Promise<void> {
-  const asked = [...file.steps.values()].flatMap(({ action }) =>
-    action.kind !== "wait" || action.poll === null ? [] : [action.poll.until, action.poll.fails],
-  );
-  if (asked.length === 0) return;
-  const { responseCondition } = await import("./response-conditions.ts");
-  const { placeIn } = await import("./conditions.ts");
-  for (const condition of asked) {
-    if (condition === null) continue;
-    const compiled = responseCondition(condition.text);
-    if (compiled.ok) continue;
-    const { range, ...words } = compiled.problem;
-    mistakes.add({ ...words, span: placeIn(condition, range) });
-  }
-}
-
-/** One type for each axis; the matrix was checked to have no more. */
-function matrixTypes(step: StepDeclaration): ReadonlyMap<string, ParameterType> | null {
-  if (step.matrix === null) return null;
-  const types = new Map<string, ParameterType>();
-  for (const key of step.matrix.keys) {
-    const value = step.matrix.cells.find((cell) => cell.has(key))?.get(key);
-    types.set(key, typeof value === "number" ? "number" : typeof value === "boolean" ? "boolean" : "string");
-  }
-  return types;
-}
-
-type Planning = {
-  readonly file: PipelineFile;
+type Planning = Asked & {
   readonly cells: readonly StepCell[];
-  readonly conditions: ReadonlyMap<string, Condition>;
-  readonly context: PlanContext;
-  readonly parameters: ReadonlyMap<string, Scalar>;
-  readonly answers: (patterns: readonly string[]) => ChangeAnswer;
+  readonly environments: ReadonlyMap<string, EnvironmentDeclaration>;
+  /** What the plan calls each import, by the import's id. */
+  readonly uses: ReadonlyMap<string, string>;
 };
 
-function planSteps(mistakes: Mistakes, planning: Planning): readonly PlannedStep[] | null {
-  const { cells, file } = planning;
+function planSteps(modules: Modules, planning: Planning): readonly PlannedStep[] | null {
+  const { cells } = planning;
   const byName = new Map(cells.map((cell) => [cell.name, cell]));
   const order = orderOf(new Map(cells.map((cell) => [cell.name, cell.needs.map((need) => need.step)])));
   const own = new Map<string, OwnInclusion>();
-  for (const cell of cells) own.set(cell.name, ownInclusion(planning, cell));
-  if (mistakes.count > 0 || !order.ok) return null;
+  for (const cell of cells) own.set(cell.name, inclusionOf(planning, cell, byName));
+  if (modules.mistakeCount > 0 || !order.ok) return null;
   const needsOf = new Map(cells.map((cell) => [cell.name, cell.needs]));
   const inclusion = decideInclusion(order.value, own, needsOf);
-  const environments = environmentVariables(file);
+  const variables = new Map<Scope, ScopeVariables>();
   const steps: PlannedStep[] = [];
   let characters = 0;
   for (const name of order.value) {
     const cell = byName.get(name);
     const decided = inclusion.get(name);
     if (cell === undefined || decided === undefined) continue;
-    const step = planStep(mistakes, { cell, decided, environments });
+    const { scope } = cell;
+    const given = variables.get(scope) ?? scopeVariables(scope, planning.environments);
+    variables.set(scope, given);
+    const step = planStep({ cell, decided, variables: given, uses: planning.uses });
     steps.push(step);
     characters += charactersOf(step);
-    if (characters > limits.planBytesMax) return tooLarge(mistakes, cell.step);
+    if (characters > limits.planBytesMax) return tooLarge(cell);
   }
-  return mistakes.count > 0 ? null : steps;
+  return modules.mistakeCount > 0 ? null : steps;
 }
 
-const answersShownMax = 3;
+type Variables = readonly (readonly [string, string])[];
 
-/** What the step's condition says, then its `paths`. */
-function ownInclusion(planning: Planning, cell: StepCell): OwnInclusion {
-  const { name: from, paths } = cell.step;
-  const condition = conditionInclusion(planning, cell);
-  if (paths.length === 0 || condition?.included === false) {
-    return { ...(condition ?? { included: true, reason: "always" }), from };
+/** What the steps of a scope have: for each environment, and for none (""), and its parameters. */
+type ScopeVariables = {
+  readonly byEnvironment: ReadonlyMap<string, Variables>;
+  readonly parameters: Variables;
+};
+
+/** A step in an environment starts with `env` of its file, then the settings. */
+function scopeVariables(
+  { module, parameters }: Scope,
+  environments: ReadonlyMap<string, EnvironmentDeclaration>,
+): ScopeVariables {
+  const own = [...module.file.variables];
+  const byEnvironment = new Map<string, Variables>([["", own]]);
+  for (const name of module.file.environments.keys()) {
+    byEnvironment.set(name, [...own, ...(environments.get(name)?.settings ?? [])]);
   }
-  const { holds, because } = planning.answers(paths.map(({ value }) => value));
-  const reason = holds && condition !== null ? `${condition.reason}, and ${because}` : because;
-  return { included: holds, reason, from };
-}
-
-function conditionInclusion(planning: Planning, { step, cell }: StepCell): Inclusion | null {
-  const { conditions, context, parameters, answers } = planning;
-  const condition = conditions.get(step.name);
-  if (condition === undefined || step.condition === null) return null;
-  const asked = new Set<string>();
-  const matrix = new Map<string, Scalar>();
-  for (const [key, type] of matrixTypes(step) ?? []) matrix.set(key, cell.get(key) ?? zeroOf(type));
-  const values: ConditionValues = {
-    git: { branch: context.branch ?? "", tag: context.tag ?? "", commit: context.commit ?? "" },
-    trigger: context.trigger,
-    environment: step.environment?.value ?? "",
-    parameters,
-    matrix,
-    changed: (patterns) => {
-      const { holds, because } = answers(patterns);
-      asked.add(because);
-      return holds;
-    },
+  return {
+    byEnvironment,
+    parameters: [...parameters].map(([name, value]) => [parameterVariable(name), String(value)] as const),
   };
-  const included = condition(values) === true;
-  const words = step.condition.text.trim().replace(/\s+/g, " ");
-  const shown = words.length > 200 ? `${words.slice(0, 197).toWellFormed()}...` : words;
-  const because = [...asked].slice(0, answersShownMax).join("; ");
-  return { included, reason: `when ${shown} is ${included}${because === "" ? "" : `: ${because}`}` };
 }
 
-/** For each environment, and for none (""), what a step in it starts with: `env` of the file, then settings. */
-function environmentVariables(
-  file: PipelineFile,
-): ReadonlyMap<string, readonly (readonly [string, string])[]> {
-  const variables = new Map<string, readonly (readonly [string, string])[]>([["", [...file.variables]]]);
-  for (const [name, environment] of file.environments) {
-    variables.set(name, [...file.variables, ...environment.settings]);
-  }
-  return variables;
-}
-
-function planStep(
-  mistakes: Mistakes,
-  parts: {
-    readonly cell: StepCell;
-    readonly decided: { included: boolean; reason: string; needs: PlannedStep["needs"] };
-    readonly environments: ReadonlyMap<string, readonly (readonly [string, string])[]>;
-  },
-): PlannedStep {
-  const { cell, decided, environments } = parts;
-  const { step } = cell;
+function planStep(parts: {
+  readonly cell: StepCell;
+  readonly decided: { included: boolean; reason: string; needs: PlannedStep["needs"] };
+  readonly variables: ScopeVariables;
+  readonly uses: ReadonlyMap<string, string>;
+}): PlannedStep {
+  const { cell, decided, variables } = parts;
+  const { step, scope } = cell;
   const environment = step.environment?.value ?? null;
   const needed = new Set(decided.needs.map((need) => need.step));
   const isWork = step.action.kind === "run" || step.action.kind === "uses";
@@ -275,8 +203,9 @@ function planStep(
     needs: decided.needs,
     environment,
     variables: sortedRecord([
-      ...(environments.get(environment ?? "") ?? []),
+      ...(variables.byEnvironment.get(environment ?? "") ?? []),
       ...step.variables,
+      ...(isWork ? variables.parameters : []),
       ...[...cell.cell].map(([key, value]) => [matrixVariable(key), String(value)] as const),
     ]),
     inputs: cell.inputs.filter((input) => needed.has(input.step)),
@@ -284,8 +213,9 @@ function planStep(
     timeoutMs: step.timeoutMs ?? defaultTimes[step.action.kind],
     retry: step.retry ?? defaultRetry(effect || !isWork),
     effect,
-    labels: labelsOf(mistakes, step.labels, cell.cell),
+    labels: labelsOf(scope.module.mistakes, step.labels, cell.cell),
     ...surroundingsOf(cell, needed),
+    ...actionOf(cell, parts.uses),
   };
 }
 
@@ -300,9 +230,7 @@ const defaultTimes: Readonly<Record<ActionDeclaration["kind"], number>> = {
 /** What most steps do not have: a field is there only when it says something. */
 function surroundingsOf({ step, valueInputs }: StepCell, needed: ReadonlySet<string>): Partial<PlannedStep> {
   const taken = valueInputs.filter((input) => needed.has(input.step));
-  const { action } = step;
   return {
-    ...(action.kind === "approve" || action.kind === "wait" ? { action: plannedAction(action) } : {}),
     ...(step.outcomes.length > 0 ? { outcomes: step.outcomes } : {}),
     ...(step.values.length > 0 ? { values: step.values } : {}),
     ...(taken.length > 0 ? { valueInputs: taken } : {}),
@@ -314,12 +242,34 @@ function surroundingsOf({ step, valueInputs }: StepCell, needed: ReadonlySet<str
   };
 }
 
-function plannedAction(action: Extract<ActionDeclaration, { kind: "approve" | "wait" }>): StepAction {
-  if (action.kind === "approve" || action.poll === null) {
-    return action.kind === "approve" ? action : { ...action, poll: null };
+/** What does the step's work, when no commands do. */
+function actionOf(cell: StepCell, uses: ReadonlyMap<string, string>): { readonly action?: StepAction } {
+  const { action } = cell.step;
+  switch (action.kind) {
+    case "run":
+      return {};
+    case "approve":
+      return { action };
+    case "wait": {
+      if (action.poll === null) return { action: { ...action, poll: null } };
+      const { url, everyMs, until, fails } = action.poll;
+      const poll = { url, everyMs, until: until.text, fails: fails?.text ?? null };
+      return { action: { ...action, poll } };
+    }
+    case "pipeline":
+      return { action: { kind: "pipeline", members: cell.members } };
+    case "uses": {
+      const { library, scope } = cell;
+      assert(library !== null, "a step that uses a library has it");
+      const taker = { declared: library.library.parameters, given: action.given };
+      const values = valuesOf(scope.module.mistakes, taker, {
+        parameters: scope.parameters,
+        cell: cell.cell,
+      });
+      const name = uses.get(library.from.id) ?? library.from.source;
+      return { action: { kind: "uses", library: name, with: sortedRecord(values) } };
+    }
   }
-  const { url, everyMs, until, fails } = action.poll;
-  return { ...action, poll: { url, everyMs, until: until.text, fails: fails?.text ?? null } };
 }
 
 /** A worker that vanished in the middle of a deployment leaves it half done: a person decides, not a retry. */
@@ -327,9 +277,20 @@ function defaultRetry(effect: boolean): PlannedStep["retry"] {
   return effect ? { attemptsMax: 1, on: [] } : { attemptsMax: limits.lostAttemptsMaxDefault, on: ["lost"] };
 }
 
-function planEnvironments(file: PipelineFile): Readonly<Record<string, PlannedEnvironment>> {
+/** What the pipeline describes counts; a nested one adds what nobody outside of it described. */
+function environmentsOf(scopes: readonly Scope[]): ReadonlyMap<string, EnvironmentDeclaration> {
+  const environments = new Map<string, EnvironmentDeclaration>();
+  for (const { module } of scopes)
+    for (const [name, declared] of module.file.environments)
+      if (!environments.has(name)) environments.set(name, declared);
+  return environments;
+}
+
+function planEnvironments(
+  environments: ReadonlyMap<string, EnvironmentDeclaration>,
+): Readonly<Record<string, PlannedEnvironment>> {
   return sortedRecord(
-    [...file.environments].map(
+    [...environments].map(
       ([name, { domain, settings, lock }]) =>
         [
           name,
@@ -357,8 +318,8 @@ function charactersOf(step: PlannedStep): number {
   return count;
 }
 
-function tooLarge(mistakes: Mistakes, step: StepDeclaration): null {
-  mistakes.add({
+function tooLarge({ step, scope }: StepCell): null {
+  scope.module.mistakes.add({
     code: "pipeline/over-limit",
     message: "with this step the plan has more text than a manifest can hold",
     help: "move long commands into scripts of the repository",

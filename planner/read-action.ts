@@ -21,6 +21,7 @@ import {
 } from "./fields.ts";
 import { type KeyOf, stepKinds } from "./language.ts";
 import type { ActionDeclaration, GivenParameter, Placed, PollDeclaration } from "./pipeline.ts";
+import { isDirect, sourceProblem } from "./sources.ts";
 import type { MapEntry, MapNode, YamlNode } from "./yaml.ts";
 
 type StepKind = (typeof stepKinds)[number];
@@ -117,7 +118,11 @@ export function readAction(
 export function readReference(mistakes: Mistakes, node: YamlNode, what: string): Placed<string> | null {
   const help = "write a name that is declared in `uses` of the file, or a path such as `./ci/deploy.yaml`";
   const value = readText(mistakes, node, { what, help });
-  return value === null ? null : { value, span: node.span };
+  if (value === null) return null;
+  const problem = isDirect(value) ? sourceProblem(value) : null;
+  if (problem === null) return { value, span: node.span };
+  mistakes.add({ code: "pipeline/bad-use", message: `${quote(value)}: ${problem}`, help, span: node.span });
+  return null;
 }
 
 /** Values for the parameters of something else. */

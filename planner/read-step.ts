@@ -195,7 +195,7 @@ function readInputs(mistakes: Mistakes, node: YamlNode): readonly InputDeclarati
   return inputs.sort((left, right) => compareText(left.name, right.name));
 }
 
-function readOutputs(mistakes: Mistakes, node: YamlNode): readonly StepOutput[] {
+export function readOutputs(mistakes: Mistakes, node: YamlNode): readonly StepOutput[] {
   const help = "write `outputs: { NAME: dist/** }`";
   const entries = readNamed(mistakes, node, {
     what: "`outputs`",

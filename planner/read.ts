@@ -6,7 +6,6 @@
  */
 
 import { limits } from "../protocol/limits.ts";
-import { isSafePattern } from "../protocol/names.ts";
 import type { Scalar } from "../protocol/plan.ts";
 import { type Mistakes, quote, type Span } from "./diagnostics.ts";
 import {
@@ -33,6 +32,7 @@ import type {
 } from "./pipeline.ts";
 import { readStep } from "./read-step.ts";
 import { readNotifications, readTriggers } from "./read-triggers.ts";
+import { sourceProblem } from "./sources.ts";
 import { suggestion } from "./suggestions.ts";
 import type { MapNode, YamlNode } from "./yaml.ts";
 
@@ -135,20 +135,6 @@ function readUses(mistakes: Mistakes, node: YamlNode): Map<string, Placed<string
   return uses;
 }
 
-/** Why nothing can be brought from there, or null. */
-function sourceProblem(source: string): string | null {
-  if (source.startsWith("git+")) {
-    const [, address = "", revision = ""] =
-      /^git\+(.*?)@([^@/]+(?:\/[^@]*)?)$/.exec(source.replace(/#.*$/, "")) ?? [];
-    if (address === "" || revision === "") return "a git source ends with `@REVISION`";
-    return /^(?:https?|ssh|git|file):\/\//.test(address) ? null : "its address is none that git can fetch";
-  }
-  if (!source.startsWith("./")) return "a path begins with `./`, a git source with `git+`";
-  return isSafePattern(source.slice(2)) && !/[*?[\]{}]/.test(source)
-    ? null
-    : "the path leaves the repository";
-}
-
 function readSteps(mistakes: Mistakes, top: MapNode): Map<string, StepDeclaration> {
   const steps = new Map<string, StepDeclaration>();
   const help = "write `steps:` and under it for example `test: { run: npm test }`";
@@ -211,7 +197,7 @@ function readDomain(mistakes: Mistakes, node: YamlNode): string | null {
 
 const parameterHelp = "write for example `channel: { type: string, enum: [beta, stable], default: beta }`";
 
-function readParameters(mistakes: Mistakes, node: YamlNode): Map<string, ParameterDeclaration> {
+export function readParameters(mistakes: Mistakes, node: YamlNode): Map<string, ParameterDeclaration> {
   const parameters = new Map<string, ParameterDeclaration>();
   const entries = readNamed(mistakes, node, {
     what: "`parameters`",
@@ -221,7 +207,18 @@ function readParameters(mistakes: Mistakes, node: YamlNode): Map<string, Paramet
   });
   const countMax = limits.entriesPerStepMax;
   overLimit(mistakes, { count: entries.length, countMax, what: "`parameters`", span: node.span });
+  const variables = new Map<string, string>();
   for (const { key, keySpan, value } of entries) {
+    const variable = parameterVariable(key);
+    const other = variables.get(variable);
+    variables.set(variable, key);
+    if (other !== undefined)
+      mistakes.add({
+        code: "pipeline/bad-parameter",
+        message: `the parameters ${quote(other)} and ${quote(key)} would both be the variable \`${variable}\``,
+        help: "rename one of the two",
+        span: keySpan,
+      });
     const before = mistakes.count;
     const what = `the parameter ${quote(key)}`;
     const record = readRecord(mistakes, value, {
@@ -257,6 +254,11 @@ function readParameters(mistakes: Mistakes, node: YamlNode): Map<string, Paramet
     else parameters.set(key, { type, choices: null, default: zeroOf(type), span: keySpan });
   }
   return parameters;
+}
+
+/** The variable that tells the commands of a file's steps the value of its parameter. */
+export function parameterVariable(name: string): string {
+  return `OTTO_PARAMETER_${name.toUpperCase()}`;
 }
 
 /** The value that stands for "none" in conditions: a type never changes because something is absent. */

@@ -15,7 +15,8 @@ import { type ConditionReasons, conditionReasons } from "./condition-reasons.ts"
 import { impossibleWords, longestTimes, type StepTimes } from "./explain.ts";
 import { matrixVariable } from "./matrix.ts";
 import type { StepDeclaration } from "./pipeline.ts";
-import type { Place, Written } from "./written.ts";
+import { parameterVariable } from "./read.ts";
+import { type Place, scopeOfStep, type Written, type WrittenScope } from "./written.ts";
 
 /** Why something is as it is: because of what stands at a place, or because of a rule. */
 export type Because = { readonly because: string; readonly place: Place | null };
@@ -123,12 +124,14 @@ export function explainSteps(
   const after = new Map(branches.steps.map((entry) => [entry.step, entry.branches]));
   const impossible = Map.groupBy(branches.impossible, (entry) => entry.step);
   return steps.map((step) => {
-    const declared = written?.pipeline.steps.get(step.from) ?? null;
-    const subject: Subject = { plan, step, byName, cellsOf, written, declared };
+    const scope = written === null ? null : scopeOfStep(plan, written, step.from);
+    const declared = scope?.written.pipeline.steps.get(scope.name) ?? null;
+    const otherwise = written === null ? "detected" : "planned";
+    const subject: Subject = { plan, step, byName, cellsOf, scope, declared, whole: written, otherwise };
     return {
       name: step.name,
       from: step.from,
-      place: written?.at("steps", step.from) ?? null,
+      place: scope?.written.at("steps", scope.name) ?? null,
       included: step.included,
       reason: step.reason,
       condition: conditionOf(step),
@@ -141,25 +144,25 @@ export function explainSteps(
       branches: after.get(step.name) ?? [],
       impossible: (impossible.get(step.name) ?? []).map(impossibleWords),
       isAsked: isSettledByMesh(step),
-      commands: { list: step.commands, ...field(subject, "run", "detected") },
+      commands: { list: step.commands, ...field(subject, "run", otherwise) },
       also: [...(step.action === undefined ? [] : actionLines(step.action)), ...surroundingLines(step)].map(
-        ([label, text, key]) => ({ label, text, ...field(subject, key, "detected") }),
+        ([label, text, key]) => ({ label, text, ...field(subject, key, otherwise) }),
       ),
       inputs: step.inputs.map((input) => ({
         ...input,
         files: byName.get(input.step)?.outputs.find(({ name }) => name === input.output)?.files ?? [],
-        ...field(subject, "inputs", "detected", input.name),
+        ...field(subject, "inputs", otherwise, input.name),
       })),
       outputs: step.outputs.map((output) => ({
         ...output,
         takenBy: (dependents.get(step.name) ?? [])
           .map((dependent) => dependent.step)
           .filter((name) => takes(byName.get(name), step.name, output.name)),
-        ...field(subject, "outputs", "detected", output.name),
+        ...field(subject, "outputs", otherwise, output.name),
       })),
       variables: Object.keys(step.variables).map((name) => variableReasons(subject, name)),
       ...settingsReasons(subject),
-      labels: step.labels.map((label) => ({ label, ...field(subject, "labels", "detected") })),
+      labels: step.labels.map((label) => ({ label, ...field(subject, "labels", otherwise) })),
       times: times.get(step.name) ?? { name: step.name, waitMsMax: 0, runMsMax: 0 },
     };
   });
@@ -171,19 +174,20 @@ type Subject = {
   readonly byName: ReadonlyMap<string, PlannedStep>;
   /** The cells of each step of the file. */
   readonly cellsOf: ReadonlyMap<string, readonly PlannedStep[]>;
-  readonly written: Written | null;
+  /** The file that has the step; null when none has. */
+  readonly scope: WrittenScope | null;
   readonly declared: StepDeclaration | null;
+  readonly whole: Written | null;
+  /** The word for what nobody wrote. */
+  readonly otherwise: string;
 };
 
 /** What the step's own entry says under a key, else the other words. */
-function field(
-  { step, written }: Subject,
-  key: string,
-  otherwise: string,
-  ...below: readonly string[]
-): Because {
+function field({ scope }: Subject, key: string, otherwise: string, ...below: readonly string[]): Because {
   const place =
-    written?.at("steps", step.from, key, ...below) ?? written?.at("steps", step.from, key) ?? null;
+    scope?.written.at("steps", scope.name, key, ...below) ??
+    scope?.written.at("steps", scope.name, key) ??
+    null;
   return { because: place === null ? otherwise : "written", place };
 }
 
@@ -218,53 +222,64 @@ function leftOutBy({ step, byName }: Subject): StepReasons["leftOutBy"] {
 }
 
 function pathsReasons(
-  { step, declared, written }: Subject,
+  { declared, scope }: Subject,
   answers: ((patterns: readonly string[]) => ChangeAnswer) | null,
 ): StepReasons["paths"] {
   const patterns = (declared?.paths ?? []).map(({ value }) => value);
   if (patterns.length === 0) return null;
-  const place = written?.at("steps", step.from, "paths") ?? null;
+  const place = scope?.written.at("steps", scope.name, "paths") ?? null;
   return { patterns, because: answers?.(patterns).because ?? "written", place };
 }
 
-function cellReasons({ step, cellsOf, written }: Subject): StepReasons["cell"] {
+function cellReasons({ step, cellsOf, scope }: Subject): StepReasons["cell"] {
   if (Object.keys(step.cell).length === 0) return null;
   const cells = cellsOf.get(step.from)?.length ?? 1;
-  return { values: step.cell, cells, place: written?.at("steps", step.from, "matrix") ?? null };
+  return { values: step.cell, cells, place: scope?.written.at("steps", scope.name, "matrix") ?? null };
 }
 
-function needReasons({ step, byName, written, declared }: Subject, need: Need): NeedReasons {
-  const from = byName.get(need.step)?.from;
+function needReasons(subject: Subject, need: Need): NeedReasons {
+  const { step, byName, scope, declared, otherwise } = subject;
+  const from = byName.get(need.step)?.from ?? "";
   const { step: name, outcomes } = need;
-  const included = byName.get(name)?.included === true;
-  const named = declared?.needs.find((other) => other.step === from);
-  if (named !== undefined && written !== null) {
-    return {
-      step: name,
-      outcomes,
-      included,
-      because: "named in `needs`",
-      place: written.placeOf(named.span),
-    };
-  }
+  const known = { step: name, outcomes, included: byName.get(name)?.included === true };
+  const named = declared?.needs.find((other) => `${scope?.prefix ?? ""}${other.step}` === from);
+  if (named !== undefined && scope !== null)
+    return { ...known, because: "named in `needs`", place: scope.written.placeOf(named.span) };
   const input = step.inputs.find((other) => other.step === name);
   if (input !== undefined) {
-    const place = written?.at("steps", step.from, "inputs", input.name) ?? null;
-    return { step: name, outcomes, included, because: `hands over \`${input.name}\``, place };
+    const place = scope?.written.at("steps", scope.name, "inputs", input.name) ?? null;
+    return { ...known, because: `hands over \`${input.name}\``, place };
   }
-  return { step: name, outcomes, included, because: "detected", place: null };
+  if (step.action?.kind === "pipeline" && step.action.members.includes(name))
+    return { ...known, because: "one of its steps", place: null };
+  const inherited = scope === null ? null : outerNeed(scope, from);
+  return inherited === null ? { ...known, because: otherwise, place: null } : { ...known, ...inherited };
 }
 
-function needsDropped({ step, cellsOf, declared }: Subject): readonly string[] {
+/** The need of a step that nests this one, or nests what nests it. */
+function outerNeed(scope: WrittenScope, from: string): Because | null {
+  for (let at = scope.outer; at !== null; at = at.outer) {
+    const { name, prefix, written } = at;
+    const needs = written.pipeline.steps.get(name)?.needs ?? [];
+    const named = needs.find((other) => `${prefix}${other.step}` === from);
+    if (named !== undefined)
+      return { because: `\`${prefix}${name}\` needs it`, place: written.placeOf(named.span) };
+  }
+  return null;
+}
+
+function needsDropped({ step, cellsOf, declared, scope }: Subject): readonly string[] {
   const kept = new Set(step.needs.map((need) => need.step));
   return (declared?.needs ?? [])
-    .flatMap((need) => cellsOf.get(need.step) ?? [])
+    .flatMap((need) => cellsOf.get(`${scope?.prefix ?? ""}${need.step}`) ?? [])
     .filter((other) => !kept.has(other.name) && !other.included)
     .map((other) => other.name);
 }
 
 /** As `planner/plan.ts` lays them over each other: the file's, the environment's, the step's, the cell's. */
-function variableReasons({ step, written, declared }: Subject, name: string): VariableReasons {
+function variableReasons(subject: Subject, name: string): VariableReasons {
+  const { step, scope, declared, whole, otherwise } = subject;
+  const written = scope?.written;
   const { environment } = step;
   const found: (Because & { value: string })[] = [];
   const add = (value: string | undefined, because: string, ...keys: readonly string[]): void => {
@@ -273,30 +288,41 @@ function variableReasons({ step, written, declared }: Subject, name: string): Va
   const file = written?.pipeline;
   add(file?.variables.get(name), "`env` of the file", "env", name);
   if (environment !== null) {
-    const value = file?.environments.get(environment)?.settings.get(name);
-    add(value, `a setting of ${environment}`, "environments", environment, "settings", name);
+    // What the pipeline itself describes counts more than what a nested one does.
+    const describing = whole?.pipeline.environments.has(environment) === true ? whole : written;
+    const value = describing?.pipeline.environments.get(environment)?.settings.get(name);
+    const place = describing?.at("environments", environment, "settings", name) ?? null;
+    if (value !== undefined) found.push({ value, because: `a setting of ${environment}`, place });
   }
-  add(declared?.variables.get(name), "`env` of the step", "steps", step.from, "env", name);
+  add(declared?.variables.get(name), "`env` of the step", "steps", scope?.name ?? "", "env", name);
+  const parameter = [...(scope?.parameters ?? [])].find(([key]) => parameterVariable(key) === name);
+  if (parameter !== undefined) {
+    const [key, value] = parameter;
+    const { outer = null } = scope ?? {};
+    const given = outer?.written.at("steps", outer.name, "with", key) ?? null;
+    const place = given ?? written?.at("parameters", key) ?? null;
+    found.push({ value: String(value), because: `the parameter \`${key}\``, place });
+  }
   const axis = Object.entries(step.cell).find(([key]) => matrixVariable(key) === name);
   if (axis !== undefined)
-    add(String(axis[1]), `the axis \`${axis[0]}\``, "steps", step.from, "matrix", axis[0]);
-  const last = found.pop() ?? { value: "", because: written === null ? "detected" : "planned", place: null };
+    add(String(axis[1]), `the axis \`${axis[0]}\``, "steps", scope?.name ?? "", "matrix", axis[0]);
+  const last = found.pop() ?? { value: "", because: otherwise, place: null };
   return { ...last, name, value: step.variables[name] ?? "", instead: found };
 }
 
 /** `timeout` of the step, or `within` of what it waits for. */
 function timeoutReason(subject: Subject): Because {
-  const { step, written } = subject;
+  const { step, scope } = subject;
   const kind = step.action?.kind;
   if (kind !== "approve" && kind !== "wait") return field(subject, "timeout", "the default");
-  const place = written?.at("steps", step.from, kind, "within") ?? null;
+  const place = scope?.written.at("steps", scope.name, kind, "within") ?? null;
   return { because: place === null ? "the default" : "written", place };
 }
 
 function settingsReasons(
   subject: Subject,
 ): Pick<StepReasons, "environment" | "effect" | "timeout" | "retry"> {
-  const { plan, step, written } = subject;
+  const { plan, step, whole, scope } = subject;
   const { environment: name, effect, timeoutMs, retry } = step;
   const described = name === null ? undefined : plan.environments[name];
   const inEnvironment = field(subject, "environment", "planned");
@@ -304,7 +330,12 @@ function settingsReasons(
     environment:
       name === null || described === undefined
         ? null
-        : { name, ...described, because: "described", place: written?.at("environments", name) ?? null },
+        : {
+            name,
+            ...described,
+            because: "described",
+            place: whole?.at("environments", name) ?? scope?.written.at("environments", name) ?? null,
+          },
     effect: {
       value: effect,
       because: effect ? "it is in an environment" : "it is in no environment",

@@ -17,6 +17,13 @@ export const limits = {
   pipelineNestingMax: 32,
   /** Pipelines inside of pipelines. */
   pipelinesNestedMax: 5,
+  /** Templates and step libraries of one plan, each counted once. */
+  importsPerPlanMax: 200,
+  /** The folder of one step library. */
+  libraryFilesMax: 2_000,
+  libraryBytesMax: 16 * MiB,
+  /** How long fetching a template or a step library may take. */
+  useFetchMsMax: 120_000,
   /** Values in a pipeline file, each alias counted as everything that it stands for. */
   pipelineNodesMax: 500_000,
   /** Words and signs, spaces included, of a file that is not plain; a plain one is bounded by its bytes. */

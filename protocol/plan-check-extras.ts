@@ -176,13 +176,17 @@ export function usesProblem(value: unknown): Problem {
     const use = fieldsOf(item);
     if (use === null) return "not a map";
     return (
-      keysProblem(use, "use", ["name", "source", "commit", "digest", "kind"], ["entry"]) ??
+      keysProblem(use, "use", ["name", "source", "commit", "digest", "kind"], ["entry", "may"]) ??
       when(!isText(use["name"], textCharactersMax), "name: not a name") ??
       when(!isText(use["source"], textCharactersMax), "source: not a text") ??
       when(!isTextOrNull(use["commit"]), "commit: not a commit") ??
       when(!isName(use["digest"], (text) => /^[0-9a-f]{64}$/.test(text)), "digest: not a digest") ??
       when(!isOf(use["kind"], ["template", "library"]), "kind: not known") ??
       when((use["entry"] === undefined) === (use["kind"] === "library"), "entry: only libraries have one") ??
+      when(
+        use["may"] !== undefined && (use["kind"] !== "library" || !isFilled(use["may"], isShortText)),
+        "may: not what a library says",
+      ) ??
       (use["entry"] === undefined
         ? null
         : recordProblem(use["entry"], "entry", { isKey: isPlainName, isValue: isSafeText, countMax: 20 }))

@@ -39,7 +39,13 @@ import {
   isStepName,
 } from "./names.ts";
 import { extrasProblem, stepExtras, triggersProblem, usesProblem } from "./plan-check-extras.ts";
-import { outcomes as allOutcomes, type Plan, type PlannedStep, type Scalar } from "./plan.ts";
+import {
+  outcomes as allOutcomes,
+  type Plan,
+  type PlannedStep,
+  type PlannedUse,
+  type Scalar,
+} from "./plan.ts";
 
 const retryCauses = ["lost", "timed-out", "failed"];
 
@@ -65,7 +71,7 @@ function planProblem(value: unknown): Problem {
     environmentsProblem(plan["environments"]) ??
     (plan["uses"] === undefined ? null : usesProblem(plan["uses"])) ??
     (plan["triggers"] === undefined ? null : triggersProblem(plan["triggers"])) ??
-    stepsProblem(plan["steps"], plan["environments"] as Fields)
+    stepsProblem(plan["steps"], plan["environments"] as Fields, (plan["uses"] ?? []) as readonly PlannedUse[])
   );
 }
 
@@ -146,10 +152,11 @@ function environmentsProblem(value: unknown): Problem {
   return null;
 }
 
-function stepsProblem(value: unknown, environments: Fields): Problem {
+function stepsProblem(value: unknown, environments: Fields, uses: readonly PlannedUse[]): Problem {
   if (!Array.isArray(value) || value.length === 0) return "steps: not a list of steps";
   if (value.length > limits.stepsPerPlanMax) return `steps: more than ${limits.stepsPerPlanMax}`;
   const earlier = new Map<string, PlannedStep>();
+  const libraries = new Set(uses.filter(({ kind }) => kind === "library").map(({ name }) => name));
   let needs = 0;
   for (const [index, entry] of (value as unknown[]).entries()) {
     const fields = fieldsOf(entry);
@@ -158,7 +165,7 @@ function stepsProblem(value: unknown, environments: Fields): Problem {
     const problem = shapeProblem(fields, place);
     if (problem !== null) return problem;
     const step = fields as unknown as PlannedStep;
-    const linked = linksProblem(step, place, { earlier, environments });
+    const linked = linksProblem(step, place, { earlier, environments, libraries });
     if (linked !== null) return linked;
     needs += step.needs.length;
     if (needs > limits.needsPerPlanMax) return `steps: more than ${limits.needsPerPlanMax} needs`;
@@ -295,7 +302,11 @@ function retryProblem(value: unknown, place: string): Problem {
 function linksProblem(
   step: PlannedStep,
   place: string,
-  plan: { readonly earlier: ReadonlyMap<string, PlannedStep>; readonly environments: Fields },
+  plan: {
+    readonly earlier: ReadonlyMap<string, PlannedStep>;
+    readonly environments: Fields;
+    readonly libraries: ReadonlySet<string>;
+  },
 ): Problem {
   if (plan.earlier.has(step.name)) return `${place}.name: ${quoted(step.name)} is there twice`;
   if (step.environment !== null) {
@@ -331,6 +342,8 @@ function linksProblem(
     if (!values.some(({ name }) => name === input.value))
       return `${place}.valueInputs: ${quoted(input.step)} has no value ${quoted(input.value)}`;
   }
+  if (step.action?.kind === "uses" && !plan.libraries.has(step.action.library))
+    return `${place}.action: the library ${quoted(step.action.library)} is not pinned`;
   if (step.action?.kind === "pipeline")
     for (const member of step.action.members)
       if (!needed.has(member)) return `${place}.action: ${quoted(member)} is not needed`;
@@ -346,8 +359,8 @@ function variablesProblem(value: unknown, place: string): Problem {
   return recordProblem(value, place, {
     isKey: (name) => isIdentifier(name) || isLongVariable(name),
     isValue: isCarried,
-    // The file's own, the environment's, the step's and those of the matrix.
-    countMax: 4 * limits.entriesPerStepMax,
+    // The file's own, the environment's, the step's, the parameters and those of the matrix.
+    countMax: 5 * limits.entriesPerStepMax,
   });
 }
 

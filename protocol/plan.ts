@@ -155,6 +155,8 @@ export type PlannedUse = {
   readonly kind: "template" | "library";
   /** Of a library: the program of each platform (`any` for all), relative to its folder. */
   readonly entry?: Readonly<Record<string, string>>;
+  /** Of a library: what it may do, as it says itself. */
+  readonly may?: readonly string[];
 };
 
 export type PlannedTrigger =
@@ -211,6 +213,11 @@ export type Plan = {
   /** Each after everything it needs; among steps ready at once the smaller name by code unit first. */
   readonly steps: readonly PlannedStep[];
 };
+
+/** The trees of the step libraries that a plan's steps run. */
+export function libraryTrees({ uses = [] }: Pick<Plan, "uses">): readonly string[] {
+  return uses.flatMap(({ kind, digest }) => (kind === "library" ? [digest] : []));
+}
 
 /** True for a step that no worker does: people, something outside, or other steps settle it. */
 export function isSettledByMesh(step: Pick<PlannedStep, "action">): boolean {

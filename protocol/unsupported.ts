@@ -37,6 +37,8 @@ function reasonOf(plan: Plan, step: PlannedStep, domain: string | null): string 
     return `it asks for isolation of level ${step.sandbox}, and workers run steps as they are (S0) so far`;
   if (step.image !== undefined && !step.image.orHost)
     return `it asks for the image ${step.image.name}, and workers run no containers yet: say \`or: host\` if the worker itself will do`;
+  if (step.action?.kind === "pipeline" && step.outcomes?.includes("recovered") === true)
+    return "it would have to know how the run before ended, and no peer asks for that yet: notify on passed or failed";
   return null;
 }
 

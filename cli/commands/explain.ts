@@ -5,6 +5,7 @@
 import { writeFile } from "node:fs/promises";
 import type { Side } from "../../planner/diff/plan-diff.ts";
 import { explainJson, explainPlan } from "../../planner/explain.ts";
+import type { Imports } from "../../planner/imports.ts";
 import { suggestion } from "../../planner/suggestions.ts";
 import type { Written } from "../../planner/written.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
@@ -129,10 +130,11 @@ async function diffOf(
 }
 
 async function sideOf(
-  { plan, text, changed }: LoadedPlan,
-  read: (text: string, path: string) => Written | null,
+  { plan, text, changed, brought }: LoadedPlan,
+  read: (text: string, path: string, imports: Imports) => Written | null,
 ): Promise<Required<Side>> {
-  const written = text === null || plan.origin.kind !== "file" ? null : read(text, plan.origin.path);
+  const written =
+    text === null || plan.origin.kind !== "file" ? null : read(text, plan.origin.path, brought.imports);
   return { plan, written, changed: plan.context.changes === undefined ? null : await changed() };
 }
 

@@ -8,6 +8,7 @@ import type { GrantedLease } from "../../protocol/messages.ts";
 import { inputVariable } from "../../protocol/names.ts";
 import type { PlannedStep } from "../../protocol/plan.ts";
 import type { Assignment } from "../ports.ts";
+import { libraryCallOf } from "./library-call.ts";
 
 /** Null for a step that the plan does not have, or leaves out. */
 export function assignmentOf(
@@ -39,6 +40,7 @@ export function assignmentOf(
     // one pipeline's steps read what the same pipeline's steps wrote. A tier less trusted would be named here.
     cacheScope: `${domain} ${plan.pipeline}`,
     reports: step.reports ?? [],
+    library: libraryCallOf(step, plan),
   };
 }
 

@@ -91,6 +91,8 @@ export type ControlEffect =
       readonly kind: "fetch-source";
       readonly run: string;
       readonly source: Source;
+      /** Trees of the step libraries that it uses. */
+      readonly libraries: readonly string[];
       readonly from: string | null;
     }
   /** Events are now history: views and watchers are told. */

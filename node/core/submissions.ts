@@ -13,6 +13,7 @@ import { limits } from "../../protocol/limits.ts";
 import { openBundle, type Submission } from "../../protocol/manifest.ts";
 import type { Charter } from "../../protocol/membership.ts";
 import type { Message } from "../../protocol/messages.ts";
+import { libraryTrees } from "../../protocol/plan.ts";
 import { unsupportedIn } from "../../protocol/unsupported.ts";
 import { sha256Hex } from "../../protocol/values.ts";
 import type { WriteOperation } from "../ports.ts";
@@ -184,6 +185,7 @@ export class Submissions {
       kind: "fetch-source",
       run,
       source: manifest.source,
+      libraries: libraryTrees(manifest.plan),
       from: from ?? announcer ?? null,
     });
   }

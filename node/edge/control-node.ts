@@ -190,8 +190,8 @@ class ControlNode implements RunningNode {
     this.host.fetching.bundle(run, from).then(done, () => done(null));
   }
 
-  #fetchSource({ run, source, from }: Extract<ControlEffect, { kind: "fetch-source" }>): void {
-    this.host.fetching.source(source, from).then(
+  #fetchSource({ run, source, libraries, from }: Extract<ControlEffect, { kind: "fetch-source" }>): void {
+    this.host.fetching.source(source, libraries, from).then(
       () => this.post({ kind: "source", run, problem: null }),
       (error: unknown) =>
         this.post({ kind: "source", run, problem: error instanceof Error ? error.message : String(error) }),

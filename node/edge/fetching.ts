@@ -42,17 +42,21 @@ export class Fetching {
     });
   }
 
-  /** All files of a run's source. */
-  async source(source: Source, first: string | null): Promise<void> {
-    if (source.kind === "commit") return;
-    await this.blobs([source.tree], first);
-    const tree = parseTree(await this.#blobs.readBytes(source.tree, limits.sourceBytesMax));
+  /** All files of a run's source, and of the step libraries that it uses. */
+  async source(source: Source, libraries: readonly string[], first: string | null): Promise<void> {
+    if (source.kind === "tree") await this.#tree(source.tree, first);
+    for (const library of libraries) await this.#tree(library, first);
+  }
+
+  async #tree(digest: string, first: string | null): Promise<void> {
+    await this.blobs([digest], first);
+    const tree = parseTree(await this.#blobs.readBytes(digest, limits.sourceBytesMax));
     if (!tree.ok)
       throw new OttoError("OTTO_MESSAGE_INVALID", {
-        what: `The source of the run is not a tree of files: ${tree.problem}.`,
+        what: `The source of the run, or a library of it, is not a tree of files: ${tree.problem}.`,
         next: "Submit the run again.",
       });
-    await this.blobs([...new Set(tree.value.files.map(({ digest }) => digest))], first);
+    await this.blobs([...new Set(tree.value.files.map((file) => file.digest))], first);
   }
 
   /** A run's bundle from whoever has it, or null. */

@@ -5,11 +5,12 @@
  * Pure. The two plans were made with the same facts (`cli/load-base.ts`), so the causes are in the files.
  */
 
-import type { Plan, PlannedStep } from "../../protocol/plan.ts";
+import type { Plan, PlannedStep, PlannedUse } from "../../protocol/plan.ts";
+import { compareText } from "../../protocol/values.ts";
 import type { ConditionReasons } from "../condition-reasons.ts";
 import type { ChangedPaths } from "../changes.ts";
 import { type Because, explainSteps, type StepReasons } from "../step-reasons.ts";
-import type { Place, Written } from "../written.ts";
+import { type Place, scopeOfStep, type Written } from "../written.ts";
 import { changesBetween, type Value } from "./values.ts";
 
 export type Side = {
@@ -48,6 +49,7 @@ export function diffPlans(base: Side | null, current: Side): PlanDiff {
     return before !== undefined && changesBetween(before, step).length > 0;
   };
   const steps: StepChange[] = [];
+  const templates = changedTemplates(base?.plan ?? null, current.plan);
   const reasons = reasonsOf(current, current.plan.steps, isChanged);
   const reasonsBefore =
     base === null
@@ -59,13 +61,23 @@ export function diffPlans(base: Side | null, current: Side): PlanDiff {
     const [after, was] = [reasons.get(step.name), reasonsBefore.get(step.name)];
     if (before === undefined || after === undefined || was === undefined) continue;
     const { name, from } = step;
-    steps.push({ name, from, kind: "changed", changes: stepChanges({ before, step, was, after, old, now }) });
+    const changes = stepChanges({ before, step, was, after, old, now }).map((change) =>
+      inTemplate(change, templates),
+    );
+    steps.push({ name, from, kind: "changed", changes });
   }
   for (const step of base?.plan.steps ?? []) {
     if (!now.has(step.name)) steps.push(cameOrWent("removed", step, { here: base, other: current }));
   }
   const unchanged = current.plan.steps.length - steps.filter(({ kind }) => kind !== "removed").length;
   return { plan: base === null ? [] : planChanges(base, current), steps, unchanged };
+}
+
+/** What a template says now and did not say before changed because the template did. */
+function inTemplate(change: Change, templates: ReadonlyMap<string, string>): Change {
+  const template = change.place === null ? undefined : templates.get(change.place.file);
+  if (template === undefined) return change;
+  return { ...change, because: `the template ${template} changed; ${change.because}` };
 }
 
 function reasonsOf(
@@ -83,23 +95,64 @@ function cameOrWent(
   sides: { readonly here: Side | null; readonly other: Side | null },
 ): StepChange {
   const { name, from, included, reason } = step;
-  const written = sides.here?.written ?? null;
+  const { here } = sides;
+  const whole = here?.written ?? null;
+  const scope = here === null || whole === null ? null : scopeOfStep(here.plan, whole, from);
   const isCell = sides.other?.plan.steps.some((other) => other.from === from) === true;
-  const place = (isCell ? written?.at("steps", from, "matrix") : null) ?? written?.at("steps", from) ?? null;
+  const local = scope?.name ?? "";
+  const place =
+    (isCell ? scope?.written.at("steps", local, "matrix") : null) ??
+    scope?.written.at("steps", local) ??
+    null;
   const words = isCell ? "a cell of its matrix" : place === null ? "detected" : "written";
   return { kind, name, from, included, reason, because: kind === "added" ? words : `was ${words}`, place };
 }
 
 function planChanges(base: Side, current: Side): readonly Change[] {
-  const { steps: _old, ...before } = base.plan;
-  const { steps: _new, ...after } = current.plan;
-  return changesBetween(before, after).map(({ path, ...values }) => {
+  const { steps: _old, uses: _was, ...before } = base.plan;
+  const { steps: _new, uses: _is, ...after } = current.plan;
+  const changes = changesBetween(before, after).map(({ path, ...values }) => {
     // `context.parameters.channel` is written under `parameters`.
     const keys = path[0] === "context" ? path.slice(1) : path;
     const key = keys[0] === "parameters" ? [...keys, "default"] : keys;
     const place = nearest(current.written, key) ?? nearest(base.written, key);
     return { field: keys.join("."), ...values, because: place === null ? "" : "written", place };
   });
+  return [...changes, ...useChanges(base, current)];
+}
+
+/** Templates and step libraries: which are others than they were. */
+function useChanges(base: Side, current: Side): readonly Change[] {
+  const [old, now] = [usesOf(base.plan), usesOf(current.plan)];
+  return [...new Set([...old.keys(), ...now.keys()])].sort(compareText).flatMap((name): Change[] => {
+    const [before, after] = [old.get(name), now.get(name)];
+    const [was, is] = [before, after].map((use) => (use === undefined ? null : pinWords(use)));
+    if (was === is || was === undefined || is === undefined) return [];
+    const word = (after ?? before)?.kind === "library" ? "step library" : "template";
+    const isSame = before?.digest === after?.digest;
+    const what =
+      before === undefined ? "is new" : after === undefined ? "is gone" : isSame ? "is as it was" : "changed";
+    const place = nearest(current.written, ["uses", name]) ?? nearest(base.written, ["uses", name]);
+    return [{ field: `uses.${name}`, before: was, after: is, because: `the ${word} ${what}`, place }];
+  });
+}
+
+function usesOf({ uses = [] }: Plan): ReadonlyMap<string, PlannedUse> {
+  return new Map(uses.map((use) => [use.name, use]));
+}
+
+function pinWords({ commit, digest, source }: PlannedUse): string {
+  const pin = commit === null ? "" : `commit ${commit.slice(0, 12)}, `;
+  return `${source} at ${pin}digest ${digest.slice(0, 12)}`;
+}
+
+/** The files of templates that are others than they were, with what the plan calls them. */
+function changedTemplates(base: Plan | null, current: Plan): ReadonlyMap<string, string> {
+  const old = base === null ? new Map<string, PlannedUse>() : usesOf(base);
+  const changed = (current.uses ?? []).filter(
+    ({ name, kind, digest }) => kind === "template" && (old.get(name)?.digest ?? digest) !== digest,
+  );
+  return new Map(changed.map(({ source, name }) => [source.replace(/^\.\//, ""), name]));
 }
 
 /** The place of the key, or of the closest one around it; the whole file is none. */

@@ -89,6 +89,7 @@ export function assignmentOf(
     timeoutMs: 60_000,
     source: { kind: "tree", tree: emptyTree },
     inputs: [],
+    library: null,
     outputs: [],
     surroundings: {},
     values: [],

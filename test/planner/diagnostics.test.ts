@@ -824,7 +824,7 @@ it("more mistakes than are shown", async () => {
 });
 
 it("has a test for every code, here or beside it", () => {
-  const elsewhere = ["language.test.ts", "uses.test.ts"].map((name) => {
+  const elsewhere = ["language.test.ts", "nesting.test.ts"].map((name) => {
     const file = join(import.meta.dirname, name);
     return existsSync(file) ? readFileSync(file, "utf8") : "";
   });

@@ -55,6 +55,7 @@ it("tells everything that can happen", async () => {
       runs        bundle install
       then        bundle exec rake assets:clean
                   bundle exec rake assets:prepare
+      with        OTTO_PARAMETER_CHANNEL=beta
       hands over  assets: public/assets/**
       where       any worker
       at most     10m an attempt, 3 attempts if its worker is lost; 30m in all
@@ -65,6 +66,7 @@ it("tells everything that can happen", async () => {
       needs       build; waits 30m at most
       runs        bundle exec rspec
       with        OTTO_MATRIX_RUBY=3.4
+      with        OTTO_PARAMETER_CHANNEL=beta
       where       a worker with os=linux, ruby=3.4
       at most     20m an attempt, 2 attempts if its worker is lost or it timed out; 40m in all
 
@@ -74,6 +76,7 @@ it("tells everything that can happen", async () => {
       takes       assets, from build (assets)
       runs        ./bin/deploy
       with        HOSTNAME=www.example.org
+      with        OTTO_PARAMETER_CHANNEL=beta
       where       any worker
       environment production; reaches outside, so never two attempts at once
       at most     1h, one attempt
@@ -82,12 +85,13 @@ it("tells everything that can happen", async () => {
       left out    needs production, which is left out: when git.branch == "main" && parameters.channel == "stable" is false
       needs       production (if it failed or timed out)
       runs        ./bin/roll-back
+      with        OTTO_PARAMETER_CHANNEL=beta
       where       any worker
       at most     1h an attempt, 3 attempts if its worker is lost
 
     2 steps, 2 left out; 1h10m at most, the wait for free workers not counted
     longest path: build > test (ruby=3.4)
-    plan bafyreihhhklquloglz3tk2phlojtw3bwiihgxitmpib5ygas45r6dtpscq
+    plan bafyreibks4bab3wjiffaljunmalw2pz4n6ql4s23mn52tohsarnbqyvria
     "
   `);
 });

@@ -4,10 +4,12 @@
  */
 
 import { type Diagnostic, formatDiagnostics, Mistakes, withoutMark } from "../../planner/diagnostics.ts";
+import { type Import, type Imports, rootId } from "../../planner/imports.ts";
 import { pipelineSchema } from "../../planner/language.ts";
 import { planPipeline } from "../../planner/plan.ts";
 import { parseYaml, type YamlNode } from "../../planner/yaml.ts";
 import type { Plan, PlanContext, PlannedStep } from "../../protocol/plan.ts";
+import { sha256Hex } from "../../protocol/values.ts";
 import { problemsBy } from "./json-schema-check.ts";
 
 const usualContext: PlanContext = {
@@ -18,8 +20,17 @@ const usualContext: PlanContext = {
   parameters: {},
 };
 
-export async function planOf(text: string, context: Partial<PlanContext> = {}): Promise<Plan> {
-  const planned = await planPipeline({ text, path: "otto.yaml", context: { ...usualContext, ...context } });
+export async function planOf(
+  text: string,
+  context: Partial<PlanContext> = {},
+  imports: Imports = new Map(),
+): Promise<Plan> {
+  const planned = await planPipeline({
+    text,
+    path: "otto.yaml",
+    context: { ...usualContext, ...context },
+    imports,
+  });
   if (!planned.ok) throw new Error(formatDiagnostics(planned.problem, text));
   const problems = schemaProblems(text);
   if (problems.length > 0) throw new Error(`planned, and not valid by the schema:\n${problems.join("\n")}`);
@@ -37,13 +48,34 @@ export async function stepsOf(
 export async function diagnosticsOf(
   text: string | Uint8Array,
   context: Partial<PlanContext> = {},
+  imports: Imports = new Map(),
 ): Promise<readonly Diagnostic[]> {
-  const planned = await planPipeline({ text, path: "otto.yaml", context: { ...usualContext, ...context } });
+  const planned = await planPipeline({
+    text,
+    path: "otto.yaml",
+    context: { ...usualContext, ...context },
+    imports,
+  });
   if (planned.ok) return [];
-  const structural = planned.problem.filter(({ code }) => structuralCodes.has(code));
+  const structural = planned.problem.filter(
+    ({ code, file }) => structuralCodes.has(code) && file === "otto.yaml",
+  );
   if (structural.length > 0 && isChecked(text) && schemaProblems(text).length === 0)
     throw new Error(`valid by the schema, and not planned:\n${formatDiagnostics(structural, text)}`);
   return planned.problem;
+}
+
+/** Files of a repository as imports of each other, and of the pipeline; a manifest makes its folder a library. */
+export function importsOf(files: Readonly<Record<string, string>>): Imports {
+  const sources = new Map<string, Import>();
+  for (const [path, text] of Object.entries(files)) {
+    const isLibrary = path.endsWith("otto-step.yaml");
+    const source = isLibrary ? `./${path.slice(0, path.lastIndexOf("/"))}` : `./${path}`;
+    const digest = sha256Hex(Buffer.from(text));
+    const kind = isLibrary ? "library" : "template";
+    sources.set(source, { kind, id: source, path, text, source, commit: null, digest });
+  }
+  return new Map([rootId, ...sources.keys()].map((id) => [id, sources]));
 }
 
 /** What is wrong in a way that a schema can see. */
@@ -74,7 +106,7 @@ export function schemaProblems(text: string): readonly string[] {
 }
 
 /** The tree as JSON has it. A key such as `__proto__` is a key like any other. */
-function valueOf(node: YamlNode): unknown {
+export function valueOf(node: YamlNode): unknown {
   switch (node.kind) {
     case "scalar":
       return node.value;

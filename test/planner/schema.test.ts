@@ -10,13 +10,15 @@ import { describe, expect, it } from "vitest";
 import { diffPlans } from "../../planner/diff/plan-diff.ts";
 import { explainSchema } from "../../planner/explain-schema.ts";
 import { explainJson } from "../../planner/explain.ts";
-import { keysOf, namePatterns, recordNames } from "../../planner/language.ts";
+import { Mistakes } from "../../planner/diagnostics.ts";
+import { keysOf, librarySchema, namePatterns, recordNames } from "../../planner/language.ts";
 import { planId } from "../../planner/plan.ts";
 import { explainSteps } from "../../planner/step-reasons.ts";
 import { readWritten } from "../../planner/written.ts";
+import { parseYaml } from "../../planner/yaml.ts";
 import { isIdentifier, isOutputName, isPlainName } from "../../protocol/names.ts";
 import { problemsBy } from "./json-schema-check.ts";
-import { diagnosticsOf, planOf, schemaProblems } from "./planning.ts";
+import { diagnosticsOf, importsOf, planOf, schemaProblems, valueOf } from "./planning.ts";
 
 /** A pipeline that says everything that can be said. */
 const everything = `otto: 1
@@ -82,13 +84,25 @@ steps: { a: { uses: slack, with: { channel: c } }, b: { pipeline: shared }, c: {
 environments: { x: { lock: true } }
 `;
 
+const manifest = `otto-step: 1
+name: lint
+description: Looks for mistakes.
+parameters: { level: { type: number, default: 1 } }
+entry: { any: ./lint, linux: ./lint-linux, darwin: a, win32: b.exe }
+outputs: { report: report/** }
+values: { mistakes: number }
+outcomes: [untidy]
+effect: true
+may: [read the workspace]
+`;
+
 describe("the schema of a pipeline file", () => {
   it("takes a pipeline that says everything that can be said, and knows each of its keys", async () => {
     await planOf(everything, { branch: "main" });
     expect(schemaProblems(`otto: 1${used}`)).toEqual([]);
     for (const name of recordNames)
       for (const key of keysOf(name) as readonly string[])
-        if (name !== "credential") expect(everything + used).toMatch(new RegExp(`\\b${key}:`));
+        if (name !== "credential") expect(everything + used + manifest).toMatch(new RegExp(`\\b${key}:`));
   });
 
   it("takes the pipeline of the README", async () => {
@@ -222,4 +236,16 @@ describe("the schema of an explanation", () => {
     expect(problemsBy(explainSchema(), value, { closed: true })).toEqual([]);
     expect(problemsBy(explainSchema(), { otto: "explain/1", diagnostics: [{}] })).not.toEqual([]);
   });
+});
+
+it("the schema of a step library takes a manifest that says everything that can be said", async () => {
+  const mistakes = new Mistakes();
+  const tree = parseYaml(manifest, mistakes);
+  expect(tree === null ? null : problemsBy(librarySchema(), valueOf(tree))).toEqual([]);
+  const { uses } = await planOf(
+    "otto: 1\nsteps: { a: { uses: ./lint, with: { level: 2 } } }",
+    {},
+    importsOf({ "lint/otto-step.yaml": manifest }),
+  );
+  expect(uses?.[0]?.entry).toEqual({ any: "lint", linux: "lint-linux", darwin: "a", win32: "b.exe" });
 });

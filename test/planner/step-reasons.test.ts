@@ -74,6 +74,7 @@ it("tells everything about a step, with the lines that say it", async () => {
       with        HOSTNAME=www.example.org: a setting of production (otto.yaml:7)
                   instead of "localhost": \`env\` of the file (otto.yaml:5)
       with        LANG=C: \`env\` of the file (otto.yaml:5)
+      with        OTTO_PARAMETER_CHANNEL=beta: the parameter \`channel\` (otto.yaml:4)
       where       any worker, since the step asks for no labels
       environment production: domain ops, 1 setting (otto.yaml:7)
       effect      reaches outside, so never two attempts at once: it is in an environment (otto.yaml:24)

@@ -19,6 +19,7 @@ import type { LogReference, StepReport } from "../../../protocol/report.ts";
 import type { Assignment, Executor, ExecutorObserver, StopCause } from "../../ports.ts";
 import { type Blobs, isDiskFull } from "../blobs.ts";
 import { type CacheLimits, Caches, type SoughtCache } from "./caches.ts";
+import { type PreparedLibrary, prepareLibrary } from "./libraries.ts";
 import { killAll } from "./processes.ts";
 import { boundReport, commandProblem, Tail, tailText } from "./report.ts";
 import { RunnerLink } from "./runner-link.ts";
@@ -81,6 +82,7 @@ type Attempt = {
   /** Lines that the log begins with. */
   notes: readonly string[];
   sought: readonly SoughtCache[];
+  library: PreparedLibrary | null;
 };
 
 /** What is known of an attempt when it is over, before it is put into words. */
@@ -129,6 +131,7 @@ export class LocalExecutor implements Executor {
       isRunning: false,
       notes: [],
       sought: [],
+      library: null,
     };
     this.#attempts.set(assignment.id, attempt);
     const execution = this.#execute(attempt).finally(() => this.#executions.delete(execution));
@@ -177,6 +180,7 @@ export class LocalExecutor implements Executor {
     const { assignment } = attempt;
     const stopped = await this.#prepare(attempt, workspace);
     if (stopped !== null) return stopped;
+    const { library } = attempt;
     attempt.isRunning = true;
     const result = await this.#runner.run(
       {
@@ -184,9 +188,10 @@ export class LocalExecutor implements Executor {
         workspace: workspace.folder,
         logFile: this.#logFile(attempt),
         preamble: linesOf(attempt.notes),
-        commands: assignment.commands,
+        commands: library === null ? assignment.commands : [library.command],
         environment: {
           ...stepEnvironment(assignment, workspace),
+          ...library?.variables,
           ...openSaid(workspace.said, assignment),
         },
         timeoutMs: leftMs(attempt),
@@ -231,14 +236,18 @@ export class LocalExecutor implements Executor {
     return { outcome: "timed-out", problem, result: null };
   }
 
-  /** The files of the source and the inputs, then the caches, whose keys are made of them. */
+  /** The files of the source and the inputs, the caches, whose keys are made of them, and the step library. */
   async #fill(attempt: Attempt, workspace: Workspace): Promise<void> {
     const { assignment, abort } = attempt;
-    await this.#sources.fill(workspace.folder, assignment, abort.signal);
-    if (assignment.caches.length === 0) return;
-    const restored = await this.#caches.restore(assignment, workspace.folder, abort.signal);
-    attempt.sought = restored.sought;
-    attempt.notes = restored.notes;
+    const { signal } = abort;
+    await this.#sources.fill(workspace.folder, assignment, signal);
+    if (assignment.caches.length > 0) {
+      const restored = await this.#caches.restore(assignment, workspace.folder, signal);
+      attempt.sought = restored.sought;
+      attempt.notes = restored.notes;
+    }
+    const { blobs } = this.#options;
+    attempt.library = await prepareLibrary(assignment, { sources: this.#sources, workspace, blobs, signal });
   }
 
   /** In what is left of the attempt's time, which a cache is never worth exceeding. */
@@ -355,7 +364,7 @@ function endOf(assignment: Assignment, result: RunnerResult | null): End {
     return { outcome: "failed", problem, result };
   }
   const last = result.commands.at(-1);
-  const command = assignment.commands[result.commands.length - 1] ?? "";
+  const command = assignment.library?.name ?? assignment.commands[result.commands.length - 1] ?? "";
   const problem = last === undefined ? null : commandProblem(command, last.end, assignment.timeoutMs);
   switch (result.end.kind) {
     case "passed":

@@ -50,19 +50,19 @@ export class Sources {
     signal.throwIfAborted();
     await layOutTree(source, workspace, this.#blobs, { signal });
     for (const input of assignment.inputs) {
-      const tree = await this.#tree(input.tree);
+      const tree = await this.tree(input.tree);
       signal.throwIfAborted();
       await layOutTree(tree, workspace, this.#blobs, { signal, over: true });
     }
   }
 
   async #treeOf(source: Source): Promise<Tree> {
-    if (source.kind === "tree") return this.#tree(source.tree);
-    return this.#tree(await this.#commitTree(source.repository, source.commit));
+    if (source.kind === "tree") return this.tree(source.tree);
+    return this.tree(await this.#commitTree(source.repository, source.commit));
   }
 
   /** The tree, with all of its blobs here. */
-  async #tree(digest: string): Promise<Tree> {
+  async tree(digest: string): Promise<Tree> {
     const cached = this.#trees.get(digest);
     if (cached !== undefined) {
       this.#trees.delete(digest);

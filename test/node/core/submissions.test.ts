@@ -2,9 +2,10 @@ import { describe, expect, it } from "vitest";
 import type { ControlEffect } from "../../../node/core/effects.ts";
 import { submissionKeys, Submissions } from "../../../node/core/submissions.ts";
 import { limits } from "../../../protocol/limits.ts";
+import { sealBundle } from "../../../protocol/manifest.ts";
 import type { Message } from "../../../protocol/messages.ts";
 import { simulatedKeys, verifySimulated } from "../../../simulations/keys.ts";
-import { charterOf, submissionOf } from "../../../simulations/workload.ts";
+import { certificateOf, charterOf, submissionOf } from "../../../simulations/workload.ts";
 import { worker } from "./example.ts";
 import { plannedStep } from "../view/example.ts";
 
@@ -110,4 +111,19 @@ describe("a submission", () => {
       submissions.held(second, `run${index}`, digest);
     expect(effects.length).toBeLessThanOrEqual(limits.openRunsMax + 1);
   });
+});
+
+it("a submission asks for the files of its step libraries with those of its source", () => {
+  const { submissions, effects } = bench();
+  const tree = "a".repeat(64);
+  const use = { name: "acme", source: "./acme", commit: null, digest: tree, kind: "library" } as const;
+  const template = { ...use, name: "other", digest: "b".repeat(64), kind: "template" } as const;
+  const step = plannedStep("a", [], { commands: [], action: { kind: "uses", library: "acme", with: {} } });
+  const { plan, ...rest } = submission.manifest;
+  const uses = [{ ...use, entry: { any: "run" } }, template];
+  const manifest = { ...rest, plan: { ...plan, uses, steps: [step] } };
+  const person = simulatedKeys("person");
+  const certificate = certificateOf(charter, person.peer, "person");
+  submissions.restore(sealBundle(manifest, charter.domain, person, certificate));
+  expect(effects).toMatchObject([{ kind: "fetch-source", libraries: [tree] }]);
 });

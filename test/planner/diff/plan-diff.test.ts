@@ -78,10 +78,12 @@ it("is told word for word", async () => {
             - two
             + three
             + four
+        variables.OTTO_PARAMETER_CHANNEL: "beta" -> "stable"; the parameter \`channel\` (otto.yaml:3)
     + docs: written (otto.yaml:21)
         left out: when trigger == "x" is false
     ~ test (ruby=3.4)
         timeout: 20m -> 30m; written (otto.yaml:13)
+        variables.OTTO_PARAMETER_CHANNEL: "beta" -> "stable"; the parameter \`channel\` (otto.yaml:3)
     + test (ruby=3.5): a cell of its matrix (otto.yaml:11)
     ~ production
         in the plan; its condition reads parameters.channel, which was "beta" and is "stable", its default (otto.yaml:3)
@@ -89,10 +91,12 @@ it("is told word for word", async () => {
             + in: when parameters.channel == "stable" is true
         needs.test (ruby=3.3): passed -> nothing; the step is gone
         needs.test (ruby=3.5): nothing -> passed; the step is new
+        variables.OTTO_PARAMETER_CHANNEL: "beta" -> "stable"; the parameter \`channel\` (otto.yaml:3)
     ~ tell
         in the plan; production was left out, and is not any more
             - left out: needs production, which is left out: when parameters.channel == "stable" is false
             + in: always
+        variables.OTTO_PARAMETER_CHANNEL: "beta" -> "stable"; the parameter \`channel\` (otto.yaml:3)
     - test (ruby=3.3): was a cell of its matrix (main:otto.yaml:11)
 
     steps: 2 added, 1 removed, 4 changed, 0 as they were; 1 of the plan as a whole
@@ -141,16 +145,25 @@ describe("the cause of a change", () => {
         because: 'its condition reads parameters.channel, which was "beta" and is "stable", its default',
         place: at(3),
       },
+      {
+        field: "variables.OTTO_PARAMETER_CHANNEL",
+        before: "beta",
+        after: "stable",
+        because: "the parameter `channel`",
+        place: at(3),
+      },
     ]);
   });
 
   it("is the step that was left out, for those that wait for it", async () => {
     expect(await changesOf("tell", ["default: beta", "default: stable"])).toMatchObject([
       { field: "included", because: "production was left out, and is not any more", place: null },
+      { field: "variables.OTTO_PARAMETER_CHANNEL" },
     ]);
     const stable = file.replace("default: beta", "default: stable");
     expect(await changesOf("tell", ["default: stable", "default: beta"], stable)).toMatchObject([
       { field: "included", because: "production is left out", place: null },
+      { field: "variables.OTTO_PARAMETER_CHANNEL" },
     ]);
   });
 
