@@ -13,7 +13,10 @@ import type { Plan } from "../protocol/plan.ts";
 import { fileNames, type LoadedPlan, type LoadOptions, parseParameters, PipelineError } from "./load-plan.ts";
 
 export type BasePlan = {
-  readonly commit: string;
+  /** Null for the plan of a run that was made outside of a repository. */
+  readonly commit: string | null;
+  /** The run that had the plan; null for a plan that was made from a commit. */
+  readonly run: string | null;
   /** Null when the commit has no pipeline: no file, and nothing that shows how to test. */
   readonly plan: Plan | null;
   readonly planId: string | null;
@@ -31,15 +34,15 @@ export async function loadBase(
   const commit = await commitNamed(root, revision);
   const file = await readCommitFile(root, commit, pathsFor(root, options));
   if (file !== null) return planFile({ file, revision, commit, current, options });
-  if (options.file !== undefined) return { commit, plan: null, planId: null, written: null };
+  if (options.file !== undefined) return { commit, run: null, plan: null, planId: null, written: null };
   const [{ detectPipeline }, { planDetected }] = await Promise.all([
     import("../planner/conventions/detect.ts"),
     import("../planner/conventions/plan-detected.ts"),
   ]);
   const detection = detectPipeline(await readCommitFiles(root, commit));
-  if (detection.kind === "nothing") return { commit, plan: null, planId: null, written: null };
+  if (detection.kind === "nothing") return { commit, run: null, plan: null, planId: null, written: null };
   const plan = planDetected(detection, { ...current.plan.context, parameters: {} });
-  return { commit, plan, planId: planId(plan), written: null };
+  return { commit, run: null, plan, planId: planId(plan), written: null };
 }
 
 function pathsFor(root: string, { file, folder }: LoadOptions): readonly string[] {
@@ -80,5 +83,5 @@ async function planFile(source: {
     const diagnostics = planned.problem.map((diagnostic) => ({ ...diagnostic, file: name }));
     throw new PipelineError(name, diagnostics, text, "Compare with a commit whose pipeline can be planned.");
   }
-  return { commit, plan: planned.value, planId: planId(planned.value), written };
+  return { commit, run: null, plan: planned.value, planId: planId(planned.value), written };
 }

@@ -177,14 +177,20 @@ type Subject = {
 
 /** What the step's own entry says under a key, else the other words. */
 function field(
-  { step, written }: Subject,
+  { plan, step, written }: Subject,
   key: string,
   otherwise: string,
   ...below: readonly string[]
 ): Because {
   const place =
     written?.at("steps", step.from, key, ...below) ?? written?.at("steps", step.from, key) ?? null;
-  return { because: place === null ? otherwise : "written", place };
+  const unseen = otherwise === "detected" ? unwritten(plan) : otherwise;
+  return { because: place === null ? unseen : "written", place };
+}
+
+/** Why something is there that no file at hand says: nobody wrote it, or the plan came without its file. */
+function unwritten({ origin }: Plan): string {
+  return origin.kind === "file" ? "planned" : "detected";
 }
 
 function dependentsOf(plan: Plan): ReadonlyMap<string, StepReasons["neededBy"]> {
@@ -233,7 +239,7 @@ function cellReasons({ step, cellsOf, written }: Subject): StepReasons["cell"] {
   return { values: step.cell, cells, place: written?.at("steps", step.from, "matrix") ?? null };
 }
 
-function needReasons({ step, byName, written, declared }: Subject, need: Need): NeedReasons {
+function needReasons({ plan, step, byName, written, declared }: Subject, need: Need): NeedReasons {
   const from = byName.get(need.step)?.from;
   const { step: name, outcomes } = need;
   const included = byName.get(name)?.included === true;
@@ -252,7 +258,7 @@ function needReasons({ step, byName, written, declared }: Subject, need: Need): 
     const place = written?.at("steps", step.from, "inputs", input.name) ?? null;
     return { step: name, outcomes, included, because: `hands over \`${input.name}\``, place };
   }
-  return { step: name, outcomes, included, because: "detected", place: null };
+  return { step: name, outcomes, included, because: unwritten(plan), place: null };
 }
 
 function needsDropped({ step, cellsOf, declared }: Subject): readonly string[] {
@@ -264,7 +270,7 @@ function needsDropped({ step, cellsOf, declared }: Subject): readonly string[] {
 }
 
 /** As `planner/plan.ts` lays them over each other: the file's, the environment's, the step's, the cell's. */
-function variableReasons({ step, written, declared }: Subject, name: string): VariableReasons {
+function variableReasons({ plan, step, written, declared }: Subject, name: string): VariableReasons {
   const { environment } = step;
   const found: (Because & { value: string })[] = [];
   const add = (value: string | undefined, because: string, ...keys: readonly string[]): void => {
@@ -280,7 +286,7 @@ function variableReasons({ step, written, declared }: Subject, name: string): Va
   const axis = Object.entries(step.cell).find(([key]) => matrixVariable(key) === name);
   if (axis !== undefined)
     add(String(axis[1]), `the axis \`${axis[0]}\``, "steps", step.from, "matrix", axis[0]);
-  const last = found.pop() ?? { value: "", because: written === null ? "detected" : "planned", place: null };
+  const last = found.pop() ?? { value: "", because: unwritten(plan), place: null };
   return { ...last, name, value: step.variables[name] ?? "", instead: found };
 }
 

@@ -31,6 +31,7 @@ export const errorCodes = {
   OTTO_FILE_EXISTS: exitCodes.usage,
   OTTO_EXPORT_INVALID: exitCodes.usage,
   OTTO_NO_SUCH_RUN: exitCodes.usage,
+  OTTO_NO_SUCH_PLAN: exitCodes.usage,
   OTTO_NO_SUCH_STEP: exitCodes.usage,
   OTTO_SOURCE_TOO_LARGE: exitCodes.usage,
   OTTO_REFUSED: exitCodes.refused,
