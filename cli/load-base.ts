@@ -23,7 +23,10 @@ import { pinsIn } from "./uses/lock.ts";
 import { CommitFolder } from "./uses/repository.ts";
 
 export type BasePlan = {
-  readonly commit: string;
+  /** Null for the plan of a run that was made outside of a repository. */
+  readonly commit: string | null;
+  /** The run that had the plan; null for a plan that was made from a commit. */
+  readonly run: string | null;
   /** Null when the commit has no pipeline: no file, and nothing that shows how to test. */
   readonly plan: Plan | null;
   readonly planId: string | null;
@@ -41,15 +44,15 @@ export async function loadBase(
   const commit = await commitNamed(root, revision);
   const file = await readCommitFile(root, commit, pathsFor(root, options));
   if (file !== null) return planFile({ root, file, revision, commit, current, options });
-  if (options.file !== undefined) return { commit, plan: null, planId: null, written: null };
+  if (options.file !== undefined) return { commit, run: null, plan: null, planId: null, written: null };
   const [{ detectPipeline }, { planDetected }] = await Promise.all([
     import("../planner/conventions/detect.ts"),
     import("../planner/conventions/plan-detected.ts"),
   ]);
   const detection = detectPipeline(await readCommitFiles(root, commit));
-  if (detection.kind === "nothing") return { commit, plan: null, planId: null, written: null };
+  if (detection.kind === "nothing") return { commit, run: null, plan: null, planId: null, written: null };
   const plan = planDetected(detection, { ...current.plan.context, parameters: {} });
-  return { commit, plan, planId: planId(plan), written: null };
+  return { commit, run: null, plan, planId: planId(plan), written: null };
 }
 
 function pathsFor(root: string, { file, folder }: LoadOptions): readonly string[] {
@@ -107,5 +110,5 @@ async function planFile(source: {
     const texts = textsOf(name, text, imports);
     throw new PipelineError(name, diagnostics, texts, "Compare with a commit whose pipeline can be planned.");
   }
-  return { commit, plan: planned.value, planId: planId(planned.value), written };
+  return { commit, run: null, plan: planned.value, planId: planId(planned.value), written };
 }

@@ -181,11 +181,14 @@ function addPlanCommands(otto: Command): void {
   withSource(otto.command("run"))
     .description("run this folder's pipeline on this machine")
     .action(action(async (options: RunOptions) => (await import("./commands/run.ts")).run(options)));
-  withPlan(otto.command("explain"))
+  withTarget(withPlan(otto.command("explain")))
     .description("show everything that a run can do, before anything runs")
     .option("--step <name>", "the whole reasoning for one step, or for every cell of a matrix")
     .option("--graph <kind>", "the plan as a picture: mermaid or svg")
-    .option("--diff <revision>", "only what differs from the plan of a commit's files, and why")
+    .option(
+      "--diff <base>",
+      "only what differs, and why, from a commit's plan, or from one that ran: its id, `last`, `environment:NAME`",
+    )
     .option("--exit-code", "with --diff: exit code 1 when there is a difference, else always 0")
     .option("-o, --output <file>", "write to a file instead of standard output")
     .option("--json", "as JSON")

@@ -326,7 +326,12 @@ function condition(): JsonSchema {
 type Difference = PlanDiff & {
   readonly otto: string;
   readonly same: boolean;
-  readonly base: { readonly name: string; readonly commit: string; readonly planId: string | null };
+  readonly base: {
+    readonly name: string;
+    readonly commit: string | null;
+    readonly run: string | null;
+    readonly planId: string | null;
+  };
   readonly planId: string;
 };
 
@@ -335,7 +340,12 @@ function difference(): JsonSchema {
   return record<Difference>({
     otto: oneOf(["explain-diff/1"]),
     same: flag,
-    base: record<Difference["base"]>({ name: text, commit: text, planId: orNull(text) }),
+    base: record<Difference["base"]>({
+      name: text,
+      commit: orNull(text),
+      run: { ...orNull(text), description: "The run that had the plan; null for a plan made from a commit." },
+      planId: orNull(text),
+    }),
     planId: text,
     plan: listOf(change),
     steps: listOf({

@@ -126,7 +126,7 @@ export function explainSteps(
   return steps.map((step) => {
     const scope = written === null ? null : scopeOfStep(plan, written, step.from);
     const declared = scope?.written.pipeline.steps.get(scope.name) ?? null;
-    const otherwise = written === null ? "detected" : "planned";
+    const otherwise = plan.origin.kind === "file" ? "planned" : "detected";
     const subject: Subject = { plan, step, byName, cellsOf, scope, declared, whole: written, otherwise };
     return {
       name: step.name,

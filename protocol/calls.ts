@@ -50,6 +50,9 @@ export type RunSummary = {
   readonly endedMs: number | null;
 };
 
+/** A plan, and the newest run that had it. */
+export type FoundPlan = { readonly run: string; readonly plan: Plan; readonly planId: string };
+
 /** One peer as the asked node sees it. */
 export type PeerSeen = {
   readonly peer: string;
@@ -77,6 +80,7 @@ export type NodeSeen = {
 export type AnswerItem =
   | { readonly kind: "done" }
   | { readonly kind: "runs"; readonly runs: readonly RunSummary[] }
+  | ({ readonly kind: "found-plan" } & FoundPlan)
   | { readonly kind: "submitted"; readonly run: string }
   | { readonly kind: "peers"; readonly node: NodeSeen; readonly peers: readonly PeerSeen[] }
   | { readonly kind: "missing"; readonly digests: readonly string[] }

@@ -137,6 +137,8 @@ export const limits = {
   callsPerPeerMax: 512,
   digestsPerCallMax: 10_000,
   runsListedMax: 100,
+  /** Runs among which a plan is looked for, the newest first. */
+  runsSearchedMax: 1_000,
   /** An exported run: as it is collected by a node, and as it is read to be verified. */
   exportBytesMax: 256 * MiB,
   /** Deviations that are told of one run. */

@@ -17,6 +17,15 @@ const digests = z.readonly(z.array(digest).check(z.maxLength(limits.digestsPerCa
 /** Callers over libp2p show who they are; over the local socket the file's rights say it. */
 const certificate = z.nullable(bytes);
 
+/** A plan that some run had: by the beginning of its id, or the last one of a ref or of an environment. */
+const wantedPlan = z.discriminatedUnion("by", [
+  z.object({ by: z.literal("id"), id: text }),
+  z.object({ by: z.literal("ref"), pipeline: text, branch: z.nullable(text), tag: z.nullable(text) }),
+  z.object({ by: z.literal("environment"), pipeline: text, environment: text }),
+]);
+
+export type WantedPlan = z.infer<typeof wantedPlan>;
+
 const request = z.discriminatedUnion("call", [
   z.object({ call: z.literal("status"), certificate }),
   z.object({
@@ -28,6 +37,7 @@ const request = z.discriminatedUnion("call", [
     /** False: what happened so far, and no more. */
     follow: z.boolean(),
   }),
+  z.object({ call: z.literal("find-plan"), certificate, wanted: wantedPlan }),
   z.object({ call: z.literal("submit"), certificate, bundle: bytes }),
   z.object({ call: z.literal("cancel"), certificate, run: text, by: text }),
   z.object({

@@ -10,21 +10,23 @@ import { suggestion } from "../../planner/suggestions.ts";
 import type { Written } from "../../planner/written.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import type { Plan } from "../../protocol/plan.ts";
+import type { TargetOptions } from "../target.ts";
 import { type LoadedPlan, loadPlan, type LoadOptions, PipelineError } from "../load-plan.ts";
 
-export type ExplainOptions = LoadOptions & {
-  readonly json?: boolean;
-  /** A step or a cell by its name, or a step with a matrix for all its cells. */
-  readonly step?: string;
-  /** "mermaid" or "svg", as typed. */
-  readonly graph?: string;
-  /** A commit, by any name that git knows: only what its plan has otherwise. */
-  readonly diff?: string;
-  /** With `diff`: end with 1 when there is a difference. */
-  readonly exitCode?: boolean;
-  /** A file for what would go to standard output. */
-  readonly output?: string;
-};
+export type ExplainOptions = LoadOptions &
+  TargetOptions & {
+    readonly json?: boolean;
+    /** A step or a cell by its name, or a step with a matrix for all its cells. */
+    readonly step?: string;
+    /** "mermaid" or "svg", as typed. */
+    readonly graph?: string;
+    /** A commit, by any name that git knows, or a plan that ran: only what differs from it. */
+    readonly diff?: string;
+    /** With `diff`: end with 1 when there is a difference. */
+    readonly exitCode?: boolean;
+    /** A file for what would go to standard output. */
+    readonly output?: string;
+  };
 
 /** Writes the explanation to standard output; what cannot be explained is an error, with `--json` a value too. */
 export async function explain(options: ExplainOptions): Promise<ExitCode> {
@@ -58,7 +60,7 @@ function checkWords({ graph, step, json, diff, exitCode }: ExplainOptions): void
     );
   }
   if (exitCode === true && diff === undefined) {
-    throw usage("--exit-code says whether plans differ, and no other plan is named.", "Add --diff REVISION");
+    throw usage("--exit-code says whether plans differ, and no other plan is named.", "Add --diff BASE");
   }
   if (graph !== undefined && graph !== "mermaid" && graph !== "svg") {
     throw usage(`"${graph}" is no kind of graph.`, "Write --graph mermaid or --graph svg");
@@ -112,20 +114,23 @@ async function diffOf(
     import("../../planner/written.ts"),
   ]);
   const { planId } = loaded;
-  const old = await loadBase(loaded, base, options);
+  const { wantedRunPlan, loadRunPlan } = await import("../run-base.ts");
+  const wanted = await wantedRunPlan(base, loaded.plan, loaded.root);
+  const old = wanted === null ? await loadBase(loaded, base, options) : await loadRunPlan(wanted, options);
   const current = await sideOf(loaded, readWritten);
-  // The base is planned with the same changes.
-  const before = old.plan === null ? null : { ...current, plan: old.plan, written: old.written };
+  // The plan of a commit is made with the same changes; those of a run are not at hand.
+  const changed = wanted === null ? current.changed : null;
+  const before = old.plan === null ? null : { plan: old.plan, written: old.written, changed };
   const diff = diffPlans(before, current);
   const isSame = old.planId === planId;
-  const { commit } = old;
+  const { commit, run } = old;
   const json = {
     otto: "explain-diff/1",
     same: isSame,
-    base: { name: base, commit, planId: old.planId },
+    base: { name: base, commit, run, planId: old.planId },
     planId,
   };
-  const ids = { base, basePlanId: old.planId, planId };
+  const ids = { base: run === null ? base : `${base} (run ${run})`, basePlanId: old.planId, planId };
   return { isSame, text: options.json === true ? jsonText({ ...json, ...diff }) : diffText(diff, ids) };
 }
 

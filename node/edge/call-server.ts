@@ -11,13 +11,14 @@ import {
   encodeItem,
   encodeRequest,
   errorItem,
+  type FoundPlan,
   type Item,
   type PeerSeen,
 } from "../../protocol/calls.ts";
 import { OttoError, unreachable } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import { isFormed, openCertificate } from "../../protocol/membership.ts";
-import { decodeRequest, type Request } from "../../protocol/requests.ts";
+import { decodeRequest, type Request, type WantedPlan } from "../../protocol/requests.ts";
 import { receiveBlobs, sendBlobs } from "./blob-transfer.ts";
 import type { Channel } from "./channel.ts";
 import { realClock } from "./clock.ts";
@@ -40,6 +41,7 @@ export type CallActions = {
 export type ControlActions = {
   watch(request: RequestOf<"watch">, signal: AbortSignal): AsyncIterable<Item>;
   runs(): Promise<Extract<AnswerItem, { kind: "runs" }>["runs"]>;
+  findPlan(wanted: WantedPlan): Promise<FoundPlan>;
   cancel(run: string, by: string): Promise<void>;
   answer(bytes: Uint8Array, said: RequestOf<"answer">["said"]): Promise<void>;
   export(run: string): Promise<Uint8Array>;
@@ -155,6 +157,7 @@ export class CallServer {
         await this.#send(channel, { kind: "done" });
         return this.#actions.stop();
       case "status":
+      case "find-plan":
       case "watch":
       case "cancel":
       case "answer":
@@ -171,7 +174,7 @@ export class CallServer {
   async #performAsControl(
     channel: Channel,
     request: RequestOf<
-      "status" | "watch" | "cancel" | "answer" | "export" | "invite" | "use-invite" | "join"
+      "status" | "find-plan" | "watch" | "cancel" | "answer" | "export" | "invite" | "use-invite" | "join"
     >,
     frames: AsyncGenerator<Uint8Array, void, void>,
   ): Promise<void> {
@@ -185,6 +188,8 @@ export class CallServer {
     switch (request.call) {
       case "status":
         return this.#send(channel, { kind: "runs", runs: await control.runs() });
+      case "find-plan":
+        return this.#send(channel, { kind: "found-plan", ...(await control.findPlan(request.wanted)) });
       case "watch":
         return this.#watch(channel, request, frames, control);
       case "cancel":

@@ -23,6 +23,7 @@ import { realClock } from "./clock.ts";
 import { exportRun } from "./exporting.ts";
 import { Joining } from "./joining.ts";
 import { type NodeHost, openHost } from "./node-host.ts";
+import { findPlan } from "./plan-finder.ts";
 import { poll } from "./polling.ts";
 import { Views } from "./views.ts";
 
@@ -243,7 +244,8 @@ class ControlNode implements RunningNode {
     const { questions } = this.host;
     return {
       watch: (request, signal) => this.#views.watch(request, signal),
-      runs: () => this.#views.summaries(),
+      runs: () => this.#views.newest(limits.runsListedMax),
+      findPlan: (wanted) => findPlan(wanted, this.#views),
       cancel: async (run, by) => {
         const answer = await questions.ask((question) => this.post({ kind: "cancel", run, by, question }));
         if (!answer.ok) throw cancelRefused(run, answer);
@@ -263,7 +265,7 @@ class ControlNode implements RunningNode {
 
   /** Live output, cancelling, answers and one-time invites are the home's, and the newest records of a run. */
   #relayTo(request: Request): string | null {
-    const atHome = ["watch", "cancel", "answer", "export", "use-invite"].includes(request.call);
+    const atHome = ["watch", "find-plan", "cancel", "answer", "export", "use-invite"].includes(request.call);
     if (!atHome || this.#home === null || this.#home === this.host.identity.peer) return null;
     return this.host.network.links.has(this.#home) ? this.#home : null;
   }

@@ -6,7 +6,7 @@
  * attempt whose worker was lost is kept as one, too.
  */
 
-import type { RunSummary, WatchItem } from "../../protocol/calls.ts";
+import type { FoundPlan, RunSummary, WatchItem } from "../../protocol/calls.ts";
 import { OttoError } from "../../protocol/errors.ts";
 import type { AttemptEnded, Event } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -26,9 +26,11 @@ const heardPrefix = "heard/";
 
 type Heard = { offset: number; chunks: Uint8Array[]; bytes: number };
 
+type PlanItem = Extract<WatchItem, { kind: "plan" }>;
+
 type RunRecord = {
   readonly run: string;
-  planItem: WatchItem | null;
+  planItem: PlanItem | null;
   readonly events: Event[];
   /** What the first `folded` of the events make of the run; the rest is folded in when somebody asks. */
   readonly view: RunView;
@@ -124,7 +126,7 @@ export class Views {
   }
 
   /** The newest runs first. */
-  async summaries(): Promise<RunSummary[]> {
+  async newest(countMax: number): Promise<RunSummary[]> {
     const all = new Map(this.#summaries);
     for (const [run, record] of this.#records)
       if (record.planItem !== null || viewOf(record).planId !== null)
@@ -136,7 +138,18 @@ export class Views {
         (left, right) =>
           (right.startedMs ?? Infinity) - (left.startedMs ?? Infinity) || compareText(left.run, right.run),
       )
-      .slice(0, limits.runsListedMax);
+      .slice(0, countMax);
+  }
+
+  async planOf(run: string): Promise<Omit<FoundPlan, "run"> | null> {
+    const item = this.#records.get(run)?.planItem ?? (await this.#readPlan(run));
+    return item === null ? null : { plan: item.plan, planId: item.planId };
+  }
+
+  async viewOf(run: string): Promise<RunView> {
+    const record = await this.#load(run);
+    this.#forgetSome();
+    return viewOf(record);
   }
 
   /**
@@ -305,7 +318,7 @@ export class Views {
     return record;
   }
 
-  async #readPlan(run: string): Promise<WatchItem | null> {
+  async #readPlan(run: string): Promise<PlanItem | null> {
     const { storage } = this.#options;
     const open = await storage.get(controlKeys.bundles + run);
     const bundle = open ?? (await storage.get(controlKeys.archive + run));

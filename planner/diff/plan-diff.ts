@@ -2,15 +2,18 @@
  * What differs between two plans, and why: for `otto explain --diff`. Every change has a cause: the line that says it
  * now (or said it before), the fact that a condition read, the step that another one waits for.
  *
- * Pure. The two plans were made with the same facts (`cli/load-base.ts`), so the causes are in the files.
+ * Pure. The plan of a commit is made with the same facts (`cli/load-base.ts`), so the causes are in the files. A plan
+ * that ran (`cli/run-base.ts`) was made with others and brings no file: then a cause is a line of today's file, a fact
+ * that differs, or what stands behind it (`origins.ts`).
  */
 
-import type { Plan, PlannedStep, PlannedUse } from "../../protocol/plan.ts";
+import type { Plan, PlannedStep, PlannedUse, Scalar } from "../../protocol/plan.ts";
 import { compareText } from "../../protocol/values.ts";
 import type { ConditionReasons } from "../condition-reasons.ts";
 import type { ChangedPaths } from "../changes.ts";
 import { type Because, explainSteps, type StepReasons } from "../step-reasons.ts";
 import { type Place, scopeOfStep, type Written } from "../written.ts";
+import { detectorChange, factIn, planCause, useChange } from "./origins.ts";
 import { changesBetween, type Value } from "./values.ts";
 
 export type Side = {
@@ -57,17 +60,29 @@ export function diffPlans(base: Side | null, current: Side): PlanDiff {
       : reasonsOf(base, base.plan.steps, (step) => reasons.has(step.name));
   for (const step of current.plan.steps) {
     const before = old.get(step.name);
-    if (before === undefined) steps.push(cameOrWent("added", step, { here: current, other: base }));
+    if (before === undefined)
+      steps.push(behind(cameOrWent("added", step, { here: current, other: base }), base, current, step));
     const [after, was] = [reasons.get(step.name), reasonsBefore.get(step.name)];
     if (before === undefined || after === undefined || was === undefined) continue;
     const { name, from } = step;
-    const changes = stepChanges({ before, step, was, after, old, now }).map((change) =>
-      inTemplate(change, templates),
+    const pair: Pair = {
+      before,
+      step,
+      was,
+      after,
+      old,
+      now,
+      base: base?.plan ?? null,
+      current: current.plan,
+    };
+    const changes = stepChanges(pair).map((change) =>
+      inTemplate(behind(change, base, current, step), templates),
     );
     steps.push({ name, from, kind: "changed", changes });
   }
   for (const step of base?.plan.steps ?? []) {
-    if (!now.has(step.name)) steps.push(cameOrWent("removed", step, { here: base, other: current }));
+    if (!now.has(step.name))
+      steps.push(behind(cameOrWent("removed", step, { here: base, other: current }), base, current, step));
   }
   const unchanged = current.plan.steps.length - steps.filter(({ kind }) => kind !== "removed").length;
   return { plan: base === null ? [] : planChanges(base, current), steps, unchanged };
@@ -89,6 +104,15 @@ function reasonsOf(
   return new Map(explainSteps(plan, wanted, written, changed).map((reasons) => [reasons.name, reasons]));
 }
 
+/** What no line of a file says may have something behind it. */
+function behind<Said extends object>(said: Said, base: Side | null, current: Side, step: PlannedStep): Said {
+  if (!("place" in said) || said.place !== null) return said;
+  const isDetected = "because" in said && /\bdetected$/.test(String(said.because));
+  const detector = isDetected ? detectorChange(base?.plan ?? null, current.plan) : null;
+  const because = detector ?? useChange(base?.plan ?? null, current.plan, step);
+  return because === null ? said : { ...said, because };
+}
+
 function cameOrWent(
   kind: "added" | "removed",
   step: PlannedStep,
@@ -104,7 +128,8 @@ function cameOrWent(
     (isCell ? scope?.written.at("steps", local, "matrix") : null) ??
     scope?.written.at("steps", local) ??
     null;
-  const words = isCell ? "a cell of its matrix" : place === null ? "detected" : "written";
+  const unseen = here?.plan.origin.kind === "file" ? "in that plan" : "detected";
+  const words = isCell ? "a cell of its matrix" : place === null ? unseen : "written";
   return { kind, name, from, included, reason, because: kind === "added" ? words : `was ${words}`, place };
 }
 
@@ -116,7 +141,12 @@ function planChanges(base: Side, current: Side): readonly Change[] {
     const keys = path[0] === "context" ? path.slice(1) : path;
     const key = keys[0] === "parameters" ? [...keys, "default"] : keys;
     const place = nearest(current.written, key) ?? nearest(base.written, key);
-    return { field: keys.join("."), ...values, because: place === null ? "" : "written", place };
+    return {
+      field: keys.join("."),
+      ...values,
+      because: place === null ? planCause(path, base.plan, current.plan) : "written",
+      place,
+    };
   });
   return [...changes, ...useChanges(base, current)];
 }
@@ -172,6 +202,8 @@ type Pair = {
   /** The steps of both plans by name. */
   readonly old: ReadonlyMap<string, PlannedStep>;
   readonly now: ReadonlyMap<string, PlannedStep>;
+  readonly base: Plan | null;
+  readonly current: Plan;
 };
 
 function stepChanges(pair: Pair): readonly Change[] {
@@ -194,9 +226,12 @@ function stepChanges(pair: Pair): readonly Change[] {
 }
 
 /** Why a step is in now and was not, or the other way round: its condition, a fact that this reads, or a need. */
-function causeOfInclusion({ was, after }: Pair): Because {
+function causeOfInclusion({ was, after, base, before }: Pair): Because {
   const [old, now] = [was.condition, after.condition];
-  if (old?.text !== now?.text) {
+  const isUnseen = base?.origin.kind === "file" && was.place === null;
+  const unseen = isUnseen ? causeWithoutFile(before, now, base) : null;
+  if (unseen !== null) return unseen;
+  if (!isUnseen && old?.text !== now?.text) {
     if (now === null) return { because: "its condition was removed", place: old?.place ?? null };
     return {
       because: old === null ? "its condition is new" : "its condition was rewritten",
@@ -204,7 +239,7 @@ function causeOfInclusion({ was, after }: Pair): Because {
     };
   }
   if (old !== null && now !== null) {
-    const fact = changedFact(old, now);
+    const fact = changedFact((name) => old.facts.find((other) => other.name === name)?.value, now);
     if (fact !== null) return fact;
   }
   if (was.paths?.because !== after.paths?.because) {
@@ -221,11 +256,20 @@ function causeOfInclusion({ was, after }: Pair): Because {
   return { because: after.place === null ? "detected" : "written", place: after.place };
 }
 
-function changedFact(old: ConditionReasons, now: ConditionReasons): Because | null {
+/** A plan that comes without its file says the condition in the reason. */
+function causeWithoutFile(before: PlannedStep, now: ConditionReasons | null, base: Plan): Because | null {
+  const had = before.reason.startsWith("when ");
+  if (now === null) return had ? { because: "its condition was removed", place: null } : null;
+  if (before.reason.startsWith(`when ${now.text} is `)) return changedFact((name) => factIn(base, name), now);
+  if (had) return { because: "its condition was rewritten", place: now.place };
+  return before.reason === "always" ? { because: "its condition is new", place: now.place } : null;
+}
+
+function changedFact(before: (name: string) => Scalar | undefined, now: ConditionReasons): Because | null {
   for (const fact of now.facts) {
-    const before = old.facts.find((other) => other.name === fact.name);
-    if (before === undefined || before.value === fact.value) continue;
-    const values = `was ${JSON.stringify(before.value)} and is ${JSON.stringify(fact.value)}`;
+    const value = before(fact.name);
+    if (value === undefined || value === fact.value) continue;
+    const values = `was ${JSON.stringify(value)} and is ${JSON.stringify(fact.value)}`;
     return {
       because: `its condition reads ${fact.name}, which ${values}, ${fact.because}`,
       place: fact.place,

@@ -77,6 +77,19 @@ it("spreads steps over workers, hands outputs from one to another, and tells the
   expect(told[0]?.stdout).toContain("spread passed: 4 passed");
 });
 
+it("finds the plan of a run for whoever compares with it, through any peer", async () => {
+  const repository = mesh.repository("compared", "  one:\n    run: cat greeting\n", { greeting: "hello\n" });
+  const run = await mesh.submit(repository, mesh.workers[0] ?? []);
+  await mesh.controls[0]?.watch(run).closed();
+  for (const node of everyone) {
+    const words = ["explain", "--diff", "last", "--exit-code", "--node", node.folder];
+    expect(await mesh.otto(words, { folder: repository })).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(`no difference to last (run ${run});`) as string,
+    });
+  }
+});
+
 it("says of a step that no worker fits what it waits for", async () => {
   const repository = mesh.repository("nowhere", "  one:\n    labels: place=moon\n    run: echo never\n");
   const run = await mesh.submit(repository, mesh.controls[0] ?? []);

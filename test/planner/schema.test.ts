@@ -209,7 +209,7 @@ describe("the schema of an explanation", () => {
     const changed = everything.replace("make test", "make check").replace("  last:", "  later:");
     const diff = diffPlans({ plan: await planOf(changed), written: null }, { plan, written });
     expect(new Set(diff.steps.map(({ kind }) => kind))).toEqual(new Set(["added", "removed", "changed"]));
-    const base = { name: "main", commit: "0".repeat(40), planId: null };
+    const base = { name: "main", commit: "0".repeat(40), run: null, planId: null };
     const values = [
       { otto: "explain-step/1", planId: planId(plan), steps },
       { otto: "explain-diff/1", same: false, base, planId: planId(plan), ...diff },

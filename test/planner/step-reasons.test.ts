@@ -118,9 +118,13 @@ it("takes a step's name for all cells of its matrix, in the plan's order", async
 
 it("explains a step that was detected, for which there is no file", async () => {
   const plan = await planOf("otto: 1\nsteps: { a: { run: x, env: { A: b } } }\n");
-  expect(explainSteps(plan, plan.steps, null)).toMatchObject([
-    { place: null, condition: null, commands: { because: "detected" }, variables: [{ because: "detected" }] },
-  ]);
+  const detected = { ...plan, origin: { kind: "conventions", version: 1, found: [] } } as const;
+  const becauseOf = (words: string) => [
+    { place: null, condition: null, commands: { because: words }, variables: [{ because: words }] },
+  ];
+  expect(explainSteps(detected, plan.steps, null)).toMatchObject(becauseOf("detected"));
+  // A plan that ran comes without the file that it was made from.
+  expect(explainSteps(plan, plan.steps, null)).toMatchObject(becauseOf("planned"));
 });
 
 describe("the parts of a condition", () => {

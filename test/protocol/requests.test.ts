@@ -15,6 +15,11 @@ const digests = [digest, "ab".repeat(32)];
 const requests: { readonly [Call in Request["call"]]: Extract<Request, { call: Call }> } = {
   status: { call: "status", certificate: null },
   watch: { call: "watch", certificate, run: "r", output: true, follow: false },
+  "find-plan": {
+    call: "find-plan",
+    certificate,
+    wanted: { by: "ref", pipeline: "p", branch: "b", tag: null },
+  },
   submit: { call: "submit", certificate, bundle: Uint8Array.of(4) },
   cancel: { call: "cancel", certificate, run: "r", by: "ada" },
   answer: { call: "answer", certificate, answer: Uint8Array.of(6), said: { verdict: "passed", detail: "" } },

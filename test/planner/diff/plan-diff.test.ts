@@ -216,3 +216,79 @@ it("compares what is of no step: parameters, environments, the name", async () =
     ["pipeline", "main", "webapp", 2],
   ]);
 });
+
+describe("what stands behind a change that no line says", () => {
+  const detected = async (command: string, version: number): Promise<Side> => {
+    const plan = await planOf(`otto: 1\nsteps: { test: { run: ${command} } }\n`);
+    return { plan: { ...plan, origin: { kind: "conventions", version, found: ["go.mod"] } }, written: null };
+  };
+
+  it("is the detector, when another version of it looked", async () => {
+    const diff = diffPlans(await detected("go test", 1), await detected("go test ./...", 2));
+    expect(diff.plan).toMatchObject([{ field: "origin.version", because: "detector version 1 -> 2" }]);
+    expect(diff.steps).toMatchObject([
+      { changes: [{ field: "commands", because: "detector version 1 -> 2" }] },
+    ]);
+    const same = diffPlans(await detected("go test", 2), await detected("go test ./...", 2));
+    expect(same.steps).toMatchObject([{ changes: [{ because: "detected" }] }]);
+  });
+
+  it("is a template that is pinned to something else", async () => {
+    const side = async (command: string, commit: string, digest: string): Promise<Side> => {
+      const plan = await planOf(`otto: 1\nsteps: { test: { run: ${command} }, own: { run: ${command} } }\n`);
+      const steps = plan.steps.map((step) =>
+        step.name === "test" ? { ...step, name: "ci/test", from: "ci/test" } : step,
+      );
+      const use = { name: "shared", source: "git+https://a/b@v1", kind: "template" } as const;
+      return { plan: { ...plan, steps, uses: [{ ...use, commit, digest }] }, written: null };
+    };
+    const before = await side("x", "1".repeat(40), "a".repeat(64));
+    const diff = diffPlans(before, await side("y", "2".repeat(40), "b".repeat(64)));
+    expect(
+      diff.steps.map((step) => (step.kind === "changed" ? [step.name, step.changes[0]?.because] : [])),
+    ).toEqual([
+      ["own", "planned"],
+      ["ci/test", "the template shared: commit 111111111111 -> commit 222222222222"],
+    ]);
+    expect(diff.plan).toMatchObject([{ because: "the template changed" }]);
+  });
+});
+
+describe("a base that comes without its file", () => {
+  const when = (condition: string): string => `otto: 1\nsteps:\n  a: { run: x, when: '${condition}' }\n`;
+  const inclusion = async (before: string, branch: string, after: string): Promise<Change | undefined> => {
+    const base = { plan: await planOf(before, { branch }), written: null };
+    const [step] = diffPlans(base, await sideOf(after, "otto.yaml")).steps;
+    return step?.kind === "changed" ? step.changes[0] : undefined;
+  };
+
+  it("says in its reasons which condition it had, so that the fact that differs is found", async () => {
+    const text = when('git.branch == "main"');
+    expect(await inclusion(text, "topic", text)).toMatchObject({
+      field: "included",
+      because: 'its condition reads git.branch, which was "topic" and is "main", as git says',
+    });
+  });
+
+  it("says also that the condition was another one, or none", async () => {
+    const now = when('git.branch == "main"');
+    expect(await inclusion(when("false"), "main", now)).toMatchObject({
+      because: "its condition was rewritten",
+      place: at(3),
+    });
+    const plain = "otto: 1\nsteps:\n  a: { run: x }\n";
+    expect(await inclusion(plain, "main", now)).toMatchObject({ because: "its condition is new" });
+    expect(await inclusion(now, "main", plain)).toMatchObject({ because: "its condition was removed" });
+  });
+
+  it("has facts of its own, which are causes", async () => {
+    const text = "otto: 1\nsteps:\n  a: { run: x }\n  b: { run: y }\n";
+    const base = { plan: await planOf(text, { branch: "topic", trigger: "push" }), written: null };
+    const diff = diffPlans(base, await sideOf("otto: 1\nsteps:\n  a: { run: x }\n", "otto.yaml"));
+    expect(diff.plan.map(({ field, because }) => [field, because])).toEqual([
+      ["branch", "as git says"],
+      ["trigger", "what made the plan"],
+    ]);
+    expect(diff.steps).toMatchObject([{ kind: "removed", name: "b", because: "was in that plan" }]);
+  });
+});
