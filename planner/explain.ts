@@ -6,7 +6,7 @@
 
 import type { Need, Plan, PlannedStep, RetryCause } from "../protocol/plan.ts";
 import type { Found } from "./conventions/detect.ts";
-import { isSettledByMesh } from "../protocol/plan.ts";
+import { isSettledByMesh, outcomes as usualOutcomes } from "../protocol/plan.ts";
 import { unsupportedIn } from "../protocol/unsupported.ts";
 import { actionLines, planLines, surroundingLines } from "./action-words.ts";
 import { type Branch, type Branches, branchesOf, type Impossible } from "./branches.ts";
@@ -196,6 +196,7 @@ const outcomePhrases: Readonly<Record<string, string>> = {
 /** Nothing for the usual case: that it passed. */
 export function outcomeWords({ outcomes }: Pick<Need, "outcomes">): string {
   if (outcomes.length === 1 && outcomes[0] === "passed") return "";
+  if (usualOutcomes.every((outcome) => outcomes.includes(outcome))) return " (however it ended)";
   return ` (if it ${endingWords(outcomes)})`;
 }
 

@@ -9,6 +9,7 @@
 import { randomUUID } from "node:crypto";
 import { rename, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import type { DiagnosticCode } from "../../planner/diagnostics.ts";
 import { diffText } from "../../planner/diff/diff-words.ts";
 import { diffPlans } from "../../planner/diff/plan-diff.ts";
 import { formatLock, type LockEntry, type LockFile } from "../../planner/lock-file.ts";
@@ -89,7 +90,7 @@ async function check(locking: Locking): Promise<ExitCode> {
   );
   for (const pinned of old.keys())
     if (!asked.has(pinned)) problems.push(`\`${pinned}\` is not used any more`);
-  await refuseAbsences(locking, imports, "pipeline/unknown-use");
+  await refuseMistakes(locking, imports, ["pipeline/missing-parameter", "pipeline/not-locked"]);
   if (problems.length === 0) {
     output.write(`${name} is up to date: ${countWords(old.size, "source")}.\n`);
     return exitCodes.passed;
@@ -103,7 +104,7 @@ async function pin(locking: Locking, upgrade: boolean): Promise<ExitCode> {
   const { root, name, old, output } = locking;
   const pins = new FreshPins(upgrade ? new Map() : old, new GitCache());
   const brought = await bring(locking, pins);
-  await refuseAbsences(locking, brought.imports, null);
+  await refuseMistakes(locking, brought.imports, ["pipeline/missing-parameter"]);
   const { entries } = pins;
   const path = join(root, name);
   const isSame = formatLock(entries) === formatLock(old);
@@ -117,30 +118,23 @@ async function bring({ root, file }: Locking, pins: Pins): Promise<Brought> {
   return bringUses(file.bytes, { repository: new WorkingFolder(root), pins });
 }
 
-/** Says what cannot be had, at the places that use it. @param code only such; null for any. */
-async function refuseAbsences(
+/**
+ * A pipeline with mistakes is not locked: what it uses may be hidden behind them. Only values that nobody gave do not
+ * matter here.
+ *
+ * @param besides what the command says in another way.
+ */
+async function refuseMistakes(
   locking: Locking,
   imports: Brought["imports"],
-  code: "pipeline/unknown-use" | null,
+  besides: readonly DiagnosticCode[],
 ): Promise<void> {
-  const found = [...imports.values()].flatMap((sources) => [...sources.values()]);
-  if (!found.some((one) => one.kind === "absent" && (code === null || one.code === code))) return;
-  const { file } = locking;
-  const planned = await planPipeline({
-    text: file.bytes,
-    path: file.path,
-    context: locking.context,
-    imports,
-  });
-  const problems = planned.ok
-    ? []
-    : planned.problem.filter((one) =>
-        code === null
-          ? one.code === "pipeline/unknown-use" || one.code === "pipeline/not-locked"
-          : one.code === code,
-      );
+  const { file, context } = locking;
+  const planned = await planPipeline({ text: file.bytes, path: file.path, context, imports });
+  const problems = planned.ok ? [] : planned.problem.filter(({ code }) => !besides.includes(code));
+  if (problems.length === 0) return;
   const text = new TextDecoder("utf-8").decode(file.bytes);
-  if (problems.length > 0) throw new PipelineError(file.path, problems, textsOf(file.path, text, imports));
+  throw new PipelineError(file.path, problems, textsOf(file.path, text, imports));
 }
 
 function changesText(name: string, old: LockFile, now: LockFile): string {

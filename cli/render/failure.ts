@@ -89,6 +89,7 @@ function endWords({ end }: CommandReport, step: StepView): string | null {
 }
 
 function commandWords(step: StepView, index: number): string {
+  if (step.planned?.action?.kind === "uses") return step.planned.action.library;
   const [first = `command ${index + 1}`, ...rest] = step.planned?.commands[index]?.trim().split("\n") ?? [];
   return rest.length > 0 ? `${first} …` : first;
 }

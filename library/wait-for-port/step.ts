@@ -37,9 +37,10 @@ for (;;) {
     console.log(`${host}:${port} takes connections, after ${tookS} s`);
     break;
   }
-  if (performance.now() - startedMs + every * 1_000 > within * 1_000) {
+  const restMs = within * 1_000 - (performance.now() - startedMs);
+  if (restMs <= 0) {
     console.error(`${host}:${port} took no connection in ${tookS} s: ${why}`);
     process.exit(1);
   }
-  await sleep(every * 1_000);
+  await sleep(Math.min(every * 1_000, restMs));
 }

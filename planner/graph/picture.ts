@@ -107,7 +107,7 @@ function arrowsOf(
       const from = rankOf.get(needed?.from ?? "");
       const to = rankOf.get(step.from);
       if (needed === undefined || from === undefined || to === undefined || from === to) continue;
-      const words = outcomeWords(need).replace(/^ \(if it (.*)\)$/, "$1");
+      const words = outcomeWords(need).replace(/^ \((?:if it )?(.*)\)$/, "$1");
       const key = `${to} ${from} ${words}`;
       if (isImplied(step, index) && !handed.has(need.step)) {
         implied.add(key);

@@ -2,6 +2,7 @@
 
 import { execFileSync } from "node:child_process";
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -340,11 +341,122 @@ steps: { deploy: { pipeline: shared } }
     expect(existsSync(join(own, "otto.lock"))).toBe(false);
   });
 
+  it("leaves the lock file as it is when the pipeline has mistakes, and asks for no parameters", async () => {
+    prepare();
+    await locked();
+    const before = lockFile();
+    const text = readFileSync(join(own, "otto.yaml"), "utf8");
+    write(own, { "otto.yaml": `${text}  broken: [\n` });
+    for (const options of [{}, { check: true }, { upgrade: true }])
+      expect(await errorOf(locked(options))).toMatchObject({ code: "OTTO_PIPELINE_INVALID" });
+    expect(lockFile()).toEqual(before);
+    write(own, { "otto.yaml": `${text}parameters: { name: { type: string } }\n` });
+    expect(await locked({ check: true })).toMatchObject({ exitCode: 0 });
+    expect(await locked()).toMatchObject({ exitCode: 0 });
+  });
+
   it("does not take a lock file that it cannot have written", async () => {
     prepare();
     for (const text of ["{", "[]", '{"otto-lock":2,"uses":{}}', '{"otto-lock":1,"uses":{"./a":{}}}']) {
       writeFileSync(join(own, "otto.lock"), text);
       expect(await errorOf(plan())).toMatchObject({ code: "OTTO_LOCK_INVALID" });
     }
+  });
+});
+
+describe("a step library", () => {
+  const manifest = "otto-step: 1\nname: lint\nentry: { any: ./bin/lint }\n";
+  const using = (source: string): string =>
+    `otto: 1\nuses: { lint: "${source}" }\nsteps: { a: { uses: lint } }\n`;
+
+  function prepareLibrary(repository: string, path: string): void {
+    const at = (name: string): string => (path === "" ? name : `${path}/${name}`);
+    write(repository, {
+      [at("otto-step.yaml")]: manifest,
+      [at("bin/lint")]: "#!/bin/sh\n",
+      [at("note")]: "text",
+    });
+    chmodSync(join(repository, at("bin/lint")), 0o755);
+    symlinkSync("note", join(repository, at("link")));
+  }
+
+  it("of another repository is its top folder, or a folder in it, pinned by the digest of its tree", async () => {
+    prepareLibrary(other, "");
+    const commit = release(other, "v1");
+    write(own, { "otto.yaml": using(`git+${address}@v1`) });
+    await locked();
+    const whole = await loadPlan({ folder: own });
+    expect(whole.plan.uses).toMatchObject([
+      { name: "lint", commit, kind: "library", entry: { any: "bin/lint" } },
+    ]);
+    const [use] = whole.plan.uses ?? [];
+    const files = whole.brought.libraries.get(use?.digest ?? "")?.files ?? [];
+    expect(files.map(({ path, mode }) => [path, mode])).toEqual([
+      ["bin/lint", "executable"],
+      ["link", "link"],
+      ["note", "file"],
+      ["otto-step.yaml", "file"],
+    ]);
+    expect(lockFile().uses[`git+${address}@v1`]).toEqual({ kind: "library", commit, digest: use?.digest });
+
+    // The same files are the same library, wherever they are.
+    prepareLibrary(own, "ci/lint");
+    write(own, { "otto.yaml": using("./ci/lint") });
+    expect((await plan()).uses).toMatchObject([{ digest: use?.digest, commit: null }]);
+    release(own, "v1");
+    write(own, { "otto.yaml": using(`git+file://${own}@v1#ci/lint/`) });
+    await locked();
+    expect((await plan()).uses).toMatchObject([{ digest: use?.digest }]);
+  });
+
+  it("has another digest when a byte, a mode or a name of it changes, and not for what git ignores", async () => {
+    prepareLibrary(own, "ci/lint");
+    write(own, { "otto.yaml": using("./ci/lint"), ".gitignore": "*.tmp\n" });
+    const digest = async (): Promise<string> => (await plan()).uses?.[0]?.digest ?? "";
+    const digests = [await digest()];
+    write(own, { "ci/lint/x.tmp": "" });
+    expect(await digest()).toBe(digests[0]);
+    for (const change of [
+      () => write(own, { "ci/lint/note": "texT" }),
+      () => chmodSync(join(own, "ci/lint/note"), 0o755),
+      () => write(own, { "ci/lint/more": "" }),
+    ]) {
+      change();
+      digests.push(await digest());
+    }
+    expect(new Set(digests).size).toBe(4);
+  });
+
+  it("beyond the bound, or without a manifest, is refused with words", async () => {
+    write(own, { "otto.yaml": using("./ci/lint"), "ci/lint/otto-step.yaml": manifest });
+    writeFileSync(join(own, "ci/lint/big"), Buffer.alloc(limits.libraryBytesMax));
+    expect((await errorOf(plan())).message).toContain("has more than 2000 files or 16 MiB");
+    write(own, { "ci/lint/big": "" });
+    for (let index = 0; index < limits.libraryFilesMax; index += 1)
+      write(own, { [`ci/lint/f/${index}`]: "" });
+    expect((await errorOf(plan())).message).toContain("has more than 2000 files or 16 MiB");
+    rmSync(join(own, "ci/lint/f"), { recursive: true });
+    expect((await plan()).steps).toHaveLength(1);
+    rmSync(join(own, "ci/lint/otto-step.yaml"));
+    expect((await errorOf(plan())).message).toContain("has no otto-step.yaml");
+  });
+});
+
+describe("a git source", () => {
+  it("is an address that git can fetch, a revision and a path, and has no password", async () => {
+    const wrong: readonly (readonly [string, string])[] = [
+      ["git+https://git.example.org/a", "ends with `@REVISION`"],
+      ["git+ext::sh -c touch@v1", "none that git can fetch"],
+      ["git+/etc@v1", "none that git can fetch"],
+      ["git+https://ann:secret@git.example.org/a@v1", "has no password"],
+      ["git+https://git.example.org/a@--upload-pack=x", "git has no such names of revisions"],
+      ["git+https://git.example.org/a@v1#../x", "the path leaves the repository"],
+      ["git+https://git.example.org/a@v1#.git/config", "the path leaves the repository"],
+    ];
+    for (const [source, words] of wrong) {
+      write(own, { "otto.yaml": `otto: 1\nuses: { a: "${source}" }\nsteps: { a: { pipeline: a } }\n` });
+      expect((await errorOf(locked())).message).toContain(words);
+    }
+    expect(existsSync(join(folder, "home", "uses"))).toBe(false);
   });
 });

@@ -55,6 +55,8 @@ const steps = (
   fails: boolean,
 ): string => `  nested: { pipeline: ./ci/make.yaml, with: { word: hello, fails: ${fails} } }
   greet: { needs: nested, inputs: { text: nested/make.text }, uses: ./ci/greet, with: { name: ann } }
+  ask: { uses: otto/http, with: { url: "${address}/ask", method: POST, body: "{}" } }
+  heard: { inputs: { status: ask.status }, run: echo "$OTTO_INPUT_STATUS" }
   sorry: { needs: { nested: [failed] }, run: echo sorry }
 notify:
   - { on: [passed, failed], uses: otto/notify-webhook, with: { url: "${address}/webhook" } }
@@ -96,6 +98,8 @@ it("runs a template's steps, a library of the repository, and tells a webhook at
     );
     const { steps: ended } = await mesh.status(run, last());
     expect(ended.map(({ name, state }) => [name, state])).toEqual([
+      ["ask", "passed"],
+      ["heard", "passed"],
       ["nested/make", "passed"],
       ["nested/break", "skipped"],
       ["nested", "passed"],
@@ -105,7 +109,11 @@ it("runs a template's steps, a library of the repository, and tells a webhook at
       ["notify/notify-webhook-failed", "skipped"],
       ["notify/notify-webhook-passed", "passed"],
     ]);
-    expect(told.splice(0)).toMatchObject([{ path: "/webhook", body: { run, outcome: "passed" } }]);
+    expect(watch?.output("heard")).toBe("200\n");
+    expect(told.splice(0)).toMatchObject([
+      { path: "/ask", body: {} },
+      { path: "/webhook", body: { run, pipeline: "reused", outcome: "passed" } },
+    ]);
   }
 });
 
@@ -114,6 +122,11 @@ it("takes the branch of a nested pipeline that failed, and tells that the run di
   const watch = mesh.controls[0]?.watch(run);
   expect(await watch?.closed()).toBe("failed");
   expect(watch?.output("sorry")).toBe("sorry\n");
+  const { stdout } = await mesh.otto(["submit", "--watch", "--node", last().folder], {
+    folder: repository("unnamed", true),
+  });
+  // What no worker did has no output to look at.
+  expect(stdout).toMatch(/\n✗ nested failed\n {2}nested\/break failed\n\n/);
   const { steps: ended } = await mesh.status(run, last());
   const outcomes = Object.fromEntries(ended.map(({ name, state }) => [name, state]));
   expect(outcomes).toMatchObject({
@@ -125,5 +138,10 @@ it("takes the branch of a nested pipeline that failed, and tells that the run di
     "notify/notify-webhook-failed": "passed",
     "notify/notify-webhook-passed": "skipped",
   });
-  expect(told.splice(0)).toMatchObject([{ path: "/webhook", body: { run, outcome: "failed" } }]);
+  expect(told.splice(0)).toMatchObject([
+    { path: "/ask", body: {} },
+    { path: "/webhook", body: { run, pipeline: "broken", outcome: "failed" } },
+    { path: "/ask" },
+    { path: "/webhook", body: { pipeline: "unnamed", outcome: "failed" } },
+  ]);
 });

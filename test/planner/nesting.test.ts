@@ -105,6 +105,9 @@ describe("a step that nests a pipeline", () => {
         { step: "deploy/build", outcomes: ["passed"] },
       ],
     });
+    expect(explainPlan(plan, "id")).toContain(
+      "deploy/build (however it ended), deploy/push (however it ended)",
+    );
     expect(stepOf(plan, "rescue").needs).toEqual([{ step: "deploy", outcomes: ["failed"] }]);
   });
 
