@@ -8,7 +8,7 @@ import { errorCodes } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
 
 const root = join(import.meta.dirname, "..");
-const folders = ["protocol", "planner", "node", "cli", "library", "simulations", "test"];
+const folders = ["protocol", "planner", "node", "cli", "simulations", "test"];
 
 /** Everything that is written here, by its path from the root. */
 const files: ReadonlyMap<string, string> = new Map(

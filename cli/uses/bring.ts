@@ -50,8 +50,8 @@ type Origin = {
   readonly git: { readonly address: string; readonly revision: string; readonly commit: string } | null;
 };
 
-/** Otto's own libraries: beside the bundle, or beside the folders of the sources. */
-const standardFolder = ["../library", "../../library"]
+/** Otto's own libraries, as seen from the sources, or from the bundle. */
+const standardFolder = ["../library", "../cli/library"]
   .map((path) => fileURLToPath(new URL(path, import.meta.url)))
   .find((path) => existsSync(path));
 

@@ -21,7 +21,7 @@ import { loadPlan } from "../../cli/load-plan.ts";
 import type { Scalar } from "../../protocol/plan.ts";
 import { errorOf } from "../cli/error-of.ts";
 
-const libraries = join(import.meta.dirname, "../../library");
+const libraries = join(import.meta.dirname, "../../cli/library");
 let folder = "";
 let workspace = "";
 let server: Server | null = null;

@@ -81,7 +81,7 @@ function repository(name: string, fails: boolean): string {
 
 it("runs a template's steps, a library of the repository, and tells a webhook at the end", async () => {
   // Whichever control peer dies, the run can be finished. This file is in no source.
-  const webhook = readFileSync(join(import.meta.dirname, "../../library/notify-webhook/step.ts"));
+  const webhook = readFileSync(join(import.meta.dirname, "../../cli/library/notify-webhook/step.ts"));
   const holders = async (): Promise<number> => {
     const stores = await Promise.all(mesh.controls.map(({ folder }) => openBlobs(join(folder, "blobs"))));
     return stores.filter((store) => store.has(sha256Hex(webhook))).length;
