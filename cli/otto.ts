@@ -48,7 +48,11 @@ function withPlan(command: Command): Command {
     .option("-C, --folder <folder>", "folder of the repository", ".")
     .option("-f, --file <file>", "pipeline file (default: otto.yaml)")
     .option("-p, --parameters <name=value>", "value of a parameter; may be repeated", several)
-    .option("--base <revision>", "what changed, for steps that ask: since this revision");
+    .option("--base <revision>", "what changed, for steps that ask: since this revision")
+    .option(
+      "--event <file>",
+      "what happened, as a file says it (`-`: standard input); see `otto schema event`",
+    );
 }
 
 function withSource(command: Command): Command {
@@ -112,7 +116,7 @@ function program(): Command {
     .action(action(async (options: InitOptions) => (await import("./commands/init.ts")).init(options)));
   otto
     .command("schema [of]")
-    .description("print the JSON Schema of otto.yaml, or of what `explain --json` prints")
+    .description("print the JSON Schema of otto.yaml, of an event, or of what `explain --json` prints")
     .action(
       action(async (of: string | undefined) =>
         (await import("./commands/schema.ts")).schema(of ?? "pipeline"),

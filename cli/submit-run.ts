@@ -9,7 +9,7 @@ import { ottoHome } from "../node/edge/data-folder.ts";
 import { snapshotCommit, snapshotWorkingTree } from "../node/edge/snapshot.ts";
 import { limits } from "../protocol/limits.ts";
 import { type Manifest, sealBundle, type Source } from "../protocol/manifest.ts";
-import { OttoError } from "../protocol/errors.ts";
+import { type ExitCode, exitCodes, OttoError } from "../protocol/errors.ts";
 import { parseTree } from "../protocol/tree.ts";
 import { notSupported, unsupportedIn } from "../protocol/unsupported.ts";
 import type { LoadedPlan } from "./load-plan.ts";
@@ -57,6 +57,13 @@ export async function submitRun(
   const shown = target.certificate;
   const { run } = await askFor(channel, { call: "submit", certificate: shown, bundle }, "submitted");
   return { run, notices };
+}
+
+/** The event that was named is none that starts the pipeline: one sentence says so, and all is well. */
+export function tellNotStarted(because: string, { json }: { readonly json?: boolean }): ExitCode {
+  const text = json === true ? JSON.stringify({ otto: "not-started/1", because }) : because;
+  process.stdout.write(`${text}\n`);
+  return exitCodes.passed;
 }
 
 async function sourceOf(

@@ -8,6 +8,8 @@ const MiB = 1024 * KiB;
 export const limits = {
   /** A pipeline file as written by a person. */
   pipelineFileBytesMax: 1 * MiB,
+  /** What happened, as a file says it. */
+  eventBytesMax: 1 * MiB,
   /** What is read of a file that the conventions look into; the rest of a longer one does not count. */
   signalFileBytesMax: 1 * MiB,
   /** Projects in subfolders that are planned where the root shows none. */

@@ -1,13 +1,14 @@
 /**
- * `otto schema`: the JSON Schema of the pipeline file, for editors, or of what a command prints as JSON. Reads nothing.
+ * `otto schema`: the JSON Schema of the pipeline file, for editors, of an event, or of what a command prints as JSON. Reads nothing.
  */
 
 import { explainSchema } from "../../planner/explain-schema.ts";
 import { pipelineSchema } from "../../planner/language.ts";
+import { triggerEventSchema } from "../../planner/trigger-event.ts";
 import { closest } from "../../planner/suggestions.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 
-const schemas = { pipeline: pipelineSchema, explain: explainSchema } as const;
+const schemas = { pipeline: pipelineSchema, explain: explainSchema, event: triggerEventSchema } as const;
 
 type Subject = keyof typeof schemas;
 
