@@ -27,6 +27,8 @@ export type LoadOptions = BaseOptions & {
   readonly folder: string;
   /** A file that says what happened, or `-` for standard input. */
   readonly event?: string;
+  /** What the plan is made for when there is no event; "manual" when not said. */
+  readonly trigger?: "schedule";
 };
 
 export type LoadedPlan = {
@@ -82,7 +84,7 @@ export async function loadPlan(options: LoadOptions): Promise<LoadedPlan> {
     branch: event?.branch ?? git.branch,
     tag: event?.tag ?? git.tag,
     commit: event?.commit ?? git.commit,
-    trigger: event?.trigger ?? "manual",
+    trigger: event?.trigger ?? options.trigger ?? "manual",
     parameters: { ...event?.parameters, ...typed },
   };
   const planned = await planIn({ root, folder, file: options.file, context, changed });

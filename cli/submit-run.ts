@@ -10,6 +10,7 @@ import { snapshotCommit, snapshotWorkingTree } from "../node/edge/snapshot.ts";
 import { limits } from "../protocol/limits.ts";
 import { type Manifest, sealBundle, type Source } from "../protocol/manifest.ts";
 import { type ExitCode, exitCodes, OttoError } from "../protocol/errors.ts";
+import type { StandingOrder } from "../protocol/standing-order.ts";
 import { parseTree } from "../protocol/tree.ts";
 import { notSupported, unsupportedIn } from "../protocol/unsupported.ts";
 import type { LoadedPlan } from "./load-plan.ts";
@@ -27,12 +28,12 @@ export type Submitted = { readonly run: string; readonly notices: readonly strin
 
 /**
  * @param into the node's own blob store, when this process may write there; otherwise files are staged in this
- *   user's store and what the node lacks is sent.
+ *   user's store and what the node lacks is sent. With an order nothing runs yet: `run` is then the order's id.
  */
 export async function submitRun(
   loaded: LoadedPlan,
   target: Target,
-  options: SourceOptions & { readonly into?: string },
+  options: SourceOptions & { readonly into?: string; readonly order?: StandingOrder },
 ): Promise<Submitted> {
   const [unsupported] = unsupportedIn(loaded.plan, null);
   if (unsupported !== undefined) throw notSupported(`${unsupported.step}: ${unsupported.why}`);
@@ -44,6 +45,7 @@ export async function submitRun(
     plan: loaded.plan,
     source,
     nonce: randomBytes(16).toString("base64url"),
+    ...(options.order === undefined ? {} : { order: options.order }),
   };
   const { domain, certificate } = target.standing();
   const bundle = sealBundle(manifest, domain, person(), certificate);

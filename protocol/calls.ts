@@ -9,6 +9,7 @@ import { errorCodes, type ErrorCode, OttoError } from "./errors.ts";
 import type { Event } from "./events.ts";
 import type { Role } from "./membership.ts";
 import type { Plan } from "./plan.ts";
+import type { ScheduleValue } from "./registers/schedule.ts";
 import type { Request } from "./requests.ts";
 import { decodeUntrusted, encodeValue } from "./values.ts";
 
@@ -50,6 +51,9 @@ export type RunSummary = {
   readonly endedMs: number | null;
 };
 
+/** The schedule of a pipeline; without an order it was removed. */
+export type ScheduleSeen = { readonly pipeline: string } & ScheduleValue;
+
 /** One peer as the asked node sees it. */
 export type PeerSeen = {
   readonly peer: string;
@@ -77,6 +81,7 @@ export type NodeSeen = {
 export type AnswerItem =
   | { readonly kind: "done" }
   | { readonly kind: "runs"; readonly runs: readonly RunSummary[] }
+  | { readonly kind: "schedules"; readonly schedules: readonly ScheduleSeen[] }
   | { readonly kind: "submitted"; readonly run: string }
   | { readonly kind: "peers"; readonly node: NodeSeen; readonly peers: readonly PeerSeen[] }
   | { readonly kind: "missing"; readonly digests: readonly string[] }

@@ -52,6 +52,11 @@ export const limits = {
   pollEveryMsDefault: 10_000,
   pollEveryMsMax: 60 * 60_000,
   pollBodyBytesMax: 64 * KiB,
+  /** Schedules of one standing order, and the length of one. */
+  schedulesPerOrderMax: 20,
+  cronCharactersMax: 200,
+  /** Missed slots are counted so far; beyond it, that there were more. */
+  missedSlotsCountedMax: 1_000,
   attemptsMax: 10,
   /** Attempts that a step without outside effect gets when its workers are lost. */
   lostAttemptsMaxDefault: 3,

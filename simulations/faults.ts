@@ -105,6 +105,24 @@ export function rivallingFaults(chance: Chance, { controls }: Peers): FaultPlan 
   return { kinds: ["one-way", "link-down", "pause"], faults, overUs, lost: [] };
 }
 
+/**
+ * Minutes of anything, among it that every control peer is down together, for seconds or for longer than a slot: what a
+ * schedule must live through.
+ */
+export function lastingFaults(chance: Chance, peers: Peers): FaultPlan {
+  const plan = randomFaults(chance, peers);
+  const overUs = chance.between(60, 200) * 1_000_000;
+  const stretch = overUs / plan.overUs;
+  const faults = plan.faults.map((fault) => ({ ...fault, atUs: Math.floor(fault.atUs * stretch) }));
+  for (let outages = chance.integer(3); outages > 0; outages -= 1) {
+    const atUs = chance.integer(overUs);
+    const lastsUs = chance.between(1_000_000, chance.percent(50) ? 10_000_000 : 150_000_000);
+    for (const peer of peers.controls) faults.push({ atUs, lastsUs, kind: "crash", peer });
+  }
+  faults.sort((left, right) => left.atUs - right.atUs);
+  return { ...plan, faults, overUs };
+}
+
 function randomFault(chance: Chance, kind: FaultKind, peers: Peers, overUs: number): Fault {
   const atUs = chance.integer(overUs);
   const long = chance.percent(45);
