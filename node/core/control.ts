@@ -193,7 +193,7 @@ export class ControlCore {
         if (this.#table.stage === "home") this.#reign.settlements.polled(input.polled, now);
         return;
       case "remove-schedule":
-        if (this.#table.stage === "home") return this.#schedules.remove(input);
+        if (this.#table.stage === "home") return this.#schedules.remove(input, now);
         return this.#notHome(input.question);
       case "use-invite":
         if (this.#table.stage === "home")

@@ -88,11 +88,10 @@ export class Schedules {
   tick(now: Now): void {
     const removals = this.#removals;
     this.#removals = [];
-    for (const removal of removals) this.remove(removal);
+    for (const removal of removals) this.remove(removal, now);
     for (const [pipeline, value] of this.#values) {
       this.#startFired(pipeline, now);
-      if (value.order === null || this.#isBusy(pipeline)) continue;
-      if (now.wallMs >= (this.#nextMs.get(pipeline) ?? Infinity)) this.#fire(pipeline, value, now);
+      if (!this.#isBusy(pipeline) && this.#isDue(pipeline, now)) this.#fire(pipeline, value, now);
     }
   }
 
@@ -100,7 +99,7 @@ export class Schedules {
   set(submission: Submission, now: Now): void {
     const { pipeline } = submission.manifest.plan;
     const order = orderOf(submission);
-    if (order === null || this.hasSettled(submission) || this.#isBusy(pipeline)) return;
+    if (order === null || this.hasSettled(submission) || !this.#mayChange(pipeline, now)) return;
     const { run: id, digest, submitter } = submission;
     const registered: RegisteredOrder = { id, digest, submitter: submitter.peer, slots: order.slots };
     const { revision } = order;
@@ -144,6 +143,15 @@ export class Schedules {
     return this.#deciding.has(pipeline) || this.#unstarted(pipeline) !== null;
   }
 
+  #isDue(pipeline: string, now: Now): boolean {
+    return now.wallMs >= (this.#nextMs.get(pipeline) ?? Infinity);
+  }
+
+  /** What the order that is set has begun is settled first: no slot of it goes without a word. */
+  #mayChange(pipeline: string, now: Now): boolean {
+    return !this.#isBusy(pipeline) && !this.#isDue(pipeline, now);
+  }
+
   #unstarted(pipeline: string): FiredSlot | null {
     const fired = this.#values.get(pipeline)?.fired ?? null;
     return fired === null || this.#context.committed(runRegister(fired.run)) !== null ? null : fired;
@@ -177,9 +185,9 @@ export class Schedules {
     this.#propose(pipeline, { kind: "fire", order, slots }, null);
   }
 
-  remove(removal: Removal): void {
+  remove(removal: Removal, now: Now): void {
     const { pipeline, by, question } = removal;
-    if (this.#isBusy(pipeline)) this.#removals.push(removal);
+    if (!this.#mayChange(pipeline, now)) this.#removals.push(removal);
     else this.#propose(pipeline, { kind: "remove-schedule", by }, question);
   }
 

@@ -84,7 +84,14 @@ function checkOrder(submission: Submission, events: readonly LoggedEvent[], heal
       if (!settled.has(slotMs)) settled.set(slotMs, event.kind);
     }
   }
-  const lastMs = Math.max(...settled.keys());
+  // Whoever sets the next order settles first what the one before has begun.
+  const next = events.filter(
+    (event) =>
+      event.kind === "schedule-set" && event.pipeline === since.pipeline && event.revision > since.revision,
+  );
+  const removed = own.some(({ kind }) => kind === "schedule-removed");
+  const endMs = Math.min(...next.map((event) => (event.kind === "schedule-set" ? event.sinceMs : Infinity)));
+  const lastMs = Math.max(...settled.keys(), removed || endMs === Infinity ? 0 : endMs);
   const expected = slotsOf(order, since.sinceMs, lastMs);
   const left = expected.find((slotMs) => !settled.has(slotMs));
   if (left !== undefined) throw new Violation("schedules", `${id}: nothing became of the slot ${left}`);

@@ -245,6 +245,22 @@ describe("an order", () => {
     expect(bench.told("schedule-set").at(-1)).toMatchObject({ revision: 2 });
   });
 
+  it("is not replaced or removed before what it has begun is settled", () => {
+    for (const isRemoved of [true, false]) {
+      bench = new Bench();
+      bench.give(orderOf());
+      bench.wallMs += 3 * minute;
+      if (isRemoved) bench.tell({ kind: "remove-schedule", pipeline: "nightly", by: "ada", question: 2 });
+      else bench.give(orderOf(2));
+      bench.tick(limits.tickMs);
+      bench.tick(limits.tickMs);
+      expect(bench.told("slots-missed")).toMatchObject([{ run: orderOf().submission.run, count: 2 }]);
+      expect(bench.fired).toEqual([2]);
+      expect(bench.told(isRemoved ? "schedule-removed" : "schedule-set").at(-1)).toBeDefined();
+      if (!isRemoved) expect(bench.told("schedule-set").at(-1)).toMatchObject({ revision: 2 });
+    }
+  });
+
   it("is removed when asked, also after a restart, and what it has started goes on", () => {
     bench.give(orderOf());
     bench.tick(10_000);
