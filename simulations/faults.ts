@@ -126,7 +126,7 @@ export function lastingFaults(chance: Chance, peers: Peers): FaultPlan {
   const faults = plan.faults
     .map((fault) => ({ ...fault, atUs: Math.floor(fault.atUs * stretch) }))
     .filter((fault) => !isDown || fault.kind !== "crash" || !isDuring(fault));
-  if (chance.percent(70)) for (const peer of peers.controls) faults.push({ ...outage, kind: "crash", peer });
+  if (isDown) for (const peer of peers.controls) faults.push({ ...outage, kind: "crash", peer });
   // Whoever is home may end just when a slot begins, by its clock.
   for (let slotUs = firstSlotUs; slotUs < overUs; slotUs += 60_000_000)
     for (const peer of peers.controls) {

@@ -1,8 +1,8 @@
 /**
  * `otto schedule`: pipelines that the mesh starts by itself at the slots of their schedules.
  *
- * The plan is fixed when it is registered: its id is known ahead, and each slot runs it with the files of then. A
- * pipeline is registered again, by its name, to have it run as it is now.
+ * Plan and files are fixed when it is registered, so the plan's id is known ahead. A pipeline is registered again, by its
+ * name, to have it run as it is now.
  */
 
 import { userInfo } from "node:os";
