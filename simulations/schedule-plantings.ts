@@ -62,7 +62,7 @@ export const schedulePlantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["progress", "schedules"],
-    firstSeed: 175,
+    firstSeed: 295,
     seedsMax: 400,
   },
   {
