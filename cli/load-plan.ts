@@ -12,11 +12,13 @@ import type { Detection, Found } from "../planner/conventions/detect.ts";
 import { type Diagnostic, formatDiagnostics } from "../planner/diagnostics.ts";
 import type { Imports } from "../planner/imports.ts";
 import { planId, planPipeline } from "../planner/plan.ts";
+import { whyNotStarted } from "../planner/triggers.ts";
 import { OttoError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
 import type { Plan, PlanContext } from "../protocol/plan.ts";
 import type { BaseOptions } from "./changes.ts";
 import { type GitContext, readGitContext } from "./git-context.ts";
+import { readEvent } from "./read-event.ts";
 import { type Brought, bringUses } from "./uses/bring.ts";
 import { lockedPins } from "./uses/lock.ts";
 import { WorkingFolder } from "./uses/repository.ts";
@@ -27,7 +29,10 @@ export type LoadOptions = BaseOptions & {
   /** `NAME=VALUE` as typed. */
   readonly parameters?: readonly string[];
   readonly folder: string;
-  readonly trigger?: string;
+  /** A file that says what happened, or `-` for standard input. */
+  readonly event?: string;
+  /** What the plan is made for when there is no event; "manual" when not said. */
+  readonly trigger?: "schedule";
 };
 
 export type LoadedPlan = {
@@ -43,6 +48,8 @@ export type LoadedPlan = {
   readonly changed: () => Promise<ChangedPaths>;
   /** Templates and step libraries that the plan was made with. */
   readonly brought: Brought;
+  /** Why the event that was named starts nothing, one sentence; null when there is no such event, or it does. */
+  readonly notStarted: string | null;
 };
 
 /** A pipeline file with mistakes; for programs they are here as values. */
@@ -73,15 +80,42 @@ export const fileNames = ["otto.yaml", "otto.yml"] as const;
 /** Throws `OTTO_PIPELINE_INVALID`, `OTTO_NO_PIPELINE`, `OTTO_FILE_TOO_LARGE`, `OTTO_FILE_UNREADABLE` or `OTTO_USAGE`. */
 export async function loadPlan(options: LoadOptions): Promise<LoadedPlan> {
   const folder = resolve(options.folder);
-  const here = await readGitContext(folder);
-  const { branch, tag, commit } = here;
-  const root = here.root ?? folder;
+  const event = options.event === undefined ? null : await readEvent(options.event);
+  const git = await readGitContext(folder);
+  const root = git.root ?? folder;
   let asked: Promise<ChangedPaths> | null = null;
-  const changed = (): Promise<ChangedPaths> => (asked ??= readChanges(here, options));
-  const parameters = parseParameters(options.parameters ?? []);
-  const context: PlanContext = { branch, tag, commit, trigger: options.trigger ?? "manual", parameters };
-  const found = await findFile(root, folder, options.file);
-  if (found === null) return { ...(await loadDetected(root, context)), changed };
+  const into = event?.base ?? options.into;
+  const changed = (): Promise<ChangedPaths> =>
+    (asked ??= readChanges(git, into === undefined ? options : { ...options, into }));
+  const typed = parseParameters(options.parameters ?? []);
+  const context: PlanContext = {
+    branch: event?.branch ?? git.branch,
+    tag: event?.tag ?? git.tag,
+    commit: event?.commit ?? git.commit,
+    trigger: event?.trigger ?? options.trigger ?? "manual",
+    parameters: { ...event?.parameters, ...typed },
+  };
+  const planned = await planIn({ root, folder, file: options.file, context, changed });
+  return { ...planned, changed, notStarted: event === null ? null : whyNotStarted(planned.plan, event) };
+}
+
+type Planned = Omit<LoadedPlan, "notStarted" | "changed">;
+
+async function planIn({
+  root,
+  folder,
+  file,
+  context,
+  changed,
+}: {
+  readonly root: string;
+  readonly folder: string;
+  readonly file: string | undefined;
+  readonly context: PlanContext;
+  readonly changed: () => Promise<ChangedPaths>;
+}): Promise<Planned> {
+  const found = await findFile(root, folder, file);
+  if (found === null) return loadDetected(root, context);
   const text = decodeLoosely(found.bytes);
   const pins = await lockedPins(root, found.path);
   const brought = await bringUses(found.bytes, { repository: new WorkingFolder(root), pins });
@@ -95,7 +129,7 @@ export async function loadPlan(options: LoadOptions): Promise<LoadedPlan> {
   });
   if (!planned.ok) throw new PipelineError(found.path, planned.problem, textsOf(found.path, text, imports));
   const { value: plan } = planned;
-  return { plan, planId: planId(plan), root, text, detection: null, changed, brought };
+  return { plan, planId: planId(plan), root, text, detection: null, brought };
 }
 
 /** Most pipelines do not ask, and do not load what answers. */
@@ -202,7 +236,7 @@ function unreadable(path: string, why: string, cause?: unknown): OttoError {
   });
 }
 
-async function loadDetected(root: string, context: PlanContext): Promise<Omit<LoadedPlan, "changed">> {
+async function loadDetected(root: string, context: PlanContext): Promise<Planned> {
   // The conventions are loaded only where they are asked.
   const [{ detectPipeline, soughtSignals }, { planDetected }, { readRepositoryFiles }] = await Promise.all([
     import("../planner/conventions/detect.ts"),

@@ -9,6 +9,7 @@ import { exitCodes, type ExitCode, OttoError } from "../protocol/errors.ts";
 import type { ApproveOptions } from "./commands/answer.ts";
 import type { CallbacksOptions } from "./commands/callbacks.ts";
 import type { JoinOptions, UpOptions } from "./commands/up.ts";
+import type { AddOptions, ListOptions } from "./commands/schedule.ts";
 import type { ExplainOptions } from "./commands/explain.ts";
 import type { ExportOptions } from "./commands/export.ts";
 import type { InitOptions } from "./commands/init.ts";
@@ -44,7 +45,7 @@ function several(value: string, before: readonly string[] = []): readonly string
   return [...before, value];
 }
 
-function withPlan(command: Command): Command {
+function withFile(command: Command): Command {
   return command
     .option("-C, --folder <folder>", "folder of the repository", ".")
     .option("-f, --file <file>", "pipeline file (default: otto.yaml)")
@@ -52,10 +53,21 @@ function withPlan(command: Command): Command {
     .option("--base <revision>", "what changed, for steps that ask: since this revision");
 }
 
-function withSource(command: Command): Command {
-  return withPlan(command)
+function withPlan(command: Command): Command {
+  return withFile(command).option(
+    "--event <file>",
+    "what happened, as a file says it (`-`: standard input); see `otto schema event`",
+  );
+}
+
+function withSnapshot(command: Command): Command {
+  return command
     .option("--commit <revision>", "run this commit instead of the working tree")
-    .option("--repository <url>", "with --commit: workers fetch it from here themselves")
+    .option("--repository <url>", "with --commit: workers fetch it from here themselves");
+}
+
+function withSource(command: Command): Command {
+  return withSnapshot(withPlan(command))
     .option("--json", "events as JSON lines")
     .option("--plain", "plain lines, even on a terminal");
 }
@@ -195,7 +207,7 @@ function addPlanCommands(otto: Command): void {
     .action(
       action(async (options: ExplainOptions) => (await import("./commands/explain.ts")).explain(options)),
     );
-  withPlan(otto.command("lock"))
+  withFile(otto.command("lock"))
     .description("pin the templates and step libraries of other repositories in otto.lock")
     .option("--check", "only say whether it is up to date: exit code 1 when it is not")
     .option("--upgrade", "pin what every revision is now, and show what that changes in the plan")
@@ -210,7 +222,7 @@ function addPlanCommands(otto: Command): void {
   otto
     .command("schema [of]")
     .description(
-      "print the JSON Schema of otto.yaml, of a step `library`, or of what `explain --json` prints",
+      "print the JSON Schema of otto.yaml, of a step `library`, of an `event`, or of what `explain --json` prints",
     )
     .action(
       action(async (of: string | undefined) =>
@@ -219,7 +231,31 @@ function addPlanCommands(otto: Command): void {
     );
 }
 
+function addScheduleCommands(otto: Command): void {
+  const schedule = otto.command("schedule").description("pipelines that the mesh starts at set times");
+  withTarget(withSnapshot(withFile(schedule.command("add"))))
+    .description("have the mesh run this folder's pipeline, as it is now, at each slot of its schedules")
+    .option("--json", "as JSON")
+    .action(
+      action(async (options: AddOptions) => (await import("./commands/schedule.ts")).addSchedule(options)),
+    );
+  withTarget(schedule.command("ls"))
+    .description("list the schedules, when each is next, and what was missed")
+    .option("--json", "as JSON lines")
+    .action(
+      action(async (options: ListOptions) => (await import("./commands/schedule.ts")).listSchedules(options)),
+    );
+  withTarget(schedule.command("rm <pipeline>"))
+    .description("remove the schedule of a pipeline")
+    .action(
+      action(async (pipeline: string, options: TargetOptions) =>
+        (await import("./commands/schedule.ts")).removeSchedule(pipeline, options),
+      ),
+    );
+}
+
 function addMeshCommands(otto: Command): void {
+  addScheduleCommands(otto);
   withNode(otto.command("up"))
     .description("run this machine's node; with --control, found a domain first")
     .option("--control", "found a domain, with this node as its first control peer")

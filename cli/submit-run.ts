@@ -9,8 +9,9 @@ import { ottoHome } from "../node/edge/data-folder.ts";
 import { snapshotCommit, snapshotWorkingTree } from "../node/edge/snapshot.ts";
 import { limits } from "../protocol/limits.ts";
 import { type Manifest, sealBundle, type Source } from "../protocol/manifest.ts";
-import { assert, OttoError } from "../protocol/errors.ts";
+import { assert, type ExitCode, exitCodes, OttoError } from "../protocol/errors.ts";
 import { libraryTrees } from "../protocol/plan.ts";
+import type { StandingOrder } from "../protocol/standing-order.ts";
 import { parseTree } from "../protocol/tree.ts";
 import { notSupported, unsupportedIn } from "../protocol/unsupported.ts";
 import type { LoadedPlan } from "./load-plan.ts";
@@ -28,12 +29,12 @@ export type Submitted = { readonly run: string; readonly notices: readonly strin
 
 /**
  * @param into the node's own blob store, when this process may write there; otherwise files are staged in this
- *   user's store and what the node lacks is sent.
+ *   user's store and what the node lacks is sent. With an order nothing runs yet: `run` is then the order's id.
  */
 export async function submitRun(
   loaded: LoadedPlan,
   target: Target,
-  options: SourceOptions & { readonly into?: string },
+  options: SourceOptions & { readonly into?: string; readonly order?: StandingOrder },
 ): Promise<Submitted> {
   const [unsupported] = unsupportedIn(loaded.plan, null);
   if (unsupported !== undefined) throw notSupported(`${unsupported.step}: ${unsupported.why}`);
@@ -47,6 +48,7 @@ export async function submitRun(
     plan: loaded.plan,
     source,
     nonce: randomBytes(16).toString("base64url"),
+    ...(options.order === undefined ? {} : { order: options.order }),
   };
   const { domain, certificate } = target.standing();
   const bundle = sealBundle(manifest, domain, person(), certificate);
@@ -60,6 +62,13 @@ export async function submitRun(
   const shown = target.certificate;
   const { run } = await askFor(channel, { call: "submit", certificate: shown, bundle }, "submitted");
   return { run, notices };
+}
+
+/** The event that was named is none that starts the pipeline: one sentence says so, and all is well. */
+export function tellNotStarted(because: string, { json }: { readonly json?: boolean }): ExitCode {
+  const text = json === true ? JSON.stringify({ otto: "not-started/1", because }) : because;
+  process.stdout.write(`${text}\n`);
+  return exitCodes.passed;
 }
 
 async function sourceOf(

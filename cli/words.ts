@@ -41,6 +41,11 @@ export function agoWords(timeMs: number, nowMs: number): string {
   return `${Math.floor(ms / dayMs)} d ago`;
 }
 
+/** A minute, in UTC: "2026-11-23 03:00". */
+export function momentWords(timeMs: number): string {
+  return new Date(timeMs).toISOString().slice(0, 16).replace("T", " ");
+}
+
 /** "1 step", "2 steps", "12,000 steps". */
 export function countWords(count: number, one: string, many = `${one}s`): string {
   return `${String(count).replace(/\B(?=(\d{3})+$)/g, ",")} ${count === 1 ? one : many}`;

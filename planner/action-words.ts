@@ -91,7 +91,7 @@ export function planLines(plan: Plan): readonly PlanLine[] {
   return lines;
 }
 
-function triggerWords(trigger: PlannedTrigger): string {
+export function triggerWords(trigger: PlannedTrigger): string {
   switch (trigger.kind) {
     case "push":
       return `a push to ${refs(trigger.branches, "any branch")}`;

@@ -92,16 +92,23 @@ export function explainSchema(): JsonSchema {
 
 function explanation(): JsonSchema {
   const match = record<Match>({ ecosystem: text, signal: text, reason: text });
-  return record<Explanation>({
-    otto: oneOf(["explain/1"]),
-    planId: { ...text, description: "The CID of the plan, its name everywhere." },
-    plan: { $ref: "#/definitions/plan" },
-    times: listOf({ $ref: "#/definitions/times" }),
-    branches: branches(),
-    detection: orNull(
-      record<NonNullable<Explanation["detection"]>>({ matches: listOf(match), rejected: listOf(match) }),
-    ),
-  });
+  return record<Explanation>(
+    {
+      otto: oneOf(["explain/1"]),
+      planId: { ...text, description: "The CID of the plan, its name everywhere." },
+      plan: { $ref: "#/definitions/plan" },
+      times: listOf({ $ref: "#/definitions/times" }),
+      branches: branches(),
+      detection: orNull(
+        record<NonNullable<Explanation["detection"]>>({ matches: listOf(match), rejected: listOf(match) }),
+      ),
+      notStarted: {
+        ...text,
+        description: "Why the event that was named starts nothing; only when it does not.",
+      },
+    },
+    "notStarted",
+  );
 }
 
 const branch = record<Branch>({ outcomes: listOf(text), next: listOf(text) });

@@ -32,6 +32,8 @@ export type Explanation = {
   readonly branches: Branches;
   /** Why these steps, when no file describes them. */
   readonly detection: Pick<Found, "matches" | "rejected"> | null;
+  /** Only with an event that starts nothing: why. */
+  readonly notStarted?: string;
 };
 
 /** The explanation as a value, for `--json`. */

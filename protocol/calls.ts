@@ -9,6 +9,7 @@ import { errorCodes, type ErrorCode, OttoError } from "./errors.ts";
 import type { Event } from "./events.ts";
 import type { Role } from "./membership.ts";
 import type { Plan } from "./plan.ts";
+import type { ScheduleValue } from "./registers/schedule.ts";
 import type { Request } from "./requests.ts";
 import { decodeUntrusted, encodeValue } from "./values.ts";
 
@@ -52,6 +53,8 @@ export type RunSummary = {
 
 /** A plan, and the newest run that had it. */
 export type FoundPlan = { readonly run: string; readonly plan: Plan; readonly planId: string };
+/** The schedule of a pipeline; without an order it was removed. */
+export type ScheduleSeen = { readonly pipeline: string } & ScheduleValue;
 
 /** One peer as the asked node sees it. */
 export type PeerSeen = {
@@ -81,6 +84,7 @@ export type AnswerItem =
   | { readonly kind: "done" }
   | { readonly kind: "runs"; readonly runs: readonly RunSummary[] }
   | ({ readonly kind: "found-plan" } & FoundPlan)
+  | { readonly kind: "schedules"; readonly schedules: readonly ScheduleSeen[] }
   | { readonly kind: "submitted"; readonly run: string }
   | { readonly kind: "peers"; readonly node: NodeSeen; readonly peers: readonly PeerSeen[] }
   | { readonly kind: "missing"; readonly digests: readonly string[] }

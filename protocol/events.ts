@@ -85,6 +85,26 @@ export type StepSettled = Fact<
     evidence: Uint8Array | null;
   }
 >;
+/** Of schedules: `run` is the id of the standing order. */
+type ScheduleSet = Fact<
+  "schedule-set",
+  {
+    pipeline: string;
+    submitter: string;
+    revision: number;
+    /** Only slots after this moment are the order's. */
+    sinceMs: number;
+  }
+>;
+type ScheduleRemoved = Fact<"schedule-removed", { pipeline: string; by: string }>;
+/** `started` is the run that the slot has become. */
+type SlotFired = Fact<"slot-fired", { pipeline: string; slotMs: number; started: string }>;
+type SlotRefused = Fact<"slot-refused", { pipeline: string; slotMs: number; reason: string }>;
+/** Slots that passed while the domain had no home that could fire them, and which one was fired to make up for them. */
+type SlotsMissed = Fact<
+  "slots-missed",
+  { pipeline: string; count: number; fromMs: number; throughMs: number; madeUpByMs: number | null }
+>;
 export type RunClosed = Fact<"run-closed", { outcome: "passed" | "failed" | "cancelled" }>;
 
 export type Event =
@@ -99,3 +119,21 @@ export type Event =
   | StepAnswered
   | StepSettled
   | RunClosed;
+
+type ScheduleEvent = ScheduleSet | ScheduleRemoved | SlotFired | SlotRefused | SlotsMissed;
+
+/** All that a log holds. */
+export type LoggedEvent = Event | ScheduleEvent;
+
+const ofSchedules: ReadonlySet<string> = new Set<ScheduleEvent["kind"]>([
+  "schedule-set",
+  "schedule-removed",
+  "slot-fired",
+  "slot-refused",
+  "slots-missed",
+]);
+
+/** True for what is told of a run, and not of a schedule. */
+export function isOfRun(event: LoggedEvent): event is Event {
+  return !ofSchedules.has(event.kind);
+}

@@ -8,6 +8,8 @@ const MiB = 1024 * KiB;
 export const limits = {
   /** A pipeline file as written by a person. */
   pipelineFileBytesMax: 1 * MiB,
+  /** What happened, as a file says it. */
+  eventBytesMax: 1 * MiB,
   /** What is read of a file that the conventions look into; the rest of a longer one does not count. */
   signalFileBytesMax: 1 * MiB,
   /** Projects in subfolders that are planned where the root shows none. */
@@ -57,6 +59,11 @@ export const limits = {
   pollEveryMsDefault: 10_000,
   pollEveryMsMax: 60 * 60_000,
   pollBodyBytesMax: 64 * KiB,
+  /** Schedules of one standing order, and the length of one. */
+  schedulesPerOrderMax: 20,
+  cronCharactersMax: 200,
+  /** Missed slots are counted so far; beyond it, that there were more. */
+  missedSlotsCountedMax: 1_000,
   attemptsMax: 10,
   /** Attempts that a step without outside effect gets when its workers are lost. */
   lostAttemptsMaxDefault: 3,

@@ -17,7 +17,7 @@ import {
   type Signer,
   type Verifier,
 } from "./envelope.ts";
-import type { AttemptEnded, AttemptStarted, Event } from "./events.ts";
+import type { AttemptEnded, AttemptStarted, LoggedEvent } from "./events.ts";
 import { limits } from "./limits.ts";
 import { parseSignedResult } from "./report-check.ts";
 import { decodeUntrusted, encodeValue, sha256Hex } from "./values.ts";
@@ -34,18 +34,18 @@ export type LogEntry = {
   /** sha256 of the author's entry before that speaks of the same run, empty for the first. */
   readonly before: string;
   readonly run: string;
-  readonly events: readonly Event[];
+  readonly events: readonly LoggedEvent[];
 };
 
 /** An event as its author notes it; `result`: the worker's signed result that the report of an attempt is from. */
-export type Noted = { readonly event: Event; readonly result: Uint8Array | null };
+export type Noted = { readonly event: LoggedEvent; readonly result: Uint8Array | null };
 
 /** Attempts of one pull start together and differ only in their steps: written as one, read as many. */
 type StartedTogether = Omit<AttemptStarted, "step"> & { readonly steps: readonly string[] };
 
 type EndedByResult = Omit<AttemptEnded, "report"> & { readonly result: Uint8Array };
 
-type Written = Event | StartedTogether | EndedByResult;
+type Written = LoggedEvent | StartedTogether | EndedByResult;
 
 type WrittenEntry = Omit<LogEntry, "events"> & { readonly events: readonly Written[] };
 
@@ -61,7 +61,7 @@ export function logId(domain: string, peer: string, incarnation: string): string
 }
 
 /** True for what may be said of a run that is over: it closed, and a late result was refused. */
-export function isAfterword(events: readonly Event[]): boolean {
+export function isAfterword(events: readonly LoggedEvent[]): boolean {
   return events.every(({ kind }) => kind === "run-closed" || kind === "result-refused");
 }
 
@@ -140,7 +140,7 @@ export function openEntry(
   // A name is a few bytes of an entry and an event a hundred in memory: nobody starts more than a plan has steps.
   const together = written.events.reduce((count, event) => count + namesIn(event), 0);
   if (together > limits.stepsPerPlanMax) return failure("malformed");
-  const events: Event[] = [];
+  const events: LoggedEvent[] = [];
   const results: (Uint8Array | null)[] = [];
   for (const noted of written.events.flatMap(apart)) {
     if (noted?.event.run !== written.run) return failure("malformed");
@@ -179,7 +179,7 @@ function startTogether(one: AttemptStarted, other: AttemptStarted): boolean {
   );
 }
 
-function withResult(event: Event, result: Uint8Array | null): Event | EndedByResult {
+function withResult(event: LoggedEvent, result: Uint8Array | null): LoggedEvent | EndedByResult {
   if (event.kind !== "attempt-ended" || result === null) return event;
   const { report: _, ...rest } = event;
   return { ...rest, result };

@@ -19,7 +19,8 @@ import { limits } from "./limits.ts";
 import { type Certificate, type Charter, openCertificate } from "./membership.ts";
 import type { Plan } from "./plan.ts";
 import { parsePlan } from "./plan-check.ts";
-import { bytesCid, decodeUntrusted, encodeValue, fieldBytes, sha256Hex } from "./values.ts";
+import { isSlotOf, isStandingOrder, runOfSlot, type StandingOrder } from "./standing-order.ts";
+import { bytesCid, decodeUntrusted, decodeValue, encodeValue, fieldBytes, sha256Hex } from "./values.ts";
 
 /** Where a run's files come from. */
 export type Source =
@@ -34,10 +35,13 @@ export type Manifest = {
   readonly source: Source;
   /** Random; makes each submission of the same plan a run of its own. */
   readonly nonce: string;
+  /** Only in a standing order: it is no run itself, but is run at each slot. */
+  readonly order?: StandingOrder;
 };
 
 /** A bundle whose signatures held, whose submitter is a member and whose plan is sound. */
 export type Submission = {
+  /** Of a standing order: its own id, which is no run's. */
   readonly run: string;
   readonly manifestCid: string;
   readonly planId: string;
@@ -45,7 +49,14 @@ export type Submission = {
   readonly digest: string;
   readonly manifest: Manifest;
   readonly submitter: Certificate;
+  /** The slot whose run this is, milliseconds since 1970; null for a run that a person started, and for an order. */
+  readonly slotMs: number | null;
 };
+
+/** An order that is kept and run at its slots, as opposed to a run. */
+export function orderOf({ manifest, slotMs }: Submission): StandingOrder | null {
+  return slotMs === null ? (manifest.order ?? null) : null;
+}
 
 export function sealBundle(
   manifest: Manifest,
@@ -54,6 +65,12 @@ export function sealBundle(
   certificate: Uint8Array,
 ): Uint8Array {
   return encodeValue([sealEnvelope("manifest", domain, manifest, submitter), certificate]);
+}
+
+/** The bundle of the run of a slot, from the bundle of its order: whoever makes it makes the same bytes. */
+export function bundleOfSlot(order: Uint8Array, slotMs: number): Uint8Array {
+  const [envelope, certificate] = decodeValue(order) as [Uint8Array, Uint8Array];
+  return encodeValue([envelope, certificate, slotMs]);
 }
 
 /**
@@ -68,9 +85,9 @@ export function openBundle(
 ): Result<Submission, { readonly because: RefusedBecause; readonly detail: string }> {
   if (bytes.length > limits.manifestBytesMax) return refused("oversized", `${bytes.length} bytes`);
   const decoded = decodeUntrusted(bytes);
-  if (!decoded.ok || !Array.isArray(decoded.value) || decoded.value.length !== 2)
+  if (!decoded.ok || !Array.isArray(decoded.value) || decoded.value.length < 2 || decoded.value.length > 3)
     return refused("malformed", "not a bundle");
-  const [envelopeBytes, certificateBytes] = decoded.value as unknown[];
+  const [envelopeBytes, certificateBytes, slotMs = null] = decoded.value as unknown[];
   if (!(envelopeBytes instanceof Uint8Array) || !(certificateBytes instanceof Uint8Array))
     return refused("malformed", "not a bundle");
   const opened = openEnvelope(envelopeBytes, { kind: "manifest", domain: charter.domain }, keys);
@@ -83,16 +100,21 @@ export function openBundle(
   const manifest = value as Manifest;
   if (manifest?.otto !== "manifest/1" || typeof manifest.nonce !== "string" || !isSource(manifest.source))
     return refused("malformed", "not a manifest");
+  if (manifest.order !== undefined && !isStandingOrder(manifest.order))
+    return refused("malformed", "not a standing order");
+  const isSlot = manifest.order !== undefined && isSlotOf(manifest.order, slotMs);
+  if (decoded.value.length === 3 && !isSlot) return refused("malformed", "not a slot of this order");
   const plan = parsePlan(manifest.plan);
   if (!plan.ok) return refused("malformed", plan.problem);
   const manifestCid = bytesCid(envelope.payload);
   return success({
-    run: manifestCid.slice(-12),
+    run: isSlot ? runOfSlot(manifestCid, slotMs) : manifestCid.slice(-12),
     manifestCid,
     planId: planIdIn(envelope.payload),
     digest: sha256Hex(bytes),
     manifest: { ...manifest, plan: plan.value },
     submitter: certificate.value,
+    slotMs: isSlot ? slotMs : null,
   });
 }
 
@@ -117,10 +139,26 @@ function refused(
   return failure({ because, detail });
 }
 
+/** Why nobody may submit the run of a slot. */
+export const slotsAreTheDomains = {
+  because: "role",
+  detail: "a slot's run is started by the domain",
+} as const;
+
+/** True for the bundle of the run of a slot; nothing about it is judged. */
+export function isBundleOfSlot(bytes: Uint8Array): boolean {
+  const decoded = decodeUntrusted(bytes);
+  return decoded.ok && Array.isArray(decoded.value) && decoded.value.length > 2;
+}
+
 /** What a bundle calls itself, not judged: the run it would be, and the name of its blob. Null: it is no bundle. */
 export function nameBundle(bytes: Uint8Array): { readonly run: string; readonly digest: string } | null {
   const payload = payloadOfBundle(bytes);
-  return payload === null ? null : { run: bytesCid(payload).slice(-12), digest: sha256Hex(bytes) };
+  if (payload === null) return null;
+  const cid = bytesCid(payload);
+  const slotMs = (decodeValue(bytes) as unknown[])[2];
+  const run = typeof slotMs === "number" ? runOfSlot(cid, slotMs) : cid.slice(-12);
+  return { run, digest: sha256Hex(bytes) };
 }
 
 /** The plan in a bundle that was judged before it was stored. */

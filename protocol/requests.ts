@@ -53,6 +53,8 @@ const request = z.discriminatedUnion("call", [
       }),
     ),
   }),
+  z.object({ call: z.literal("schedules"), certificate }),
+  z.object({ call: z.literal("remove-schedule"), certificate, pipeline: text, by: text }),
   z.object({ call: z.literal("peers"), certificate }),
   z.object({ call: z.literal("missing-blobs"), certificate, digests }),
   z.object({ call: z.literal("put-blobs"), certificate }),

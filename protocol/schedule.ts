@@ -55,6 +55,22 @@ export function slotAfter(cron: string, afterMs: number): number | null {
   return null;
 }
 
+/** The newest slot at or before a moment; null when there is none since 1970, or `cron` is no schedule. */
+export function slotUntil(cron: string, untilMs: number): number | null {
+  const schedule = parse(cron);
+  if (typeof schedule === "string") return null;
+  const last = Math.floor(untilMs / minuteMs) * minuteMs;
+  let atMs = last;
+  while (atMs >= 0 && atMs > last - searchMs) {
+    const inDayMs = atMs % dayMs;
+    if (!isDay(schedule, Math.floor(atMs / dayMs))) atMs -= inDayMs + minuteMs;
+    else if (!schedule.hours.has(Math.floor(inDayMs / hourMs))) atMs -= (atMs % hourMs) + minuteMs;
+    else if (!schedule.minutes.has(Math.floor((atMs % hourMs) / minuteMs))) atMs -= minuteMs;
+    else return atMs;
+  }
+  return null;
+}
+
 /** @param day days since 1970-01-01, which was a Thursday. */
 function isDay(schedule: Schedule, day: number): boolean {
   const { month, dayOfMonth } = dateOf(day);

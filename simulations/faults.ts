@@ -105,6 +105,41 @@ export function rivallingFaults(chance: Chance, { controls }: Peers): FaultPlan 
   return { kinds: ["one-way", "link-down", "pause"], faults, overUs, lost: [] };
 }
 
+/** A right clock says so many seconds before a full minute when a world begins. */
+const firstSlotUs = 40_000_000;
+
+/**
+ * Minutes of anything, among it that every control peer is down together, for seconds or for longer than a slot: what a
+ * schedule must live through.
+ */
+export function lastingFaults(chance: Chance, peers: Peers): FaultPlan {
+  const plan = randomFaults(chance, peers);
+  const outage = {
+    atUs: chance.between(10_000_000, 90_000_000),
+    lastsUs: chance.between(1_000_000, chance.percent(30) ? 10_000_000 : 170_000_000),
+  };
+  const isDown = chance.percent(60);
+  const overUs = Math.max(chance.between(60, 200) * 1_000_000, isDown ? outage.atUs + outage.lastsUs : 0);
+  const stretch = overUs / plan.overUs;
+  const isDuring = ({ atUs }: Fault): boolean => atUs >= outage.atUs && atUs <= outage.atUs + outage.lastsUs;
+  // Who is down is not killed once more, and then started again before its time.
+  const faults = plan.faults
+    .map((fault) => ({ ...fault, atUs: Math.floor(fault.atUs * stretch) }))
+    .filter((fault) => !isDown || fault.kind !== "crash" || !isDuring(fault));
+  if (isDown) for (const peer of peers.controls) faults.push({ ...outage, kind: "crash", peer });
+  // Whoever is home may end just when a slot begins, by its clock.
+  for (let slotUs = firstSlotUs; slotUs < overUs; slotUs += 60_000_000)
+    for (const peer of peers.controls) {
+      const when = {
+        atUs: slotUs + chance.between(-2_500_000, 2_500_000),
+        lastsUs: chance.between(100_000, 4_000_000),
+      };
+      if (chance.percent(35)) faults.push({ ...when, kind: "fuse", peer, effects: chance.integer(25) });
+    }
+  faults.sort((left, right) => left.atUs - right.atUs);
+  return { ...plan, faults, overUs };
+}
+
 function randomFault(chance: Chance, kind: FaultKind, peers: Peers, overUs: number): Fault {
   const atUs = chance.integer(overUs);
   const long = chance.percent(45);

@@ -37,6 +37,10 @@ function words(observation: Observation, nameOf: (id: string) => PeerName): stri
       return `submitted ${observation.submission.run}`;
     case "asked-to-cancel":
       return `asked to cancel ${observation.run}`;
+    case "ordered":
+      return `orders ${observation.submission.run}`;
+    case "asked-to-remove":
+      return `asked to remove the schedule of ${observation.pipeline}`;
     case "answered":
       return `answered ${observation.question}: ${JSON.stringify(observation.answer)}`;
     case "step-started":
@@ -95,6 +99,8 @@ function valueWords(bytes: Uint8Array): string {
   const value = decoded.value as RegisterValue;
   if (value.kind === "run") return value.outcome ?? (value.cancelledBy === null ? "open" : "cancelling");
   if (value.kind === "invite") return "used";
+  if (value.kind === "schedule")
+    return `${value.order?.id ?? "removed"}/${value.revision}, settled ${value.settledMs}, fired ${value.fired?.run ?? "none"}`;
   return value.state === "done" ? `${value.outcome}/${value.token}` : `${value.state}/${value.token}`;
 }
 

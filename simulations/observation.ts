@@ -4,7 +4,7 @@
 
 import type { Answer } from "../node/core/effects.ts";
 import type { Assignment } from "../node/ports.ts";
-import type { Event } from "../protocol/events.ts";
+import type { LoggedEvent } from "../protocol/events.ts";
 import type { Submission } from "../protocol/manifest.ts";
 import type { ExportedRun } from "../protocol/run-export.ts";
 import type { Message } from "../protocol/messages.ts";
@@ -18,8 +18,12 @@ export type Observation = { readonly atUs: number; readonly peer: PeerName } & (
   | { readonly kind: "paused" | "resumed" }
   | { readonly kind: "sent"; readonly to: PeerName; readonly life: string; readonly message: Message }
   | { readonly kind: "received"; readonly from: PeerName; readonly message: Message }
-  | { readonly kind: "recorded"; readonly events: readonly Event[] }
+  | { readonly kind: "recorded"; readonly events: readonly LoggedEvent[] }
+  /** A person's run or standing order is kept by a peer, or the run of a slot was fired. */
   | { readonly kind: "submitted"; readonly submission: Submission }
+  /** A person gives a standing order. */
+  | { readonly kind: "ordered"; readonly submission: Submission }
+  | { readonly kind: "asked-to-remove"; readonly question: number; readonly pipeline: string }
   | { readonly kind: "asked-to-cancel"; readonly question: number; readonly run: string }
   | { readonly kind: "answered"; readonly question: number; readonly answer: Answer }
   | { readonly kind: "step-started"; readonly assignment: Assignment; readonly effect: boolean }
@@ -34,12 +38,14 @@ export type Ending = {
   readonly finished: boolean;
   /** What was still open, in words. */
   readonly open: readonly string[];
+  /** Runs, those of slots among them. */
   readonly submissions: readonly Submission[];
+  readonly orders: readonly Submission[];
   /** Control peers that live: their history, each log with its entries' events in order, and what they keep. */
   readonly controls: readonly {
     readonly peer: PeerName;
     readonly heads: Readonly<Record<string, number>>;
-    readonly events: readonly Event[];
+    readonly events: readonly LoggedEvent[];
     readonly keys: readonly string[];
     /** What a stranger would be given who wants to judge a run. */
     readonly exported: (run: string) => ExportedRun;

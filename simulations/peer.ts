@@ -28,6 +28,7 @@ import type { Arrival, SimulatedNetwork } from "./network.ts";
 import type { Observation, PeerName } from "./observation.ts";
 import { hashBetween, hashOf } from "./random.ts";
 import { Disk } from "./storage.ts";
+import { startWallMs } from "./workload.ts";
 
 /** An observation before it is known when and where it was made. */
 export type Seen<Kind = Observation> = Kind extends Observation ? Omit<Kind, "atUs" | "peer"> : never;
@@ -45,6 +46,8 @@ export type Surroundings = {
   /** The process ended by itself: its fuse burnt down or its core threw. */
   readonly ended: (peer: Peer, why: "fuse" | "bug", cause: unknown) => void;
   readonly encoded: boolean;
+  /** True when each start of a process may find the machine's wall clock set anew. */
+  readonly clocksAreSet: boolean;
   readonly failing: { readonly failed: number; readonly timedOut: number };
   readonly durationMsMax: number;
 };
@@ -57,6 +60,8 @@ export type PeerTraits = {
   readonly slots: number;
   readonly fastPpm: number;
 };
+
+type Wanted = { readonly digest: string; readonly run?: string };
 
 type Input = ControlInput | WorkerInput;
 type Effect = ControlEffect | WorkerEffect;
@@ -95,11 +100,12 @@ export class Peer {
   start(): void {
     this.#lives += 1;
     const { name, role } = this.traits;
-    const { agenda, seed } = this.#around;
+    const { agenda, seed, clocksAreSet } = this.#around;
     const lifeName = `${name}.${this.#lives}`;
     const clock: ClockTraits = {
       bootMs: 1_000 + (hashOf(seed, lifeName, "boot") % 1_000_000),
-      wallMs: 1_700_000_000_000 + hashBetween(-2_000, 2_000, seed, name, "wall"),
+      // In some worlds the wall clock is set anew while the process is down: forwards or backwards.
+      wallMs: startWallMs + hashBetween(-2_000, 2_000, seed, clocksAreSet ? lifeName : name, "wall"),
       fastPpm: this.traits.fastPpm,
     };
     this.#executor = this.#newExecutor();
@@ -145,6 +151,14 @@ export class Peer {
     this.#life.resume();
   }
 
+  /** A blob by its digest, or the bundle of a run that a control peer has made or keeps. */
+  holds({ digest, run }: Wanted): Uint8Array | undefined {
+    const { bundles, orders, archive } = controlKeys;
+    const kept =
+      run === undefined ? [] : [bundles, orders, archive].flatMap((key) => this.disk.list(key + run));
+    return this.blobs.get(digest) ?? kept[0]?.[1];
+  }
+
   light(effects: number): void {
     this.#life?.light(effects);
   }
@@ -176,7 +190,7 @@ export class Peer {
       case "fetch-bundle":
         return this.#fetch(effect, (bytes, from) => {
           const { run, digest } = effect;
-          life.post({ kind: "bundle", run, digest, from, bytes, question: null });
+          life.post({ kind: "bundle", run, digest, from: from ?? effect.from, bytes, question: null });
         });
       case "fetch-source": {
         const { run, source, from } = effect;
@@ -257,7 +271,7 @@ export class Peer {
 
   /** Brings a blob from the peer named, or from any that is linked and has it. */
   #fetch(
-    wanted: { readonly digest: string; readonly from: string | null },
+    wanted: Wanted & { readonly from: string | null },
     done: (bytes: Uint8Array | null, from: string | null) => void,
   ): void {
     const { agenda, seed, network, nameOf, peer } = this.#around;
@@ -268,9 +282,10 @@ export class Peer {
       if (own !== undefined) return done(own, null);
       const asked = wanted.from === null ? network.linkedTo(this.name) : [nameOf(wanted.from)];
       const giver = asked.find(
-        (name) => network.isUp(this.name, name) && peer(name).answers && peer(name).blobs.has(wanted.digest),
+        (name) =>
+          network.isUp(this.name, name) && peer(name).answers && peer(name).holds(wanted) !== undefined,
       );
-      const bytes = giver === undefined ? undefined : peer(giver).blobs.get(wanted.digest);
+      const bytes = giver === undefined ? undefined : peer(giver).holds(wanted);
       if (giver === undefined || bytes === undefined) return done(null, null);
       if (this.lives) this.blobs.set(wanted.digest, bytes);
       done(bytes, peer(giver).traits.keys.peer);
@@ -302,7 +317,8 @@ export class Peer {
   }
 
   #controlCore(incarnation: string, now: { monotonicMs: number; wallMs: number }): AnyCore {
-    const prefixes = [controlKeys.bundles, controlKeys.registers, controlKeys.acceptor, controlKeys.heads];
+    const { bundles, orders, registers, acceptor, heads } = controlKeys;
+    const prefixes = [bundles, orders, registers, acceptor, heads];
     const stored = this.#stored(prefixes);
     const { charter } = this.#around;
     return new ControlCore({ charter, keys: this.traits.keys, incarnation, stored }, now) as AnyCore;

@@ -6,6 +6,7 @@
  */
 
 import type { PlantingEdit } from "./planted.ts";
+import { schedulePlantings } from "./schedule-plantings.ts";
 
 export type Planting = {
   readonly name: string;
@@ -397,4 +398,5 @@ export const plantings: readonly Planting[] = [
     firstSeed: 96_797,
     seedsMax: 1_000,
   },
+  ...schedulePlantings,
 ];

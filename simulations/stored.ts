@@ -1,6 +1,6 @@
 /** What a peer's disk says when a world has ended. */
 
-import type { Event } from "../protocol/events.ts";
+import type { LoggedEvent } from "../protocol/events.ts";
 import { openEntry } from "../protocol/log.ts";
 import { runRegister, type RunValue } from "../protocol/registers/registers.ts";
 import type { ExportedRun } from "../protocol/run-export.ts";
@@ -44,7 +44,7 @@ function bundleAt({ disk }: Peer, run: string): Uint8Array[] {
   );
 }
 
-export function eventsOf(peer: Peer, seed: number): Event[] {
+export function eventsOf(peer: Peer, seed: number): LoggedEvent[] {
   const domain = charterOf([], seed).domain;
   return peer.disk.list(controlKeys.entries).flatMap(([, bytes]) => {
     const opened = openEntry(bytes, domain, { verify: verifySimulated });

@@ -8,11 +8,13 @@ import { sealAnswer } from "../protocol/answers.ts";
 import { type Manifest, openBundle, sealBundle, type Submission } from "../protocol/manifest.ts";
 import { type Charter, domainId, type Role, sealCertificate } from "../protocol/membership.ts";
 import { type Need, type Outcome, outcomes, type Plan, type PlannedStep } from "../protocol/plan.ts";
+import type { StandingOrder } from "../protocol/standing-order.ts";
 import { sha256Hex } from "../protocol/values.ts";
 import { simulatedKeys, verifySimulated } from "./keys.ts";
 import { Chance } from "./random.ts";
 
-const startWallMs = 1_700_000_000_000;
+/** What a clock that is right says when a world begins. */
+export const startWallMs = 1_700_000_000_000;
 const certificateMs = 24 * 60 * 60_000;
 
 export type Workload = { readonly bundle: Uint8Array; readonly submission: Submission };
@@ -98,22 +100,45 @@ export function answerOf(
   return sealAnswer(answer, charter.domain, { keys, certificate });
 }
 
+/** An order that a person of the domain gives: a small pipeline at every slot of these schedules. */
+export function standingOrder(
+  chance: Chance,
+  charter: Charter,
+  {
+    nonce,
+    pipeline,
+    order,
+  }: { readonly nonce: string; readonly pipeline: string; readonly order: StandingOrder },
+): Workload {
+  const steps: PlannedStep[] = [];
+  const count = chance.between(1, 2);
+  for (let index = 0; index < count; index += 1) steps.push(randomStep(chance, steps, false));
+  return submissionOf(steps, charter, nonce, false, { pipeline, order });
+}
+
 export function submissionOf(
   steps: readonly PlannedStep[],
   charter: Charter,
   nonce: string,
   locked = false,
+  ordered: { readonly pipeline: string; readonly order: StandingOrder } | null = null,
 ): Workload {
   const plan: Plan = {
     otto: 1,
-    pipeline: "checks",
+    pipeline: ordered?.pipeline ?? "checks",
     origin: { kind: "file", path: "otto.yaml" },
     context: { branch: "main", tag: null, commit: null, trigger: "manual", parameters: {} },
     environments: { production: { domain: null, settings: {}, ...(locked ? { lock: true } : {}) } },
     steps,
   };
   const tree = sha256Hex(new TextEncoder().encode(`source ${nonce}`));
-  const manifest: Manifest = { otto: "manifest/1", plan, source: { kind: "tree", tree }, nonce };
+  const manifest: Manifest = {
+    otto: "manifest/1",
+    plan,
+    source: { kind: "tree", tree },
+    nonce,
+    ...(ordered === null ? {} : { order: ordered.order }),
+  };
   const person = simulatedKeys("person");
   const certificate = certificateOf(charter, person.peer, "person");
   const bundle = sealBundle(manifest, charter.domain, person, certificate);

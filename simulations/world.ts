@@ -6,15 +6,23 @@
  */
 
 import { controlKeys } from "../node/core/control.ts";
-import type { Submission } from "../protocol/manifest.ts";
+import { orderOf, type Submission } from "../protocol/manifest.ts";
 import { type Charter, sealCharter } from "../protocol/membership.ts";
 import { Agenda } from "./agenda.ts";
-import { type Fault, type FaultPlan, isolatingFaults, randomFaults, rivallingFaults } from "./faults.ts";
+import {
+  type Fault,
+  type FaultPlan,
+  isolatingFaults,
+  lastingFaults,
+  randomFaults,
+  rivallingFaults,
+} from "./faults.ts";
 import { simulatedKeys } from "./keys.ts";
 import { SimulatedNetwork } from "./network.ts";
 import { type Checker, type Ending, type Observation, type PeerName, Violation } from "./observation.ts";
 import { Peer, type Seen, type Surroundings } from "./peer.ts";
 import { Chance, hashOf } from "./random.ts";
+import { StandingWork } from "./standing.ts";
 import { type Domain, eventsOf, exportOf, headsOf, isClosedAt } from "./stored.ts";
 import { answerOf, certificateOf, charterOf, randomRun, type Workload } from "./workload.ts";
 
@@ -50,7 +58,8 @@ export async function runWorld(options: WorldOptions): Promise<WorldResult> {
 type Question =
   | { readonly kind: "submit"; readonly workload: Workload }
   | { readonly kind: "answer" }
-  | { readonly kind: "cancel"; readonly run: string };
+  | { readonly kind: "cancel"; readonly run: string }
+  | { readonly kind: "remove"; readonly pipeline: string };
 
 class World {
   readonly #options: WorldOptions;
@@ -66,6 +75,7 @@ class World {
   readonly #charter: Charter;
   readonly #planned: number;
   readonly #domain: Domain;
+  #standing: StandingWork | null = null;
   #violation: Violation | null = null;
   #traceHash = 0;
   #messages = 0;
@@ -82,7 +92,15 @@ class World {
     const workers = range("worker", chance.between(outside ? 2 : 1, 4));
     // One in eight is about homes that follow one another, or reign at once.
     const rivals = seed % 8 === 6;
-    const faultsOf = outside ? isolatingFaults : rivals ? rivallingFaults : randomFaults;
+    // One in eight is about schedules, and lasts for minutes.
+    const scheduled = seed % 8 === 7;
+    const faultsOf = outside
+      ? isolatingFaults
+      : rivals
+        ? rivallingFaults
+        : scheduled
+          ? lastingFaults
+          : randomFaults;
     this.#faults = faultsOf(new Chance(seed, "faults"), { controls, workers });
     const controlKeysOf = controls.map((name) => simulatedKeys(name));
     const charter = charterOf(controlKeysOf, chance.pick(outside ? [2_000] : [1_500, 2_000, 6_000]));
@@ -119,6 +137,7 @@ class World {
       see: (peer, seen) => this.#see(peer, seen),
       ended: (peer, why, cause) => this.#ended(peer, why, cause),
       encoded: options.encoded,
+      clocksAreSet: scheduled,
       failing: { failed: chance.integer(30), timedOut: chance.integer(10) },
       durationMsMax: chance.pick(outside ? [8_000] : [200, 2_000, 8_000, 20_000]),
     };
@@ -152,6 +171,7 @@ class World {
           locked: outside && seed % 16 === 3,
         }),
       );
+    if (scheduled) this.#standing = this.#standingWork(charter);
     for (const fault of this.#faults.faults) this.#agenda.at(fault.atUs, () => this.#inject(fault));
     this.#agenda.at(this.#faults.overUs, () => this.#heal());
   }
@@ -198,8 +218,7 @@ class World {
   #planRun(workload: Workload): void {
     const chance = this.#chance;
     const { submission } = workload;
-    const survivors = [...this.#peers.values()].filter(({ name }) => !this.#faults.lost.includes(name));
-    const at = chance.pick(survivors);
+    const at = chance.pick(this.#survivors());
     const submitUs = chance.integer(Math.ceil(this.#faults.overUs / 2));
     this.#agenda.at(submitUs, () => this.#submit(at, workload));
     for (const { name, action } of submission.manifest.plan.steps)
@@ -209,10 +228,38 @@ class World {
       this.#agenda.at(submitUs + chance.integer(4_000_000), () => this.#cancel(submission.run, 0));
   }
 
+  #standingWork(charter: Charter): StandingWork {
+    const { seed } = this.#options;
+    const chance = new Chance(seed, "standing");
+    return new StandingWork({
+      chance,
+      charter,
+      seed,
+      overUs: this.#faults.overUs,
+      at: (atUs, action) => this.#agenda.in(atUs, action),
+      controls: () => [...this.#peers.values()].filter(({ traits }) => traits.role === "control"),
+      submit: (workload) => {
+        this.#see("world", { kind: "ordered", submission: workload.submission });
+        this.#submit(chance.pick(this.#survivors()), workload);
+      },
+      remove: (to, pipeline) => {
+        const question = this.#ask({ kind: "remove", pipeline });
+        this.#see(to.name, { kind: "asked-to-remove", question, pipeline });
+        to.tell({ kind: "remove-schedule", pipeline, by: "person", question });
+        return question;
+      },
+      fired: (submission) => {
+        if (this.#submitted.has(submission.run)) return;
+        this.#submitted.set(submission.run, submission);
+        this.#see("world", { kind: "submitted", submission });
+      },
+    });
+  }
+
   /** Submits until the peer has answered that it is kept, as a command line does. */
   #submit(at: Peer, workload: Workload): void {
     const { run, digest, manifest } = workload.submission;
-    if (this.#submitted.has(run)) return;
+    if (this.#submitted.has(run) || this.#standing?.isKept(run) === true) return;
     if (at.answers) {
       at.blobs.set(digest, workload.bundle);
       if (manifest.source.kind === "tree") at.blobs.set(manifest.source.tree, new Uint8Array());
@@ -232,7 +279,8 @@ class World {
     if (question?.kind !== "submit" || !observation.answer.ok) return;
     const { submission } = question.workload;
     if (this.#submitted.has(submission.run)) return;
-    this.#submitted.set(submission.run, submission);
+    if (orderOf(submission) === null) this.#submitted.set(submission.run, submission);
+    else this.#standing?.keep(submission);
     this.#see(observation.peer, { kind: "submitted", submission });
   }
 
@@ -360,6 +408,7 @@ class World {
     if (observation.kind === "recorded")
       for (const { kind, run } of observation.events) if (kind === "run-closed") this.#closed.add(run);
     if (observation.kind === "answered") this.#answered(observation);
+    this.#standing?.observe(observation);
     const detail = "message" in observation ? observation.message.kind : "";
     this.#traceHash = hashOf(this.#traceHash, observation.atUs, peer, observation.kind, detail);
     this.#options.trace?.(observation);
@@ -378,7 +427,7 @@ class World {
 
   /** What is not yet as it must be in the end, in words. */
   #open(): string[] {
-    const open: string[] = [];
+    const open = this.#standing?.open(this.#agenda.nowUs, this.#survivingControls()) ?? [];
     if (this.#submitted.size < this.#planned) open.push("something is not submitted");
     for (const run of this.#submitted.keys())
       if (!this.#survivingControls().some((peer) => isClosedAt(peer, run)))
@@ -392,10 +441,12 @@ class World {
     return open;
   }
 
+  #survivors(): Peer[] {
+    return [...this.#peers.values()].filter(({ name }) => !this.#faults.lost.includes(name));
+  }
+
   #survivingControls(): Peer[] {
-    return [...this.#peers.values()].filter(
-      ({ traits, name }) => traits.role === "control" && !this.#faults.lost.includes(name),
-    );
+    return this.#survivors().filter(({ traits }) => traits.role === "control");
   }
 
   #ending(): Ending {
@@ -404,6 +455,7 @@ class World {
       finished: open.length === 0,
       open,
       submissions: [...this.#submitted.values()],
+      orders: this.#standing?.orders ?? [],
       controls: this.#survivingControls().map((peer) => ({
         peer: peer.name,
         heads: headsOf(peer),

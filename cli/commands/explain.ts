@@ -26,6 +26,8 @@ export type ExplainOptions = LoadOptions &
     readonly exitCode?: boolean;
     /** A file for what would go to standard output. */
     readonly output?: string;
+    /** A file that says what happened, or `-`: what starts nothing is not explained, but for programs. */
+    readonly event?: string;
   };
 
 /** Writes the explanation to standard output; what cannot be explained is an error, with `--json` a value too. */
@@ -34,6 +36,10 @@ export async function explain(options: ExplainOptions): Promise<ExitCode> {
   checkWords(options);
   try {
     const loaded = await loadPlan(options);
+    // Beside a picture or a JSON value there is no room for a sentence.
+    const isText = !json && options.graph === undefined;
+    if (loaded.notStarted !== null && isText) await write(`${loaded.notStarted}\n`, options.output);
+    if (loaded.notStarted !== null && isText) return exitCodes.passed;
     if (options.diff === undefined) {
       await write(await textOf(loaded, options), options.output);
       return exitCodes.passed;
@@ -83,8 +89,10 @@ async function textOf(loaded: LoadedPlan, { step, graph, json = false }: Explain
   return wholeText(loaded, json);
 }
 
-function wholeText({ plan, planId, detection }: LoadedPlan, json: boolean): string {
-  return json ? jsonText(explainJson(plan, planId, detection)) : explainPlan(plan, planId, detection);
+function wholeText({ plan, planId, detection, notStarted }: LoadedPlan, json: boolean): string {
+  if (!json) return explainPlan(plan, planId, detection);
+  const explanation = explainJson(plan, planId, detection);
+  return jsonText(notStarted === null ? explanation : { ...explanation, notStarted });
 }
 
 async function stepText(loaded: LoadedPlan, name: string, json: boolean): Promise<string> {

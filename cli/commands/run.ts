@@ -4,7 +4,7 @@ import type { ExitCode } from "../../protocol/errors.ts";
 import { requireRepository } from "../../node/edge/snapshot.ts";
 import { embeddedMesh } from "../embedded.ts";
 import { loadPlan, type LoadOptions } from "../load-plan.ts";
-import { type SourceOptions, submitRun } from "../submit-run.ts";
+import { type SourceOptions, submitRun, tellNotStarted } from "../submit-run.ts";
 import { localTarget } from "../target.ts";
 import { type ShowOptions, watchToEnd } from "../watch-run.ts";
 
@@ -12,6 +12,7 @@ export type RunOptions = LoadOptions & SourceOptions & ShowOptions;
 
 export async function run(options: RunOptions): Promise<ExitCode> {
   const loaded = await loadPlan(options);
+  if (loaded.notStarted !== null) return tellNotStarted(loaded.notStarted, options);
   // Before any process is started.
   if (options.commit === undefined) await requireRepository(loaded.root);
   const { control, notices: before } = await embeddedMesh();

@@ -1,13 +1,19 @@
 /**
- * `otto schema`: the JSON Schema of the pipeline file or of a step library, for editors, or of what a command prints as JSON. Reads nothing.
+ * `otto schema`: the JSON Schema of the pipeline file or of a step library, for editors, of an event, or of what a command prints as JSON. Reads nothing.
  */
 
 import { explainSchema } from "../../planner/explain-schema.ts";
 import { librarySchema, pipelineSchema } from "../../planner/language.ts";
+import { triggerEventSchema } from "../../planner/trigger-event.ts";
 import { closest } from "../../planner/suggestions.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 
-const schemas = { pipeline: pipelineSchema, explain: explainSchema, library: librarySchema } as const;
+const schemas = {
+  pipeline: pipelineSchema,
+  library: librarySchema,
+  event: triggerEventSchema,
+  explain: explainSchema,
+} as const;
 
 type Subject = keyof typeof schemas;
 

@@ -5,10 +5,12 @@ import type { RunView } from "../../node/view/run.ts";
 import { summarizeRun } from "../../node/view/summary.ts";
 import { type ExitCode, exitCodes } from "../../protocol/errors.ts";
 import { wantsColor } from "../render/renderer.ts";
+import { missedLines } from "../render/schedules.ts";
 import { runsTable, runText } from "../render/status.ts";
 import { viewOf } from "../run-view.ts";
 import { findTarget, type Target, type TargetOptions } from "../target.ts";
 import { answerCommand } from "./answer.ts";
+import { schedulesOf } from "./schedule.ts";
 import { exitCodeOf } from "../watch-run.ts";
 
 export type StatusOptions = TargetOptions & { readonly json?: boolean };
@@ -26,7 +28,9 @@ async function listRuns(target: Target, options: StatusOptions): Promise<ExitCod
   const { certificate } = target;
   const { runs } = await askFor(await target.open(), { call: "status", certificate }, "runs");
   const lines =
-    options.json === true ? runs.map((summary) => JSON.stringify(summary)) : runsTable(runs, style());
+    options.json === true
+      ? runs.map((summary) => JSON.stringify(summary))
+      : [...runsTable(runs, style()), ...missedLines(await schedulesOf(target), style())];
   process.stdout.write(lines.map((line) => `${line}\n`).join(""));
   return exitCodes.passed;
 }

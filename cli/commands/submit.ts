@@ -2,7 +2,7 @@
 
 import { type ExitCode, exitCodes } from "../../protocol/errors.ts";
 import { loadPlan, type LoadOptions } from "../load-plan.ts";
-import { type SourceOptions, submitRun } from "../submit-run.ts";
+import { type SourceOptions, submitRun, tellNotStarted } from "../submit-run.ts";
 import { findTarget, type TargetOptions, targetWords } from "../target.ts";
 import { type ShowOptions, watchToEnd } from "../watch-run.ts";
 
@@ -13,6 +13,7 @@ export type SubmitOptions = LoadOptions &
 
 export async function submit(options: SubmitOptions): Promise<ExitCode> {
   const loaded = await loadPlan(options);
+  if (loaded.notStarted !== null) return tellNotStarted(loaded.notStarted, options);
   const target = await findTarget(options);
   try {
     const { run, notices } = await submitRun(loaded, target, options);

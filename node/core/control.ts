@@ -8,12 +8,14 @@
 import { openAnswer } from "../../protocol/answers.ts";
 import { openEnvelope, type RefusedBecause, type Signer, type Verifier } from "../../protocol/envelope.ts";
 import { unreachable } from "../../protocol/errors.ts";
-import type { Event } from "../../protocol/events.ts";
+import type { LoggedEvent } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Charter } from "../../protocol/membership.ts";
 import type { LeaseRef, Message, SignedResult } from "../../protocol/messages.ts";
 import type { RegisterMessage } from "../../protocol/registers/messages.ts";
 import { type RunOutcome, runRegister } from "../../protocol/registers/registers.ts";
+import { bundleOfSlot, nameBundle, orderOf, type Submission } from "../../protocol/manifest.ts";
+import type { ScheduleValue } from "../../protocol/registers/schedule.ts";
 import { entriesOf, type Noted } from "../../protocol/log.ts";
 import { RegisterTable, type TableOutput } from "../../protocol/registers/table.ts";
 import { parseSignedResult } from "../../protocol/report-check.ts";
@@ -23,7 +25,8 @@ import type { ControlEffect, ControlInput, Now } from "./effects.ts";
 import { History, historyKeys } from "./history.ts";
 import { Leases } from "./leases.ts";
 import { Reign, type Ticket } from "./reign.ts";
-import { submissionKeys, Submissions } from "./submissions.ts";
+import { Schedules } from "./schedules.ts";
+import { type Known, submissionKeys, Submissions } from "./submissions.ts";
 
 export const controlKeys = {
   ...submissionKeys,
@@ -46,7 +49,7 @@ export type ControlOptions = {
   readonly keys: Signer & Verifier;
   /** Unique for each start of the process. */
   readonly incarnation: string;
-  /** Every entry under `bundles`, `registers`, `acceptor` and `heads` of `controlKeys`, in the order of keys. */
+  /** Every entry under `bundles`, `orders`, `registers`, `acceptor` and `heads` of `controlKeys`, in the order of keys. */
   readonly stored: readonly StoredEntry[];
 };
 
@@ -59,6 +62,7 @@ export class ControlCore {
   readonly #leases: Leases;
   readonly #reign: Reign;
   readonly #submissions: Submissions;
+  readonly #schedules: Schedules;
   readonly #linked = new Map<string, string>();
   #effects: ControlEffect[] = [];
   #noted = new Map<string, Noted[]>();
@@ -93,19 +97,30 @@ export class ControlCore {
         reportIn: (envelope) => this.#reportIn(envelope),
         admitted: ({ run }) => this.#tellAdmitted(run),
         poll: (request) => this.#effects.push({ kind: "poll", request }),
+        scheduled: (ticket, decision, now) => this.#schedules.decided(ticket, decision, now),
       },
       this.#leases,
     );
+    this.#schedules = new Schedules({
+      propose: (register, command, ticket) => this.#table.propose(register, command, ticket),
+      note: (event) => this.#note({ event, result: null }),
+      answer: (question, answer) => this.#effects.push({ kind: "answer", question, answer }),
+      committed: (register) => this.#table.value(register),
+      order: (id) => this.#submissions.get(id)?.submission ?? null,
+      start: (order, slotMs, now) => this.#startSlot(order, slotMs, now),
+      settled: (order) => this.#tellAdmitted(order),
+    });
     this.#submissions = new Submissions({
       charter,
       keys,
       effect: (effect) => this.#effects.push(effect),
       tellControls: (message) => this.#tellControls(message),
       count: (because, from) => this.#count(because, from),
-      openBundleDigest: (run) => this.#table.openRuns.get(run),
+      openBundleDigest: (run) => this.#table.openRuns.get(run) ?? this.#setOrders().get(run),
       isClosed: (run) => this.#outcomeOf(run) !== null,
     });
-    for (const [, bytes] of under(controlKeys.bundles)) this.#submissions.restore(bytes);
+    for (const prefix of [controlKeys.bundles, controlKeys.orders])
+      for (const [, bytes] of under(prefix)) this.#submissions.restore(bytes);
   }
 
   get isHome(): boolean {
@@ -116,7 +131,12 @@ export class ControlCore {
     return this.#table.home;
   }
 
-  /** True while this peer knows of a run that is not closed. */
+  /** Schedules by their pipelines, removed ones included; away from home as far as this peer knows. */
+  get schedules(): ReadonlyMap<string, ScheduleValue> {
+    return this.#table.stage === "home" ? this.#schedules.values : this.#table.schedules;
+  }
+
+  /** True while this peer knows of a run that is not closed, or of a standing order. */
   get hasOpenRuns(): boolean {
     return this.#submissions.size > 0;
   }
@@ -163,7 +183,7 @@ export class ControlCore {
         return this.#bundle(input, now);
       case "source":
         this.#submissions.source(input.run, input.problem);
-        return this.#admitReady();
+        return this.#admitReady(now);
       case "cancel":
         if (this.#table.stage === "home") return this.#reign.cancel(input.run, input.by, input.question);
         return this.#notHome(input.question);
@@ -172,6 +192,9 @@ export class ControlCore {
       case "polled":
         if (this.#table.stage === "home") this.#reign.settlements.polled(input.polled, now);
         return;
+      case "remove-schedule":
+        if (this.#table.stage === "home") return this.#schedules.remove(input, now);
+        return this.#notHome(input.question);
       case "use-invite":
         if (this.#table.stage === "home")
           return this.#reign.useInvite(input.nonce, input.peer, input.question);
@@ -194,7 +217,8 @@ export class ControlCore {
     this.#perform(this.#table.tick(now.monotonicMs), now);
     if (this.#table.stage === "home") {
       this.#reign.tick(now);
-      this.#admitReady();
+      this.#schedules.tick(now);
+      this.#admitReady(now);
     }
     if (now.monotonicMs >= this.#nextFetchMs) {
       this.#nextFetchMs = now.monotonicMs + limits.fetchAgainMs;
@@ -210,7 +234,37 @@ export class ControlCore {
 
   /** Whoever is home: so that any control peer can take an open run over. */
   #fetchMissing(): void {
-    this.#submissions.fetchMissing(this.#table.openRuns);
+    this.#submissions.fetchMissing([...this.#table.openRuns, ...this.#setOrders()]);
+    for (const known of [...this.#submissions.entries()].map(([, known]) => known))
+      this.#dropOvertaken(known);
+  }
+
+  /** Standing orders that are set as far as this peer knows: their ids, and the digests of their bundles. */
+  #setOrders(): Map<string, string> {
+    const orders = [...this.#table.schedules.values()].map(({ order }) => order);
+    return new Map(orders.flatMap((order) => (order === null ? [] : [[order.id, order.digest]])));
+  }
+
+  /** An order that was set and is not any more, or that came too late to be, is no longer kept at hand. */
+  #dropOvertaken(known: Known): void {
+    const { submission } = known;
+    const { run, manifest } = submission;
+    if (orderOf(submission) === null || !this.#isAdmitted(run)) return;
+    const value = this.schedules.get(manifest.plan.pipeline);
+    const revision = orderOf(submission)?.revision ?? 0;
+    if (value === undefined || value.revision < revision || value.order?.id === run) return;
+    this.#tellAdmitted(run);
+    this.#submissions.archive(run, known);
+  }
+
+  /** The run of a slot that was fired: made from its order, and from here on a submission like any other. */
+  #startSlot({ run: order }: Submission, slotMs: number, now: Now): void {
+    const known = this.#submissions.get(order);
+    if (known === undefined) return;
+    const bytes = bundleOfSlot(known.bytes, slotMs);
+    const name = nameBundle(bytes);
+    if (name === null || this.#submissions.get(name.run) !== undefined) return;
+    this.#bundle({ kind: "bundle", ...name, from: null, bytes, question: null }, now);
   }
 
   #peerUp(peer: string, role: string, now: Now): void {
@@ -281,7 +335,7 @@ export class ControlCore {
       case "holds":
         if (!this.#peers.has(from)) return this.#count("role", from);
         this.#submissions.held(from, message.run, message.bundle);
-        return this.#admitReady();
+        return this.#admitReady(now);
       case "events":
         return this.#events(from, message.entries, now);
       case "vector":
@@ -363,10 +417,15 @@ export class ControlCore {
     this.#submissions.needSource(known, input.from);
   }
 
-  #admitReady(): void {
+  #admitReady(now: Now): void {
     if (this.#table.stage !== "home") return;
-    for (const [run, known] of this.#submissions.entries())
-      if (this.#submissions.isReady(known) && !this.#isAdmitted(run)) this.#reign.admit(known.submission);
+    for (const [run, known] of this.#submissions.entries()) {
+      const { submission } = known;
+      if (!this.#submissions.isReady(known) || this.#isAdmitted(run)) continue;
+      if (orderOf(submission) !== null) this.#schedules.set(submission, now);
+      else if (submission.slotMs === null || this.#schedules.hasFired(submission))
+        this.#reign.admit(submission);
+    }
   }
 
   /**
@@ -374,7 +433,10 @@ export class ControlCore {
    * only for a closed run: nobody closes what was not admitted.
    */
   #isAdmitted(run: string): boolean {
-    if (this.#submissions.get(run)?.admitted === true || this.#outcomeOf(run) !== null) return true;
+    const known = this.#submissions.get(run);
+    if (known?.admitted === true || this.#outcomeOf(run) !== null) return true;
+    if (known !== undefined && orderOf(known.submission) !== null)
+      return this.#table.stage === "home" && this.#schedules.hasSettled(known.submission);
     return this.#table.stage === "home" && this.#table.value(runRegister(run)) !== null;
   }
 
@@ -407,13 +469,14 @@ export class ControlCore {
       this.#effects.push({ kind: "store", operations: received.operations });
       const { events } = received.entry;
       this.#effects.push({ kind: "recorded", events });
-      for (const { kind, run } of events) if (kind === "run-admitted") this.#tellAdmitted(run);
+      for (const { kind, run } of events)
+        if (kind === "run-admitted" || kind === "schedule-set") this.#tellAdmitted(run);
       this.#archiveClosed(events);
     }
   }
 
   /** A closed run is no longer kept at hand: its bundle goes to the archive. */
-  #archiveClosed(events: readonly Event[]): void {
+  #archiveClosed(events: readonly LoggedEvent[]): void {
     for (const { kind, run } of events) {
       const known = kind === "run-closed" ? this.#submissions.get(run) : undefined;
       if (known !== undefined) this.#submissions.archive(run, known);
@@ -444,9 +507,13 @@ export class ControlCore {
           [...this.#submissions.entries()].map(([run, { submission }]) => [run, submission]),
         );
         this.#reign.begin(this.#table.committedEntries(), submissions, now);
+        this.#schedules.begin(this.#table.committedEntries(), now);
         this.#fetchMissing();
-        this.#admitReady();
-      } else this.#reign.end();
+        this.#admitReady(now);
+      } else {
+        this.#reign.end();
+        this.#schedules.end();
+      }
     }
     if (this.#table.home === this.#toldHome) return;
     this.#toldHome = this.#table.home;

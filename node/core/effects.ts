@@ -7,7 +7,7 @@
 
 import type { Verdict } from "../../protocol/answers.ts";
 import type { RefusedBecause } from "../../protocol/envelope.ts";
-import type { Event } from "../../protocol/events.ts";
+import type { LoggedEvent } from "../../protocol/events.ts";
 import type { Role } from "../../protocol/membership.ts";
 import type { Message } from "../../protocol/messages.ts";
 import type { Assignment, StopCause, WriteOperation } from "../ports.ts";
@@ -49,7 +49,13 @@ export type ControlInput =
     }
   /** What a poll saw. */
   | { readonly kind: "polled"; readonly polled: Polled }
-  | { readonly kind: "use-invite"; readonly nonce: string; readonly peer: string; readonly question: number };
+  | { readonly kind: "use-invite"; readonly nonce: string; readonly peer: string; readonly question: number }
+  | {
+      readonly kind: "remove-schedule";
+      readonly pipeline: string;
+      readonly by: string;
+      readonly question: number;
+    };
 
 export type WorkerInput =
   | SharedInput
@@ -68,7 +74,14 @@ export type Answer =
   | { readonly ok: true }
   | {
       readonly ok: false;
-      readonly reason: "no-such-run" | "closed" | "taken" | "not-home" | "refused" | "unsupported";
+      readonly reason:
+        | "no-such-run"
+        | "no-such-schedule"
+        | "closed"
+        | "taken"
+        | "not-home"
+        | "refused"
+        | "unsupported";
       readonly detail: string;
     };
 
@@ -96,7 +109,7 @@ export type ControlEffect =
       readonly from: string | null;
     }
   /** Events are now history: views and watchers are told. */
-  | { readonly kind: "recorded"; readonly events: readonly Event[] }
+  | { readonly kind: "recorded"; readonly events: readonly LoggedEvent[] }
   | {
       readonly kind: "show-output";
       readonly run: string;

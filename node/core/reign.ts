@@ -29,6 +29,7 @@ import type { Answer, Now, PollRequest } from "./effects.ts";
 import type { HeldLease, Leases } from "./leases.ts";
 import { OpenRun } from "./open-run.ts";
 import { Settlements, type SettleTicket } from "./settlements.ts";
+import type { ScheduleTicket } from "./schedules.ts";
 
 export type Ticket =
   | { readonly kind: "admit"; readonly submission: Submission }
@@ -43,7 +44,8 @@ export type Ticket =
   | { readonly kind: "cancel"; readonly run: string; readonly by: string; readonly question: number }
   | { readonly kind: "close"; readonly run: string }
   | SettleTicket
-  | { readonly kind: "invite"; readonly question: number };
+  | { readonly kind: "invite"; readonly question: number }
+  | ScheduleTicket;
 
 export type ReignContext = {
   propose(register: string, command: Command, ticket: Ticket): void;
@@ -55,6 +57,7 @@ export type ReignContext = {
   reportIn(envelope: Uint8Array): StepReport | null;
   admitted(submission: Submission): void;
   poll(request: PollRequest): void;
+  scheduled(ticket: ScheduleTicket, decision: Decision<Ticket>, now: Now): void;
 };
 
 /** A step's new value and, when a result brought it, what its worker said and signed. */
@@ -290,6 +293,8 @@ export class Reign {
         const answer: Answer = mine ? { ok: true } : { ok: false, reason: "taken", detail: "" };
         return this.#context.answer(ticket.question, answer);
       }
+      case "schedule":
+        return this.#context.scheduled(ticket, decision, now);
       default:
         return unreachable(ticket);
     }

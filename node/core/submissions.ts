@@ -5,12 +5,18 @@
  *   announced --bundle fetched, signatures and plan judged--> known --files fetched--> held --a majority holds it--> ready
  *
  * A run is offered for admission only when a majority of the control peers hold its plan and files: whichever of them
- * dies afterwards, the run can be finished.
+ * dies afterwards, the run can be finished. Standing orders are held in the same way, for as long as they are set.
  */
 
 import type { RefusedBecause, Verifier } from "../../protocol/envelope.ts";
 import { limits } from "../../protocol/limits.ts";
-import { openBundle, type Submission } from "../../protocol/manifest.ts";
+import {
+  isBundleOfSlot,
+  openBundle,
+  orderOf,
+  slotsAreTheDomains,
+  type Submission,
+} from "../../protocol/manifest.ts";
 import type { Charter } from "../../protocol/membership.ts";
 import type { Message } from "../../protocol/messages.ts";
 import { libraryTrees } from "../../protocol/plan.ts";
@@ -24,9 +30,14 @@ export const submissionKeys = {
   bundles: "bundle/",
   /** `archive/<run>` -> the bundle of a closed run */
   archive: "archive/",
+  /** `order/<id>` -> the bundle of a standing order that is set, or is to be */
+  orders: "order/",
 } as const;
 
-/** For a bundle that was judged before, by this peer or by the domain: no certificate has expired at this time. */
+/**
+ * For a bundle that was judged before, by this peer or by the domain, and for the run of a slot, which its home judged
+ * when it fired the slot: no certificate has expired at this time.
+ */
 const judgedMs = 0;
 
 export type Known = {
@@ -48,7 +59,7 @@ export type SubmissionsContext = {
   /** To every control peer that is linked. */
   readonly tellControls: (message: Message) => void;
   readonly count: (because: RefusedBecause, from: string | null) => void;
-  /** The digest of the bundle of a run that is open as far as this peer knows. */
+  /** The digest of the bundle of a run that is open, or of an order that is set, as far as this peer knows. */
   readonly openBundleDigest: (run: string) => string | undefined;
   readonly isClosed: (run: string) => boolean;
 };
@@ -85,8 +96,8 @@ export class Submissions {
     if (known !== null) this.#askForSource(known, null);
   }
 
-  /** Asks for what nobody could give before. `open` are the runs that are open, with the digests of their bundles. */
-  fetchMissing(open: ReadonlyMap<string, string>): void {
+  /** Asks for what nobody could give before. `open` are runs that are open and orders that are set, with the digests of their bundles. */
+  fetchMissing(open: Iterable<readonly [run: string, digest: string]>): void {
     for (const [run, digest] of open) if (!this.#known.has(run)) this.#askForBundle(run, digest, null);
     for (const known of this.#known.values()) if (known.source === "missing") this.#askForSource(known, null);
   }
@@ -115,17 +126,19 @@ export class Submissions {
     this.#asked.delete(input.run);
     const holders = this.#heldElsewhere.get(input.run);
     this.#heldElsewhere.delete(input.run);
-    if (input.bytes === null) return null;
+    if (input.bytes === null || !this.#mayTake(input)) return null;
     const already = this.#known.get(input.run);
     // What the domain has admitted was judged then: the submitter's certificate may have expired since.
     const isAdmitted = this.#context.openBundleDigest(input.run) === sha256Hex(input.bytes);
-    const known = already ?? this.#judge(input, isAdmitted ? judgedMs : now.wallMs);
+    const wasJudged = isAdmitted || isBundleOfSlot(input.bytes);
+    const known = already ?? this.#judge(input, wasJudged ? judgedMs : now.wallMs);
     if (known === null) return null;
     const { run, digest } = known.submission;
+    const prefix = orderOf(known.submission) === null ? submissionKeys.bundles : submissionKeys.orders;
     if (input.from !== null) known.announcers.add(input.from);
     for (const holder of holders ?? []) known.holders.add(holder);
     if (already !== undefined || this.#context.isClosed(run)) return known;
-    const put: WriteOperation = { kind: "put", key: submissionKeys.bundles + run, value: input.bytes };
+    const put: WriteOperation = { kind: "put", key: prefix + run, value: input.bytes };
     this.#context.effect({ kind: "store", operations: [put] });
     if (input.from === null) {
       const message: Message = { kind: "announce", run, bundle: digest };
@@ -160,12 +173,15 @@ export class Submissions {
     return known.source === "here" ? [announce, holdsMessage(known)] : [announce];
   }
 
-  /** The run is closed: its bundle goes to the archive and is no longer kept at hand. */
+  /** The run is closed, or the order is overtaken: its bundle goes to the archive and is no longer kept at hand. */
   archive(run: string, known: Known): void {
     this.#known.delete(run);
     const operations: WriteOperation[] = [
       { kind: "put", key: submissionKeys.archive + run, value: known.bytes },
-      { kind: "delete", key: submissionKeys.bundles + run },
+      {
+        kind: "delete",
+        key: (orderOf(known.submission) === null ? submissionKeys.bundles : submissionKeys.orders) + run,
+      },
     ];
     this.#context.effect({ kind: "store", operations });
   }
@@ -188,6 +204,24 @@ export class Submissions {
       libraries: libraryTrees(manifest.plan),
       from: from ?? announcer ?? null,
     });
+  }
+
+  /**
+   * The runs of slots are the domain's to start: they come from control peers alone, and from nobody's hands. A
+   * bundle that was made here comes from nobody and answers no question.
+   */
+  #mayTake({ bytes, from, question, run }: BundleInput): boolean {
+    if (bytes === null || !isBundleOfSlot(bytes)) return true;
+    const isAdmitted = this.#context.openBundleDigest(run) === sha256Hex(bytes);
+    const { controls } = this.#context.charter;
+    const isEntitled = from === null || isAdmitted || controls.some(({ peer }) => peer === from);
+    if (isEntitled && question === null) return true;
+    this.#context.count("role", from);
+    if (question !== null) {
+      const detail = `${slotsAreTheDomains.because}: ${slotsAreTheDomains.detail}`;
+      this.#context.effect({ kind: "answer", question, answer: { ok: false, reason: "refused", detail } });
+    }
+    return false;
   }
 
   /** Checks a bundle and takes it up. Null: it was refused and counted. */

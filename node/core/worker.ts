@@ -13,7 +13,7 @@
 import { type RefusedBecause, sealEnvelope, type Signer, type Verifier } from "../../protocol/envelope.ts";
 import { unreachable } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
-import { openBundle, type Submission } from "../../protocol/manifest.ts";
+import { openBundle, orderOf, slotsAreTheDomains, type Submission } from "../../protocol/manifest.ts";
 import type { Charter } from "../../protocol/membership.ts";
 import {
   type GrantedLease,
@@ -350,15 +350,18 @@ export class WorkerCore {
     );
     if (input.question !== null) {
       const { question } = input;
-      if (opened?.ok === true && input.bytes !== null) this.#submitted(opened.value, input.bytes);
-      const problem = opened?.ok === false ? opened.problem : { because: "malformed", detail: "empty" };
+      const mayBeSubmitted = opened?.ok === true && opened.value.slotMs === null;
+      if (mayBeSubmitted && input.bytes !== null) this.#submitted(opened.value, input.bytes);
+      const problem = opened?.ok === false ? opened.problem : slotsAreTheDomains;
       const detail = `${problem.because}: ${problem.detail}`;
-      const answer =
-        opened?.ok === true ? ({ ok: true } as const) : ({ ok: false, reason: "refused", detail } as const);
+      const answer = mayBeSubmitted
+        ? ({ ok: true } as const)
+        : ({ ok: false, reason: "refused", detail } as const);
       this.#effects.push({ kind: "answer", question, answer });
       return;
     }
-    if (opened === null || !opened.ok || opened.value.run !== input.run) {
+    // A standing order is signed by a person too, and is no run: only its slots are.
+    if (opened === null || !opened.ok || opened.value.run !== input.run || orderOf(opened.value) !== null) {
       for (const { lease } of waiting) this.#giveBack(lease, false);
       return;
     }

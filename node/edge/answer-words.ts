@@ -28,3 +28,17 @@ export function answerRefused({ reason, detail }: Extract<Answer, { ok: false }>
     next: "Try again when they are back.",
   });
 }
+
+export function removalRefused(pipeline: string, answer: Extract<Answer, { ok: false }>): OttoError {
+  if (answer.reason === "no-such-schedule")
+    return new OttoError("OTTO_NO_SUCH_SCHEDULE", {
+      what: `There is no schedule of a pipeline called ${pipeline}.`,
+      state: "Nothing was removed.",
+      next: "List the schedules with `otto schedule ls`.",
+    });
+  return new OttoError("OTTO_UNREACHABLE", {
+    what: "The domain cannot decide now: fewer than half of its control peers can be reached.",
+    state: "The schedule is as it was.",
+    next: "Try again when they are back.",
+  });
+}

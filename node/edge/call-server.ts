@@ -14,6 +14,7 @@ import {
   type FoundPlan,
   type Item,
   type PeerSeen,
+  type ScheduleSeen,
 } from "../../protocol/calls.ts";
 import { OttoError, unreachable } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -45,6 +46,8 @@ export type ControlActions = {
   cancel(run: string, by: string): Promise<void>;
   answer(bytes: Uint8Array, said: RequestOf<"answer">["said"]): Promise<void>;
   export(run: string): Promise<Uint8Array>;
+  schedules(): readonly ScheduleSeen[];
+  removeSchedule(pipeline: string, by: string): Promise<void>;
   invite(request: RequestOf<"invite">): Uint8Array;
   useInvite(nonce: string, peer: string): Promise<void>;
   join(request: RequestOf<"join">, peer: string): Promise<Extract<AnswerItem, { kind: "joined" }>>;
@@ -162,6 +165,8 @@ export class CallServer {
       case "cancel":
       case "answer":
       case "export":
+      case "schedules":
+      case "remove-schedule":
       case "invite":
       case "use-invite":
       case "join":
@@ -174,7 +179,17 @@ export class CallServer {
   async #performAsControl(
     channel: Channel,
     request: RequestOf<
-      "status" | "find-plan" | "watch" | "cancel" | "answer" | "export" | "invite" | "use-invite" | "join"
+      | "status"
+      | "find-plan"
+      | "watch"
+      | "cancel"
+      | "answer"
+      | "export"
+      | "schedules"
+      | "remove-schedule"
+      | "invite"
+      | "use-invite"
+      | "join"
     >,
     frames: AsyncGenerator<Uint8Array, void, void>,
   ): Promise<void> {
@@ -200,6 +215,11 @@ export class CallServer {
         return this.#send(channel, { kind: "done" });
       case "export":
         return this.#export(channel, await control.export(request.run));
+      case "schedules":
+        return this.#send(channel, { kind: "schedules", schedules: control.schedules() });
+      case "remove-schedule":
+        await control.removeSchedule(request.pipeline, request.by);
+        return this.#send(channel, { kind: "done" });
       case "invite":
         return this.#send(channel, { kind: "invite", invite: control.invite(request) });
       case "use-invite":

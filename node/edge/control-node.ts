@@ -7,6 +7,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { exitCodes, OttoError, unreachable } from "../../protocol/errors.ts";
+import { isOfRun } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
 import { nameBundle } from "../../protocol/manifest.ts";
 import { isFormed } from "../../protocol/membership.ts";
@@ -16,7 +17,7 @@ import { ControlCore, controlKeys } from "../core/control.ts";
 import type { Answer, ControlEffect, ControlInput, PollRequest } from "../core/effects.ts";
 import { entryKey } from "../core/history.ts";
 import { Loop } from "../core/loop.ts";
-import { answerRefused } from "./answer-words.ts";
+import { answerRefused, removalRefused } from "./answer-words.ts";
 import { askFor } from "./client.ts";
 import { type CallActions, CallServer, type ControlActions } from "./call-server.ts";
 import { realClock } from "./clock.ts";
@@ -56,6 +57,18 @@ export async function startControl(path: string): Promise<RunningNode> {
   for (const input of queued) control.post(input);
   return control;
 }
+
+/** Live output is the home's, and what it alone decides or knows best. */
+const asksHome: ReadonlySet<Request["call"]> = new Set([
+  "watch",
+  "find-plan",
+  "cancel",
+  "answer",
+  "export",
+  "use-invite",
+  "schedules",
+  "remove-schedule",
+] as const);
 
 class ControlNode implements RunningNode {
   readonly host: NodeHost;
@@ -124,7 +137,8 @@ class ControlNode implements RunningNode {
   async #startCore(): Promise<void> {
     const { membership, identity, storage, incarnation } = this.host;
     if (this.#core !== null || !isFormed(membership.charter)) return;
-    const prefixes = [controlKeys.bundles, controlKeys.registers, controlKeys.heads, controlKeys.acceptor];
+    const { bundles, orders, registers, heads, acceptor } = controlKeys;
+    const prefixes = [bundles, orders, registers, heads, acceptor];
     const stored = (await Promise.all(prefixes.map((prefix) => storage.list(prefix)))).flat();
     const now = { monotonicMs: realClock.monotonicMs(), wallMs: realClock.wallMs() };
     const core = new ControlCore({ charter: membership.charter, keys: identity, incarnation, stored }, now);
@@ -162,7 +176,7 @@ class ControlNode implements RunningNode {
         return this.#fetchSource(effect);
       case "recorded":
         this.#busyAtMs = realClock.monotonicMs();
-        return this.#views.record(effect.events);
+        return this.#views.record(effect.events.filter(isOfRun));
       case "show-output":
         return this.#views.output({ ...effect, kind: "output" });
       case "send-entries":
@@ -232,6 +246,7 @@ class ControlNode implements RunningNode {
       submit: (bundle) => this.#submit(bundle),
       bundle: async (run) =>
         (await host.storage.get(controlKeys.bundles + run)) ??
+        (await host.storage.get(controlKeys.orders + run)) ??
         (await host.storage.get(controlKeys.archive + run)) ??
         null,
       home: () => this.#home,
@@ -246,6 +261,14 @@ class ControlNode implements RunningNode {
       watch: (request, signal) => this.#views.watch(request, signal),
       runs: () => this.#views.newest(limits.runsListedMax),
       findPlan: (wanted) => findPlan(wanted, this.#views),
+      schedules: () =>
+        [...(this.#core?.schedules ?? [])].map(([pipeline, value]) => ({ pipeline, ...value })),
+      removeSchedule: async (pipeline, by) => {
+        const answer = await questions.ask((question) =>
+          this.post({ kind: "remove-schedule", pipeline, by, question }),
+        );
+        if (!answer.ok) throw removalRefused(pipeline, answer);
+      },
       cancel: async (run, by) => {
         const answer = await questions.ask((question) => this.post({ kind: "cancel", run, by, question }));
         if (!answer.ok) throw cancelRefused(run, answer);
@@ -263,10 +286,10 @@ class ControlNode implements RunningNode {
     };
   }
 
-  /** Live output, cancelling, answers and one-time invites are the home's, and the newest records of a run. */
+  /** Live output, cancelling, answers, schedules and one-time invites are the home's, and the newest records of a run. */
   #relayTo(request: Request): string | null {
-    const atHome = ["watch", "find-plan", "cancel", "answer", "export", "use-invite"].includes(request.call);
-    if (!atHome || this.#home === null || this.#home === this.host.identity.peer) return null;
+    if (!asksHome.has(request.call) || this.#home === null || this.#home === this.host.identity.peer)
+      return null;
     return this.host.network.links.has(this.#home) ? this.#home : null;
   }
 

@@ -8,7 +8,7 @@
 
 import type { FoundPlan, RunSummary, WatchItem } from "../../protocol/calls.ts";
 import { OttoError } from "../../protocol/errors.ts";
-import type { AttemptEnded, Event } from "../../protocol/events.ts";
+import { type AttemptEnded, type Event, isOfRun } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
 import { openEntry } from "../../protocol/log.ts";
 import { compareText, decodeValue, encodeValue } from "../../protocol/values.ts";
@@ -307,7 +307,7 @@ export class Views {
     for (const [key] of await storage.list(prefix)) {
       const bytes = await storage.get(keyOf(key));
       const entry = bytes === undefined ? null : openEntry(bytes, domain, keys);
-      if (entry?.ok === true) events.push(...entry.value.entry.events);
+      if (entry?.ok === true) events.push(...entry.value.entry.events.filter(isOfRun));
     }
     // Entries of several authors are read one log after the other: by time they tell the story in order.
     events.sort((left, right) => left.timeMs - right.timeMs);

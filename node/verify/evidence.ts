@@ -8,7 +8,7 @@
 
 import { openAnswer, type OpenedAnswer } from "../../protocol/answers.ts";
 import { openEnvelope, type Verifier } from "../../protocol/envelope.ts";
-import type { Event } from "../../protocol/events.ts";
+import { type Event, isOfRun } from "../../protocol/events.ts";
 import { isAfterword, type OpenedEntry, openEntry } from "../../protocol/log.ts";
 import { openBundle, type Submission } from "../../protocol/manifest.ts";
 import { type Charter, isFormed, openCertificate, openCharter } from "../../protocol/membership.ts";
@@ -244,10 +244,12 @@ class Evidencing {
   }
 
   #toldIn({ entry, results }: OpenedEntry): Told[] {
-    return entry.events.map((event, index) => {
+    return entry.events.flatMap((event, index) => {
+      // What is told of a schedule is told of no run.
+      if (!isOfRun(event)) return [];
       const envelope = results[index] ?? null;
       const result = envelope === null ? null : this.#result(event, envelope);
-      return { event, result, answer: this.#answer(event) };
+      return [{ event, result, answer: this.#answer(event) }];
     });
   }
 

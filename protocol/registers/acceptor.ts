@@ -14,6 +14,7 @@ import { type Ballot, compareBallots, noBallot } from "./ballot.ts";
 import type { PromisedRecord, RegisterMessage, WireRecord } from "./messages.ts";
 import { pagesOf } from "./pages.ts";
 import { type RegisterValue, runOfStepRegister, type RunValue } from "./registers.ts";
+import { pipelineOfRegister, type ScheduleValue } from "./schedule.ts";
 import type { TableEffect } from "./table.ts";
 
 const acceptorKey = "acceptor";
@@ -29,6 +30,7 @@ export class Acceptor {
   readonly #stepsOfRun = new Map<string, Set<string>>();
   readonly #closedRuns = new Set<string>();
   readonly #openRuns = new Map<string, string>();
+  readonly #schedules = new Map<string, ScheduleValue>();
 
   /** Takes up what a former life of this peer stored under `keys.acceptor` and `keys.records`. */
   static readonly keys = { acceptor: acceptorKey, records: recordPrefix } as const;
@@ -67,6 +69,11 @@ export class Acceptor {
   /** Runs that are open as far as this peer knows, with the digest of their bundle. */
   get openRuns(): ReadonlyMap<string, string> {
     return this.#openRuns;
+  }
+
+  /** Schedules by their pipelines, as far as this peer knows. */
+  get schedules(): ReadonlyMap<string, ScheduleValue> {
+    return this.#schedules;
   }
 
   prepare(ballot: Ballot): TableEffect[] {
@@ -147,6 +154,8 @@ export class Acceptor {
       const value = decodeValue(record.value) as RegisterValue;
       if (value.kind === "run") this.#noteRun(name.slice(4), value);
     }
+    const pipeline = pipelineOfRegister(name);
+    if (pipeline !== null) this.#schedules.set(pipeline, decodeValue(record.value) as ScheduleValue);
   }
 
   /** A close that this peer voted for may not have been chosen: a later home may say that the run is open. */

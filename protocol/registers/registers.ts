@@ -8,6 +8,7 @@
  *           (`settling.ts` has those of steps that no worker does)
  *   run:    open --cancel--> open, cancelled --close--> closed
  *   invite: (absent) --use--> used
+ *   schedule: `schedule.ts`
  *
  * A step that nobody has claimed has no record: it is queued under token 0. Pure: a refusal says why and changes nothing.
  */
@@ -15,6 +16,7 @@
 import { unreachable } from "../errors.ts";
 import type { AttemptCause } from "../events.ts";
 import { evaluateSettling, type Settlement, type SettlingCommand, type StepAnswer } from "./settling.ts";
+import { evaluateSchedule, type ScheduleCommand, type ScheduleValue } from "./schedule.ts";
 
 /** An attempt that is over, as the step's register remembers it. */
 export type PastAttempt = {
@@ -84,7 +86,7 @@ export type RunValue = {
 
 type InviteValue = { readonly kind: "invite"; readonly usedBy: string };
 
-export type RegisterValue = StepValue | RunValue | InviteValue;
+export type RegisterValue = StepValue | RunValue | InviteValue | ScheduleValue;
 
 export type Command =
   | { readonly kind: "admit"; readonly manifest: string; readonly envelope: string }
@@ -108,7 +110,8 @@ export type Command =
       readonly again: boolean;
     }
   | { readonly kind: "use-invite"; readonly peer: string }
-  | SettlingCommand;
+  | SettlingCommand
+  | ScheduleCommand;
 
 export type Refusal = "stale" | "duplicate" | "taken" | "closed" | "absent";
 
@@ -171,6 +174,11 @@ export function evaluate(value: RegisterValue | null, command: Command): Evaluat
       const evaluated = evaluateSettling(value, command);
       return typeof evaluated === "string" ? refused(evaluated) : changed(evaluated);
     }
+    case "set-schedule":
+    case "remove-schedule":
+    case "fire":
+      if (value !== null && value.kind !== "schedule") return refused("absent");
+      return evaluateSchedule(value, command);
     default:
       return unreachable(command);
   }

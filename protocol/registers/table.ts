@@ -17,6 +17,7 @@ import { type Ballot, compareBallots } from "./ballot.ts";
 import { type Decision, Home, type HomeStage } from "./home.ts";
 import type { RegisterMessage } from "./messages.ts";
 import type { Command, RegisterValue } from "./registers.ts";
+import type { ScheduleValue } from "./schedule.ts";
 
 export type TableEffect =
   | { readonly kind: "send"; readonly to: string; readonly message: RegisterMessage }
@@ -117,6 +118,11 @@ export class RegisterTable<Ticket> {
   /** Runs that are open as far as this peer knows, with the digest of their bundle. */
   get openRuns(): ReadonlyMap<string, string> {
     return this.#acceptor.openRuns;
+  }
+
+  /** Schedules by their pipelines, as far as this peer knows; a home asks its committed registers. */
+  get schedules(): ReadonlyMap<string, ScheduleValue> {
+    return this.#acceptor.schedules;
   }
 
   /** Queues a change. The answer comes as a decision, or never when the reign ends first. */

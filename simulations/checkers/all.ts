@@ -7,6 +7,7 @@ import { effectsChecker } from "./effects.ts";
 import { ledgerChecker } from "./ledger.ts";
 import { progressChecker } from "./progress.ts";
 import { RegistersChecker } from "./registers.ts";
+import { schedulesChecker } from "./schedules.ts";
 import { tokensChecker } from "./tokens.ts";
 import { valuesChecker } from "./values.ts";
 import { verificationChecker } from "./verification.ts";
@@ -20,6 +21,7 @@ export function allCheckers(): Checker[] {
     effectsChecker(),
     ledgerChecker(),
     valuesChecker(),
+    schedulesChecker(),
     progressChecker(),
     verificationChecker(),
   ];

@@ -3,12 +3,13 @@
  * as its steps did, nothing ran that its plan did not ask for, nobody's cancellation was lost.
  */
 
-import type {
-  AttemptCause,
-  AttemptEnded,
-  AttemptStarted,
-  Event,
-  StepSettled,
+import {
+  type AttemptCause,
+  type AttemptEnded,
+  type AttemptStarted,
+  type Event,
+  isOfRun,
+  type StepSettled,
 } from "../../protocol/events.ts";
 import type { Submission } from "../../protocol/manifest.ts";
 import type { Outcome, PlannedStep } from "../../protocol/plan.ts";
@@ -46,7 +47,7 @@ export function ledgerChecker(): Checker {
       if (!ending.finished) return;
       for (const { peer, events } of ending.controls)
         for (const submission of ending.submissions) {
-          const own = events.filter(({ run }) => run === submission.run);
+          const own = events.filter(isOfRun).filter(({ run }) => run === submission.run);
           const outcome = outcomeOf(submission, own, peer);
           if (cancelled.has(submission.run) && outcome !== "cancelled")
             throw new Violation("ledger", `${submission.run} was cancelled and ended as ${outcome}`);

@@ -9,10 +9,12 @@
 
 import { equals } from "uint8arrays/equals";
 import type { AttemptCause } from "../../protocol/events.ts";
+import type { Submission } from "../../protocol/manifest.ts";
 import type { Message } from "../../protocol/messages.ts";
 import { type Ballot, compareBallots, noBallot } from "../../protocol/registers/ballot.ts";
 import type { WireRecord } from "../../protocol/registers/messages.ts";
 import { type RegisterValue, runRegister, stepRegister } from "../../protocol/registers/registers.ts";
+import { scheduleRegister, type ScheduleValue } from "../../protocol/registers/schedule.ts";
 import { decodeValue } from "../../protocol/values.ts";
 import { type Checker, type Observation, type PeerName, Violation } from "../observation.ts";
 import { ballotName } from "./ballots.ts";
@@ -33,11 +35,13 @@ export class RegistersChecker implements Checker {
   /** How the attempt under a token of a step ended. */
   readonly #ends = new Map<string, AttemptCause>();
   readonly #cancels = new Map<number, string>();
+  readonly #orders = new Map<string, Submission>();
   #newest = noBallot;
 
   observe(observation: Observation): void {
     if (observation.kind === "up" && observation.role === "control") this.#controls.add(observation.peer);
     if (observation.kind === "asked-to-cancel") this.#cancels.set(observation.question, observation.run);
+    if (observation.kind === "ordered") this.#orders.set(observation.submission.run, observation.submission);
     if (observation.kind === "answered") this.#answered(observation);
     if (observation.kind !== "sent") return;
     const { message, peer } = observation;
@@ -125,8 +129,16 @@ export class RegistersChecker implements Checker {
         );
     }
     const admitted = message.kind === "announced" && message.state === "admitted";
-    if (admitted && this.#valueOf(runRegister(message.run)) === null)
+    if (admitted && !this.#isDecided(message.run))
       throw this.#violation(`told: ${peer} says that ${message.run} is admitted before it was chosen`);
+  }
+
+  /** Admitted; of a standing order: set, or overtaken. */
+  #isDecided(run: string): boolean {
+    const order = this.#orders.get(run);
+    if (order === undefined) return this.#valueOf(runRegister(run)) !== null;
+    const value = this.#valueOf(scheduleRegister(order.manifest.plan.pipeline));
+    return value?.kind === "schedule" && value.revision >= (order.manifest.order?.revision ?? 0);
   }
 
   #answered({ question, answer }: Answered): void {
@@ -175,6 +187,7 @@ function breach(before: RegisterValue, after: RegisterValue): string | null {
       return "a cancellation was taken back";
     return before.manifest === after.manifest ? null : "admitted twice";
   }
+  if (before.kind === "schedule" && after.kind === "schedule") return scheduleBreach(before, after);
   if (before.kind !== "step" || after.kind !== "step") return "changed its kind";
   if (before.state === "done")
     return `I2: done under ${before.token}, then ${after.state} under ${after.token}`;
@@ -188,4 +201,16 @@ function breach(before: RegisterValue, after: RegisterValue): string | null {
     return `I4: leased under ${before.token}, ended under ${ended.token}`;
   const moved = before.state === "leased" && after.state === "leased" && before.token === after.token;
   return moved ? `I1: a lease under ${before.token} changed hands` : null;
+}
+
+function scheduleBreach(before: ScheduleValue, after: ScheduleValue): string | null {
+  if (after.revision < before.revision) return `revision ${before.revision} came back as ${after.revision}`;
+  const isSameOrder = before.order?.id === after.order?.id;
+  if (before.order !== null && after.settledMs < before.settledMs) return "a settled slot is open again";
+  if (isSameOrder && before.removed === null && after.sinceMs !== before.sinceMs)
+    return "an order began anew";
+  const isFired = after.fired !== null && after.fired.run !== before.fired?.run;
+  if (!isFired || after.fired === null) return null;
+  const isNew = after.fired.slotMs > before.settledMs && after.fired.slotMs <= after.settledMs;
+  return isNew ? null : `the slot ${after.fired.slotMs} was fired, and was settled before`;
 }

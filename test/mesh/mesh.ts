@@ -33,6 +33,8 @@ export type StartOptions = {
   readonly home?: string;
   /** A wrapper that ends by starting `otto`. */
   readonly command?: readonly string[];
+  /** Further variables of its environment. */
+  readonly environment?: Readonly<Record<string, string>>;
 };
 
 export class Mesh {
@@ -82,9 +84,9 @@ export class Mesh {
   }
 
   /** `otto up` on a data folder of this mesh. */
-  async up(name: string, words: readonly string[] = []): Promise<MeshNode> {
+  async up(name: string, words: readonly string[] = [], options: StartOptions = {}): Promise<MeshNode> {
     const folder = join(this.folder, name);
-    const program = this.start(["up", "--data", folder, ...words]);
+    const program = this.start(["up", "--data", folder, ...words], options);
     await program.said(/ is up\./u);
     return new MeshNode(this, name, folder, program);
   }
@@ -105,6 +107,7 @@ export class Mesh {
   start(words: readonly string[], options: StartOptions = {}): Program {
     const { folder = join(this.folder, "empty"), home = "home", command = [] } = options;
     const environment = {
+      ...options.environment,
       HOME: this.folder,
       OTTO_HOME: join(this.folder, home),
       NODE_COMPILE_CACHE: this.cache,
@@ -258,8 +261,8 @@ export class MeshNode {
   }
 
   /** `otto up` on the same data folder again. */
-  async restart(): Promise<void> {
-    this.program = (await this.#mesh.up(this.name)).program;
+  async restart(options: StartOptions = {}): Promise<void> {
+    this.program = (await this.#mesh.up(this.name, [], options)).program;
   }
 
   async peers(): Promise<{ readonly node: NodeSeen; readonly peers: readonly PeerSeen[] }> {

@@ -79,6 +79,7 @@ describe("a bundle", () => {
         digest: sha256Hex(bytes),
         manifest,
         submitter: personal,
+        slotMs: null,
       },
     });
     expect(planOfBundle(bytes)).toEqual({ plan, planId: valueCid(plan) });

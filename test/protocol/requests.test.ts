@@ -23,6 +23,8 @@ const requests: { readonly [Call in Request["call"]]: Extract<Request, { call: C
   submit: { call: "submit", certificate, bundle: Uint8Array.of(4) },
   cancel: { call: "cancel", certificate, run: "r", by: "ada" },
   answer: { call: "answer", certificate, answer: Uint8Array.of(6), said: { verdict: "passed", detail: "" } },
+  schedules: { call: "schedules", certificate: null },
+  "remove-schedule": { call: "remove-schedule", certificate, pipeline: "webapp", by: "ada" },
   peers: { call: "peers", certificate: null },
   "missing-blobs": { call: "missing-blobs", certificate, digests },
   "put-blobs": { call: "put-blobs", certificate },

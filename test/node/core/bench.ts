@@ -4,7 +4,7 @@ import { ControlCore } from "../../../node/core/control.ts";
 import type { ControlEffect, ControlInput } from "../../../node/core/effects.ts";
 import type { StoredEntry } from "../../../node/ports.ts";
 import { sealEnvelope } from "../../../protocol/envelope.ts";
-import type { Event } from "../../../protocol/events.ts";
+import type { LoggedEvent } from "../../../protocol/events.ts";
 import { inputsDigest, type Message, type SignedResult } from "../../../protocol/messages.ts";
 import type { PlannedStep } from "../../../protocol/plan.ts";
 import type { StepReport } from "../../../protocol/report.ts";
@@ -120,7 +120,7 @@ export function said<Kind extends Message["kind"]>(
   );
 }
 
-export function events(effects: readonly ControlEffect[]): Event[] {
+export function events(effects: readonly ControlEffect[]): LoggedEvent[] {
   return effects.flatMap((effect) => (effect.kind === "recorded" ? effect.events : []));
 }
 

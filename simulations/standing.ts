@@ -1,0 +1,143 @@
+/**
+ * Standing orders in a world: who gives them and when, that they are given again and removed, and what must be settled
+ * in the end. The runs of their slots are the world's like those that people submit.
+ */
+
+import { controlKeys } from "../node/core/control.ts";
+import { bundleOfSlot, openBundle, orderOf, type Submission } from "../protocol/manifest.ts";
+import type { Charter } from "../protocol/membership.ts";
+import { nextSlot, scheduleRegister, type ScheduleValue } from "../protocol/registers/schedule.ts";
+import type { OrderedSlots } from "../protocol/standing-order.ts";
+import { decodeValue } from "../protocol/values.ts";
+import { verifySimulated } from "./keys.ts";
+import type { Observation } from "./observation.ts";
+import type { Peer } from "./peer.ts";
+import type { Chance } from "./random.ts";
+import { standingOrder, startWallMs, type Workload } from "./workload.ts";
+
+/** After the healing so long, so that a slot begins in it. */
+const afterUs = 75_000_000;
+/** By then a slot that has begun is settled: a home is there, and its clock is right within seconds. */
+const settledWithinMs = 20_000;
+const removalsMax = 40;
+
+export type StandingAround = {
+  readonly chance: Chance;
+  readonly charter: Charter;
+  readonly seed: number;
+  readonly overUs: number;
+  readonly at: (atUs: number, action: () => void) => void;
+  readonly controls: () => readonly Peer[];
+  readonly submit: (workload: Workload) => void;
+  /** Asks a control peer to remove the schedule of a pipeline. */
+  readonly remove: (to: Peer, pipeline: string) => number;
+  readonly fired: (submission: Submission) => void;
+};
+
+export class StandingWork {
+  readonly #around: StandingAround;
+  readonly #workloads = new Map<string, Workload>();
+  readonly #kept = new Set<string>();
+  readonly #removed = new Set<number>();
+
+  constructor(around: StandingAround) {
+    this.#around = around;
+    const { chance, overUs } = around;
+    for (const pipeline of chance.percent(30) ? ["nightly", "hourly"] : ["nightly"]) {
+      const times = chance.between(1, 3);
+      for (let revision = 1; revision <= times; revision += 1) {
+        const atUs = chance.integer(revision === 1 ? 20_000_000 : overUs);
+        around.at(atUs, () => this.#give(pipeline, revision));
+        if (chance.percent(15)) around.at(atUs + chance.integer(overUs), () => this.#remove(pipeline, [], 0));
+      }
+    }
+  }
+
+  get orders(): Submission[] {
+    return [...this.#workloads.values()].map(({ submission }) => submission);
+  }
+
+  /** A peer has answered that it keeps the order. */
+  keep({ run }: Submission): void {
+    this.#kept.add(run);
+  }
+
+  isKept(run: string): boolean {
+    return this.#kept.has(run);
+  }
+
+  observe(observation: Observation): void {
+    if (observation.kind === "answered" && observation.answer.ok) this.#removed.add(observation.question);
+    if (observation.kind !== "recorded") return;
+    for (const event of observation.events) {
+      const order = event.kind === "slot-fired" ? this.#workloads.get(event.run) : undefined;
+      if (event.kind === "slot-fired" && order !== undefined) this.#fire(order, event.slotMs);
+    }
+  }
+
+  /** What is not yet as it must be in the end, in words. */
+  open(nowUs: number, survivors: readonly Peer[]): string[] {
+    const open: string[] = [];
+    if (nowUs < this.#around.overUs + afterUs) open.push("the slots after the healing are awaited");
+    for (const { run } of this.orders) if (!this.#kept.has(run)) open.push(`order ${run} is not kept`);
+    const current = new Set<string>();
+    for (const pipeline of new Set(this.orders.map(({ manifest }) => manifest.plan.pipeline))) {
+      const value = newestOf(survivors, pipeline);
+      const dueMs = value === null ? 0 : nextSlot(value);
+      if (value?.order != null) current.add(value.order.id);
+      if (dueMs !== null && dueMs < startWallMs + nowUs / 1_000 - settledWithinMs)
+        open.push(`the slot ${dueMs} of ${pipeline} is not settled`);
+    }
+    for (const { name, disk } of survivors)
+      for (const [key] of disk.list(controlKeys.orders))
+        if (!current.has(key.slice(controlKeys.orders.length))) open.push(`${name} still keeps ${key}`);
+    return open;
+  }
+
+  #give(pipeline: string, revision: number): void {
+    const { chance, charter, seed, submit } = this.#around;
+    const slots: OrderedSlots[] = [];
+    for (let count = chance.between(1, 2); count > 0; count -= 1)
+      slots.push({
+        cron: chance.pick(["* * * * *", "* * * * *", "*/2 * * * *", "1-59/3 * * * *"]),
+        missed: chance.pick(["latest", "none"]),
+      });
+    const nonce = `order${seed}-${pipeline}-${revision}`;
+    const workload = standingOrder(chance, charter, { nonce, pipeline, order: { revision, slots } });
+    this.#workloads.set(workload.submission.run, workload);
+    submit(workload);
+  }
+
+  #remove(pipeline: string, asked: readonly number[], tries: number): void {
+    const { at, controls, remove } = this.#around;
+    if (tries > removalsMax || asked.some((question) => this.#removed.has(question))) return;
+    const answering = controls().filter(({ answers }) => answers);
+    const to = answering[tries % Math.max(1, answering.length)];
+    const question = to === undefined ? [] : [remove(to, pipeline)];
+    at(400_000, () => this.#remove(pipeline, [...asked, ...question], tries + 1));
+  }
+
+  #fire({ bundle }: Workload, slotMs: number): void {
+    const { charter, fired } = this.#around;
+    const opened = openBundle(bundleOfSlot(bundle, slotMs), charter, startWallMs, {
+      verify: verifySimulated,
+    });
+    if (!opened.ok) throw new Error(`Bug: the slot ${slotMs} is refused: ${opened.problem.detail}`);
+    if (orderOf(opened.value) === null) fired(opened.value);
+  }
+}
+
+/** The schedule as it was decided last, as far as these peers' disks say. */
+function newestOf(peers: readonly Peer[], pipeline: string): ScheduleValue | null {
+  const values = peers.flatMap(({ disk }) => {
+    const stored = disk.durable(controlKeys.registers + scheduleRegister(pipeline));
+    if (stored === undefined) return [];
+    return [
+      decodeValue((decodeValue(stored) as [number, string, string, number, Uint8Array])[4]) as ScheduleValue,
+    ];
+  });
+  const byAge = values.toSorted(
+    (left, right) => left.revision - right.revision || left.settledMs - right.settledMs,
+  );
+  return byAge.at(-1) ?? null;
+}
