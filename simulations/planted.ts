@@ -11,11 +11,21 @@ import { registerHooks } from "node:module";
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-export type PlantingEdit = {
+type PlantingEdit = {
   /** From the root of the project. */
   readonly file: string;
   readonly find: string;
   readonly replace: string;
+};
+
+export type Planting = {
+  readonly name: string;
+  readonly edits: readonly PlantingEdit[];
+  /** Any of these checkers may be the first to see it. */
+  readonly caughtBy: readonly string[];
+  /** Where it was caught last: the search begins there. It moves with every change of what peers say. */
+  readonly firstSeed: number;
+  readonly seedsMax: number;
 };
 
 const root = new URL("../", import.meta.url);

@@ -5,18 +5,8 @@
  * exactly once is an error, so a planting cannot quietly stop being one. Run by `planted.ts`.
  */
 
-import type { PlantingEdit } from "./planted.ts";
+import type { Planting } from "./planted.ts";
 import { schedulePlantings } from "./schedule-plantings.ts";
-
-export type Planting = {
-  readonly name: string;
-  readonly edits: readonly PlantingEdit[];
-  /** Any of these checkers may be the first to see it. */
-  readonly caughtBy: readonly string[];
-  /** Where it was caught last: the search begins there. It moves with every change of what peers say. */
-  readonly firstSeed: number;
-  readonly seedsMax: number;
-};
 
 const acceptor = "protocol/registers/acceptor.ts";
 const home = "protocol/registers/home.ts";

@@ -1,6 +1,6 @@
 /** Mistakes to plant in what a domain does about schedules (`plantings.ts`). */
 
-import type { Planting } from "./plantings.ts";
+import type { Planting } from "./planted.ts";
 
 const schedule = "protocol/registers/schedule.ts";
 
