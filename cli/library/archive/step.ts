@@ -1,8 +1,9 @@
 /** `otto/archive`: makes a tar archive of a folder; the same files give the same bytes where tar is GNU's. */
 
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, statSync } from "node:fs";
-import { basename, dirname, relative, resolve, sep } from "node:path";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, dirname, join, relative, resolve, sep } from "node:path";
 
 type With = { readonly from: string; readonly to: string };
 
@@ -33,7 +34,12 @@ mkdirSync(dirname(to), { recursive: true });
 // The archive may be made in the very folder that it is made of.
 const own = relative(from, to);
 const without = own.startsWith(`..${sep}`) ? [] : [`--exclude=./${own.split(sep).join("/")}`];
-const words = [...plain, ...without, ...compressed, "-cf", to, "-C", from, "."];
+// Elsewhere first: tar notices a file that comes into being in the folder that it reads.
+const scratch = mkdtempSync(join(process.env["TMPDIR"] ?? tmpdir(), "archive-"));
+const made = join(scratch, basename(to));
+const words = [...plain, ...without, ...compressed, "-cf", made, "-C", from, "."];
 const done = spawnSync("tar", words, { stdio: "inherit", env: { ...process.env, GZIP: "-n" } });
 if (done.status !== 0) fail(`tar ended with ${done.status ?? done.signal}.`);
+copyFileSync(made, to);
+rmSync(scratch, { recursive: true });
 console.log(`${basename(to)} has ${statSync(to).size} bytes`);
