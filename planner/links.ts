@@ -3,6 +3,7 @@
  * not even through others.
  */
 
+import { inputVariable } from "../protocol/names.ts";
 import { outcomes } from "../protocol/plan.ts";
 import { type Mistakes, quote, type Span } from "./diagnostics.ts";
 import { cyclesOf } from "./order.ts";
@@ -112,8 +113,11 @@ function checkNeeds(mistakes: Mistakes, step: StepDeclaration, linked: Linked): 
 }
 
 function checkInputs(mistakes: Mistakes, step: StepDeclaration, linked: Linked): void {
+  const variables = new Map<string, Span>();
   for (const input of step.inputs) {
     const producer = findStep(linked, input.step);
+    if (producer?.values.some(({ name }) => name === input.output) === true)
+      checkVariable(mistakes, variables, input);
     const isOwn = !input.step.includes("/");
     if (input.step === step.name) selfNeed(mistakes, input);
     else if (producer === null) unknownStep(mistakes, linked, input);
@@ -141,6 +145,24 @@ function checkInputs(mistakes: Mistakes, step: StepDeclaration, linked: Linked):
       related: [{ message: "it is needed here", span: need.span }],
     });
   }
+}
+
+/** A value becomes a variable, and two names may become the same one. */
+function checkVariable(
+  mistakes: Mistakes,
+  variables: Map<string, Span>,
+  { name, span }: { readonly name: string; readonly span: Span },
+): void {
+  const variable = inputVariable(name);
+  const first = variables.get(variable);
+  if (first === undefined) return void variables.set(variable, span);
+  mistakes.add({
+    code: "pipeline/bad-input",
+    message: `two inputs become the variable ${quote(variable)}`,
+    help: "give one of them another name",
+    span,
+    related: [{ message: "the first is here", span: first }],
+  });
 }
 
 function outputHelp(producer: StepDeclaration, { step, output }: { step: string; output: string }): string {

@@ -143,6 +143,11 @@ it.each([
     "steps: { a: { run: x, values: { v: string }, outputs: { v: y } } }",
     "(pipeline/bad-value)",
   ],
+  [
+    "two inputs of one variable",
+    "steps: { a: { run: x, values: { v: string } }, b: { run: y, inputs: { w-x: a.v, w_x: a.v } } }",
+    "(pipeline/bad-input)",
+  ],
   ["an own outcome that all have", "steps: { a: { run: x, outcomes: [failed] } }", "(pipeline/bad-outcome)"],
   [
     "an outcome nobody declares",
