@@ -9,7 +9,7 @@
  */
 
 import { assert } from "../../protocol/errors.ts";
-import type { Need, Plan, PlannedStep } from "../../protocol/plan.ts";
+import type { Need, Plan, PlannedStep, StepAction } from "../../protocol/plan.ts";
 import { branchesOf } from "../branches.ts";
 import { outcomeWords } from "../explain.ts";
 
@@ -69,6 +69,7 @@ function boxOf(name: string, steps: readonly PlannedStep[], never: ReadonlyMap<s
     const some = out.length > 0 && out.length < steps.length ? `, ${out.length} left out` : "";
     details.push(`${steps.length} ${steps.length === 1 ? "cell" : "cells"} of ${axesOf(steps)}${some}`);
   }
+  if (first.action !== undefined) details.push(actionDetail(first.action));
   if (first.environment !== null) details.push(`in ${first.environment}`);
   if (out.length === steps.length) details.push(`left out: ${first.reason}`);
   const isNever = steps.every((step) => never.has(step.name));
@@ -154,4 +155,17 @@ function impliedIn(plan: Plan): (step: PlannedStep, need: number) => boolean {
     const needed = rankNeeded(need);
     return step.needs.some((other) => other !== need && onlyPassed(other) && has(rankNeeded(other), needed));
   };
+}
+
+function actionDetail(action: StepAction): string {
+  switch (action.kind) {
+    case "uses":
+      return `uses ${action.library}`;
+    case "approve":
+      return "asks people";
+    case "wait":
+      return "waits for something outside";
+    case "pipeline":
+      return "ends with its steps";
+  }
 }

@@ -32,6 +32,13 @@ function rows(count: number): string {
 }
 
 describe("a picture", () => {
+  it("says of a step that no worker does what it waits for", async () => {
+    const { boxes } = pictureOf(
+      await planOf("otto: 1\nsteps: { ok: { approve: Go? }, on: { wait: { callback: c }, needs: ok } }\n"),
+    );
+    expect(boxes.map(({ details }) => details)).toEqual([["asks people"], ["waits for something outside"]]);
+  });
+
   it("has one box for all cells of a matrix, and says what is left out", async () => {
     const { boxes } = pictureOf(await planOf(file));
     expect(boxes.map(({ name, kind, details }) => [name, kind, ...details])).toEqual([
