@@ -27,6 +27,8 @@ export type HeldLease = {
   /** The pull that it was granted for. */
   readonly nonce: string;
   deadlineMs: number;
+  /** True once its end is proposed: it is told to nobody any more. */
+  ending: boolean;
 };
 
 /** How long a home waits for a silent worker before it offers the step again. */
@@ -87,11 +89,11 @@ export class Leases {
     return closed;
   }
 
-  grant(lease: Omit<HeldLease, "deadlineMs">, nowMs: number): HeldLease {
+  grant(lease: Omit<HeldLease, "deadlineMs" | "ending">, nowMs: number): HeldLease {
     this.end(lease.run, lease.index);
     const { run, index, token, attempt, worker, session, nonce } = lease;
     const deadlineMs = nowMs + reofferAfterMs(this.#leaseMs);
-    const held: HeldLease = { run, index, token, attempt, worker, session, nonce, deadlineMs };
+    const held: HeldLease = { run, index, token, attempt, worker, session, nonce, deadlineMs, ending: false };
     const ofRun = this.#held.get(run) ?? new Map<number, HeldLease>();
     if (ofRun.size === 0) this.#held.set(run, ofRun);
     ofRun.set(index, held);
@@ -123,10 +125,10 @@ export class Leases {
     return this.#held.get(run)?.get(index);
   }
 
-  /** What was granted for one pull of a worker's, and is still leased. */
+  /** What was granted for one pull of a worker's, is still leased and stays so as far as this home knows. */
   ofPull(worker: string, session: string, nonce: string): HeldLease[] {
     const leases = this.#byProcess.get(worker)?.get(processOf(session)) ?? [];
-    return [...leases].filter((lease) => lease.nonce === nonce);
+    return [...leases].filter((lease) => lease.nonce === nonce && !lease.ending);
   }
 
   /** The worker still works on these. Renews those that are its own under the same token. */

@@ -236,6 +236,8 @@ export class Reign {
   expire(lease: HeldLease, why: "lost" | "released", begun = false): void {
     const run = this.#runs.get(lease.run);
     if (run === undefined) return;
+    // A worker that comes back and asks again must not begin what is being taken from it.
+    lease.ending = true;
     const cause = run.cancelled ? "cancelled" : why;
     const value = this.#context.committed(stepRegister(lease.run, lease.index));
     const past = value?.kind === "step" ? value.past : [];

@@ -35,6 +35,14 @@ describe("leases", () => {
     expect(leases.session("life1:1")?.peer).toBe("w");
   });
 
+  it("are told again to the pull that won them, until their end is proposed", () => {
+    const leases = leased();
+    const [lease] = leases.ofPull("w", held.session, held.nonce);
+    expect(lease).toMatchObject(held);
+    if (lease !== undefined) lease.ending = true;
+    expect(leases.ofPull("w", held.session, held.nonce)).toEqual([]);
+  });
+
   it("run out after their full time, not before, and from the last renewal", () => {
     const leases = leased();
     const endMs = 1_000 + reofferAfterMs(leaseMs);
