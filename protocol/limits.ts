@@ -59,6 +59,8 @@ export const limits = {
   pollEveryMsDefault: 10_000,
   pollEveryMsMax: 60 * 60_000,
   pollBodyBytesMax: 64 * KiB,
+  /** How long one condition over an answer may take: the peer that evaluates it does nothing else meanwhile. */
+  pollJudgedMsMax: 200,
   /** Schedules of one standing order, and the length of one. */
   schedulesPerOrderMax: 20,
   cronCharactersMax: 200,

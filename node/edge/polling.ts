@@ -1,12 +1,14 @@
 /**
  * Asking something outside once, for a step that waits: one GET, its answer judged by the conditions of the plan.
  *
- * Promises: bounded in time and bytes; no redirect is followed and nothing secret is sent; an address of the machine's
- * own surroundings (link-local, where clouds keep their credentials) is never asked; whatever goes wrong is an answer.
+ * Promises: bounded in time and bytes, its conditions too; no redirect is followed and nothing secret is sent; an
+ * address of the machine's own surroundings (link-local, where clouds keep their credentials) is never asked; whatever
+ * goes wrong is an answer.
  */
 
 import { lookup } from "node:dns/promises";
-import { isIP } from "node:net";
+import { BlockList, isIP } from "node:net";
+import { runInNewContext } from "node:vm";
 import { responseCondition } from "../../planner/response-conditions.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { PollRequest } from "../core/effects.ts";
@@ -16,12 +18,25 @@ export async function poll(request: PollRequest): Promise<Polled> {
   const { run, index, url } = request;
   const answer = await ask(url);
   const place = { run, index };
-  const until = responseCondition(request.until);
-  const fails = request.fails === null ? null : responseCondition(request.fails);
-  if (until.ok && until.holds(answer)) return { ...place, verdict: "passed", detail: wordsOf(url, answer) };
-  if (fails?.ok === true && fails.holds(answer))
-    return { ...place, verdict: "failed", detail: wordsOf(url, answer) };
-  return { ...place, verdict: null, detail: wordsOf(url, answer) };
+  const detail = wordsOf(url, answer);
+  try {
+    return { ...place, verdict: verdictOf(request, answer), detail };
+  } catch {
+    return { ...place, verdict: null, detail: `${detail}, and to judge it took too long` };
+  }
+}
+
+function verdictOf({ until, fails }: PollRequest, answer: Answer): Polled["verdict"] {
+  if (isTrue(until, answer)) return "passed";
+  return fails !== null && isTrue(fails, answer) ? "failed" : null;
+}
+
+/** Throws for a condition that takes longer than it may. Nothing of the plan is run as a script. */
+function isTrue(text: string, answer: Answer): boolean {
+  const condition = responseCondition(text);
+  if (!condition.ok) return false;
+  const judged = { holds: () => condition.holds(answer) };
+  return runInNewContext("holds()", judged, { timeout: limits.pollJudgedMsMax }) === true;
 }
 
 type Answer = { readonly status: number; readonly body: string; readonly problem: string };
@@ -53,10 +68,15 @@ async function bodyOf(response: Response): Promise<string> {
   return Buffer.concat(chunks).subarray(0, limits.pollBodyBytesMax).toString("utf8");
 }
 
+/** It knows addresses of the old kind that are written in the new way, too. */
+const linkLocal = new BlockList();
+linkLocal.addSubnet("169.254.0.0", 16, "ipv4");
+linkLocal.addSubnet("fe80::", 10, "ipv6");
+
 async function isLinkLocal(host: string): Promise<boolean> {
   const addresses =
     isIP(host) > 0 ? [host] : (await lookup(host, { all: true })).map(({ address }) => address);
-  return addresses.some((address) => /^(?:::ffff:)?169\.254\.|^fe[89ab]/i.test(address));
+  return addresses.some((address) => linkLocal.check(address, isIP(address) === 4 ? "ipv4" : "ipv6"));
 }
 
 function wordsOf(url: string, { status, problem }: Answer): string {

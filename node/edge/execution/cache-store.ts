@@ -10,7 +10,16 @@
  * process that has the folder uses it.
  */
 
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+} from "node:fs";
 import { rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { limits } from "../../../protocol/limits.ts";
@@ -115,7 +124,7 @@ export class CacheStore {
     this.#all().delete(entry.folder);
     const gone = join(this.temporary(), "gone");
     renameSync(entry.folder, gone);
-    rmSync(gone, { recursive: true, force: true });
+    remove(gone);
   }
 
   #makeRoom(bytes: number): void {
@@ -147,7 +156,7 @@ export class CacheStore {
     if (this.#entries !== null) return this.#entries;
     const entries = new Map<string, CacheEntry>();
     this.#entries = entries;
-    rmSync(join(this.#folder, "temporary"), { recursive: true, force: true });
+    remove(join(this.#folder, "temporary"));
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     for (const group of readdirSync(this.#folder).sort())
       for (const key of readdirSync(join(this.#folder, group)).sort()) {
@@ -159,6 +168,22 @@ export class CacheStore {
       }
     return entries;
   }
+}
+
+/** Deletes also what a tool has made read-only (Go's module cache is). Follows no link. */
+export function remove(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true });
+  } catch {
+    makeWritable(folder);
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function makeWritable(folder: string): void {
+  chmodSync(folder, 0o700);
+  for (const entry of readdirSync(folder, { withFileTypes: true }))
+    if (entry.isDirectory()) makeWritable(join(folder, entry.name));
 }
 
 export function archiveOf(folder: string, root: string): string {

@@ -30,6 +30,7 @@ import {
   type CacheRoot,
   cacheRoots,
   CacheStore,
+  remove,
   sizeOf,
 } from "./cache-store.ts";
 import { filesNamed } from "./outputs.ts";
@@ -146,7 +147,7 @@ export class Caches {
       this.#store.add(made, group, { key, inputs, kept, bytes: sizes });
       return `kept (key ${key.slice(0, 8)}, ${sizeWords(sizeOf({ bytes: sizes }))})`;
     } finally {
-      rmSync(made, { recursive: true, force: true });
+      remove(made);
     }
   }
 
@@ -177,7 +178,7 @@ export class Caches {
       if (!/no space|quota/i.test(words)) this.#store.drop(entry);
       return words;
     } finally {
-      rmSync(made, { recursive: true, force: true });
+      remove(made);
     }
   }
 }
@@ -266,9 +267,21 @@ async function put(
   mkdirSync(dirname(to), { recursive: true });
   const there = lstatSync(to, { throwIfNoEntry: false });
   if (there === undefined) renameSync(from, to);
-  else if (!shared && there.isDirectory() && lstatSync(from).isDirectory())
+  else if (!shared && there.isDirectory() && lstatSync(from).isDirectory()) {
+    await removeLinks(from, to);
     await run("cp", ["-R", "-p", `${from}/.`, `${to}/`], {});
+  }
   return null;
+}
+
+/** Links of the source in the place of what is laid over it: it would be written to where they lead. */
+async function removeLinks(from: string, to: string): Promise<void> {
+  for (const entry of await readdir(to, { withFileTypes: true })) {
+    const [over, below] = [join(from, entry.name), join(to, entry.name)];
+    const found = lstatSync(over, { throwIfNoEntry: false });
+    if (found !== undefined && entry.isSymbolicLink()) rmSync(below);
+    else if (found?.isDirectory() === true && entry.isDirectory()) await removeLinks(over, below);
+  }
 }
 
 async function tar(

@@ -1,7 +1,9 @@
 /** The caches of steps, with real processes: when they are there, why not, and that nothing goes wrong with them. */
 
+import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
-import { mkdirSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type CacheLimits, Caches } from "../../../node/edge/execution/caches.ts";
@@ -159,6 +161,39 @@ describe("a cache that cannot be", () => {
     writeFileSync(join(outside, "secret"), "");
     const kept = await run([`rm -rf vendor; ln -s ${outside} vendor; mkdir vendor/bundle`], {}, {});
     expect(kept.tail).toContain("not kept: vendor/bundle is reached through a link");
+  });
+
+  it("does not write to where links of the source lead, in it", async () => {
+    const outside = join(surroundings.folder, "outside");
+    mkdirSync(outside);
+    writeFileSync(join(outside, "file"), "mine");
+    await run([install, "mkdir vendor/bundle/deep; echo made > vendor/bundle/deep/file"]);
+    const links = {
+      "Gemfile.lock": "one",
+      "vendor/bundle/deep": `-> ${outside}`,
+      "vendor/bundle/gem": `-> ${join(outside, "file")}`,
+      "vendor/bundle/own": "-> gem",
+    };
+    const next = await run(["cat vendor/bundle/deep/file; test -L vendor/bundle/own"], {}, links);
+    expect([next.outcome, next.tail]).toEqual(["passed", expect.stringMatching(/hit .*\nmade\n$/)]);
+    expect(readFileSync(join(outside, "file"), "utf8")).toBe("mine");
+  });
+
+  it("is deleted also where a tool has made its folders read-only, as Go does", () => {
+    const base = mkdtempSync(join(tmpdir(), "otto-read-only-"));
+    const made = join(base, "mod", "module");
+    mkdirSync(made, { recursive: true });
+    writeFileSync(join(made, "go.mod"), "");
+    // Nothing is read-only to root: there the folders are somebody else's, who deletes them.
+    const isRoot = process.getuid?.() === 0;
+    const nobody = 65_534;
+    if (isRoot) for (const path of [base, join(base, "mod"), made]) chownSync(path, nobody, nobody);
+    chmodSync(made, 0o555);
+    const fixture = join(import.meta.dirname, "read-only-fixture.ts");
+    const how = isRoot ? { uid: nobody, gid: nobody } : {};
+    const ran = spawnSync(process.execPath, [fixture, join(base, "mod")], { ...how, encoding: "utf8" });
+    expect([ran.stderr, existsSync(join(base, "mod"))]).toEqual(["", false]);
+    rmSync(base, { recursive: true });
   });
 
   it("was half written or damaged: the step runs without it, and keeps a new one", async () => {
