@@ -226,7 +226,9 @@ describe("a cache that cannot be", () => {
     expect(readdirSync(join(folder(), "temporary"))).toEqual([]);
     expect(existsSync(join(folder(), "0123-gems", "key"))).toBe(false);
   });
+});
 
+describe("a cache for which there is no room or time", () => {
   it("is larger than one may be: the log says how large it is", async () => {
     await withLimits({ cacheBytesMax: 100_000 });
     const fill = (bytes: number): string =>
