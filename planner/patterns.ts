@@ -4,7 +4,7 @@
 
 import { limits } from "../protocol/limits.ts";
 import { hasClosedBrackets, isSafePattern } from "../protocol/names.ts";
-import { alternativesOf } from "./globs.ts";
+import { alternativesOf } from "../protocol/braces.ts";
 
 /** Why a pattern cannot be used, and what to write instead; null when it can. */
 export function patternProblem(pattern: string): { readonly message: string; readonly help: string } | null {
@@ -26,7 +26,7 @@ export function patternProblem(pattern: string): { readonly message: string; rea
   if (pattern.endsWith("/")) {
     return { message: "a pattern names files, not a folder", help: `write \`${strip(pattern)}/**\`` };
   }
-  if (pattern.split("/").includes("..")) {
+  if (pattern.split(/[/{},]/).includes("..")) {
     return {
       message: "a pattern cannot leave the workspace",
       help: "copy the files into the workspace first",
@@ -35,16 +35,16 @@ export function patternProblem(pattern: string): { readonly message: string; rea
   if (!hasClosedBrackets(pattern)) {
     return { message: "a bracket is opened and not closed", help: "close the `[` or `{`" };
   }
-  if (!isSafePattern(pattern)) {
-    return {
-      message: "a pattern has no empty, `.` or `.git` part",
-      help: "write it like `dist/**` or `build/*.tar.gz`",
-    };
-  }
   if (pattern.includes("{") && alternativesOf(pattern) === null) {
     return {
       message: `its braces come to more than ${limits.patternAlternativesMax} patterns`,
       help: "use `*`, or fewer alternatives",
+    };
+  }
+  if (!isSafePattern(pattern)) {
+    return {
+      message: "a pattern has no empty, `.` or `.git` part",
+      help: "write it like `dist/**` or `build/*.tar.gz`",
     };
   }
   return null;

@@ -3,6 +3,7 @@
  * peer asks again when a plan arrives from elsewhere: one definition, so that neither can know better.
  */
 
+import { alternativesOf } from "./braces.ts";
 import { limits } from "./limits.ts";
 import type { Scalar } from "./plan.ts";
 import { isSafePath } from "./tree.ts";
@@ -92,13 +93,21 @@ export function cellName(from: string, cell: Iterable<readonly [string, Scalar]>
   return `${from} (${parts.map(([key, value]) => `${key}=${value}`).join(", ")})`;
 }
 
-/** A glob pattern that stays inside of the workspace and whose brackets are closed. */
+/** A glob pattern that stays inside of the workspace, whose brackets are closed and whose braces come to few enough. */
 export function isSafePattern(pattern: string): boolean {
   return (
     isSafePath(pattern) &&
     !pattern.includes("\\") &&
     !/^(?:[A-Za-z]:|[~!])/.test(pattern) &&
-    hasClosedBrackets(pattern)
+    hasClosedBrackets(pattern) &&
+    hasSafeBraces(pattern)
+  );
+}
+
+function hasSafeBraces(pattern: string): boolean {
+  if (!pattern.includes("{")) return true;
+  return (
+    alternativesOf(pattern)?.every((path) => !path.split("/").includes("..") && path[0] !== "/") === true
   );
 }
 

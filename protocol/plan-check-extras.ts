@@ -130,7 +130,8 @@ function actionProblem(value: unknown, place: string): Problem {
         listProblem(action["by"], `${place}.by`, limits.entriesPerStepMax, (name) =>
           when(!isName(name, (text) => isPlainName(text.replace(/^team\//, ""))), "not a name"),
         ) ??
-        when(!isCount(action["count"], 1, 100), `${place}.count: out of bounds`)
+        when(!isCount(action["count"], 1, 100), `${place}.count: out of bounds`) ??
+        when(isBeyond(action["by"], action["count"]), `${place}.count: more than may answer`)
       );
     case "wait":
       return (
@@ -152,6 +153,13 @@ function actionProblem(value: unknown, place: string): Problem {
     default:
       return `${place}: of no known kind`;
   }
+}
+
+/** Nobody could ever approve it. Members of a team are not counted here, nor is everybody. */
+function isBeyond(by: unknown, count: unknown): boolean {
+  const names = new Set(by as readonly string[]);
+  const isOpen = names.size === 0 || [...names].some((name) => name.startsWith("team/"));
+  return !isOpen && Number(count) > names.size;
 }
 
 function pollProblem(value: unknown, place: string): Problem {

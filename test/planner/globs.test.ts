@@ -7,7 +7,8 @@ import { dirname, join, posix } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openBlobs } from "../../node/edge/blobs.ts";
 import { storeOutput } from "../../node/edge/execution/outputs.ts";
-import { alternativesOf, globOf } from "../../planner/globs.ts";
+import { globOf } from "../../planner/globs.ts";
+import { alternativesOf } from "../../protocol/braces.ts";
 import { patternProblem } from "../../planner/patterns.ts";
 import { parseTree } from "../../protocol/tree.ts";
 

@@ -202,3 +202,21 @@ describe("refuses", () => {
     });
   });
 });
+
+it("refuses patterns whose braces are too many, or lead out of the workspace", () => {
+  const named = (pattern: string) => parsePlan(withBuild({ outputs: [{ name: "site", files: [pattern] }] }));
+  expect(named("dist/{a,b}{1..3}/**")).toMatchObject({ ok: true });
+  for (const pattern of ["{a,b}".repeat(16), "{1..9999999}", "{..,a}/**", "a/{b,../../..}/**", "{/etc,a}/**"])
+    expect(named(pattern)).toEqual({
+      ok: false,
+      problem: "steps[0].outputs[0]: files[0]: not a safe pattern",
+    });
+});
+
+it("refuses an approval that needs more people than may give it", () => {
+  const asked = (by: readonly string[], count: number) =>
+    parsePlan(withBuild({ commands: [], action: { kind: "approve", question: "?", by, count } }));
+  expect(asked([], 3)).not.toMatchObject({ problem: expect.stringContaining("may answer") as string });
+  expect(asked(["ann", "bob"], 3)).toMatchObject({ problem: "steps[0].action.count: more than may answer" });
+  expect(asked(["ann", "ann"], 2)).toMatchObject({ problem: "steps[0].action.count: more than may answer" });
+});

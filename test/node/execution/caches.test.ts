@@ -163,39 +163,6 @@ describe("a cache that cannot be", () => {
     expect(kept.tail).toContain("not kept: vendor/bundle is reached through a link");
   });
 
-  it("does not write to where links of the source lead, in it", async () => {
-    const outside = join(surroundings.folder, "outside");
-    mkdirSync(outside);
-    writeFileSync(join(outside, "file"), "mine");
-    await run([install, "mkdir vendor/bundle/deep; echo made > vendor/bundle/deep/file"]);
-    const links = {
-      "Gemfile.lock": "one",
-      "vendor/bundle/deep": `-> ${outside}`,
-      "vendor/bundle/gem": `-> ${join(outside, "file")}`,
-      "vendor/bundle/own": "-> gem",
-    };
-    const next = await run(["cat vendor/bundle/deep/file; test -L vendor/bundle/own"], {}, links);
-    expect([next.outcome, next.tail]).toEqual(["passed", expect.stringMatching(/hit .*\nmade\n$/)]);
-    expect(readFileSync(join(outside, "file"), "utf8")).toBe("mine");
-  });
-
-  it("is deleted also where a tool has made its folders read-only, as Go does", () => {
-    const base = mkdtempSync(join(tmpdir(), "otto-read-only-"));
-    const made = join(base, "mod", "module");
-    mkdirSync(made, { recursive: true });
-    writeFileSync(join(made, "go.mod"), "");
-    // Nothing is read-only to root: there the folders are somebody else's, who deletes them.
-    const isRoot = process.getuid?.() === 0;
-    const nobody = 65_534;
-    if (isRoot) for (const path of [base, join(base, "mod"), made]) chownSync(path, nobody, nobody);
-    chmodSync(made, 0o555);
-    const fixture = join(import.meta.dirname, "read-only-fixture.ts");
-    const how = isRoot ? { uid: nobody, gid: nobody } : {};
-    const ran = spawnSync(process.execPath, [fixture, join(base, "mod")], { ...how, encoding: "utf8" });
-    expect([ran.stderr, existsSync(join(base, "mod"))]).toEqual(["", false]);
-    rmSync(base, { recursive: true });
-  });
-
   it("was half written or damaged: the step runs without it, and keeps a new one", async () => {
     await run([install]);
     const [archive = ""] = archives();
@@ -299,4 +266,39 @@ describe("what is said of caches", () => {
       expect(digest === null || digest === sha256Hex(Buffer.from(watched))).toBe(true);
     });
   }
+});
+
+describe("the folders of a cache", () => {
+  it("are laid over links of the source, not over what those lead to", async () => {
+    const outside = join(surroundings.folder, "outside");
+    mkdirSync(outside);
+    writeFileSync(join(outside, "file"), "mine");
+    await run([install, "mkdir vendor/bundle/deep; echo made > vendor/bundle/deep/file"]);
+    const links = {
+      "Gemfile.lock": "one",
+      "vendor/bundle/deep": `-> ${outside}`,
+      "vendor/bundle/gem": `-> ${join(outside, "file")}`,
+      "vendor/bundle/own": "-> gem",
+    };
+    const next = await run(["cat vendor/bundle/deep/file; test -L vendor/bundle/own"], {}, links);
+    expect([next.outcome, next.tail]).toEqual(["passed", expect.stringMatching(/hit .*\nmade\n$/)]);
+    expect(readFileSync(join(outside, "file"), "utf8")).toBe("mine");
+  });
+
+  it("are deleted also where a tool has made them read-only, as Go does", () => {
+    const base = mkdtempSync(join(tmpdir(), "otto-read-only-"));
+    const made = join(base, "mod", "module");
+    mkdirSync(made, { recursive: true });
+    writeFileSync(join(made, "go.mod"), "");
+    // Nothing is read-only to root: there the folders are somebody else's, who deletes them.
+    const isRoot = process.getuid?.() === 0;
+    const nobody = 65_534;
+    if (isRoot) for (const path of [base, join(base, "mod"), made]) chownSync(path, nobody, nobody);
+    chmodSync(made, 0o555);
+    const fixture = join(import.meta.dirname, "read-only-fixture.ts");
+    const how = isRoot ? { uid: nobody, gid: nobody } : {};
+    const ran = spawnSync(process.execPath, [fixture, join(base, "mod")], { ...how, encoding: "utf8" });
+    expect([ran.stderr, existsSync(join(base, "mod"))]).toEqual(["", false]);
+    rmSync(base, { recursive: true });
+  });
 });
