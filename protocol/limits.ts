@@ -59,6 +59,8 @@ export const limits = {
   pollEveryMsDefault: 10_000,
   pollEveryMsMax: 60 * 60_000,
   pollBodyBytesMax: 64 * KiB,
+  /** Callbacks of one wait that settle nothing and are written down; further ones only hasten its poll. */
+  inconclusiveNotedMax: 20,
   /** How long one condition over an answer may take: the peer that evaluates it does nothing else meanwhile. */
   pollJudgedMsMax: 200,
   /** Schedules of one standing order, and the length of one. */

@@ -10,6 +10,7 @@
 
 import type { OpenedAnswer, Verdict } from "../../protocol/answers.ts";
 import type { Event } from "../../protocol/events.ts";
+import { limits } from "../../protocol/limits.ts";
 import type { PlannedStep, Poll, StepAction } from "../../protocol/plan.ts";
 import type { Decision } from "../../protocol/registers/home.ts";
 import { type Command, stepRegister, type StepValue } from "../../protocol/registers/registers.ts";
@@ -44,6 +45,8 @@ type Waiting = {
   pollAtMs: number | null;
   /** True once something was proposed that will settle it, as far as this home knows. */
   settling: boolean;
+  /** What was inconclusive and is written down already, by this home. */
+  inconclusive: number;
 };
 
 /** What a poll saw. `verdict` null: nothing that settles the wait. */
@@ -108,6 +111,7 @@ export class Settlements {
       untilWallMs: untilMs,
       pollAtMs: polls ? now.monotonicMs : null,
       settling: false,
+      inconclusive: 0,
     });
     this.#context.note({ kind: "step-waiting", run: id, timeMs: now.wallMs, step: step.name, untilMs });
   }
@@ -168,7 +172,10 @@ export class Settlements {
     // It settles nothing, and may be a hint that now is a good time to look.
     if (waiting.pollAtMs !== null) waiting.pollAtMs = now.monotonicMs;
     const fact = { step: step.name, by: person.peer, verdict, detail, evidence } as const;
-    this.#context.note({ kind: "step-answered", run: answer.run, timeMs: now.wallMs, ...fact });
+    waiting.inconclusive += 1;
+    // Whoever has the callback may say it for ever, and what is noted is kept for ever.
+    if (waiting.inconclusive <= limits.inconclusiveNotedMax)
+      this.#context.note({ kind: "step-answered", run: answer.run, timeMs: now.wallMs, ...fact });
     this.#context.answer(question, { ok: true });
   }
 

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { controlKeys } from "../../../node/core/control.ts";
+import { limits } from "../../../protocol/limits.ts";
 import { openEntry } from "../../../protocol/log.ts";
 import type { PlannedStep, StepAction } from "../../../protocol/plan.ts";
 import { type Answer, sealAnswer } from "../../../protocol/answers.ts";
@@ -190,6 +191,17 @@ describe("a wait", () => {
     const hint = answer(answerBy("ann", run, { verdict: "inconclusive" }));
     expect(events(hint)).toMatchObject([{ kind: "step-answered", verdict: "inconclusive" }]);
     expect(polls(bench.tick())).toBe(1);
+  });
+
+  it("has no log without end of somebody who says again and again that it is inconclusive", () => {
+    const { run, answer } = started([settled("ok", waits)]);
+    let noted = 0;
+    for (let count = 0; count < limits.inconclusiveNotedMax + 5; count += 1) {
+      const hint = answer(answerBy("ann", run, { verdict: "inconclusive" }));
+      expect(answers(hint)).toEqual([{ ok: true }]);
+      noted += events(hint).length;
+    }
+    expect(noted).toBe(limits.inconclusiveNotedMax);
   });
 
   it("takes no callback when it declares none", () => {
