@@ -4,6 +4,7 @@
  */
 
 import type { Assignment, Executor, ExecutorObserver } from "../node/ports.ts";
+import type { Scalar } from "../protocol/plan.ts";
 import type { CommandReport, StepReport } from "../protocol/report.ts";
 import { sha256Hex } from "../protocol/values.ts";
 import type { Agenda, Happening } from "./agenda.ts";
@@ -89,12 +90,16 @@ export class SimulatedExecutor implements Executor {
       return { ...emptyReport("timed-out", "too slow", durationMs), commands: ended({ kind: "timed-out" }) };
     const encoder = new TextEncoder();
     // Each attempt says something else: whoever is handed what another attempt said is seen.
-    const said = values.map(({ name }) => [name, [run, step, attempt, token, name].join(" ")]);
+    const said = values.map(({ name, type }) => {
+      if (type === "string") return [name, [run, step, attempt, token, name].join(" ")];
+      const number = hashOf(seed, run, step, attempt, token, name);
+      return [name, type === "number" ? number : number % 2 === 0];
+    });
     const own = outcomes[hashOf(seed, run, step, attempt, "own outcome") % (outcomes.length + 1)];
     return {
       ...emptyReport("passed", "", durationMs),
       commands: ended(passed),
-      ...(said.length > 0 ? { values: Object.fromEntries(said) as Record<string, string> } : {}),
+      ...(said.length > 0 ? { values: Object.fromEntries(said) as Record<string, Scalar> } : {}),
       ...(own === undefined ? {} : { ownOutcome: own }),
       outputs: outputs.map(({ name }) => ({
         name,

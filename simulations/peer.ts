@@ -229,13 +229,13 @@ export class Peer {
     }
   }
 
-  /** What is outside settles itself some time: a poll sees nothing yet, or how it ended. */
-  #poll({ run, index }: PollRequest, life: PeerLife): void {
+  /** What is outside settles itself some time: a poll sees nothing yet, or how it ended; a failure only when it looks for one. */
+  #poll({ run, index, fails }: PollRequest, life: PeerLife): void {
     const { agenda, seed } = this.#around;
     const takesUs = hashBetween(1_000, 900_000, seed, run, index, agenda.nowUs, "poll");
     agenda.in(takesUs, () => {
       const chance = hashBetween(0, 99, seed, run, index, agenda.nowUs, "polled");
-      const verdict = chance < 25 ? "passed" : chance < 35 ? "failed" : null;
+      const verdict = chance < 25 ? "passed" : chance < 35 && fails !== null ? "failed" : null;
       life.post({ kind: "polled", polled: { run, index, verdict, detail: "" } });
     });
   }

@@ -79,7 +79,7 @@ function withWaits(chance: Chance, steps: readonly PlannedStep[]): readonly Plan
       return { ...base, action: { kind: "approve", question: "Go on?", by: [], count } };
     }
     const until = "response.status == 200";
-    const poll = { url: "https://www.example.org/", everyMs: 1_000, until, fails: null };
+    const poll = { url: "https://www.example.org/", everyMs: 1_000, until, fails: "response.status == 410" };
     const callback = chance.percent(60) ? "outside" : null;
     const polls = callback === null || chance.percent(50);
     return { ...base, action: { kind: "wait", callback, poll: polls ? poll : null } };
@@ -131,13 +131,22 @@ export function submissionOf(
     environments: { production: { domain: null, settings: {}, ...(locked ? { lock: true } : {}) } },
     steps,
   };
+  return runOf(plan, charter, { nonce, ...(ordered === null ? {} : { order: ordered.order }) });
+}
+
+/** A run of this plan, or a standing order to run it, as a person of the domain submits it. */
+export function runOf(
+  plan: Plan,
+  charter: Charter,
+  { nonce, order }: { readonly nonce: string; readonly order?: StandingOrder },
+): Workload {
   const tree = sha256Hex(new TextEncoder().encode(`source ${nonce}`));
   const manifest: Manifest = {
     otto: "manifest/1",
     plan,
     source: { kind: "tree", tree },
     nonce,
-    ...(ordered === null ? {} : { order: ordered.order }),
+    ...(order === undefined ? {} : { order }),
   };
   const person = simulatedKeys("person");
   const certificate = certificateOf(charter, person.peer, "person");

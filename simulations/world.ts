@@ -8,6 +8,7 @@
 import { controlKeys } from "../node/core/control.ts";
 import { orderOf, type Submission } from "../protocol/manifest.ts";
 import { type Charter, sealCharter } from "../protocol/membership.ts";
+import type { Plan } from "../protocol/plan.ts";
 import { Agenda } from "./agenda.ts";
 import {
   type Fault,
@@ -24,7 +25,7 @@ import { Peer, type Seen, type Surroundings } from "./peer.ts";
 import { Chance, hashOf } from "./random.ts";
 import { StandingWork } from "./standing.ts";
 import { type Domain, eventsOf, exportOf, headsOf, isClosedAt } from "./stored.ts";
-import { answerOf, certificateOf, charterOf, randomRun, type Workload } from "./workload.ts";
+import { answerOf, certificateOf, charterOf, randomRun, runOf, type Workload } from "./workload.ts";
 
 /** Virtual time that everything healed gets to come to its end. */
 const livenessUs = 600_000_000;
@@ -35,6 +36,8 @@ export type WorldOptions = {
   readonly checkers: readonly Checker[];
   /** Encodes and decodes every message, as on a real link. Dearer; the same otherwise. */
   readonly encoded: boolean;
+  /** What is run, in place of plans that are made from the seed. Workers must be able to do it all. */
+  readonly plans?: readonly Plan[];
   /** Told everything that is seen, for a person to read. */
   readonly trace?: (observation: Observation) => void;
 };
@@ -160,17 +163,16 @@ class World {
     // One in eight is about steps that people and things outside settle.
     const waits = seed % 8 === 5;
     this.#connectAll(controls, workers);
-    const runs = chance.between(1, 4);
+    const runs = options.plans?.length ?? chance.between(1, 4);
     this.#planned = runs;
-    for (let run = 0; run < runs; run += 1)
+    for (let run = 0; run < runs; run += 1) {
+      const nonce = `nonce${seed}-${run}`;
+      const plan = options.plans?.[run];
+      const traits = { nonce, outside, waits, locked: outside && seed % 16 === 3 };
       this.#planRun(
-        randomRun(chance, charter, {
-          nonce: `nonce${seed}-${run}`,
-          outside,
-          waits,
-          locked: outside && seed % 16 === 3,
-        }),
+        plan === undefined ? randomRun(chance, charter, traits) : runOf(plan, charter, { nonce }),
       );
+    }
     if (scheduled) this.#standing = this.#standingWork(charter);
     for (const fault of this.#faults.faults) this.#agenda.at(fault.atUs, () => this.#inject(fault));
     this.#agenda.at(this.#faults.overUs, () => this.#heal());

@@ -30,7 +30,7 @@ export function checkSettled(
       `The step is settled by ${causes.join(", ") || "its worker"}.`,
       `It was settled by ${cause}.`,
     );
-  const outcomes = cause === "members" ? [members.outcome] : outcomesOf(cause);
+  const outcomes = cause === "members" ? [members.outcome] : outcomesOf(cause, step.action);
   if (!outcomes.includes(outcome))
     findings.add(
       "settled-otherwise",
@@ -141,15 +141,20 @@ function causesOf(action: StepAction | undefined): readonly SettleCause[] {
   }
 }
 
-function outcomesOf(cause: Exclude<SettleCause, "members">): readonly StepSettled["outcome"][] {
+function outcomesOf(
+  cause: Exclude<SettleCause, "members">,
+  action: StepAction | undefined,
+): readonly StepSettled["outcome"][] {
   switch (cause) {
     case "approved":
       return ["passed"];
     case "declined":
       return ["failed"];
     case "callback":
-    case "poll":
       return ["passed", "failed"];
+    case "poll":
+      // Only time ends a wait whose poll looks for no failure.
+      return action?.kind === "wait" && action.poll?.fails == null ? ["passed"] : ["passed", "failed"];
     case "expired":
       return ["timed-out"];
     default:

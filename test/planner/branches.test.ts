@@ -6,7 +6,7 @@ import { explainPlan } from "../../planner/explain.ts";
 import { pictureOf } from "../../planner/graph/picture.ts";
 import { explainSteps } from "../../planner/step-reasons.ts";
 import type { Plan } from "../../protocol/plan.ts";
-import { numbersFrom } from "./generated-pipelines.ts";
+import { numbersFrom } from "./choices.ts";
 import { planOf } from "./planning.ts";
 
 const planned = (steps: string): Promise<Plan> => planOf(`otto: 1\nsteps:\n${steps}`);

@@ -11,14 +11,11 @@ import { detectPipeline } from "../../planner/conventions/detect.ts";
 import { planDetected } from "../../planner/conventions/plan-detected.ts";
 import { planId } from "../../planner/plan.ts";
 import { packageJson } from "./conventions/fixture.ts";
-import {
-  generatedPipeline,
-  numbersFrom,
-  planGenerated,
-  shuffled,
-  type Written,
-} from "./generated-pipelines.ts";
+import { numbersFrom } from "./choices.ts";
+import { generatedImports } from "./generated-imports.ts";
+import { generatedPipeline, planGenerated } from "./generated-pipelines.ts";
 import { goldenFile, goldenIds, goldenText } from "./golden-pipelines.ts";
+import { shuffled, type WrittenMap } from "./written-tree.ts";
 
 const count = 1_000;
 const top = mkdtempSync(join(tmpdir(), "otto-determinism-"));
@@ -73,8 +70,10 @@ it("with keys in another order, in another process, at another time and place", 
   const ids: string[] = [];
   for (let seed = 0; seed < count; seed += 1) {
     const { plan } = await planGenerated(seed);
-    const pipeline = shuffled(generatedPipeline(seed), numbersFrom(seed)) as ReadonlyMap<string, Written>;
-    const other = await planGenerated(seed, pipeline);
+    const next = numbersFrom(seed);
+    const pipeline = shuffled(generatedPipeline(seed), next) as WrittenMap;
+    // Also inside of what it uses; what pins the files stays, or the plans would rightly differ.
+    const other = await planGenerated(seed, pipeline, generatedImports(next));
     // The text too: what people and programs are shown has an order of its own.
     expect(JSON.stringify(other.plan), `pipeline ${seed}`).toBe(JSON.stringify(plan));
     ids.push(planId(plan));

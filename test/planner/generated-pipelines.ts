@@ -9,25 +9,26 @@ import { formatDiagnostics } from "../../planner/diagnostics.ts";
 import { planPipeline } from "../../planner/plan.ts";
 import type { Plan, PlanContext } from "../../protocol/plan.ts";
 import { compareText } from "../../protocol/values.ts";
+import { Choices } from "./choices.ts";
+import {
+  declaredUses,
+  generatedImports,
+  libraryStep,
+  type Made,
+  membersOf,
+  nestingStep,
+  notifications,
+} from "./generated-imports.ts";
+import { surroundings, variables } from "./generated-surroundings.ts";
+import { map, type Written, type WrittenMap, yamlOf } from "./written-tree.ts";
 
-/** What a file says, as a tree. */
-export type Written = string | number | boolean | null | readonly Written[] | ReadonlyMap<string, Written>;
-
-/** Numbers from a seed, each below 1. @source "Mulberry32", T. Ettinger, public domain. */
-export function numbersFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
+const usualImports = generatedImports();
 
 /** The plan of the pipeline of this number, however its keys are ordered, in the context of that number. */
 export async function planGenerated(
   seed: number,
   pipeline = generatedPipeline(seed),
+  imports = usualImports,
 ): Promise<{ readonly plan: Plan; readonly text: string }> {
   const text = yamlOf(pipeline);
   const paths = generatedChanges(seed);
@@ -41,57 +42,16 @@ export async function planGenerated(
     path: "otto.yaml",
     context,
     changes: () => Promise.resolve(changed),
+    imports,
   });
   if (!planned.ok) throw new Error(`pipeline ${seed}\n${formatDiagnostics(planned.problem, text)}\n${text}`);
   return { plan: planned.value, text };
 }
 
-class Choices {
-  readonly #next: () => number;
-
-  constructor(seed: number) {
-    this.#next = numbersFrom(seed);
-  }
-
-  below(count: number): number {
-    return Math.floor(this.#next() * count);
-  }
-
-  /** True so often of a hundred. */
-  often(percent: number): boolean {
-    return this.below(100) < percent;
-  }
-
-  of<Value>(...values: readonly Value[]): Value {
-    const value = values[this.below(values.length)];
-    if (value === undefined) throw new Error("nothing to choose from");
-    return value;
-  }
-
-  /** At least one of them, in their order. */
-  some<Value>(values: readonly Value[]): readonly Value[] {
-    const chosen = values.filter(() => this.often(50));
-    return chosen.length > 0 ? chosen : [this.of(...values)];
-  }
-}
-
 /** Names that sort differently by code unit, by locale and as numbers. */
 const names = "build test lint Zip apple 10 9 a_b a-b a.b B b Ae straSSe i I deploy x1 x10 x2".split(" ");
 
-type Made = {
-  readonly name: string;
-  readonly isWork: boolean;
-  readonly own: readonly string[];
-  readonly outputs: readonly string[];
-  readonly values: readonly string[];
-  readonly axes: readonly string[];
-};
-
-function map(entries: readonly (readonly [string, Written | undefined])[]): ReadonlyMap<string, Written> {
-  return new Map(entries.flatMap(([key, value]) => (value === undefined ? [] : [[key, value] as const])));
-}
-
-export function generatedPipeline(seed: number): ReadonlyMap<string, Written> {
+export function generatedPipeline(seed: number): WrittenMap {
   const pick = new Choices(seed);
   const maybe = <Value>(percent: number, make: () => Value): Value | undefined =>
     pick.often(percent) ? make() : undefined;
@@ -103,7 +63,8 @@ export function generatedPipeline(seed: number): ReadonlyMap<string, Written> {
   const left = [...names];
   for (let index = 0; index < count; index += 1) {
     const name = left.splice(pick.below(left.length), 1)[0] ?? `s${index}`;
-    steps.set(name, step(pick, { name, made, environments, parameters }));
+    const place = { name, made, environments, parameters };
+    steps.set(name, pick.often(6) ? nesting(pick, place) : step(pick, place));
   }
   return map([
     ["otto", 1],
@@ -118,16 +79,10 @@ export function generatedPipeline(seed: number): ReadonlyMap<string, Written> {
     ],
     ["env", maybe(40, () => variables(pick))],
     ["triggers", maybe(30, () => triggers(pick))],
+    ["uses", map(Object.entries(declaredUses))],
     ["steps", steps],
+    ["notify", maybe(15, () => notifications(pick))],
   ]);
-}
-
-function variables(pick: Choices): Written {
-  return map(
-    pick
-      .some(["B", "A", "a", "_Z", "HOSTNAME"])
-      .map((name) => [name, pick.of<Written>("x", 1.5, true, "é\n2", "$A", "")]),
-  );
 }
 
 function parameter(pick: Choices, name: string): Written {
@@ -181,6 +136,19 @@ type Place = {
   readonly parameters: readonly string[];
 };
 
+function nesting(pick: Choices, place: Place): Written {
+  const { name, made, parameters } = place;
+  const needs = needsOf(pick, made);
+  const { id, said } = nestingStep(pick, parameters);
+  made.push({ name, own: [], outputs: [], values: [], axes: [] }, ...membersOf(id, name));
+  return map([
+    ...said,
+    ["needs", needs.written],
+    ["when", pick.often(30) ? conditionOf(pick, place, { axes: [], environment: undefined }) : undefined],
+    ["paths", pick.often(10) ? ["web/**"] : undefined],
+  ]);
+}
+
 function step(pick: Choices, place: Place): Written {
   const { name, made } = place;
   const kind = pick.of("run", "run", "run", "run", "approve", "wait");
@@ -194,17 +162,19 @@ function step(pick: Choices, place: Place): Written {
   const outputs = isWork && pick.often(40) ? pick.some(["site", "O", "log-1"]) : [];
   const values = isWork && pick.often(25) ? pick.some(["version", "Count"]) : [];
   const own = isWork && pick.often(20) ? pick.some(["outdated", "Blue", "9"]) : [];
-  made.push({ name, isWork, own, outputs, values, axes });
+  const library = isWork && pick.often(15) ? libraryStep(pick, { parameters: place.parameters, axes }) : null;
+  const { leaves } = library ?? { leaves: { own: [], outputs: [], values: [] } };
+  made.push({
+    name,
+    own: [...new Set([...own, ...leaves.own])],
+    outputs: [...outputs, ...leaves.outputs],
+    values: [...values, ...leaves.values],
+    axes,
+  });
   const when = pick.often(40) ? conditionOf(pick, place, { axes, environment }) : undefined;
+  const done = kind === "run" ? commands(pick) : kind === "approve" ? approve(pick) : wait(pick);
   return map([
-    [
-      kind,
-      isWork
-        ? pick.of<Written>("make", ["one", "two\nthree"])
-        : kind === "approve"
-          ? approve(pick)
-          : wait(pick),
-    ],
+    ...(library?.said ?? [[kind, done] as const]),
     ["needs", needs.written],
     ["when", when],
     ["paths", pick.often(15) ? pick.some(["web/**", "*.json", "api/{a,b}/*"]) : undefined],
@@ -224,6 +194,10 @@ function step(pick: Choices, place: Place): Written {
     ["outcomes", own.length === 0 ? undefined : own],
     ...(isWork ? surroundings(pick, axes) : []),
   ]);
+}
+
+function commands(pick: Choices): Written {
+  return pick.of<Written>("make", ["one", "two\nthree"]);
 }
 
 function matrixOf(pick: Choices): Written {
@@ -342,124 +316,6 @@ function wait(pick: Choices): Written {
     ["poll", hasCallback && pick.often(50) ? undefined : poll],
     ["within", pick.often(50) ? "15m" : undefined],
   ]);
-}
-
-function surroundings(
-  pick: Choices,
-  axes: readonly string[],
-): readonly (readonly [string, Written | undefined])[] {
-  const maybe = (percent: number, make: () => Written): Written | undefined =>
-    pick.often(percent) ? make() : undefined;
-  return [
-    ["env", maybe(30, () => variables(pick))],
-    ["timeout", maybe(30, () => pick.of("90s", "1h30m"))],
-    [
-      "retry",
-      maybe(30, () =>
-        pick.of<Written>(
-          0,
-          2,
-          map([
-            ["max", 1],
-            ["on", ["lost", "timed-out"]],
-          ]),
-        ),
-      ),
-    ],
-    ["effect", maybe(15, () => pick.often(50))],
-    [
-      "labels",
-      maybe(30, () =>
-        axes.length > 0
-          ? ["gpu", "os=matrix.os"]
-          : map([
-              ["os", "linux"],
-              ["disk", "ssd"],
-            ]),
-      ),
-    ],
-    [
-      "caches",
-      maybe(20, () =>
-        map(
-          pick.some(["gems", "Npm"]).map((name) => [
-            name,
-            map([
-              ["paths", ["vendor", "~/.cache/x", "apple"]],
-              ["key", pick.often(60) ? map([["files", ["Gemfile.lock", "*.lock"]]]) : undefined],
-            ]),
-          ]),
-        ),
-      ),
-    ],
-    [
-      "credentials",
-      maybe(20, () =>
-        map(
-          pick
-            .some([
-              ["api", map([["http", "https://api.example.org"]])] as const,
-              ["Code", map([["git", "https://git.example.org/a"]])] as const,
-              ["id", map([["oidc", "cloud"]])] as const,
-            ])
-            .map(([name, bound]) => [name, bound]),
-        ),
-      ),
-    ],
-    ["reports", maybe(15, () => map([["junit", ["reports/*.xml", "a.xml"]]]))],
-    [
-      "requires",
-      maybe(25, () =>
-        map([
-          ["os", pick.often(50) ? "linux" : undefined],
-          ["arch", pick.often(30) ? "arm64" : undefined],
-          [
-            "tools",
-            pick.often(50)
-              ? map([
-                  ["ruby", "3.4"],
-                  ["Go", "any"],
-                ])
-              : undefined,
-          ],
-          ["cores", pick.often(30) ? 2 : undefined],
-          ["memory", pick.often(30) ? "8GiB" : undefined],
-          ["sandbox", pick.often(40) ? pick.of("S1", "S2") : undefined],
-          ["image", "ruby:3.4"],
-          ["or", pick.often(50) ? "host" : undefined],
-        ]),
-      ),
-    ],
-  ];
-}
-
-/** The same with the keys of every map in another order; lists stay as they are. */
-export function shuffled(value: Written, next: () => number): Written {
-  if (Array.isArray(value)) return value.map((item: Written) => shuffled(item, next));
-  if (!(value instanceof Map)) return value;
-  const entries = [...(value as ReadonlyMap<string, Written>)].map(([key, item]) => ({
-    key,
-    item: shuffled(item, next),
-    rank: next(),
-  }));
-  entries.sort((left, right) => left.rank - right.rank);
-  return new Map(entries.map(({ key, item }) => [key, item]));
-}
-
-/** As YAML: maps on lines of their own, lists and texts as JSON has them. */
-function yamlOf(value: Written, indent = ""): string {
-  if (!(value instanceof Map)) return ` ${flow(value)}\n`;
-  const lines = [...(value as ReadonlyMap<string, Written>)].map(
-    ([key, item]) => `${indent}${JSON.stringify(key)}:${yamlOf(item, `${indent}  `)}`,
-  );
-  return `${indent === "" ? "" : "\n"}${lines.join("")}`;
-}
-
-function flow(value: Written): string {
-  if (Array.isArray(value)) return `[${value.map((item: Written) => flow(item)).join(", ")}]`;
-  if (!(value instanceof Map)) return JSON.stringify(value);
-  const entries = [...(value as ReadonlyMap<string, Written>)];
-  return `{ ${entries.map(([key, item]) => `${JSON.stringify(key)}: ${flow(item)}`).join(", ")} }`;
 }
 
 /** What the pipeline of this number is planned with. */

@@ -9,6 +9,7 @@ import { formatDiagnostics } from "../../planner/diagnostics.ts";
 import { planId, planPipeline } from "../../planner/plan.ts";
 import type { PlanContext } from "../../protocol/plan.ts";
 import { type Files, packageJson, repositoryOf } from "./conventions/fixture.ts";
+import { importsOf } from "./planning.ts";
 
 const context: PlanContext = {
   branch: "main",
@@ -85,7 +86,62 @@ triggers:
   - { schedule: 0 3 * * *, missed: none }
 steps: { a: { run: x } }
 `,
+  templates: `otto: 1
+uses: { shared: ./ci/deploy.yaml }
+environments: { production: { settings: { HOST: outer } } }
+steps:
+  prepare: { run: x }
+  preprod: { needs: prepare, pipeline: shared, with: { target: preprod } }
+  production: { needs: preprod, pipeline: ./ci/deploy.yaml, with: { target: production, slow: true } }
+  after: { inputs: { site: production/build.site }, run: y }
+`,
+  "step libraries": `otto: 1
+uses: { lint: ./lint }
+parameters: { strict: { type: number, default: 7 } }
+steps:
+  lint: { uses: lint, with: { level: parameters.strict } }
+  cells: { uses: ./lint, with: { level: matrix.n }, matrix: { n: [1, 2] } }
+  show: { needs: { lint: [passed, untidy] }, inputs: { report: lint.report, count: lint.mistakes }, run: x }
+`,
+  notifications: `otto: 1
+steps: { a: { run: x, outcomes: [strange] }, b: { needs: a, run: y, matrix: { n: [1, 2] } } }
+notify:
+  - { on: [failed, passed], uses: ./tell, with: { channel: "#deploys" } }
+  - { on: recovered, uses: ./tell }
+`,
 };
+
+/** What the pipelines above use. */
+const imports = importsOf({
+  "ci/deploy.yaml": `otto: 1
+parameters: { target: { type: string, enum: [preprod, production] }, slow: { type: boolean, default: false } }
+environments: { production: { settings: { HOST: inner } } }
+steps:
+  build: { run: make, matrix: { os: [linux, mac] }, outputs: { site: dist/** } }
+  test: { needs: build, run: make test, when: parameters.slow }
+  push: { inputs: { site: build.site }, run: ./push, environment: production }
+  checks: { needs: { test: [passed, skipped] }, pipeline: ./ci/checks.yaml, with: { strict: parameters.slow } }
+`,
+  "ci/checks.yaml": `otto: 1
+parameters: { strict: { type: boolean } }
+steps: { lint: { uses: ./lint }, audit: { run: audit, when: parameters.strict } }
+`,
+  "lint/otto-step.yaml": `otto-step: 1
+name: lint
+parameters: { level: { type: number, default: 1 } }
+entry: { any: ./lint, linux: ./lint-linux }
+outputs: { report: report/** }
+values: { mistakes: number }
+outcomes: [untidy]
+may: [read the workspace]
+`,
+  "tell/otto-step.yaml": `otto-step: 1
+name: tell
+parameters: { channel: { type: string, default: "" } }
+entry: { any: ./tell }
+effect: true
+`,
+});
 
 const detected: Readonly<Record<string, Files>> = {
   "npm, detected": {
@@ -118,6 +174,7 @@ export async function goldenIds(): Promise<readonly (readonly [name: string, id:
       path: "otto.yaml",
       context,
       changes: () => Promise.resolve(changed),
+      imports,
     });
     if (!planned.ok) throw new Error(`${name}\n${formatDiagnostics(planned.problem, text)}`);
     ids.push([name, planId(planned.value)]);

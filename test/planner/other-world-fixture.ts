@@ -23,13 +23,19 @@ fs.readdirSync = ((...words: Parameters<typeof inOrder>) =>
 syncBuiltinESMExports();
 
 const [
-  { generatedPipeline, numbersFrom, planGenerated, shuffled },
+  { generatedPipeline, planGenerated },
+  { generatedImports },
+  { numbersFrom },
+  { shuffled },
   { planId },
   detecting,
   { planDetected },
   reading,
 ] = await Promise.all([
   import("./generated-pipelines.ts"),
+  import("./generated-imports.ts"),
+  import("./choices.ts"),
+  import("./written-tree.ts"),
   import("../../planner/plan.ts"),
   import("../../planner/conventions/detect.ts"),
   import("../../planner/conventions/plan-detected.ts"),
@@ -38,8 +44,9 @@ const [
 
 const lines = [`${locale} ${timeZone} ${new Date().toISOString()}`];
 for (let seed = 0; seed < Number(count); seed += 1) {
-  const pipeline = shuffled(generatedPipeline(seed), numbersFrom(seed + 77));
-  lines.push(planId((await planGenerated(seed, pipeline as ReturnType<typeof generatedPipeline>)).plan));
+  const next = numbersFrom(seed + 77);
+  const pipeline = shuffled(generatedPipeline(seed), next) as ReturnType<typeof generatedPipeline>;
+  lines.push(planId((await planGenerated(seed, pipeline, generatedImports(next))).plan));
 }
 for (const folder of folders) {
   const found = detecting.detectPipeline(await reading.readRepositoryFiles(folder));

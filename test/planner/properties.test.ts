@@ -8,10 +8,13 @@ import { explainJson, explainPlan } from "../../planner/explain.ts";
 import { cyclesOf, orderOf } from "../../planner/order.ts";
 import { planId } from "../../planner/plan.ts";
 import { parsePlan } from "../../protocol/plan-check.ts";
+import { outcomes } from "../../protocol/plan.ts";
 import { compareText, decodeValue, encodeValue } from "../../protocol/values.ts";
+import { membersOf, templateId } from "./generated-imports.ts";
 import { generatedPipeline, planGenerated } from "./generated-pipelines.ts";
 import { problemsBy } from "./json-schema-check.ts";
 import { diagnosticsOf, schemaProblems } from "./planning.ts";
+import type { WrittenMap } from "./written-tree.ts";
 
 /** The pipelines of these numbers; others are in `determinism.test.ts`. */
 const seeds = Array.from({ length: 200 }, (_, index) => 10_000 + index);
@@ -31,9 +34,11 @@ it("a plan is in order, its needs are declared, and every peer accepts it as it 
 it("every step of a file is in its plan, to run or left out with a reason, and is explained", async () => {
   for (const seed of seeds) {
     const { plan, text } = await planGenerated(seed);
-    const steps = generatedPipeline(seed).get("steps");
-    const names = steps instanceof Map ? [...steps.keys()] : [];
-    expect(new Set(plan.steps.map(({ from }) => from))).toEqual(new Set(names));
+    const pipeline = generatedPipeline(seed);
+    expect(new Set(plan.steps.map(({ from }) => from).filter((from) => !isNotification(from)))).toEqual(
+      new Set(namesIn(pipeline)),
+    );
+    expect(plan.steps.some(({ from }) => isNotification(from))).toBe(pipeline.has("notify"));
     const id = planId(plan);
     // Cells stand together, and what they share is said once.
     const lines = new Set(
@@ -49,6 +54,39 @@ it("every step of a file is in its plan, to run or left out with a reason, and i
     const explained: unknown = JSON.parse(JSON.stringify(explainJson(plan, id)));
     expect(problemsBy(explainSchema(), explained, { closed: true })).toEqual([]);
   }
+});
+
+const isNotification = (name: string): boolean => /^notify(?:\/|$)/.test(name);
+
+/** Every step of the file, and of what its steps nest below their names. */
+function namesIn(pipeline: WrittenMap): readonly string[] {
+  return [...(pipeline.get("steps") as WrittenMap)].flatMap(([name, step]) => {
+    const nested = (step as WrittenMap).get("pipeline");
+    if (typeof nested !== "string") return [name];
+    return [name, ...membersOf(templateId(nested), name).map((member) => member.name)];
+  });
+}
+
+it("a step that nests others ends after each of them, however they did", async () => {
+  let groups = 0;
+  for (const seed of seeds) {
+    const { plan } = await planGenerated(seed);
+    for (const { name, needs, action } of plan.steps) {
+      if (action?.kind !== "pipeline" || name === "notify") continue;
+      groups += 1;
+      const below = plan.steps.filter((step) => step.from.replace(/[^/]*$/, "") === `${name}/`);
+      expect(below.length).toBeGreaterThan(0);
+      expect([name, [...action.members].sort(compareText)]).toEqual([
+        name,
+        below.map((step) => step.name).sort(compareText),
+      ]);
+      for (const member of below) {
+        const need = needs.find(({ step }) => step === member.name);
+        expect(need?.outcomes).toEqual([...outcomes, ...(member.outcomes ?? [])]);
+      }
+    }
+  }
+  expect(groups).toBeGreaterThan(50);
 });
 
 const graphs = fc

@@ -115,6 +115,17 @@ describe("a run whose steps were settled kept to its plan", () => {
 
 /** What a home records, and what is found. */
 const histories: readonly (readonly [string, readonly Noted[], readonly string[]])[] = [
+  [
+    "a poll failed that looks for no failure",
+    [
+      ...begun,
+      called,
+      settled("polled", "poll", "failed"),
+      told({ kind: "step-skipped", step: "all", reason: "polled failed" }),
+      { ...end, event: { ...end.event, outcome: "failed" } } as Noted,
+    ],
+    ["settled-otherwise polled"],
+  ],
   ["fewer people approved than it takes", storyWith(yes), ["approvals-missing good"]],
   [
     "one person approved twice",
