@@ -4,7 +4,7 @@
  *
  *   POST /callback/TOKEN   {"verdict": "passed" | "failed" | "inconclusive", "detail": "..."}
  *
- * 200 it counts, 400 it is none, 403 the token does not hold, 409 it came too late or too early, 503 nobody can decide.
+ * 200 it counts, 400 it is none, 403 the token does not hold, 413 it is too long, 409 it came too late or too early, 503 nobody can decide.
  */
 
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
@@ -19,7 +19,8 @@ export type CallbacksOptions = TargetOptions & { readonly listen: string };
 const bodyBytesMax = 64 * 1024;
 
 export async function callbacks(options: CallbacksOptions): Promise<ExitCode> {
-  const [, host = "", port = ""] = /^(.*):(\d{1,5})$/.exec(options.listen) ?? [];
+  const [, written = "", port = ""] = /^(.*):(\d{1,5})$/.exec(options.listen) ?? [];
+  const host = written === "" ? "127.0.0.1" : written.replace(/^\[(.*)\]$/, "$1");
   if (port === "" || Number(port) > 65_535) {
     throw new OttoError("OTTO_USAGE", {
       what: `"${options.listen}" is no address to listen at.`,
@@ -44,10 +45,12 @@ export async function callbacks(options: CallbacksOptions): Promise<ExitCode> {
         server.closeAllConnections();
       });
   });
-  server.listen(Number(port), host === "" ? "127.0.0.1" : host, () => {
+  server.listen(Number(port), host, () => {
     const address = server.address();
     const shown =
-      typeof address === "object" && address !== null ? `${host}:${address.port}` : options.listen;
+      typeof address === "object" && address !== null
+        ? `${written === "" ? host : written}:${address.port}`
+        : options.listen;
     process.stdout.write(`Callbacks are taken at http://${shown}/callback/TOKEN\n`);
   });
   try {
@@ -67,7 +70,9 @@ async function reply(target: Target, request: IncomingMessage): Promise<Reply> {
   if (request.method !== "POST") return { status: 405, message: "A callback is a POST." };
   const answer = Buffer.from(token, "base64url");
   if (answer.length > answerBytesMax) return { status: 400, message: "The token is too long." };
-  const said = saidIn(await bodyOf(request));
+  const body = await bodyOf(request);
+  if (body === null) return { status: 413, message: `A callback has at most ${bodyBytesMax} bytes.` };
+  const said = saidIn(body);
   if (said === null)
     return {
       status: 400,
@@ -79,22 +84,30 @@ async function reply(target: Target, request: IncomingMessage): Promise<Reply> {
     return { status: 200, message: "Recorded." };
   } catch (error) {
     if (!(error instanceof OttoError)) return { status: 503, message: "No node can be reached." };
-    const status = statuses[error.code] ?? 503;
-    return { status: /signature/.test(error.message) ? 403 : status, message: error.message };
+    return { status: statuses[error.code] ?? 503, message: error.message };
   }
 }
 
-const statuses: Readonly<Record<string, number>> = { OTTO_REFUSED: 409, OTTO_NO_SUCH_RUN: 409 };
+const statuses: Readonly<Record<string, number>> = {
+  OTTO_NOT_A_MEMBER: 403,
+  OTTO_REFUSED: 409,
+  OTTO_NO_SUCH_RUN: 409,
+};
 
-async function bodyOf(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > bodyBytesMax) return "";
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
+/** Null when it is too long; then the rest is not read. */
+function bodyOf(request: IncomingMessage): Promise<string | null> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    request.on("data", (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes <= bodyBytesMax) return void chunks.push(chunk);
+      request.pause();
+      resolve(null);
+    });
+    request.once("end", () => resolve(Buffer.concat(chunks).toString("utf8")));
+    request.once("error", reject);
+  });
 }
 
 function saidIn(body: string): { readonly verdict: Verdict; readonly detail: string } | null {
@@ -112,7 +125,8 @@ function saidIn(body: string): { readonly verdict: Verdict; readonly detail: str
 }
 
 function send(response: ServerResponse, status: number, message: string): void {
-  response.writeHead(status, { "content-type": "application/json" });
+  const close = status === 413 ? { connection: "close" } : {};
+  response.writeHead(status, { "content-type": "application/json", ...close });
   response.end(`${JSON.stringify({ message })}\n`);
 }
 

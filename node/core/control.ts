@@ -21,7 +21,7 @@ import { RegisterTable, type TableOutput } from "../../protocol/registers/table.
 import { parseSignedResult } from "../../protocol/report-check.ts";
 import type { StepReport } from "../../protocol/report.ts";
 import type { StoredEntry } from "../ports.ts";
-import type { ControlEffect, ControlInput, Now } from "./effects.ts";
+import type { Answer, ControlEffect, ControlInput, Now } from "./effects.ts";
 import { History, historyKeys } from "./history.ts";
 import { Leases } from "./leases.ts";
 import { Reign, type Ticket } from "./reign.ts";
@@ -209,8 +209,8 @@ export class ControlCore {
     const opened = openAnswer(bytes, this.#charter, now.wallMs, this.#keys);
     if (opened.ok) return this.#reign.settlements.answer(opened.value, said, bytes, question, now);
     this.#count(opened.problem, null);
-    const detail = `its signature does not hold here (${opened.problem})`;
-    this.#effects.push({ kind: "answer", question, answer: { ok: false, reason: "refused", detail } });
+    const answer: Answer = { ok: false, reason: "stranger", detail: opened.problem };
+    this.#effects.push({ kind: "answer", question, answer });
   }
 
   #tick(now: Now): void {

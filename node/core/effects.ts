@@ -81,6 +81,8 @@ export type Answer =
         | "taken"
         | "not-home"
         | "refused"
+        /** A signature that does not hold. */
+        | "stranger"
         | "unsupported";
       readonly detail: string;
     };

@@ -10,6 +10,12 @@ export function answerRefused({ reason, detail }: Extract<Answer, { ok: false }>
       state: "The answer counts for nothing.",
       next: "List the runs with `otto status`.",
     });
+  if (reason === "stranger")
+    return new OttoError("OTTO_NOT_A_MEMBER", {
+      what: `The answer does not count: its signature does not hold here (${detail}).`,
+      state: "The step waits on.",
+      next: "Answer with a key that has joined this domain, or ask for a new token: `otto callback RUN STEP`.",
+    });
   if (reason === "closed")
     return new OttoError("OTTO_REFUSED", {
       what: "The step is settled already.",

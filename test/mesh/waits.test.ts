@@ -102,6 +102,7 @@ it("is settled by a callback over HTTP, with a token for this step alone", async
   const flipped = `${token.slice(0, 60)}${token[60] === "A" ? "B" : "A"}${token.slice(61)}`;
   expect(await post(flipped, '{"verdict":"passed"}')).toBe(403);
   expect(await post(token, "it is fine")).toBe(400);
+  expect(await post(token, `{"verdict":"passed","detail":"${"x".repeat(100_000)}"}`)).toBe(413);
   expect(await post(token, '{"verdict":"inconclusive"}')).toBe(200);
   expect(await post(token, '{"verdict":"failed","detail":"503 from two places"}')).toBe(200);
   expect(await watch.event("step-settled")).toMatchObject({ outcome: "failed", cause: "callback" });

@@ -16,7 +16,7 @@ function asked(name: string, action: StepAction, needs: readonly string[] = []):
 const until = "response.status == 200";
 const poll = { url: "https://www.example.org/", everyMs: 1_000, until, fails: null };
 const steps = [
-  asked("good", { kind: "approve", question: "Is it good?", by: ["ada"], count: 2 }),
+  asked("good", { kind: "approve", question: "Is it good?", by: ["ada", "bob"], count: 2 }),
   asked("online", { kind: "wait", callback: "pingdom", poll: null }, ["good"]),
   asked("polled", { kind: "wait", callback: null, poll }, ["good"]),
   asked("all", { kind: "pipeline", members: ["online", "polled"] }, ["online", "polled"]),
