@@ -11,6 +11,7 @@ import type { WorkerEffect, WorkerInput } from "../core/effects.ts";
 import { Loop } from "../core/loop.ts";
 import { WorkerCore, workerKeys } from "../core/worker.ts";
 import type { Executor } from "../ports.ts";
+import { withMachineLabels } from "./machine-labels.ts";
 import { CallServer } from "./call-server.ts";
 import { realClock, realRandom } from "./clock.ts";
 import type { RunningNode } from "./control-node.ts";
@@ -134,7 +135,8 @@ class WorkerNode implements RunningNode {
   async #startCore(): Promise<void> {
     const { membership, identity, storage, incarnation, config } = this.host;
     const { charter } = membership;
-    const { labels, slots } = config;
+    const { slots } = config;
+    const labels = withMachineLabels(config.labels);
     const stored = await storage.list(workerKeys.pending);
     const now = { monotonicMs: realClock.monotonicMs(), wallMs: realClock.wallMs() };
     const options = { charter, keys: identity, incarnation, labels, slots, random: realRandom, stored };
