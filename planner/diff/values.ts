@@ -16,7 +16,7 @@ export function changesBetween(before: unknown, after: unknown): readonly ValueC
   const keys = [...new Set([...left.keys(), ...right.keys()])].sort(compareText);
   return keys.flatMap((key) => {
     const [old, now] = [left.get(key), right.get(key)];
-    if (JSON.stringify(old?.value) === JSON.stringify(now?.value)) return [];
+    if (textOf(old?.value) === textOf(now?.value)) return [];
     const path = old?.path ?? now?.path ?? [];
     return [{ path, before: old?.value ?? null, after: now?.value ?? null }];
   });
@@ -54,5 +54,14 @@ function nameOf(item: unknown): readonly [string, unknown] | null {
   if (words.length === 0) return null;
   const values: readonly unknown[] = Object.values(rest);
   // Kept as one value: what it holds is said together.
-  return [words.join(" from "), values.length === 1 ? values[0] : JSON.stringify(rest)];
+  return [words.join(" from "), values.length === 1 ? values[0] : textOf(rest)];
+}
+
+/** The value as JSON, with keys in order: a plan that came from a peer has them in another one. */
+function textOf(value: unknown): string | undefined {
+  return JSON.stringify(value, (_key, part: unknown) =>
+    typeof part !== "object" || part === null || Array.isArray(part)
+      ? part
+      : Object.fromEntries(Object.entries(part).sort(([left], [right]) => compareText(left, right))),
+  );
 }
