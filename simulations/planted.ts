@@ -1,12 +1,17 @@
 /**
  * Runs worlds with one mistake planted, until a checker finds it.
  *
- *   node simulations/planted.ts "one vote is a majority"      every planting: node simulations/planted.ts
+ *   node simulations/planted.ts                               every planting
+ *   node simulations/planted.ts "one vote is a majority"      that one
+ *   node simulations/planted.ts --find                        searches on past a seed where another checker is first,
+ *                                                             and from seed 1 when the budget is used up
+ *   node simulations/planted.ts --find --keep                 and writes where each is caught into the table
  *
  * Exit codes: 0 each was caught by a checker that it is for, 1 one survived or something else caught it, 3 it could not
  * be planted. Planted by a hook in Node's module loader, in this process alone.
  */
 
+import { readFileSync, writeFileSync } from "node:fs";
 import { registerHooks } from "node:module";
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -30,13 +35,20 @@ export type Planting = {
 
 const root = new URL("../", import.meta.url);
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await main(process.argv[2]);
+/** A search gives up after so many seeds beyond the budget. */
+const searchedMax = 4_000;
+const tables = ["plantings.ts", "schedule-plantings.ts"];
 
-async function main(name: string | undefined): Promise<void> {
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main(process.argv.slice(2));
+
+async function main(words: readonly string[]): Promise<void> {
+  const options = words.filter((word) => word.startsWith("--"));
+  const [name] = words.filter((word) => !word.startsWith("--"));
   const { plantings } = await import("./plantings.ts");
   if (name === undefined) {
     for (const planting of plantings) {
-      const { status } = spawnSync(process.execPath, [fileURLToPath(import.meta.url), planting.name], {
+      const program = fileURLToPath(import.meta.url);
+      const { status } = spawnSync(process.execPath, [program, planting.name, ...options], {
         stdio: "inherit",
       });
       if (status !== 0) process.exitCode = 1;
@@ -46,25 +58,68 @@ async function main(name: string | undefined): Promise<void> {
   const planting = plantings.find((candidate) => candidate.name === name);
   if (planting === undefined) throw new Error(`There is no planting "${name}".`);
   const planted = plant(planting.edits);
-  const { runWorld } = await import("./world.ts");
-  const { allCheckers } = await import("./checkers/all.ts");
+  await import("./world.ts");
   const notFound = planting.edits.filter((edit) => !planted.has(edit));
   if (notFound.length > 0) {
     console.log(`${name}: not planted, the text is not there exactly once: ${notFound[0]?.find ?? ""}`);
     process.exitCode = 3;
     return;
   }
-  const { firstSeed, seedsMax } = planting;
+  process.exitCode = options.includes("--find")
+    ? await find(planting, options.includes("--keep"))
+    : await look(planting);
+}
+
+/** Within the budget, and the first who sees it must be one of those that it is for. @returns the exit code. */
+async function look(planting: Planting): Promise<number> {
+  const { name, firstSeed, seedsMax, caughtBy } = planting;
   for (let seed = firstSeed; seed < firstSeed + seedsMax; seed += 1) {
-    const { violation } = await runWorld({ seed, checkers: allCheckers(), encoded: false });
+    const violation = await violationIn(seed);
     if (violation === null) continue;
-    const expected = planting.caughtBy.includes(violation.checker);
     console.log(`${name}: seed ${seed}, ${violation.message.slice(0, 300)}`);
-    process.exitCode = expected ? 0 : 1;
-    return;
+    return caughtBy.includes(violation.checker) ? 0 : 1;
   }
   console.log(`${name}: survived ${seedsMax} seeds`);
-  process.exitCode = 1;
+  return 1;
+}
+
+/** Goes on until one of those that it is for is the first to see it. @returns the exit code. */
+async function find(planting: Planting, keeps: boolean): Promise<number> {
+  const { name, firstSeed, seedsMax, caughtBy } = planting;
+  for (let tried = 0; tried < seedsMax + searchedMax; tried += 1) {
+    const seed = tried < seedsMax ? firstSeed + tried : tried - seedsMax + 1;
+    const violation = await violationIn(seed);
+    if (violation === null) continue;
+    const isExpected = caughtBy.includes(violation.checker);
+    console.log(
+      `${name}: seed ${seed}${isExpected ? "" : " by another"}, ${violation.message.slice(0, 300)}`,
+    );
+    if (!isExpected) continue;
+    if (keeps) keep(name, seed);
+    return 0;
+  }
+  console.log(`${name}: survived ${seedsMax + searchedMax} seeds`);
+  return 1;
+}
+
+async function violationIn(seed: number): Promise<{ checker: string; message: string } | null> {
+  const { runWorld } = await import("./world.ts");
+  const { allCheckers } = await import("./checkers/all.ts");
+  const { violation } = await runWorld({ seed, checkers: allCheckers(), encoded: false });
+  return violation;
+}
+
+/** Writes the seed into the table, as the planting's first. */
+function keep(name: string, seed: number): void {
+  for (const table of tables) {
+    const file = new URL(table, import.meta.url);
+    const text = readFileSync(file, "utf8");
+    const at = text.indexOf(`name: ${JSON.stringify(name)},`);
+    if (at === -1) continue;
+    const written = String(seed).replace(/\B(?=(\d{3})+$)/gu, "_");
+    const kept = text.slice(at).replace(/firstSeed: [\d_]+,/u, `firstSeed: ${written},`);
+    writeFileSync(file, text.slice(0, at) + kept);
+  }
 }
 
 /** Edits the sources named as they are loaded. Returns the edits that were made, filled as modules load. */

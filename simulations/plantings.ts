@@ -111,7 +111,7 @@ export const plantings: readonly Planting[] = [
     name: "one vote is a majority",
     edits: [{ file: home, find: "Math.floor(peers.length / 2) + 1", replace: "Math.min(1, peers.length)" }],
     caughtBy: ["registers"],
-    firstSeed: 1,
+    firstSeed: 2,
     seedsMax: 50,
   },
   {
