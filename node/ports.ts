@@ -22,6 +22,8 @@ export type Clock = {
   wallMs(): number;
   /** Calls back once, `afterMs` from now at the earliest. */
   setTimer(afterMs: number, callback: () => void): Timer;
+  /** Calls back once, behind what the present turn has brought already and before the next one. */
+  afterTurn(callback: () => void): void;
 };
 
 export type Timer = { cancel(): void };
@@ -54,6 +56,8 @@ export type Storage = {
   write(operations: readonly WriteOperation[]): Promise<void>;
   /** Everything written before the call is durable when it returns. */
   sync(): Promise<void>;
+  /** Writes and makes durable. Calls back once, never before it returns: with null, or with why nothing is sure. */
+  commit(operations: readonly WriteOperation[], done: (failure: unknown) => void): void;
   close(): Promise<void>;
 };
 

@@ -1,8 +1,8 @@
 /**
  * Virtual time: what happens when, ordered by time and then by the order of asking.
  *
- * Promises: time is an integer in microseconds and never goes back; after each happening every microtask that it
- * caused has run before the next one, so promises below the edge see no other order than this one.
+ * Promises: time is an integer in microseconds and never goes back; after each happening all that follows it has
+ * run before the next one, so nothing below the edge sees another order than this one.
  */
 
 import { setImmediate } from "node:timers";
@@ -15,6 +15,8 @@ export class Agenda {
   #happened = 0;
   /** A binary heap: no entry is later than its two children. */
   readonly #heap: Happening[] = [];
+  /** What is to follow the present happening, in the order of asking. */
+  #following: (() => void)[] = [];
 
   get nowUs(): number {
     return this.#nowUs;
@@ -33,70 +35,88 @@ export class Agenda {
     this.#sequence += 1;
     const happening = { atUs: Math.max(atUs, this.#nowUs), sequence: this.#sequence, action };
     this.#heap.push(happening);
-    this.#rise(this.#heap.length - 1);
+    rise(this.#heap, happening);
     return happening;
   }
 
-  /** Lets things happen until `done` says so or `untilUs` is reached. */
-  async run(untilUs: number, done: () => boolean): Promise<void> {
+  /** Behind the present happening and what follows it already, before the next one. */
+  afterThis(action: () => void): void {
+    this.#following.push(action);
+  }
+
+  /** Lets things happen until `done` says so or `untilUs` is reached. For parts that keep no promise waiting. */
+  run(untilUs: number, done: () => boolean): void {
+    while (!done()) if (!this.#next(untilUs)) return;
+  }
+
+  /** The same where promises are at work: after each happening every microtask that it caused has run. */
+  async runDrained(untilUs: number, done: () => boolean): Promise<void> {
     while (!done()) {
+      if (!this.#next(untilUs)) return;
+      await drained();
+      this.#follow();
+    }
+  }
+
+  /** False when nothing is left before `untilUs`, which it then is. */
+  #next(untilUs: number): boolean {
+    for (;;) {
       const next = this.#heap[0];
       if (next === undefined || next.atUs > untilUs) {
         this.#nowUs = untilUs;
-        return;
+        return false;
       }
-      this.#takeFirst();
+      takeFirst(this.#heap);
       if (next.action === null) continue;
       this.#nowUs = next.atUs;
       this.#happened += 1;
       next.action();
-      await drained();
+      this.#follow();
+      return true;
     }
   }
 
-  #takeFirst(): void {
-    const last = this.#heap.pop();
-    if (last === undefined || this.#heap.length === 0) return;
-    this.#heap[0] = last;
-    this.#sink(0);
-  }
-
-  #rise(start: number): void {
-    let index = start;
-    while (index > 0) {
-      const parent = (index - 1) >> 1;
-      if (!this.#isBefore(index, parent)) return;
-      this.#swap(index, parent);
-      index = parent;
+  #follow(): void {
+    while (this.#following.length > 0) {
+      const following = this.#following;
+      this.#following = [];
+      for (const action of following) action();
     }
   }
+}
 
-  #sink(start: number): void {
-    let index = start;
-    for (;;) {
-      let first = index;
-      for (const child of [index * 2 + 1, index * 2 + 2])
-        if (child < this.#heap.length && this.#isBefore(child, first)) first = child;
-      if (first === index) return;
-      this.#swap(index, first);
-      index = first;
-    }
-  }
+function isBefore(left: Happening, right: Happening): boolean {
+  return left.atUs < right.atUs || (left.atUs === right.atUs && left.sequence < right.sequence);
+}
 
-  #isBefore(left: number, right: number): boolean {
-    const a = this.#heap[left];
-    const b = this.#heap[right];
-    if (a === undefined || b === undefined) return false;
-    return a.atUs < b.atUs || (a.atUs === b.atUs && a.sequence < b.sequence);
+/** Puts the newest entry, which is the last, in its place. */
+function rise(heap: Happening[], happening: Happening): void {
+  let index = heap.length - 1;
+  while (index > 0) {
+    const parent = (index - 1) >> 1;
+    const above = heap[parent] as Happening;
+    if (!isBefore(happening, above)) break;
+    heap[index] = above;
+    index = parent;
   }
+  heap[index] = happening;
+}
 
-  #swap(left: number, right: number): void {
-    const a = this.#heap[left];
-    const b = this.#heap[right];
-    if (a === undefined || b === undefined) return;
-    this.#heap[left] = b;
-    this.#heap[right] = a;
+function takeFirst(heap: Happening[]): void {
+  const last = heap.pop();
+  const { length } = heap;
+  if (last === undefined || length === 0) return;
+  let index = 0;
+  for (;;) {
+    let child = index * 2 + 1;
+    if (child >= length) break;
+    if (child + 1 < length && isBefore(heap[child + 1] as Happening, heap[child] as Happening)) child += 1;
+    const below = heap[child] as Happening;
+    if (!isBefore(below, last)) break;
+    heap[index] = below;
+    index = child;
   }
+  heap[index] = last;
 }
 
 /** A turn of the real event loop: by its end no microtask is left. */

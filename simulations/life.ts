@@ -154,5 +154,6 @@ export function simulatedClock(
         },
       };
     },
+    afterTurn: (callback) => agenda.afterThis(callback),
   };
 }

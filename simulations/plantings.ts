@@ -132,8 +132,8 @@ export const plantings: readonly Planting[] = [
     edits: [
       {
         file: "node/core/loop.ts",
-        find: "await this.#options.storage.sync();",
-        replace: "void this.#options.storage.sync();",
+        find: "(failure) => this.#committed(group, next, failure));",
+        replace: "() => undefined), this.#committed(group, next, null);",
       },
     ],
     caughtBy: ["durability"],

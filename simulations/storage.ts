@@ -42,6 +42,16 @@ export class Disk {
           });
         });
       },
+      commit: (operations, done) => {
+        if (!isOpen()) return;
+        apply(this.#current, operations);
+        this.#unsynced.push(operations);
+        completes(() => {
+          if (!isOpen()) return;
+          this.#syncThrough(operations);
+          done(null);
+        });
+      },
       close: () => Promise.resolve(),
     };
   }

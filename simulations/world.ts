@@ -191,7 +191,7 @@ class World {
       nextLookUs = this.#agenda.nowUs + 500_000;
       return this.#open().length === 0;
     };
-    await this.#agenda.run(this.#faults.overUs + livenessUs, over);
+    this.#agenda.run(this.#faults.overUs + livenessUs, over);
     if (this.#violation === null) {
       const ending = this.#ending();
       for (const checker of checkers) this.#check(() => checker.finish(ending));

@@ -30,7 +30,7 @@ export type LoopOptions<Input, Effect extends { readonly kind: string }> = {
 export class Loop<Input, Effect extends { readonly kind: string }> {
   readonly #options: LoopOptions<Input, Effect>;
   #inputs: Input[] = [];
-  #effects: (Effect | Stores)[] = [];
+  #effects: readonly (Effect | Stores)[] = [];
   #awaitingTurn = false;
   #performing = false;
   #stopped = false;
@@ -54,7 +54,7 @@ export class Loop<Input, Effect extends { readonly kind: string }> {
     this.#inputs.push(input);
     if (this.#awaitingTurn) return;
     this.#awaitingTurn = true;
-    void this.#decideAfterTurn();
+    this.#options.clock.afterTurn(this.#decideAfterTurn);
   }
 
   /** Stops taking inputs and resolves when what was decided has been performed. */
@@ -65,11 +65,10 @@ export class Loop<Input, Effect extends { readonly kind: string }> {
     if (this.#performing) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
-  async #decideAfterTurn(): Promise<void> {
-    await Promise.resolve();
+  readonly #decideAfterTurn = (): void => {
     this.#awaitingTurn = false;
     this.#decide();
-  }
+  };
 
   #decide(): void {
     if (this.#stopped || this.#inputs.length === 0) return;
@@ -78,22 +77,12 @@ export class Loop<Input, Effect extends { readonly kind: string }> {
     const { clock } = this.#options;
     const now = { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };
     try {
-      for (const effect of this.#options.decide(inputs, now)) this.#effects.push(effect);
+      const effects = this.#options.decide(inputs, now);
+      this.#effects = this.#effects.length === 0 ? effects : [...this.#effects, ...effects];
     } catch (cause) {
       return this.#fail(cause);
     }
     if (!this.#performing && this.#effects.length > 0) this.#perform();
-  }
-
-  #perform(): void {
-    this.#performing = true;
-    this.#performAll().then(
-      () => this.#becomeIdle(),
-      (cause: unknown) => {
-        this.#fail(cause);
-        this.#becomeIdle();
-      },
-    );
   }
 
   /** What was decided and not performed is dropped: it may rest on what was never stored. */
@@ -107,35 +96,59 @@ export class Loop<Input, Effect extends { readonly kind: string }> {
     if (first) this.#options.failed(cause);
   }
 
-  async #performAll(): Promise<void> {
-    while (this.#effects.length > 0) {
-      const group = this.#effects;
-      this.#effects = [];
-      const operations: WriteOperation[] = [];
-      // What comes before the first store depends on nothing new: it is performed at once.
-      let next = 0;
-      while (next < group.length && this.#tryPerform(group[next])) next += 1;
-      for (const effect of group) if (isStore(effect)) operations.push(...effect.operations);
-      if (operations.length > 0) {
-        await this.#options.storage.write(operations);
-        await this.#options.storage.sync();
+  /** Performs what was decided, up to the next store; that one calls back. */
+  #perform(): void {
+    this.#performing = true;
+    try {
+      while (this.#effects.length > 0) {
+        const group = this.#effects;
+        this.#effects = [];
+        // What comes before the first store depends on nothing new: it is performed at once.
+        const next = this.#performUntilStore(group);
+        if (next === group.length) continue;
+        const operations = operationsOf(group, next);
+        return this.#options.storage.commit(operations, (failure) => this.#committed(group, next, failure));
       }
-      for (; next < group.length; next += 1) this.#tryPerform(group[next]);
+    } catch (cause) {
+      this.#fail(cause);
     }
-  }
-
-  /** False, and nothing done, for an effect that stores. */
-  #tryPerform(effect: Effect | Stores | undefined): boolean {
-    if (effect === undefined || isStore(effect)) return false;
-    this.#options.perform(effect as Exclude<Effect, Stores>);
-    return true;
-  }
-
-  #becomeIdle(): void {
     this.#performing = false;
-    if (this.#effects.length > 0) return this.#perform();
     for (const resolve of this.#idle.splice(0)) resolve();
   }
+
+  #committed(group: readonly (Effect | Stores)[], next: number, failure: unknown): void {
+    try {
+      if (failure !== null) this.#fail(failure);
+      else
+        for (let index = next; index < group.length; index += 1) {
+          const effect = group[index];
+          if (effect !== undefined && !isStore(effect))
+            this.#options.perform(effect as Exclude<Effect, Stores>);
+        }
+    } catch (cause) {
+      this.#fail(cause);
+    }
+    this.#perform();
+  }
+
+  /** The place of the first effect that stores: what comes before it was performed. */
+  #performUntilStore(group: readonly (Effect | Stores)[]): number {
+    for (const [index, effect] of group.entries()) {
+      if (isStore(effect)) return index;
+      this.#options.perform(effect as Exclude<Effect, Stores>);
+    }
+    return group.length;
+  }
+}
+
+/** All that the effects from this one on store. */
+function operationsOf(effects: readonly { readonly kind: string }[], from: number): WriteOperation[] {
+  const operations: WriteOperation[] = [];
+  for (let index = from; index < effects.length; index += 1) {
+    const effect = effects[index];
+    if (effect !== undefined && isStore(effect)) operations.push(...effect.operations);
+  }
+  return operations;
 }
 
 function isStore(effect: { readonly kind: string }): effect is Stores {

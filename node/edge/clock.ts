@@ -10,6 +10,7 @@ export const realClock: Clock = {
     const timer = setTimeout(callback, afterMs);
     return { cancel: () => clearTimeout(timer) };
   },
+  afterTurn: (callback) => queueMicrotask(callback),
 };
 
 export const realRandom: Random = {

@@ -60,6 +60,15 @@ function storageOn(
       throw writingFailed(folder, what, error);
     }
   };
+  /** In one batch with what is to become durable, so that a commit is one trip to the disk. */
+  const synced = (operations: readonly LevelOperation[]): Promise<void> =>
+    guarded("made durable", async () => {
+      const value = Buffer.alloc(8);
+      value.writeBigUInt64BE(BigInt((syncs += 1)));
+      const mine = syncs;
+      await database.batch([...operations, { type: "put", key: syncKey, value }], { sync: true });
+      acknowledged.set(mine);
+    });
   return {
     get: (key) => guarded("read", () => database.get(key)),
     list: (prefix) =>
@@ -70,14 +79,8 @@ function storageOn(
         return entries;
       }),
     write: (operations) => guarded("written", () => database.batch(operations.map(toLevel))),
-    sync: () =>
-      guarded("made durable", async () => {
-        const value = Buffer.alloc(8);
-        value.writeBigUInt64BE(BigInt((syncs += 1)));
-        const mine = syncs;
-        await database.batch([{ type: "put", key: syncKey, value }], { sync: true });
-        acknowledged.set(mine);
-      }),
+    sync: () => synced([]),
+    commit: (operations, done) => void synced(operations.map(toLevel)).then(() => done(null), done),
     close: async () => {
       await database.close();
       acknowledged.close();

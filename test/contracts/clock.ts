@@ -31,6 +31,22 @@ export function clockContract(
       expect((calledMs[0] ?? 0) - startMs).toBeGreaterThanOrEqual(14);
     });
 
+    it("calls back behind the present turn, in the order of asking and before the next one", async () => {
+      const { clock, pass } = make();
+      const order: string[] = [];
+      clock.setTimer(1, () => {
+        clock.afterTurn(() => {
+          order.push("after");
+          clock.afterTurn(() => order.push("after that"));
+        });
+        clock.afterTurn(() => order.push("also"));
+        order.push("turn");
+      });
+      clock.setTimer(2, () => order.push("next turn"));
+      await pass(40);
+      expect(order).toEqual(["turn", "after", "also", "after that", "next turn"]);
+    });
+
     it("does not call back when the timer was cancelled, nor minds a second cancelling", async () => {
       const { clock, pass } = make();
       let called = false;

@@ -38,6 +38,25 @@ export function storageContract(name: string, make: () => Promise<StorageUnderTe
       expect(await made.storage.list("r/")).toEqual([]);
     });
 
+    it("calls back when a commit is on disk, never before it returns, and has it after a crash", async () => {
+      let calls = 0;
+      const committed = new Promise<unknown>((resolve) => {
+        made.storage.commit([put("a", 1), put("b", 2)], (failure) => {
+          calls += 1;
+          resolve(failure);
+        });
+      });
+      expect(calls).toBe(0);
+      expect(await committed).toBeNull();
+      await made.storage.write([put("a", 3)]);
+      const after = await made.crash();
+      expect([await valueAt(after, "a"), await valueAt(after, "b"), calls]).toEqual([
+        expect.any(Number),
+        2,
+        1,
+      ]);
+    });
+
     it("has after a crash everything that a sync returned for, and each write whole or not at all", async () => {
       await made.storage.write([put("a", 1), put("b", 1)]);
       await made.storage.sync();

@@ -28,7 +28,7 @@ clockContract("the simulated clock", () => {
   const agenda = new Agenda();
   const traits = { bootMs: 5_000, wallMs: 1_000_000, fastPpm: -5_000 };
   const clock = simulatedClock(agenda, traits, (callback) => callback());
-  return { clock, pass: (ms) => agenda.run(agenda.nowUs + ms * 1_000, () => false) };
+  return { clock, pass: (ms) => agenda.runDrained(agenda.nowUs + ms * 1_000, () => false) };
 });
 
 networkContract("the simulated network", () => {
@@ -59,7 +59,7 @@ networkContract("the simulated network", () => {
     other: "other",
     send: (from: string, to: string, message: Message) => network.send(from, to, encodeMessage(message)),
     heard: (peer: string) => told.get(peer) ?? [],
-    until: (condition: () => boolean) => agenda.run(agenda.nowUs + 60_000_000, condition),
+    until: (condition: () => boolean) => agenda.runDrained(agenda.nowUs + 60_000_000, condition),
     breakLink: () => network.block("one", "other", agenda.nowUs + 1_000),
     cleanUp: () => Promise.resolve(),
   });

@@ -27,6 +27,7 @@ class Bench {
       monotonicMs: () => 0,
       wallMs: () => 0,
       setTimer: () => ({ cancel: () => undefined }),
+      afterTurn: (callback) => queueMicrotask(callback),
     };
     this.loop = new Loop({
       decide: (inputs) => {
@@ -56,12 +57,13 @@ class Bench {
     return {
       get: () => Promise.resolve(undefined),
       list: () => Promise.resolve([]),
-      write: (operations) => {
-        if (this.failing) return Promise.reject(new Error("disk full"));
+      write: () => Promise.reject(new Error("a loop commits")),
+      sync: () => Promise.reject(new Error("a loop commits")),
+      commit: (operations, done) => {
+        if (this.failing) return queueMicrotask(() => done(new Error("disk full")));
         this.happened.push(`write ${operations.map(({ key }) => key).join("+")}`);
-        return Promise.resolve();
+        this.#syncs.push(() => done(null));
       },
-      sync: () => new Promise((resolve) => this.#syncs.push(resolve)),
       close: () => Promise.resolve(),
     };
   }
