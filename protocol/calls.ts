@@ -7,6 +7,7 @@
 
 import { errorCodes, type ErrorCode, OttoError } from "./errors.ts";
 import type { Event } from "./events.ts";
+import type { Fork } from "./fork.ts";
 import type { Role } from "./membership.ts";
 import type { Plan } from "./plan.ts";
 import type { ScheduleValue } from "./registers/schedule.ts";
@@ -77,6 +78,8 @@ export type NodeSeen = {
   readonly size: number;
   /** What was refused since the node started, by reason. */
   readonly refused: Readonly<Record<string, number>>;
+  /** Logs that are frozen, since their authors told different things in them. */
+  readonly forks: readonly Fork[];
 };
 
 /** What a node answers, besides `WatchItem`s and `CallError`. */

@@ -38,7 +38,9 @@ export type RefusedBecause =
   | "stranger"
   | "other-domain"
   | "role"
-  | "flood";
+  | "flood"
+  /** An entry of a log whose author is proven to tell different things in it. */
+  | "forked";
 
 export type Signer = { readonly peer: string; sign(bytes: Uint8Array): Uint8Array };
 

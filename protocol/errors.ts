@@ -48,6 +48,7 @@ export const errorCodes = {
   OTTO_DATA_FOLDER_INVALID: exitCodes.environment,
   OTTO_STORAGE_FAILED: exitCodes.environment,
   OTTO_STORAGE_LOST: exitCodes.environment,
+  OTTO_LOG_FORKED: exitCodes.environment,
   OTTO_DISK_FULL: exitCodes.environment,
   OTTO_START_FAILED: exitCodes.environment,
   OTTO_BLOB_MISSING: exitCodes.environment,

@@ -131,6 +131,8 @@ export const limits = {
   standDelayMs: 100,
   antiEntropyMs: 30_000,
   entriesPerAnswerMax: 500,
+  /** Logs of one author that are known to fork; then nothing more of that author's is taken. */
+  forksPerAuthorMax: 16,
   /** A bundle or a source that nobody had is asked for again after this. */
   fetchAgainMs: 2_000,
   /** What was submitted here and is not admitted is announced again after this. */

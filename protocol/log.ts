@@ -135,6 +135,9 @@ export function openEntry(
     typeof written.prev === "string" &&
     typeof written.before === "string" &&
     Number.isSafeInteger(written.seq) &&
+    written.seq >= 1 &&
+    // Only the first follows none.
+    (written.seq === 1) === (written.prev === "") &&
     Array.isArray(written.events);
   if (!sound) return failure("malformed");
   // A name is a few bytes of an entry and an event a hundred in memory: nobody starts more than a plan has steps.

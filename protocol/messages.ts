@@ -7,6 +7,7 @@
 
 import * as z from "zod/mini";
 import { failure, type Result, success } from "./errors.ts";
+import type { ForkEvidence } from "./fork.ts";
 import { limits } from "./limits.ts";
 import type { Scalar } from "./plan.ts";
 import type { RegisterMessage } from "./registers/messages.ts";
@@ -106,8 +107,15 @@ type SharedMessage =
       readonly reason: string;
     }
   | { readonly kind: "events"; readonly entries: readonly Uint8Array[] }
-  /** The newest entry that the sender has of each log; the receiver sends what is missing. */
-  | { readonly kind: "vector"; readonly heads: Readonly<Record<string, number>> };
+  /** The newest entry that the sender has of each log, with its hash; the receiver sends what is missing. */
+  | {
+      readonly kind: "vector";
+      readonly heads: Readonly<Record<string, readonly [seq: number, hash: string]>>;
+      /** Logs that the sender knows to fork: there is nothing more to have of them. */
+      readonly frozen: readonly string[];
+    }
+  /** Two entries that cannot both be in one log (`fork.ts`). */
+  | { readonly kind: "fork"; readonly evidence: ForkEvidence };
 
 export type Message = RegisterMessage | WorkerMessage | HomeMessage | SharedMessage;
 
@@ -186,7 +194,8 @@ const message = z.discriminatedUnion("kind", [
   kind("holds", { run: text, bundle: text }),
   kind("announced", { run: text, state: z.enum(["admitted", "refused"]), reason: text }),
   kind("events", { entries: z.array(bytes).check(z.maxLength(limits.batchRecordsMax)) }),
-  kind("vector", { heads: z.record(text, count) }),
+  kind("vector", { heads: z.record(text, z.tuple([count, text])), frozen: z.array(text) }),
+  kind("fork", { evidence: z.tuple([bytes, bytes]) }),
 ]);
 
 export function encodeMessage(value: Message): Uint8Array {

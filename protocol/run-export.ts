@@ -6,6 +6,7 @@
  */
 
 import { failure, type Result, success } from "./errors.ts";
+import type { ForkEvidence } from "./fork.ts";
 import { limits } from "./limits.ts";
 import { decodeUntrusted, encodeValue } from "./values.ts";
 
@@ -18,6 +19,8 @@ export type ExportedRun = {
   readonly bundle: Uint8Array | null;
   /** Every signed entry that speaks of the run, one log after the other, each in its order. */
   readonly entries: readonly Uint8Array[];
+  /** What proves that logs of the domain fork (`protocol/fork.ts`); only when some do. */
+  readonly forks?: readonly ForkEvidence[];
   /** The certificates of the workers that the entries name, as far as the node has seen them. */
   readonly certificates: readonly Uint8Array[];
 };
@@ -44,8 +47,13 @@ function isExport(value: unknown): value is ExportedRun {
     exported.charter instanceof Uint8Array &&
     (exported.bundle === null || exported.bundle instanceof Uint8Array) &&
     areBytes(exported.entries) &&
+    (exported.forks === undefined || areForks(exported.forks)) &&
     areBytes(exported.certificates)
   );
+}
+
+function areForks(value: unknown): value is readonly ForkEvidence[] {
+  return Array.isArray(value) && value.every((item) => areBytes(item) && item.length === 2);
 }
 
 function areBytes(value: unknown): value is readonly Uint8Array[] {

@@ -49,6 +49,10 @@ function words(observation: Observation, nameOf: (id: string) => PeerName): stri
       return `is done with ${observation.assignment}`;
     case "refused":
       return `refused ${observation.because} from ${observation.from ?? "nobody"}`;
+    case "forged":
+      return `somebody else signs an entry of log ${observation.log}`;
+    case "log-frozen":
+      return `freezes ${observation.own ? "its own " : ""}log ${observation.log} at ${observation.kept}`;
     case "fault":
       return observation.text;
     default:

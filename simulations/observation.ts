@@ -3,7 +3,7 @@
  */
 
 import type { Answer } from "../node/core/effects.ts";
-import type { Assignment } from "../node/ports.ts";
+import type { Assignment, StoredEntry } from "../node/ports.ts";
 import type { LoggedEvent } from "../protocol/events.ts";
 import type { Submission } from "../protocol/manifest.ts";
 import type { ExportedRun } from "../protocol/run-export.ts";
@@ -29,6 +29,10 @@ export type Observation = { readonly atUs: number; readonly peer: PeerName } & (
   | { readonly kind: "step-started"; readonly assignment: Assignment; readonly effect: boolean }
   | { readonly kind: "step-over"; readonly assignment: string }
   | { readonly kind: "refused"; readonly because: string; readonly from: PeerName | null }
+  /** Somebody who has a control peer's key has signed a second entry in a place of its log. */
+  | { readonly kind: "forged"; readonly log: string }
+  /** `own`: it is the peer's own; `kept`: how many of its entries the peer has. */
+  | { readonly kind: "log-frozen"; readonly log: string; readonly own: boolean; readonly kept: number }
   | { readonly kind: "fault"; readonly text: string }
 );
 
@@ -47,6 +51,9 @@ export type Ending = {
     readonly heads: Readonly<Record<string, number>>;
     readonly events: readonly LoggedEvent[];
     readonly keys: readonly string[];
+    readonly entries: readonly StoredEntry[];
+    /** Logs that it calls forked when it is asked. */
+    readonly forks: readonly string[];
     /** What a stranger would be given who wants to judge a run. */
     readonly exported: (run: string) => ExportedRun;
   }[];

@@ -5,6 +5,7 @@
  * is encoded and decoded as on a real link, unless the world is told to pass messages on as they are.
  */
 
+import { equals } from "uint8arrays/equals";
 import { ControlCore, controlKeys } from "../node/core/control.ts";
 import type {
   ControlEffect,
@@ -18,7 +19,9 @@ import { WorkerCore, workerKeys } from "../node/core/worker.ts";
 import type { Keys, StoredEntry } from "../node/ports.ts";
 import { limits } from "../protocol/limits.ts";
 import type { Source } from "../protocol/manifest.ts";
+import type { ForkEvidence } from "../protocol/fork.ts";
 import type { Charter } from "../protocol/membership.ts";
+import { decodeValue } from "../protocol/values.ts";
 import { decodeMessage, encodeMessage, type Message } from "../protocol/messages.ts";
 import type { StepReport } from "../protocol/report.ts";
 import type { Agenda } from "./agenda.ts";
@@ -77,6 +80,7 @@ export class Peer {
   readonly #around: Surroundings;
   #life: PeerLife | null = null;
   #executor: SimulatedExecutor | null = null;
+  #control: ControlCore | null = null;
   #lives = 0;
   #asks = 0;
 
@@ -89,6 +93,11 @@ export class Peer {
     return this.traits.name;
   }
 
+  /** Of the process that runs, or ran last: a control peer's incarnation. */
+  get lifeName(): string {
+    return `${this.name}.${this.#lives}`;
+  }
+
   get lives(): boolean {
     return this.#life !== null;
   }
@@ -97,11 +106,21 @@ export class Peer {
     return this.#life !== null && !this.#life.paused;
   }
 
+  /** The logs that a person who asks this control peer is told to be forked. */
+  get forks(): readonly string[] {
+    return this.#life === null ? [] : (this.#control?.forks ?? []).map(({ log }) => log);
+  }
+
+  /** How many entries of a log are on its disk. */
+  keptOf(log: string): number {
+    return this.disk.list(`${controlKeys.entries}${log}/`).length;
+  }
+
   start(): void {
     this.#lives += 1;
     const { name, role } = this.traits;
     const { agenda, seed, clocksAreSet } = this.#around;
-    const lifeName = `${name}.${this.#lives}`;
+    const { lifeName } = this;
     const clock: ClockTraits = {
       bootMs: 1_000 + (hashOf(seed, lifeName, "boot") % 1_000_000),
       // In some worlds the wall clock is set anew while the process is down: forwards or backwards.
@@ -203,6 +222,25 @@ export class Peer {
         return;
       case "send-entries":
         return this.#sendEntries(effect, life);
+      case "compare-entry": {
+        const [kept] = this.disk.list(entryKey(effect.log, effect.seq));
+        if (kept !== undefined && !equals(kept[1], effect.other))
+          life.post({ kind: "contested", evidence: [kept[1], effect.other] });
+        return;
+      }
+      case "send-fork": {
+        const [stored] = this.disk.list(controlKeys.forks + effect.log);
+        if (stored === undefined) return;
+        const evidence = decodeValue(stored[1]) as ForkEvidence;
+        return this.#send(effect.to, { kind: "fork", evidence }, life);
+      }
+      case "log-frozen": {
+        const { fork, own } = effect;
+        this.#see({ kind: "log-frozen", log: fork.log, own, kept: this.keptOf(fork.log) });
+        // As a real process does; it is started again.
+        if (own) this.#around.ended(this, "fuse", null);
+        return;
+      }
       case "start-step":
         this.#see({ kind: "step-started", assignment: effect.assignment, effect: this.#isEffect(effect) });
         this.#executor?.start(effect.assignment);
@@ -317,11 +355,12 @@ export class Peer {
   }
 
   #controlCore(incarnation: string, now: { monotonicMs: number; wallMs: number }): AnyCore {
-    const { bundles, orders, registers, acceptor, heads } = controlKeys;
-    const prefixes = [bundles, orders, registers, acceptor, heads];
+    const { bundles, orders, registers, acceptor, heads, forks } = controlKeys;
+    const prefixes = [bundles, orders, registers, acceptor, heads, forks];
     const stored = this.#stored(prefixes);
     const { charter } = this.#around;
-    return new ControlCore({ charter, keys: this.traits.keys, incarnation, stored }, now) as AnyCore;
+    this.#control = new ControlCore({ charter, keys: this.traits.keys, incarnation, stored }, now);
+    return this.#control as AnyCore;
   }
 
   #workerCore(incarnation: string, now: { monotonicMs: number; wallMs: number }): AnyCore {

@@ -6,6 +6,7 @@
  */
 
 import type { Planting } from "./planted.ts";
+import { logPlantings } from "./log-plantings.ts";
 import { schedulePlantings } from "./schedule-plantings.ts";
 
 const acceptor = "protocol/registers/acceptor.ts";
@@ -389,4 +390,5 @@ export const plantings: readonly Planting[] = [
     seedsMax: 1_000,
   },
   ...schedulePlantings,
+  ...logPlantings,
 ];

@@ -1,6 +1,7 @@
 /** What a peer's disk says when a world has ended. */
 
 import type { LoggedEvent } from "../protocol/events.ts";
+import type { ForkEvidence } from "../protocol/fork.ts";
 import { openEntry } from "../protocol/log.ts";
 import { runRegister, type RunValue } from "../protocol/registers/registers.ts";
 import type { ExportedRun } from "../protocol/run-export.ts";
@@ -23,6 +24,11 @@ export function headsOf(peer: Peer): Record<string, number> {
   return Object.fromEntries(heads.map(([key, value]) => [key, (decodeValue(value) as [number])[0]]));
 }
 
+/** Logs of whose forking a peer keeps the proof. */
+export function forksOf(peer: Peer): string[] {
+  return peer.disk.list(controlKeys.forks).map(([key]) => key.slice(controlKeys.forks.length));
+}
+
 /** What of a domain is shown with every run. */
 export type Domain = { readonly charter: Uint8Array; readonly certificates: readonly Uint8Array[] };
 
@@ -34,8 +40,16 @@ export function exportOf(peer: Peer, others: readonly Peer[], run: string, domai
     .list(prefix)
     .flatMap(([key]) => disk.list(keyOf(key)))
     .map(([, bytes]) => bytes);
+  const forks = disk.list(controlKeys.forks).map(([, bytes]) => decodeValue(bytes) as ForkEvidence);
   const [bundle = null] = [peer, ...others].flatMap((one) => bundleAt(one, run));
-  return { otto: "otto-run/1", run, bundle, entries, ...domain };
+  return {
+    otto: "otto-run/1",
+    run,
+    bundle,
+    entries,
+    ...domain,
+    ...(forks.length > 0 ? { forks } : {}),
+  };
 }
 
 function bundleAt({ disk }: Peer, run: string): Uint8Array[] {

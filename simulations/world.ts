@@ -18,13 +18,14 @@ import {
   randomFaults,
   rivallingFaults,
 } from "./faults.ts";
+import { forgeEntry } from "./forging.ts";
 import { simulatedKeys } from "./keys.ts";
 import { SimulatedNetwork } from "./network.ts";
 import { type Checker, type Ending, type Observation, type PeerName, Violation } from "./observation.ts";
 import { Peer, type Seen, type Surroundings } from "./peer.ts";
 import { Chance, hashOf } from "./random.ts";
 import { StandingWork } from "./standing.ts";
-import { type Domain, eventsOf, exportOf, headsOf, isClosedAt } from "./stored.ts";
+import { type Domain, eventsOf, exportOf, forksOf, headsOf, isClosedAt } from "./stored.ts";
 import { answerOf, certificateOf, charterOf, randomRun, runOf, type Workload } from "./workload.ts";
 
 /** Virtual time that everything healed gets to come to its end. */
@@ -160,6 +161,8 @@ class World {
       this.#peers.set(name, new Peer(traits, around));
       this.#names.set(keys.peer, name);
     }
+    // In one in eight somebody else has a control peer's key.
+    if (seed % 8 === 1) this.#planForging(new Chance(seed, "forging"));
     // One in eight is about steps that people and things outside settle.
     const waits = seed % 8 === 5;
     this.#connectAll(controls, workers);
@@ -228,6 +231,21 @@ class World {
         this.#agenda.at(submitUs + chance.integer(9_000_000), () => this.#answer(submission, name, 0));
     if (chance.percent(30))
       this.#agenda.at(submitUs + chance.integer(4_000_000), () => this.#cancel(submission.run, 0));
+  }
+
+  #planForging(chance: Chance): void {
+    for (let left = chance.between(1, 3); left > 0; left -= 1)
+      this.#agenda.at(chance.integer(this.#faults.overUs), () => {
+        const controls = [...this.#peers.values()].filter(({ traits }) => traits.role === "control");
+        const { domain } = this.#charter;
+        const forged = chance.shuffled(controls).map((author) => forgeEntry(author, domain, chance));
+        const [first] = forged.filter((one) => one !== null);
+        if (first === undefined) return;
+        this.#see("world", { kind: "forged", log: first.log });
+        const message = { kind: "events", entries: [first.bytes] } as const;
+        for (const peer of chance.shuffled(controls).slice(0, chance.between(1, 2)))
+          peer.tell({ kind: "message", from: chance.pick(controls).traits.keys.peer, message });
+      });
   }
 
   #standingWork(charter: Charter): StandingWork {
@@ -436,7 +454,7 @@ class World {
         open.push(`run ${run} is not closed`);
     const heads = new Set<string>();
     for (const peer of this.#survivingControls()) {
-      heads.add(JSON.stringify(headsOf(peer)));
+      heads.add(JSON.stringify([headsOf(peer), forksOf(peer)]));
       for (const [key] of peer.disk.list(controlKeys.bundles)) open.push(`${peer.name} still keeps ${key}`);
     }
     if (heads.size > 1) open.push(`histories differ: ${[...heads].join(" / ")}`);
@@ -463,6 +481,8 @@ class World {
         heads: headsOf(peer),
         events: eventsOf(peer, this.#options.seed),
         keys: peer.disk.list("").map(([key]) => key),
+        entries: peer.disk.list(controlKeys.entries),
+        forks: peer.forks,
         exported: (run) => exportOf(peer, this.#survivingControls(), run, this.#domain),
       })),
     };

@@ -1,8 +1,9 @@
 /**
- * Peers as a table.
+ * Peers as a table, and what is wrong with one of them.
  */
 
 import type { PeerSeen } from "../../protocol/calls.ts";
+import type { Fork } from "../../protocol/fork.ts";
 import { agoWords, shortId } from "../words.ts";
 import { paint } from "./line.ts";
 import type { Style } from "./line.ts";
@@ -37,4 +38,11 @@ export function peersTable(
 /** The first address, ending in the peer it leads to: what `--peer` takes. */
 function addressOf({ peer, addresses: [address = ""] }: PeerSeen): string {
   return address === "" || address.includes("/p2p/") ? address : `${address}/p2p/${peer}`;
+}
+
+/** The code in front stays, for whoever looks for it in the text. */
+export function forkWords({ author, log, seq }: Fork, peers: readonly PeerSeen[]): string {
+  const name = peers.find(({ peer }) => peer === author)?.name ?? "";
+  const who = name === "" ? author : `${name} (${author})`;
+  return `LOG_FORKED  ${who} signed two different entries ${seq} of its log ${log}: that log is frozen, and runs that it told of from there on do not verify. Find out who has that peer's key, or replace it.`;
 }

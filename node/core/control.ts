@@ -9,6 +9,7 @@ import { openAnswer } from "../../protocol/answers.ts";
 import { openEnvelope, type RefusedBecause, type Signer, type Verifier } from "../../protocol/envelope.ts";
 import { unreachable } from "../../protocol/errors.ts";
 import type { LoggedEvent } from "../../protocol/events.ts";
+import type { Fork } from "../../protocol/fork.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Charter } from "../../protocol/membership.ts";
 import type { LeaseRef, Message, SignedResult } from "../../protocol/messages.ts";
@@ -22,6 +23,7 @@ import { parseSignedResult } from "../../protocol/report-check.ts";
 import type { StepReport } from "../../protocol/report.ts";
 import type { StoredEntry } from "../ports.ts";
 import type { Answer, ControlEffect, ControlInput, Now } from "./effects.ts";
+import { AntiEntropy } from "./anti-entropy.ts";
 import { History, historyKeys } from "./history.ts";
 import { Leases } from "./leases.ts";
 import { Reign, type Ticket } from "./reign.ts";
@@ -49,7 +51,7 @@ export type ControlOptions = {
   readonly keys: Signer & Verifier;
   /** Unique for each start of the process. */
   readonly incarnation: string;
-  /** Every entry under `bundles`, `orders`, `registers`, `acceptor` and `heads` of `controlKeys`, in the order of keys. */
+  /** Every entry under `bundles`, `orders`, `registers`, `acceptor`, `heads` and `forks` of `controlKeys`, in the order of keys. */
   readonly stored: readonly StoredEntry[];
 };
 
@@ -59,6 +61,7 @@ export class ControlCore {
   readonly #peers: ReadonlySet<string>;
   readonly #table: RegisterTable<Ticket>;
   readonly #history: History;
+  readonly #antiEntropy: AntiEntropy;
   readonly #leases: Leases;
   readonly #reign: Reign;
   readonly #submissions: Submissions;
@@ -68,9 +71,7 @@ export class ControlCore {
   #noted = new Map<string, Noted[]>();
   #wasHome = false;
   #toldHome: string | null | undefined = undefined;
-  #nextAntiEntropyMs = 0;
   #nextFetchMs = 0;
-  #antiEntropyTurn = 0;
 
   constructor(options: ControlOptions, now: Now) {
     const { charter, keys, incarnation, stored } = options;
@@ -85,7 +86,16 @@ export class ControlCore {
     ];
     const tableOptions = { self: keys.peer, peers, incarnation, stored: registers };
     this.#table = new RegisterTable(tableOptions, now.monotonicMs);
-    this.#history = new History({ domain: charter.domain, incarnation, keys }, under(controlKeys.heads));
+    const logs = [...under(controlKeys.heads), ...under(controlKeys.forks)];
+    this.#history = new History({ domain: charter.domain, incarnation, keys }, logs);
+    this.#antiEntropy = new AntiEntropy({
+      history: this.#history,
+      effect: (effect) => this.#effects.push(effect),
+      count: (because, from) => this.#count(because, from),
+      mayAuthor: (author) => this.#peers.has(author),
+      controls: () => this.#linkedControls(),
+      learnt: (events) => this.#learnt(events),
+    });
     this.#leases = new Leases(charter.leaseMs);
     this.#reign = new Reign(
       {
@@ -134,6 +144,11 @@ export class ControlCore {
   /** Schedules by their pipelines, removed ones included; away from home as far as this peer knows. */
   get schedules(): ReadonlyMap<string, ScheduleValue> {
     return this.#table.stage === "home" ? this.#schedules.values : this.#table.schedules;
+  }
+
+  /** Logs that are frozen, since their authors are proven to tell different things in them. */
+  get forks(): readonly Fork[] {
+    return this.#history.forks;
   }
 
   /** True while this peer knows of a run that is not closed, or of a standing order. */
@@ -189,6 +204,8 @@ export class ControlCore {
         return this.#notHome(input.question);
       case "answer-step":
         return this.#answerStep(input, now);
+      case "contested":
+        return this.#antiEntropy.contest(input.evidence, null);
       case "polled":
         if (this.#table.stage === "home") this.#reign.settlements.polled(input.polled, now);
         return;
@@ -224,12 +241,8 @@ export class ControlCore {
       this.#nextFetchMs = now.monotonicMs + limits.fetchAgainMs;
       this.#fetchMissing();
     }
-    if (now.monotonicMs < this.#nextAntiEntropyMs) return;
-    this.#nextAntiEntropyMs = now.monotonicMs + limits.antiEntropyMs;
-    const controls = [...this.#linked].filter(([, role]) => role === "control").map(([peer]) => peer);
-    const peer = controls[this.#antiEntropyTurn % Math.max(1, controls.length)];
-    this.#antiEntropyTurn += 1;
-    if (peer !== undefined) this.#reconcile(peer);
+    const peer = this.#antiEntropy.due(now);
+    if (peer !== null) this.#reconcile(peer);
   }
 
   /** Whoever is home: so that any control peer can take an open run over. */
@@ -282,7 +295,7 @@ export class ControlCore {
 
   /** Anti-entropy: says what is here, and of which submissions it knows; the other side sends what is missing. */
   #reconcile(peer: string): void {
-    this.#send(peer, { kind: "vector", heads: this.#history.heads() });
+    this.#antiEntropy.ask(peer);
     for (const [run, known] of this.#submissions.entries()) {
       // A run that is closed and still at hand is one whose end has not been heard of here.
       const told = this.#isAdmitted(run) && this.#outcomeOf(run) === null;
@@ -337,9 +350,13 @@ export class ControlCore {
         this.#submissions.held(from, message.run, message.bundle);
         return this.#admitReady(now);
       case "events":
-        return this.#events(from, message.entries, now);
+        return this.#antiEntropy.entries(from, message.entries, now);
       case "vector":
-        return this.#vector(from, message.heads);
+        if (!this.#peers.has(from)) return this.#count("role", from);
+        return this.#antiEntropy.asked(from, message);
+      case "fork":
+        if (!this.#peers.has(from)) return this.#count("role", from);
+        return this.#antiEntropy.contest(message.evidence, from);
       case "announced":
         if (!this.#peers.has(from)) return this.#count("role", from);
         if (message.state === "admitted") this.#tellAdmitted(message.run);
@@ -454,25 +471,11 @@ export class ControlCore {
     known.announcers.clear();
   }
 
-  #events(from: string, entries: readonly Uint8Array[], now: Now): void {
-    for (const bytes of entries) {
-      const received = this.#history.receive(bytes, (author) => this.#peers.has(author));
-      if (received.kind === "refused") this.#count(received.because, from);
-      if (received.kind === "gap") {
-        this.#send(from, { kind: "vector", heads: this.#history.heads() });
-        return;
-      }
-      if (received.kind !== "kept") continue;
-      // Several at once are an answer, and answers are bounded: there may be more.
-      if (entries.length > 1)
-        this.#nextAntiEntropyMs = Math.min(this.#nextAntiEntropyMs, now.monotonicMs + limits.fetchAgainMs);
-      this.#effects.push({ kind: "store", operations: received.operations });
-      const { events } = received.entry;
-      this.#effects.push({ kind: "recorded", events });
-      for (const { kind, run } of events)
-        if (kind === "run-admitted" || kind === "schedule-set") this.#tellAdmitted(run);
-      this.#archiveClosed(events);
-    }
+  /** Another's entry says so. */
+  #learnt(events: readonly LoggedEvent[]): void {
+    for (const { kind, run } of events)
+      if (kind === "run-admitted" || kind === "schedule-set") this.#tellAdmitted(run);
+    this.#archiveClosed(events);
   }
 
   /** A closed run is no longer kept at hand: its bundle goes to the archive. */
@@ -480,13 +483,6 @@ export class ControlCore {
     for (const { kind, run } of events) {
       const known = kind === "run-closed" ? this.#submissions.get(run) : undefined;
       if (known !== undefined) this.#submissions.archive(run, known);
-    }
-  }
-
-  #vector(from: string, heads: Readonly<Record<string, number>>): void {
-    for (const { log, from: first, to: last } of this.#history.missingAt(heads)) {
-      const through = Math.min(last, first + limits.entriesPerAnswerMax - 1);
-      this.#effects.push({ kind: "send-entries", to: from, log, from: first, through });
     }
   }
 
@@ -562,7 +558,11 @@ export class ControlCore {
   }
 
   #tellControls(message: Message): void {
-    for (const [peer, role] of this.#linked) if (role === "control") this.#send(peer, message);
+    for (const peer of this.#linkedControls()) this.#send(peer, message);
+  }
+
+  #linkedControls(): string[] {
+    return [...this.#linked].filter(([, role]) => role === "control").map(([peer]) => peer);
   }
 
   #send(to: string, message: Message): void {

@@ -7,6 +7,7 @@
 
 import type { Verdict } from "../../protocol/answers.ts";
 import type { RefusedBecause } from "../../protocol/envelope.ts";
+import type { Fork, ForkEvidence } from "../../protocol/fork.ts";
 import type { LoggedEvent } from "../../protocol/events.ts";
 import type { Role } from "../../protocol/membership.ts";
 import type { Message } from "../../protocol/messages.ts";
@@ -47,6 +48,8 @@ export type ControlInput =
       readonly said: { readonly verdict: Verdict; readonly detail: string } | null;
       readonly question: number;
     }
+  /** What is kept at a place of a log, and another entry that may contradict it. */
+  | { readonly kind: "contested"; readonly evidence: ForkEvidence }
   /** What a poll saw. */
   | { readonly kind: "polled"; readonly polled: Polled }
   | { readonly kind: "use-invite"; readonly nonce: string; readonly peer: string; readonly question: number }
@@ -127,6 +130,17 @@ export type ControlEffect =
       readonly from: number;
       readonly through: number;
     }
+  /** To be answered by `contested`, when the entry that is kept there is another one. */
+  | {
+      readonly kind: "compare-entry";
+      readonly log: string;
+      readonly seq: number;
+      readonly other: Uint8Array;
+    }
+  /** The evidence that is kept of a fork. */
+  | { readonly kind: "send-fork"; readonly to: string; readonly log: string }
+  /** A log is taken no further; `own`: it is this process's, which must end. */
+  | { readonly kind: "log-frozen"; readonly fork: Fork; readonly own: boolean }
   | { readonly kind: "home-is"; readonly home: string | null }
   | { readonly kind: "poll"; readonly request: PollRequest };
 

@@ -2,11 +2,15 @@
  * The event logs that a control peer keeps: its own, which it writes, and the others', which it checks.
  *
  * Promises: an entry is kept only when its signature holds, its author may speak and it follows the entry
- * before it; a gap is answered by asking for what is missing; two different entries in one place are a fork, which is
- * refused and counted.
+ * before it; a gap is answered by asking for what is missing. A log with two entries in one place, or with one that does
+ * not follow what is kept before it, is frozen for good: both entries are kept as evidence, and nothing more of it is taken.
+ *
+ *   growing --evidence, found here or shown by another--> frozen     (an author with many of them is silenced whole)
  */
 
 import type { RefusedBecause, Signer, Verifier } from "../../protocol/envelope.ts";
+import { type Fork, type ForkEvidence, openFork } from "../../protocol/fork.ts";
+import { limits } from "../../protocol/limits.ts";
 import {
   emptyLog,
   isAfterword,
@@ -21,12 +25,14 @@ import { decodeValue, encodeValue } from "../../protocol/values.ts";
 import type { StoredEntry, WriteOperation } from "../ports.ts";
 
 export const historyKeys = {
-  /** `head/<log>` -> [seq, hash] */
+  /** `head/<log>` -> [seq, hash], of logs that are not frozen */
   heads: "head/",
   /** `entry/<log>/<seq>` -> the entry's bytes */
   entries: "entry/",
   /** `event/<run>/<log>/<seq>` -> nothing: which entries speak of a run */
   runs: "event/",
+  /** `fork/<log>` -> the two entries that prove it */
+  forks: "fork/",
 } as const;
 
 /** Sequence numbers in keys are padded so that the order of keys is the order of entries. */
@@ -47,6 +53,10 @@ export type Received =
   | { readonly kind: "kept"; readonly entry: LogEntry; readonly operations: readonly WriteOperation[] }
   | { readonly kind: "known" }
   | { readonly kind: "gap" }
+  /** Nobody but this peer writes this log, and it has not: to be contradicted. */
+  | { readonly kind: "forged"; readonly run: string }
+  /** It may contradict what is kept at this place, which is not in memory: to be compared. */
+  | { readonly kind: "doubtful"; readonly log: string; readonly seq: number }
   | { readonly kind: "refused"; readonly because: RefusedBecause };
 
 export class History {
@@ -54,12 +64,17 @@ export class History {
   readonly #keys: Signer & Verifier;
   readonly #own: string;
   readonly #incarnation: string;
+  /** Of logs that are not frozen. */
   readonly #heads = new Map<string, LogHead>();
+  #ownHead: LogHead;
+  readonly #forks = new Map<string, Fork>();
+  readonly #forksOf = new Map<string, number>();
   /** The hash of this peer's newest entry about each run that it has written of and that is open. */
   readonly #newest = new Map<string, string>();
   /** Those of them that another is known to have closed. */
   readonly #closed = new Set<string>();
 
+  /** @param stored every entry under `heads` and `forks` of `historyKeys`, in this order. */
   constructor(
     options: { readonly domain: string; readonly incarnation: string; readonly keys: Signer & Verifier },
     stored: Iterable<StoredEntry>,
@@ -69,23 +84,33 @@ export class History {
     this.#incarnation = options.incarnation;
     this.#own = logId(options.domain, options.keys.peer, options.incarnation);
     for (const [key, bytes] of stored) {
+      if (key.startsWith(historyKeys.forks)) {
+        const fork = openFork(decodeValue(bytes) as ForkEvidence, options.domain, options.keys);
+        if (fork.ok) this.#freeze(fork.value);
+        continue;
+      }
       const [seq, hash] = decodeValue(bytes) as [number, string];
       this.#heads.set(key.slice(historyKeys.heads.length), { seq, hash });
     }
+    this.#ownHead = this.#heads.get(this.#own) ?? emptyLog;
   }
 
-  /** The newest entry that is here of every log. */
-  heads(): Record<string, number> {
-    return Object.fromEntries([...this.#heads].map(([log, { seq }]) => [log, seq]));
+  /** The newest entry that is here of every log that is not frozen. */
+  heads(): Record<string, [seq: number, hash: string]> {
+    return Object.fromEntries([...this.#heads].map(([log, { seq, hash }]) => [log, [seq, hash]]));
+  }
+
+  get forks(): readonly Fork[] {
+    return [...this.#forks.values()];
   }
 
   /** Writes an entry of this peer's own. */
   append(run: string, noted: readonly Noted[]): { bytes: Uint8Array; operations: WriteOperation[] } {
-    const head = this.#heads.get(this.#own) ?? emptyLog;
     const before = this.#newest.get(run) ?? "";
-    const place = { id: this.#own, incarnation: this.#incarnation, head, before };
+    const place = { id: this.#own, incarnation: this.#incarnation, head: this.#ownHead, before };
     const sealed = sealEntry(place, this.#domain, run, noted, this.#keys);
-    this.#heads.set(this.#own, sealed.head);
+    this.#ownHead = sealed.head;
+    if (!this.#forks.has(this.#own)) this.#heads.set(this.#own, sealed.head);
     const events = noted.map(({ event }) => event);
     // What is said of a run that is over follows nothing: else every run of this log's would be remembered.
     if (before !== "" || !isAfterword(events)) this.#newest.set(run, sealed.head.hash);
@@ -100,15 +125,48 @@ export class History {
     if (!opened.ok) return { kind: "refused", because: opened.problem };
     const { entry, signer, hash } = opened.value;
     if (!mayAuthor(signer)) return { kind: "refused", because: "stranger" };
-    const head = this.#heads.get(entry.log) ?? emptyLog;
-    if (entry.seq <= head.seq) return { kind: "known" };
-    if (entry.seq > head.seq + 1) return { kind: "gap" };
-    if (entry.prev !== head.hash) return { kind: "refused", because: "bad-signature" };
-    this.#heads.set(entry.log, { seq: entry.seq, hash });
+    const { log, seq } = entry;
+    if (this.#forks.has(log) || this.#isSilenced(signer)) return { kind: "refused", because: "forked" };
+    const head = this.#heads.get(log) ?? emptyLog;
+    if (seq === head.seq && hash === head.hash) return { kind: "known" };
+    if (seq <= head.seq) return { kind: "doubtful", log, seq };
+    if (seq > head.seq + 1) return { kind: "gap" };
+    if (log === this.#own) return { kind: "forged", run: entry.run };
+    if (entry.prev !== head.hash) return { kind: "doubtful", log, seq: head.seq };
+    this.#heads.set(log, { seq, hash });
     for (const { kind, run } of entry.events)
       if (kind === "run-closed" && this.#newest.has(run)) this.#closed.add(run);
-    const place = { log: entry.log, seq: entry.seq, run: entry.run };
-    return { kind: "kept", entry, operations: this.#operations(place, bytes, hash) };
+    return { kind: "kept", entry, operations: this.#operations({ log, seq, run: entry.run }, bytes, hash) };
+  }
+
+  /**
+   * Looks at two entries that somebody holds to be a fork. Freezes the log when they are one that is not known yet.
+   *
+   * @returns what to store and, when it is this process's own log, that: then somebody else signs as this peer.
+   */
+  contest(
+    evidence: readonly Uint8Array[],
+    mayAuthor: (peer: string) => boolean,
+  ):
+    | {
+        readonly kind: "frozen";
+        readonly fork: Fork;
+        readonly own: boolean;
+        readonly operations: readonly WriteOperation[];
+      }
+    | { readonly kind: "known" }
+    | { readonly kind: "refused"; readonly because: RefusedBecause } {
+    const opened = openFork(evidence, this.#domain, this.#keys);
+    if (!opened.ok) return { kind: "refused", because: opened.problem };
+    const { log, author } = opened.value;
+    if (!mayAuthor(author)) return { kind: "refused", because: "stranger" };
+    if (this.#forks.has(log) || this.#isSilenced(author)) return { kind: "known" };
+    this.#freeze(opened.value);
+    const operations: WriteOperation[] = [
+      { kind: "put", key: historyKeys.forks + log, value: encodeValue(evidence) },
+      { kind: "delete", key: historyKeys.heads + log },
+    ];
+    return { kind: "frozen", fork: opened.value, own: log === this.#own, operations };
   }
 
   /**
@@ -120,14 +178,30 @@ export class History {
     this.#closed.clear();
   }
 
-  /** The log and the first sequence number of everything that a peer with these heads lacks. */
-  missingAt(heads: Readonly<Record<string, number>>): { log: string; from: number; to: number }[] {
+  /**
+   * The log and the sequence numbers of everything that a peer with these heads lacks. Where it has as much, and
+   * something else, its newest entry is not the one that is here: this one shows it that the log forks.
+   */
+  missingAt(
+    heads: Readonly<Record<string, readonly [seq: number, hash: string]>>,
+  ): { log: string; from: number; to: number }[] {
     const missing: { log: string; from: number; to: number }[] = [];
-    for (const [log, { seq }] of this.#heads) {
-      const known = heads[log] ?? 0;
+    for (const [log, { seq, hash }] of this.#heads) {
+      const [known, knownHash] = heads[log] ?? [0, ""];
       if (known < seq) missing.push({ log, from: known + 1, to: seq });
+      if (known === seq && hash !== knownHash) missing.push({ log, from: seq, to: seq });
     }
     return missing;
+  }
+
+  #freeze(fork: Fork): void {
+    this.#heads.delete(fork.log);
+    this.#forks.set(fork.log, fork);
+    this.#forksOf.set(fork.author, (this.#forksOf.get(fork.author) ?? 0) + 1);
+  }
+
+  #isSilenced(author: string): boolean {
+    return (this.#forksOf.get(author) ?? 0) >= limits.forksPerAuthorMax;
   }
 
   #operations(
@@ -138,10 +212,12 @@ export class History {
     const { log, seq, run } = place;
     const key = entryKey(log, seq);
     const index = `${historyKeys.runs}${run}/${key.slice(historyKeys.entries.length)}`;
-    return [
+    const operations: WriteOperation[] = [
       { kind: "put", key, value: bytes },
       { kind: "put", key: index, value: new Uint8Array() },
-      { kind: "put", key: historyKeys.heads + log, value: encodeValue([seq, hash]) },
     ];
+    if (!this.#forks.has(log))
+      operations.push({ kind: "put", key: historyKeys.heads + log, value: encodeValue([seq, hash]) });
+    return operations;
   }
 }

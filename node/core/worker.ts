@@ -243,6 +243,7 @@ export class WorkerCore {
       case "holds":
       case "events":
       case "vector":
+      case "fork":
         return this.#count("role", from);
       default:
         return unreachable(message);

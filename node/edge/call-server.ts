@@ -17,6 +17,7 @@ import {
   type ScheduleSeen,
 } from "../../protocol/calls.ts";
 import { OttoError, unreachable } from "../../protocol/errors.ts";
+import type { Fork } from "../../protocol/fork.ts";
 import { limits } from "../../protocol/limits.ts";
 import { isFormed, openCertificate } from "../../protocol/membership.ts";
 import { decodeRequest, type Request, type WantedPlan } from "../../protocol/requests.ts";
@@ -34,6 +35,7 @@ export type CallActions = {
   submit(bundle: Uint8Array): Promise<string>;
   bundle(run: string): Promise<Uint8Array | null>;
   home(): string | null;
+  forks(): readonly Fork[];
   /** The rest needs a control peer; a worker that reaches none says so. */
   control: ControlActions | null;
   stop(): void;
@@ -310,6 +312,7 @@ export class CallServer {
       controls: charter.controls.length,
       size: charter.size,
       refused: Object.fromEntries(refused),
+      forks: this.#actions.forks(),
     };
     return { kind: "peers", node, peers: [...seen.values()] };
   }

@@ -6,13 +6,16 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
+import { equals } from "uint8arrays/equals";
 import { exitCodes, OttoError, unreachable } from "../../protocol/errors.ts";
 import { isOfRun } from "../../protocol/events.ts";
+import type { Fork, ForkEvidence } from "../../protocol/fork.ts";
 import { limits } from "../../protocol/limits.ts";
 import { nameBundle } from "../../protocol/manifest.ts";
 import { isFormed } from "../../protocol/membership.ts";
 import { notSupported } from "../../protocol/unsupported.ts";
 import type { Request } from "../../protocol/requests.ts";
+import { decodeValue } from "../../protocol/values.ts";
 import { ControlCore, controlKeys } from "../core/control.ts";
 import type { Answer, ControlEffect, ControlInput, PollRequest } from "../core/effects.ts";
 import { entryKey } from "../core/history.ts";
@@ -137,8 +140,8 @@ class ControlNode implements RunningNode {
   async #startCore(): Promise<void> {
     const { membership, identity, storage, incarnation } = this.host;
     if (this.#core !== null || !isFormed(membership.charter)) return;
-    const { bundles, orders, registers, heads, acceptor } = controlKeys;
-    const prefixes = [bundles, orders, registers, heads, acceptor];
+    const { bundles, orders, registers, heads, forks, acceptor } = controlKeys;
+    const prefixes = [bundles, orders, registers, heads, forks, acceptor];
     const stored = (await Promise.all(prefixes.map((prefix) => storage.list(prefix)))).flat();
     const now = { monotonicMs: realClock.monotonicMs(), wallMs: realClock.wallMs() };
     const core = new ControlCore({ charter: membership.charter, keys: identity, incarnation, stored }, now);
@@ -181,6 +184,13 @@ class ControlNode implements RunningNode {
         return this.#views.output({ ...effect, kind: "output" });
       case "send-entries":
         return this.#sendEntries(effect);
+      case "compare-entry":
+        return this.#compareEntry(effect);
+      case "send-fork":
+        return this.#sendFork(effect);
+      case "log-frozen":
+        if (effect.own) this.#fail(signedElsewhere(effect.fork));
+        return;
       case "home-is":
         this.#home = effect.home;
         if (effect.home !== null && effect.home !== host.identity.peer) this.calls.endFollowing();
@@ -239,6 +249,27 @@ class ControlNode implements RunningNode {
     send().catch((cause: unknown) => this.#fail(cause));
   }
 
+  #compareEntry({ log, seq, other }: Extract<ControlEffect, { kind: "compare-entry" }>): void {
+    this.host.storage.get(entryKey(log, seq)).then(
+      (kept) => {
+        if (kept !== undefined && !equals(kept, other))
+          this.post({ kind: "contested", evidence: [kept, other] });
+      },
+      (cause: unknown) => this.#fail(cause),
+    );
+  }
+
+  #sendFork({ to, log }: Extract<ControlEffect, { kind: "send-fork" }>): void {
+    const { storage, network } = this.host;
+    storage.get(controlKeys.forks + log).then(
+      (stored) => {
+        if (stored === undefined) return;
+        network.send(to, { kind: "fork", evidence: decodeValue(stored) as ForkEvidence });
+      },
+      (cause: unknown) => this.#fail(cause),
+    );
+  }
+
   #actions(): CallActions {
     const { host } = this;
     return {
@@ -250,6 +281,7 @@ class ControlNode implements RunningNode {
         (await host.storage.get(controlKeys.archive + run)) ??
         null,
       home: () => this.#home,
+      forks: () => this.#core?.forks ?? [],
       control: this.#controlActions(),
       stop: () => void this.stop(),
     };
@@ -362,6 +394,15 @@ class ControlNode implements RunningNode {
       () => this.#resolveStopped(cause),
     );
   }
+}
+
+function signedElsewhere({ log, seq }: Fork): OttoError {
+  return new OttoError("OTTO_LOG_FORKED", {
+    what: `There are two entries ${seq} of this peer's log ${log}, both signed with its key: something else signs as this peer.`,
+    state:
+      "The other control peers take nothing more of that log, and keep the proof. This node has stopped.",
+    next: "Find out who else has its data folder or its key, and replace this control peer if that is not known.",
+  });
 }
 
 function cancelRefused(run: string, answer: Extract<Answer, { ok: false }>): OttoError {

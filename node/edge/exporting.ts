@@ -2,9 +2,11 @@
 
 import { OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
+import type { ForkEvidence } from "../../protocol/fork.ts";
 import { openEntry } from "../../protocol/log.ts";
 import { nameBundle } from "../../protocol/manifest.ts";
 import { encodeExport } from "../../protocol/run-export.ts";
+import { decodeValue } from "../../protocol/values.ts";
 import { controlKeys } from "../core/control.ts";
 import { entriesOfRun } from "../core/history.ts";
 import { certificateKey, type NodeHost } from "./node-host.ts";
@@ -32,13 +34,28 @@ export async function exportRun(host: NodeHost, run: string): Promise<Uint8Array
       what: `There is no run ${run} here.`,
       next: "List the runs with `otto status`.",
     });
+  const forks: ForkEvidence[] = [];
+  // Also of logs that are not among the entries: what they told of the run may be what is missing here.
+  for (const [, evidence] of await storage.list(controlKeys.forks)) {
+    bytesLeft -= evidence.length;
+    if (bytesLeft < 0) throw tooLarge(run);
+    forks.push(decodeValue(evidence) as ForkEvidence);
+  }
   const certificates: Uint8Array[] = [];
   for (const worker of [...workers].sort()) {
     const certificate = await storage.get(certificateKey(worker));
     if (certificate !== undefined) certificates.push(certificate);
   }
   const { charterBytes: charter } = membership;
-  return encodeExport({ otto: "otto-run/1", run, charter, bundle, entries, certificates });
+  return encodeExport({
+    otto: "otto-run/1",
+    run,
+    charter,
+    bundle,
+    entries,
+    certificates,
+    ...(forks.length > 0 ? { forks } : {}),
+  });
 }
 
 /** The signed plan, from another peer when the run was over before this one heard of it. */

@@ -9,6 +9,7 @@
 import { openAnswer, type OpenedAnswer } from "../../protocol/answers.ts";
 import { openEnvelope, type Verifier } from "../../protocol/envelope.ts";
 import { type Event, isOfRun } from "../../protocol/events.ts";
+import { openFork } from "../../protocol/fork.ts";
 import { isAfterword, type OpenedEntry, openEntry } from "../../protocol/log.ts";
 import { openBundle, type Submission } from "../../protocol/manifest.ts";
 import { type Charter, isFormed, openCertificate, openCharter } from "../../protocol/membership.ts";
@@ -111,7 +112,42 @@ class Evidencing {
       const author = inOrder[0]?.signer ?? "";
       accounts.push({ author, log, told: inOrder.flatMap((opened) => this.#toldIn(opened)) });
     }
+    this.#checkForks(byLog);
     return accounts;
+  }
+
+  /**
+   * What an author told before its log forked stands, since both branches hold it; what it told from there on does not.
+   * Where nobody tells the run from its admission to its end, the rest may be in what nobody takes of a forked log.
+   */
+  #checkForks(byLog: ReadonlyMap<string, ReadonlyMap<number, OpenedEntry>>): void {
+    const isWhole = [...byLog.values()].some((entries) => {
+      const kinds = new Set(
+        [...entries.values()].flatMap(({ entry }) => entry.events.map(({ kind }) => kind)),
+      );
+      return kinds.has("run-admitted") && kinds.has("run-closed");
+    });
+    for (const evidence of this.#exported.forks ?? []) {
+      const fork = openFork(evidence, this.#charter.domain, this.#keys);
+      if (!fork.ok) {
+        this.#findings.add(
+          "entry-invalid",
+          null,
+          "What is shown as a fork is two entries that cannot both be in one log.",
+          `It proves nothing: ${fork.problem}.`,
+        );
+        continue;
+      }
+      const { log, author, seq, sinceSeq } = fork.value;
+      const toldSince = [...(byLog.get(log)?.keys() ?? [])].some((told) => told >= sinceSeq);
+      if (toldSince || !isWhole)
+        this.#findings.add(
+          "log-forked",
+          null,
+          "Who tells of a run tells everybody the same.",
+          `${author} signed two different entries ${seq} of its log ${log}.`,
+        );
+    }
   }
 
   submission(accounts: readonly Account[]): Submission | null {

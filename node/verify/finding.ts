@@ -14,6 +14,8 @@ const findingCodes = {
   "author-not-entitled": "an entry is signed by somebody who is no control peer",
   "entry-missing": "an author's entry about the run was taken out",
   "entry-forked": "an author wrote two different entries in one place",
+  "log-forked":
+    "an author is proven to have told different things in a log that tells, or may tell, of the run",
   "worker-not-entitled": "a worker's certificate does not hold",
   "result-unsigned": "a report was recorded without its worker's signature",
   "result-invalid": "the worker's signature does not hold, or it signed something else",

@@ -4,6 +4,7 @@ import type { Checker } from "../observation.ts";
 import { ballotsChecker } from "./ballots.ts";
 import { durabilityChecker } from "./durability.ts";
 import { effectsChecker } from "./effects.ts";
+import { forksChecker } from "./forks.ts";
 import { ledgerChecker } from "./ledger.ts";
 import { progressChecker } from "./progress.ts";
 import { RegistersChecker } from "./registers.ts";
@@ -22,6 +23,7 @@ export function allCheckers(): Checker[] {
     ledgerChecker(),
     valuesChecker(),
     schedulesChecker(),
+    forksChecker(),
     progressChecker(),
     verificationChecker(),
   ];

@@ -8,10 +8,12 @@ import { askFor } from "../../node/edge/client.ts";
 import { DataFolder } from "../../node/edge/data-folder.ts";
 import { openIdentity } from "../../node/edge/identity.ts";
 import { connectLocally } from "../../node/edge/local-socket.ts";
-import { encodeRequest } from "../../protocol/calls.ts";
+import { encodeRequest, type NodeSeen } from "../../protocol/calls.ts";
 import { sealEnvelope } from "../../protocol/envelope.ts";
+import type { Event } from "../../protocol/events.ts";
 import { encodeFrame } from "../../protocol/frames.ts";
 import { limits } from "../../protocol/limits.ts";
+import { emptyLog, logId, sealEntry } from "../../protocol/log.ts";
 import {
   type Certificate,
   type Charter,
@@ -207,5 +209,36 @@ describe("the honest", () => {
     const said = await mesh.succeed(["peers", "--node", control.folder]);
     expect(said.stdout).toMatch(/Refused by this node since it started: .*\d+ malformed/u);
     expect(control.program.stderr).toBe("");
+  });
+});
+
+describe("a log", () => {
+  it("is frozen and told of when somebody who has a control peer's key signs two entries in one place", async () => {
+    const { domain } = charter;
+    const thief = openIdentity(join(control.folder, "key"));
+    const [id, incarnation] = [logId(domain, thief.peer, "stolen"), "stolen"];
+    const place = { id, incarnation, head: emptyLog, before: "" };
+    const entries = ["ada", "eve"].map((by) => {
+      const event: Event = { kind: "cancel-requested", run: "nowhere", timeMs: 1, by };
+      return sealEntry(place, domain, "nowhere", [{ event, result: null }], thief).bytes;
+    });
+    const owner = openIdentity(join(control.folder, "owner.key"));
+    const member = hello(sealCertificate(domain, certificate(), owner));
+    const end = await stranger.tell(
+      messages,
+      member,
+      encodeFrame(encodeMessage({ kind: "events", entries })),
+    );
+    const forks = async (): Promise<NodeSeen["forks"]> => (await control.peers()).node.forks;
+    const found = await eventually("the log is frozen", forks, ({ length }) => length > 0);
+    end();
+    expect(found).toEqual([{ log: id, author: thief.peer, seq: 1, sinceSeq: 1 }]);
+    const { stdout } = await mesh.succeed(["peers", "--node", control.folder]);
+    expect(stdout).toContain(
+      `LOG_FORKED  control-1 (${thief.peer}) signed two different entries 1 of its log ${id}`,
+    );
+    // The honest go on.
+    const run = await mesh.submit(repository, control);
+    expect(await control.watch(run).closed()).toBe("passed");
   });
 });

@@ -59,6 +59,13 @@ export class Stranger {
     return Buffer.concat(heard);
   }
 
+  /** Says this on a stream of its own that stays open. Returns what ends it. */
+  async tell(protocol: string, ...payloads: readonly Uint8Array[]): Promise<() => void> {
+    const stream = await this.#open(protocol);
+    for (const payload of payloads) stream.send(payload);
+    return () => stream.abort(new Error("told"));
+  }
+
   async publish(topic: string, bytes: Uint8Array): Promise<void> {
     await this.#node.services.pubsub.publish(topic, bytes);
   }

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { History, historyKeys } from "../../../node/core/history.ts";
 import type { StoredEntry } from "../../../node/ports.ts";
 import type { Event } from "../../../protocol/events.ts";
+import { limits } from "../../../protocol/limits.ts";
 import { sealEntry, emptyLog, logId, type Noted, openEntry } from "../../../protocol/log.ts";
 import { simulatedKeys } from "../../../simulations/keys.ts";
 import { exampleCharter } from "./example.ts";
@@ -46,19 +47,9 @@ describe("a history", () => {
     const [log] = Object.keys(history.heads());
     expect(history.missingAt({})).toEqual([{ log, from: 1, to: 1 }]);
     expect(history.missingAt(history.heads())).toEqual([]);
-    expect(history.missingAt({ [log ?? ""]: 9 })).toEqual([]);
-  });
-
-  it("refuses a second entry in the place after the first: a fork", () => {
-    const [first] = written() as [Uint8Array];
-    const history = historyOf("reader");
-    history.receive(first, anybody);
-    const id = logId(domain, author.peer, "author1");
-    const empty = { id, incarnation: "author1", head: emptyLog, before: "" };
-    const other = sealEntry(empty, domain, "r", [noted(cancel)], author);
-    const next = sealEntry({ ...empty, head: other.head }, domain, "r", [noted(closed)], author);
-    expect(history.receive(next.bytes, anybody)).toMatchObject({ kind: "refused" });
-    expect(Object.values(history.heads())).toEqual([1]);
+    expect(history.missingAt({ [log ?? ""]: [9, "other"] })).toEqual([]);
+    // As much, and something else: the other must see it.
+    expect(history.missingAt({ [log ?? ""]: [1, "other"] })).toEqual([{ log, from: 1, to: 1 }]);
   });
 
   it("refuses a stranger's entry, and one whose bytes were changed", () => {
@@ -115,5 +106,94 @@ describe("a history", () => {
     expect(before(cancel)?.entry.before).toBe(first?.hash);
     history.forgetClosed();
     expect(before(closed)?.entry.before).toBe("");
+  });
+});
+
+describe("a log that forks", () => {
+  const id = logId(domain, author.peer, "author1");
+  const empty = { id, incarnation: "author1", head: emptyLog, before: "" };
+  const other = sealEntry(empty, domain, "r", [noted(cancel)], author);
+  const next = sealEntry({ ...empty, head: other.head }, domain, "r", [noted(closed)], author);
+  const after = { ...empty, head: { seq: 2, hash: next.head.hash } };
+  const later = sealEntry(after, domain, "r", [noted(closed)], author);
+
+  it("is doubted for a second entry in one place, and for one that follows another than is kept", () => {
+    const [first, second] = written() as [Uint8Array, Uint8Array];
+    const history = historyOf("reader");
+    history.receive(first, anybody);
+    expect(history.receive(other.bytes, anybody)).toEqual({ kind: "doubtful", log: id, seq: 1 });
+    expect(history.receive(next.bytes, anybody)).toEqual({ kind: "doubtful", log: id, seq: 1 });
+    history.receive(second, anybody);
+    // What is older than the newest entry is not in memory.
+    expect(history.receive(first, anybody)).toEqual({ kind: "doubtful", log: id, seq: 1 });
+    expect(history.receive(later.bytes, anybody)).toEqual({ kind: "doubtful", log: id, seq: 2 });
+  });
+
+  it("is frozen for good once the proof is shown, in either order and after a restart", () => {
+    const [first, second] = written() as [Uint8Array, Uint8Array];
+    for (const evidence of [
+      [first, other.bytes],
+      [other.bytes, first],
+      [first, next.bytes],
+    ] as const) {
+      const history = historyOf("reader");
+      history.receive(first, anybody);
+      const contested = history.contest(evidence, anybody);
+      expect(contested).toMatchObject({
+        kind: "frozen",
+        own: false,
+        fork: { log: id, seq: 1, sinceSeq: 1 },
+      });
+      expect(history.receive(second, anybody)).toEqual({ kind: "refused", because: "forked" });
+      expect(history.heads()).toEqual({});
+      expect(history.contest(evidence, anybody)).toEqual({ kind: "known" });
+      const operations = contested.kind === "frozen" ? contested.operations : [];
+      const stored = operations.flatMap((operation): StoredEntry[] =>
+        operation.kind === "put" ? [[operation.key, operation.value]] : [],
+      );
+      const again = historyOf("reader", stored);
+      expect(again.forks).toEqual(history.forks);
+      expect(again.receive(first, anybody)).toEqual({ kind: "refused", because: "forked" });
+    }
+  });
+
+  it("is not one for entries that prove nothing", () => {
+    const [first, second] = written() as [Uint8Array, Uint8Array];
+    const stranger = simulatedKeys("other");
+    const elsewhere = { ...empty, id: logId(domain, stranger.peer, "author1") };
+    const foreign = sealEntry(elsewhere, domain, "r", [noted(cancel)], stranger).bytes;
+    const damaged = other.bytes.map((byte, at) => (at === other.bytes.length - 1 ? byte ^ 1 : byte));
+    const history = historyOf("reader");
+    for (const evidence of [[first, first], [first, second], [first, foreign], [first, damaged], [first]])
+      expect(history.contest(evidence, anybody).kind).toBe("refused");
+    expect(history.contest([first, other.bytes], () => false)).toEqual({
+      kind: "refused",
+      because: "stranger",
+    });
+    expect(history.forks).toEqual([]);
+  });
+
+  it("is known as its author's own, which takes nobody's entry into it", () => {
+    const history = historyOf("author");
+    const { bytes } = history.append("r", [noted(closed)]);
+    expect(history.receive(next.bytes, anybody)).toEqual({ kind: "forged", run: "r" });
+    expect(history.contest([bytes, other.bytes], anybody)).toMatchObject({ kind: "frozen", own: true });
+  });
+
+  it(`silences its author once there are ${limits.forksPerAuthorMax} of them`, () => {
+    const history = historyOf("reader");
+    for (let count = 1; count <= limits.forksPerAuthorMax; count += 1) {
+      const incarnation = `life${count}`;
+      const place = { ...empty, id: logId(domain, author.peer, incarnation), incarnation };
+      const [one, two] = [closed, cancel].map(
+        (event) => sealEntry(place, domain, "r", [noted(event)], author).bytes,
+      );
+      const [first] = written() as [Uint8Array];
+      if (count === limits.forksPerAuthorMax) expect(history.receive(first, anybody).kind).toBe("kept");
+      history.contest([one ?? first, two ?? first], anybody);
+    }
+    expect(history.receive((written() as [Uint8Array, Uint8Array])[1], anybody)).toMatchObject({
+      because: "forked",
+    });
   });
 });

@@ -222,6 +222,25 @@ describe("it is found when somebody", () => {
     ]);
   });
 
+  it("shows that the log which tells of the run forks, from where it does", () => {
+    const other = entriesBy("control0", [...story, cancelRequested]);
+    const last = other.at(-1) ?? new Uint8Array();
+    const third = entriesBy("control0", [...story, withEvent(cancelRequested, { by: "eve" })]).at(-1);
+    // The run was told to its end before the branches part: what was told stands.
+    expect(codesOf(verified(exportOf(entries, { forks: [[last, third ?? last]] })))).toEqual([]);
+    const early = entriesBy("control0", storyWith(testStarted, cancelRequested)).slice(0, 6);
+    const [one, two] = [entries[5] ?? last, early[5] ?? last];
+    expect(codesOf(verified(exportOf(entries, { forks: [[two, one]] })))).toEqual(["log-forked"]);
+    // Nobody tells the run to its end, and who may have told it has told different things.
+    const partly = exportOf(entries.slice(0, 3), { forks: [[last, third ?? last]] });
+    expect(codesOf(verified(partly))).toEqual(["log-forked"]);
+  });
+
+  it("calls a fork what is none", () => {
+    const [one = new Uint8Array(), two = one] = entries;
+    expect(codesOf(verified(exportOf(entries, { forks: [[one, two]] })))).toEqual(["entry-invalid"]);
+  });
+
   it("who is no control peer adds to the records", () => {
     const foreign = entriesBy("mallory", [cancelRequested]);
     expect(codesOf(verified(exportOf([...entries, ...foreign])))).toEqual(["author-not-entitled"]);

@@ -1,0 +1,59 @@
+/** Mistakes to plant in the logs of control peers (`plantings.ts`): one seed in eight has a log that forks. */
+
+import type { Planting } from "./planted.ts";
+
+const history = "node/core/history.ts";
+const antiEntropy = "node/core/anti-entropy.ts";
+
+export const logPlantings: readonly Planting[] = [
+  {
+    name: "a second entry in a place of a log is taken for the first",
+    edits: [
+      {
+        file: history,
+        find: 'if (seq <= head.seq) return { kind: "doubtful", log, seq };',
+        replace: 'if (seq <= head.seq) return { kind: "known" };',
+      },
+    ],
+    caughtBy: ["forks"],
+    firstSeed: 89,
+    seedsMax: 400,
+  },
+  {
+    name: "a frozen log is taken further",
+    edits: [
+      {
+        file: history,
+        find: "if (this.#forks.has(log) || this.#isSilenced(signer)) return",
+        replace: "if (this.#isSilenced(signer)) return",
+      },
+      { file: history, find: "    this.#heads.delete(fork.log);\n", replace: "" },
+    ],
+    caughtBy: ["forks"],
+    firstSeed: 89,
+    seedsMax: 400,
+  },
+  {
+    name: "the proof of a fork is shown to nobody",
+    edits: [
+      { file: antiEntropy, find: "if (peer !== from) this.#send", replace: "if (peer === from) this.#send" },
+      { file: antiEntropy, find: "if (!known.has(log)) effect(", replace: "if (log === from) effect(" },
+    ],
+    caughtBy: ["forks", "progress"],
+    firstSeed: 33,
+    seedsMax: 400,
+  },
+  {
+    name: "a control peer takes another's word into its own log",
+    edits: [
+      {
+        file: history,
+        find: 'if (log === this.#own) return { kind: "forged", run: entry.run };',
+        replace: "",
+      },
+    ],
+    caughtBy: ["forks", "verification"],
+    firstSeed: 57,
+    seedsMax: 800,
+  },
+];
