@@ -130,7 +130,13 @@ export const limits = {
   /** How much longer each further control peer of the charter waits before it stands for home. */
   standDelayMs: 100,
   antiEntropyMs: 30_000,
+  /** Logs that are told one by one; of more, hashes are compared first. */
+  logsListedMax: 8,
+  /** Parts of the logs in which two peers differ and that are looked into at once. */
+  partsFollowedMax: 4,
+  /** Entries in the answer to one list of logs; there may be more, and they are asked for again. */
   entriesPerAnswerMax: 500,
+  entriesAnswerBytesMax: 4 * MiB,
   /** Logs of one author that are known to fork; then nothing more of that author's is taken. */
   forksPerAuthorMax: 16,
   /** A bundle or a source that nobody had is asked for again after this. */

@@ -106,14 +106,19 @@ type SharedMessage =
       readonly state: "admitted" | "refused";
       readonly reason: string;
     }
-  | { readonly kind: "events"; readonly entries: readonly Uint8Array[] }
-  /** The newest entry that the sender has of each log, with its hash; the receiver sends what is missing. */
+  /** `answer`: what the receiver asked for, and there may be more; else what has just happened. */
+  | { readonly kind: "events"; readonly entries: readonly Uint8Array[]; readonly answer: boolean }
+  /** How far the sender is with every log of a region (`log-tree.ts`); the receiver sends what is missing. */
   | {
       readonly kind: "vector";
+      readonly prefix: string;
       readonly heads: Readonly<Record<string, readonly [seq: number, hash: string]>>;
       /** Logs that the sender knows to fork: there is nothing more to have of them. */
       readonly frozen: readonly string[];
     }
+  /** The hashes of the parts of a region with many logs; the receiver says which of them differ. */
+  | { readonly kind: "log-parts"; readonly prefix: string; readonly parts: Readonly<Record<string, string>> }
+  | { readonly kind: "parts-differ"; readonly prefixes: readonly string[] }
   /** Two entries that cannot both be in one log (`fork.ts`). */
   | { readonly kind: "fork"; readonly evidence: ForkEvidence };
 
@@ -121,6 +126,8 @@ export type Message = RegisterMessage | WorkerMessage | HomeMessage | SharedMess
 
 const text = z.string().check(z.maxLength(512));
 const count = z.int().check(z.nonnegative());
+const logName = z.string().check(z.regex(/^[0-9a-f]{32}$/u));
+const logPrefix = z.string().check(z.regex(/^[0-9a-f]{0,32}$/u));
 const bytes = z.instanceof(Uint8Array);
 const ballot = z.object({ epoch: count, peer: text, incarnation: text });
 const names = z.array(text).check(z.minLength(1), z.maxLength(limits.batchRecordsMax));
@@ -193,8 +200,19 @@ const message = z.discriminatedUnion("kind", [
   kind("announce", { run: text, bundle: text }),
   kind("holds", { run: text, bundle: text }),
   kind("announced", { run: text, state: z.enum(["admitted", "refused"]), reason: text }),
-  kind("events", { entries: z.array(bytes).check(z.maxLength(limits.batchRecordsMax)) }),
-  kind("vector", { heads: z.record(text, z.tuple([count, text])), frozen: z.array(text) }),
+  kind("events", {
+    entries: z.array(bytes).check(z.maxLength(limits.batchRecordsMax)),
+    answer: z.boolean(),
+  }),
+  kind("vector", {
+    prefix: logPrefix,
+    heads: z
+      .record(logName, z.tuple([count, text]))
+      .check(z.refine((heads) => Object.keys(heads).length <= limits.logsListedMax)),
+    frozen: z.array(logName).check(z.maxLength(limits.logsListedMax)),
+  }),
+  kind("log-parts", { prefix: logPrefix, parts: z.record(z.string().check(z.regex(/^[0-9a-f]$/u)), text) }),
+  kind("parts-differ", { prefixes: z.array(logPrefix).check(z.maxLength(limits.partsFollowedMax)) }),
   kind("fork", { evidence: z.tuple([bytes, bytes]) }),
 ]);
 

@@ -56,4 +56,19 @@ export const logPlantings: readonly Planting[] = [
     firstSeed: 57,
     seedsMax: 800,
   },
+  {
+    name: "peers with many logs do not say where they differ",
+    edits: [
+      // A world has few logs: here any two are many.
+      { file: "protocol/limits.ts", find: "logsListedMax: 8,", replace: "logsListedMax: 1," },
+      {
+        file: antiEntropy,
+        find: "if (differing.length === 0) return;",
+        replace: "if (differing.length >= 0) return;",
+      },
+    ],
+    caughtBy: ["progress"],
+    firstSeed: 23,
+    seedsMax: 300,
+  },
 ];

@@ -5,23 +5,13 @@
  * is encoded and decoded as on a real link, unless the world is told to pass messages on as they are.
  */
 
-import { equals } from "uint8arrays/equals";
 import { ControlCore, controlKeys } from "../node/core/control.ts";
-import type {
-  ControlEffect,
-  ControlInput,
-  PollRequest,
-  WorkerEffect,
-  WorkerInput,
-} from "../node/core/effects.ts";
-import { entryKey } from "../node/core/history.ts";
+import type { ControlEffect, ControlInput, WorkerEffect, WorkerInput } from "../node/core/effects.ts";
 import { WorkerCore, workerKeys } from "../node/core/worker.ts";
 import type { Keys, StoredEntry } from "../node/ports.ts";
 import { limits } from "../protocol/limits.ts";
 import type { Source } from "../protocol/manifest.ts";
-import type { ForkEvidence } from "../protocol/fork.ts";
 import type { Charter } from "../protocol/membership.ts";
-import { decodeValue } from "../protocol/values.ts";
 import { decodeMessage, encodeMessage, type Message } from "../protocol/messages.ts";
 import type { StepReport } from "../protocol/report.ts";
 import type { Agenda } from "./agenda.ts";
@@ -29,6 +19,8 @@ import { SimulatedExecutor } from "./executor.ts";
 import { type ClockTraits, Life } from "./life.ts";
 import type { Arrival, SimulatedNetwork } from "./network.ts";
 import type { Observation, PeerName } from "./observation.ts";
+import { fromDisk, type Telling } from "./kept-entries.ts";
+import { pollOutside } from "./outside.ts";
 import { hashBetween, hashOf } from "./random.ts";
 import { Disk } from "./storage.ts";
 import { startWallMs } from "./workload.ts";
@@ -221,19 +213,10 @@ export class Peer {
         agenda.in(20_000, () => this.#keep(effect.assignment, effect.report, life));
         return;
       case "send-entries":
-        return this.#sendEntries(effect, life);
-      case "compare-entry": {
-        const [kept] = this.disk.list(entryKey(effect.log, effect.seq));
-        if (kept !== undefined && !equals(kept[1], effect.other))
-          life.post({ kind: "contested", evidence: [kept[1], effect.other] });
-        return;
-      }
-      case "send-fork": {
-        const [stored] = this.disk.list(controlKeys.forks + effect.log);
-        if (stored === undefined) return;
-        const evidence = decodeValue(stored[1]) as ForkEvidence;
-        return this.#send(effect.to, { kind: "fork", evidence }, life);
-      }
+        return fromDisk(effect, this.disk, this.#telling(life));
+      case "compare-entry":
+      case "send-fork":
+        return fromDisk(effect, this.disk, this.#telling(life));
       case "log-frozen": {
         const { fork, own } = effect;
         this.#see({ kind: "log-frozen", log: fork.log, own, kept: this.keptOf(fork.log) });
@@ -257,7 +240,9 @@ export class Peer {
         return this.#see({ kind: "refused", because: effect.because, from });
       }
       case "poll":
-        return this.#poll(effect.request, life);
+        return pollOutside(effect.request, agenda, this.#around.seed, (polled) =>
+          life.post({ kind: "polled", polled }),
+        );
       case "show-output":
       case "home-is":
       case "stopped":
@@ -265,17 +250,6 @@ export class Peer {
       default:
         throw new Error(`Bug: nobody performs ${String(effect satisfies never)}`);
     }
-  }
-
-  /** What is outside settles itself some time: a poll sees nothing yet, or how it ended; a failure only when it looks for one. */
-  #poll({ run, index, fails }: PollRequest, life: PeerLife): void {
-    const { agenda, seed } = this.#around;
-    const takesUs = hashBetween(1_000, 900_000, seed, run, index, agenda.nowUs, "poll");
-    agenda.in(takesUs, () => {
-      const chance = hashBetween(0, 99, seed, run, index, agenda.nowUs, "polled");
-      const verdict = chance < 25 ? "passed" : chance < 35 && fails !== null ? "failed" : null;
-      life.post({ kind: "polled", polled: { run, index, verdict, detail: "" } });
-    });
   }
 
   #send(to: string, message: Message, life: PeerLife): void {
@@ -344,16 +318,6 @@ export class Peer {
     life.post({ kind: "kept", assignment });
   }
 
-  #sendEntries(effect: Extract<Effect, { kind: "send-entries" }>, life: PeerLife): void {
-    const { log, from, through, to } = effect;
-    const entries: Uint8Array[] = [];
-    for (let seq = from; seq <= through; seq += 1) {
-      const [stored] = this.disk.list(entryKey(log, seq));
-      if (stored !== undefined) entries.push(stored[1]);
-    }
-    this.#send(to, { kind: "events", entries }, life);
-  }
-
   #controlCore(incarnation: string, now: { monotonicMs: number; wallMs: number }): AnyCore {
     const { bundles, orders, registers, acceptor, heads, forks } = controlKeys;
     const prefixes = [bundles, orders, registers, acceptor, heads, forks];
@@ -395,6 +359,13 @@ export class Peer {
         },
       },
     });
+  }
+
+  #telling(life: PeerLife): Telling {
+    return {
+      send: (to, message) => this.#send(to, message, life),
+      contested: (evidence) => life.post({ kind: "contested", evidence }),
+    };
   }
 
   #isEffect(effect: Extract<Effect, { kind: "start-step" }>): boolean {

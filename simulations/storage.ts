@@ -72,6 +72,10 @@ export class Disk {
       .sort(([left], [right]) => compareText(left, right));
   }
 
+  get(key: string): Uint8Array | undefined {
+    return this.#current.get(key);
+  }
+
   /** What would be found after a crash now. */
   durable(key: string): Uint8Array | undefined {
     return this.#durable.get(key);

@@ -242,7 +242,7 @@ class World {
         const [first] = forged.filter((one) => one !== null);
         if (first === undefined) return;
         this.#see("world", { kind: "forged", log: first.log });
-        const message = { kind: "events", entries: [first.bytes] } as const;
+        const message = { kind: "events", entries: [first.bytes], answer: false } as const;
         for (const peer of chance.shuffled(controls).slice(0, chance.between(1, 2)))
           peer.tell({ kind: "message", from: chance.pick(controls).traits.keys.peer, message });
       });

@@ -2,7 +2,13 @@
  * How control peers come to have one history: entries are told when they are written, and what was missed is asked
  * for: on every connect, when an entry shows a gap, and every half minute of one peer after the other.
  *
- *   events --follows--> kept        --gap--> asked for        --contradicts what is kept--> compared --a fork--> told to all
+ *   asking: "my logs are these" --few--------------------> "here is what you lack" --something new--> asking again
+ *              |                                                    ^
+ *              +--many: hashes of parts--> "these differ" --each----+
+ *
+ * Every message is bounded, and so is an answer; whoever learnt something by one asks again. Nothing is remembered of
+ * an exchange: one that is lost is begun anew. Two peers with the same logs see it by the first message, whatever
+ * number of logs there ever was. Each asks for itself alone, so that nothing is sent twice.
  *
  * A fork is evidence that anybody can check (`protocol/fork.ts`): whoever finds one, or is shown one, freezes the log and
  * tells the others, who check it themselves. A peer that is shown a fork of its own present log stops: somebody else
@@ -27,10 +33,16 @@ export type AntiEntropyContext = {
   readonly learnt: (events: readonly LoggedEvent[]) => void;
 };
 
+/** How soon a peer that answered with something new is asked again: several pieces of one answer are asked for once. */
+const askAgainMs = limits.tickMs;
+
 export class AntiEntropy {
   readonly #context: AntiEntropyContext;
   #nextMs = 0;
   #turn = 0;
+  #followed = 0;
+  /** Peers that may have more, and when they are asked. */
+  readonly #again = new Map<string, number>();
 
   constructor(context: AntiEntropyContext) {
     this.#context = context;
@@ -38,6 +50,11 @@ export class AntiEntropy {
 
   /** The control peer whose turn it is to be asked for everything, or null. Each is asked in its turn, none is left out. */
   due(now: Now): string | null {
+    for (const [peer, atMs] of this.#again) {
+      if (now.monotonicMs < atMs) continue;
+      this.#again.delete(peer);
+      this.ask(peer);
+    }
     if (now.monotonicMs < this.#nextMs) return null;
     this.#nextMs = now.monotonicMs + limits.antiEntropyMs;
     const controls = this.#context.controls();
@@ -46,39 +63,54 @@ export class AntiEntropy {
     return peer ?? null;
   }
 
-  /** Says what is here; the other side sends what is missing. */
+  /** Says how far this peer is; the other side sends what is missing. */
   ask(peer: string): void {
-    const { history } = this.#context;
-    const frozen = history.forks.map(({ log }) => log);
-    this.#send(peer, { kind: "vector", heads: history.heads(), frozen });
+    this.#describe(peer, "");
   }
 
-  /** Another says what it has. */
-  asked(from: string, { heads, frozen }: Extract<Message, { kind: "vector" }>): void {
+  /** Another says how far it is with the logs of a region. */
+  asked(from: string, known: Extract<Message, { kind: "vector" }>): void {
     const { history, effect } = this.#context;
-    const known = new Set(frozen);
-    for (const { log } of history.forks) if (!known.has(log)) effect({ kind: "send-fork", to: from, log });
-    for (const { log, from: first, to: last } of history.missingAt(heads)) {
-      if (known.has(log)) continue;
-      const through = Math.min(last, first + limits.entriesPerAnswerMax - 1);
-      effect({ kind: "send-entries", to: from, log, from: first, through });
-    }
+    for (const log of history.forksMissingAt(known)) effect({ kind: "send-fork", to: from, log });
+    const ranges = history.missingAt(known);
+    if (ranges.length > 0) effect({ kind: "send-entries", to: from, ranges });
   }
 
-  entries(from: string, entries: readonly Uint8Array[], now: Now): void {
+  /** Another has many logs, and asks where this peer's differ. */
+  compared(from: string, { prefix, parts }: Extract<Message, { kind: "log-parts" }>): void {
+    const { tree } = this.#context.history;
+    const own = tree.parts(prefix);
+    // A part that only the other has tells this peer nothing to give.
+    const differing = Object.keys(own).filter((digit) => own[digit] !== parts[digit]);
+    if (differing.length === 0) return;
+    // Not always the first of them: in some the other may be ahead.
+    const first = this.#followed % differing.length;
+    const inTurn = [...differing.slice(first), ...differing.slice(0, first)].slice(
+      0,
+      limits.partsFollowedMax,
+    );
+    this.#followed += inTurn.length;
+    this.#send(from, { kind: "parts-differ", prefixes: inTurn.map((digit) => prefix + digit) });
+  }
+
+  /** Another found regions that differ. */
+  differs(from: string, { prefixes }: Extract<Message, { kind: "parts-differ" }>): void {
+    for (const prefix of prefixes) this.#describe(from, prefix);
+  }
+
+  entries(from: string, message: Extract<Message, { kind: "events" }>, now: Now): void {
     const { history, effect, count, mayAuthor, learnt } = this.#context;
-    for (const bytes of entries) {
+    for (const bytes of message.entries) {
       const received = history.receive(bytes, mayAuthor);
       if (received.kind === "refused") count(received.because, from);
-      if (received.kind === "gap") return this.ask(from);
+      if (received.kind === "gap") return this.#describe(from, received.log);
       if (received.kind === "forged") return this.#contradict(received.run, bytes);
       if (received.kind === "doubtful") {
         const { log, seq } = received;
         effect({ kind: "compare-entry", log, seq, other: bytes });
       }
       if (received.kind !== "kept") continue;
-      // Several at once are an answer, and answers are bounded: there may be more.
-      if (entries.length > 1) this.#nextMs = Math.min(this.#nextMs, now.monotonicMs + limits.fetchAgainMs);
+      if (message.answer && !this.#again.has(from)) this.#again.set(from, now.monotonicMs + askAgainMs);
       const { events } = received.entry;
       effect({ kind: "store", operations: received.operations });
       effect({ kind: "recorded", events });
@@ -106,6 +138,18 @@ export class AntiEntropy {
     const { bytes, operations } = this.#context.history.append(run, []);
     this.#context.effect({ kind: "store", operations });
     this.contest([bytes, forged], null);
+  }
+
+  #describe(peer: string, prefix: string): void {
+    const { tree } = this.#context.history;
+    if (!tree.isListed(prefix))
+      return this.#send(peer, { kind: "log-parts", prefix, parts: tree.parts(prefix) });
+    const heads: Record<string, readonly [seq: number, hash: string]> = {};
+    const frozen: string[] = [];
+    for (const [log, state] of tree.list(prefix))
+      if (state === "frozen") frozen.push(log);
+      else heads[log] = [state.seq, state.hash];
+    this.#send(peer, { kind: "vector", prefix, heads, frozen });
   }
 
   #send(to: string, message: Message): void {

@@ -350,13 +350,12 @@ export class ControlCore {
         this.#submissions.held(from, message.run, message.bundle);
         return this.#admitReady(now);
       case "events":
-        return this.#antiEntropy.entries(from, message.entries, now);
+        return this.#antiEntropy.entries(from, message, now);
       case "vector":
-        if (!this.#peers.has(from)) return this.#count("role", from);
-        return this.#antiEntropy.asked(from, message);
+      case "log-parts":
+      case "parts-differ":
       case "fork":
-        if (!this.#peers.has(from)) return this.#count("role", from);
-        return this.#antiEntropy.contest(message.evidence, from);
+        return this.#reconciled(from, message);
       case "announced":
         if (!this.#peers.has(from)) return this.#count("role", from);
         if (message.state === "admitted") this.#tellAdmitted(message.run);
@@ -371,6 +370,17 @@ export class ControlCore {
       default:
         return unreachable(message);
     }
+  }
+
+  #reconciled(
+    from: string,
+    message: Extract<Message, { kind: "vector" | "log-parts" | "parts-differ" | "fork" }>,
+  ): void {
+    if (!this.#peers.has(from)) return this.#count("role", from);
+    if (message.kind === "vector") return this.#antiEntropy.asked(from, message);
+    if (message.kind === "log-parts") return this.#antiEntropy.compared(from, message);
+    if (message.kind === "parts-differ") return this.#antiEntropy.differs(from, message);
+    return this.#antiEntropy.contest(message.evidence, from);
   }
 
   #registerMessage(from: string, message: RegisterMessage, now: Now): void {
@@ -552,7 +562,7 @@ export class ControlCore {
         const events = entry.map(({ event }) => event);
         this.#effects.push({ kind: "store", operations }, { kind: "recorded", events });
         this.#archiveClosed(events);
-        const message: Message = { kind: "events", entries: [bytes] };
+        const message: Message = { kind: "events", entries: [bytes], answer: false };
         for (const peer of this.#peers) if (this.#linked.has(peer)) this.#send(peer, message);
       }
   }

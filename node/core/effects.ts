@@ -15,6 +15,7 @@ import type { Assignment, StopCause, WriteOperation } from "../ports.ts";
 import type { StepReport } from "../../protocol/report.ts";
 import type { Source } from "../../protocol/manifest.ts";
 import type { Poll } from "../../protocol/plan.ts";
+import type { EntryRange } from "./history.ts";
 import type { Polled } from "./settlements.ts";
 
 export type Now = { readonly monotonicMs: number; readonly wallMs: number };
@@ -126,9 +127,8 @@ export type ControlEffect =
   | {
       readonly kind: "send-entries";
       readonly to: string;
-      readonly log: string;
-      readonly from: number;
-      readonly through: number;
+      /** Of these as many as `limits.entriesAnswerBytesMax` allows. */
+      readonly ranges: readonly EntryRange[];
     }
   /** To be answered by `contested`, when the entry that is kept there is another one. */
   | {

@@ -21,11 +21,13 @@ import {
   openEntry,
   sealEntry,
 } from "../../protocol/log.ts";
+import type { Message } from "../../protocol/messages.ts";
+import { LogTree } from "../../protocol/log-tree.ts";
 import { decodeValue, encodeValue } from "../../protocol/values.ts";
 import type { StoredEntry, WriteOperation } from "../ports.ts";
 
 export const historyKeys = {
-  /** `head/<log>` -> [seq, hash], of logs that are not frozen */
+  /** `head/<log>` -> [seq, hash, author], of logs that are not frozen */
   heads: "head/",
   /** `entry/<log>/<seq>` -> the entry's bytes */
   entries: "entry/",
@@ -52,12 +54,17 @@ export function entriesOfRun(run: string): {
 export type Received =
   | { readonly kind: "kept"; readonly entry: LogEntry; readonly operations: readonly WriteOperation[] }
   | { readonly kind: "known" }
-  | { readonly kind: "gap" }
+  | { readonly kind: "gap"; readonly log: string }
   /** Nobody but this peer writes this log, and it has not: to be contradicted. */
   | { readonly kind: "forged"; readonly run: string }
   /** It may contradict what is kept at this place, which is not in memory: to be compared. */
   | { readonly kind: "doubtful"; readonly log: string; readonly seq: number }
   | { readonly kind: "refused"; readonly because: RefusedBecause };
+
+/** How far another peer is with the logs of a region, as it says. */
+export type Known = Pick<Extract<Message, { kind: "vector" }>, "prefix" | "heads" | "frozen">;
+
+export type EntryRange = { readonly log: string; readonly from: number; readonly through: number };
 
 export class History {
   readonly #domain: string;
@@ -65,7 +72,9 @@ export class History {
   readonly #own: string;
   readonly #incarnation: string;
   /** Of logs that are not frozen. */
-  readonly #heads = new Map<string, LogHead>();
+  readonly #heads = new Map<string, LogHead & { readonly author: string }>();
+  /** The same, with those that are frozen, as it is compared with other peers'. */
+  readonly #tree = new LogTree();
   #ownHead: LogHead;
   readonly #forks = new Map<string, Fork>();
   readonly #forksOf = new Map<string, number>();
@@ -89,15 +98,15 @@ export class History {
         if (fork.ok) this.#freeze(fork.value);
         continue;
       }
-      const [seq, hash] = decodeValue(bytes) as [number, string];
-      this.#heads.set(key.slice(historyKeys.heads.length), { seq, hash });
+      const [seq, hash, author] = decodeValue(bytes) as [number, string, string];
+      this.#setHead(key.slice(historyKeys.heads.length), { seq, hash, author });
     }
     this.#ownHead = this.#heads.get(this.#own) ?? emptyLog;
   }
 
-  /** The newest entry that is here of every log that is not frozen. */
-  heads(): Record<string, [seq: number, hash: string]> {
-    return Object.fromEntries([...this.#heads].map(([log, { seq, hash }]) => [log, [seq, hash]]));
+  /** How far every log is known here that is still taken, and which are frozen. */
+  get tree(): Omit<LogTree, "set" | "delete"> {
+    return this.#tree;
   }
 
   get forks(): readonly Fork[] {
@@ -110,12 +119,13 @@ export class History {
     const place = { id: this.#own, incarnation: this.#incarnation, head: this.#ownHead, before };
     const sealed = sealEntry(place, this.#domain, run, noted, this.#keys);
     this.#ownHead = sealed.head;
-    if (!this.#forks.has(this.#own)) this.#heads.set(this.#own, sealed.head);
+    const { peer: author } = this.#keys;
+    if (!this.#forks.has(this.#own)) this.#setHead(this.#own, { ...sealed.head, author });
     const events = noted.map(({ event }) => event);
     // What is said of a run that is over follows nothing: else every run of this log's would be remembered.
     if (before !== "" || !isAfterword(events)) this.#newest.set(run, sealed.head.hash);
     if (events.some(({ kind }) => kind === "run-closed")) this.#newest.delete(run);
-    const stored = { log: this.#own, seq: sealed.head.seq, run };
+    const stored = { log: this.#own, seq: sealed.head.seq, run, author };
     return { bytes: sealed.bytes, operations: this.#operations(stored, sealed.bytes, sealed.head.hash) };
   }
 
@@ -130,13 +140,14 @@ export class History {
     const head = this.#heads.get(log) ?? emptyLog;
     if (seq === head.seq && hash === head.hash) return { kind: "known" };
     if (seq <= head.seq) return { kind: "doubtful", log, seq };
-    if (seq > head.seq + 1) return { kind: "gap" };
+    if (seq > head.seq + 1) return { kind: "gap", log };
     if (log === this.#own) return { kind: "forged", run: entry.run };
     if (entry.prev !== head.hash) return { kind: "doubtful", log, seq: head.seq };
-    this.#heads.set(log, { seq, hash });
+    this.#setHead(log, { seq, hash, author: signer });
     for (const { kind, run } of entry.events)
       if (kind === "run-closed" && this.#newest.has(run)) this.#closed.add(run);
-    return { kind: "kept", entry, operations: this.#operations({ log, seq, run: entry.run }, bytes, hash) };
+    const place = { log, seq, run: entry.run, author: signer };
+    return { kind: "kept", entry, operations: this.#operations(place, bytes, hash) };
   }
 
   /**
@@ -179,25 +190,48 @@ export class History {
   }
 
   /**
-   * The log and the sequence numbers of everything that a peer with these heads lacks. Where it has as much, and
-   * something else, its newest entry is not the one that is here: this one shows it that the log forks.
+   * The first of what a peer lacks that is so far with the logs of a region: their ranges, at most
+   * `limits.entriesPerAnswerMax` entries together. Where it has as much, and something else, its newest entry is not the one
+   * that is here: this one shows it that the log forks.
    */
-  missingAt(
-    heads: Readonly<Record<string, readonly [seq: number, hash: string]>>,
-  ): { log: string; from: number; to: number }[] {
-    const missing: { log: string; from: number; to: number }[] = [];
-    for (const [log, { seq, hash }] of this.#heads) {
-      const [known, knownHash] = heads[log] ?? [0, ""];
-      if (known < seq) missing.push({ log, from: known + 1, to: seq });
-      if (known === seq && hash !== knownHash) missing.push({ log, from: seq, to: seq });
+  missingAt({ prefix, heads, frozen }: Known): EntryRange[] {
+    const missing: EntryRange[] = [];
+    const known = new Set(frozen);
+    let left: number = limits.entriesPerAnswerMax;
+    for (const [log, state] of this.#tree.list(prefix)) {
+      if (left === 0) break;
+      if (state === "frozen" || known.has(log)) continue;
+      const [seq, hash] = heads[log] ?? [0, ""];
+      const isOther = seq === state.seq && hash !== state.hash;
+      if (seq >= state.seq && !isOther) continue;
+      const from = isOther ? seq : seq + 1;
+      const through = Math.min(state.seq, from + left - 1);
+      missing.push({ log, from, through });
+      left -= through - from + 1;
     }
     return missing;
   }
 
+  /** Logs of a region whose proof of forking a peer lacks. */
+  forksMissingAt({ prefix, frozen }: Known): string[] {
+    const known = new Set(frozen);
+    return [...this.#forks.keys()].filter((log) => log.startsWith(prefix) && !known.has(log));
+  }
+
+  #setHead(log: string, head: LogHead & { readonly author: string }): void {
+    this.#heads.set(log, head);
+    this.#tree.set(log, head);
+  }
+
   #freeze(fork: Fork): void {
-    this.#heads.delete(fork.log);
-    this.#forks.set(fork.log, fork);
-    this.#forksOf.set(fork.author, (this.#forksOf.get(fork.author) ?? 0) + 1);
+    const { log, author } = fork;
+    this.#heads.delete(log);
+    this.#forks.set(log, fork);
+    this.#forksOf.set(author, (this.#forksOf.get(author) ?? 0) + 1);
+    if (!this.#isSilenced(author)) return this.#tree.set(log, "frozen");
+    // Peers may have frozen others of its logs; since they take none of them any more, they need not agree on them.
+    for (const [one, head] of this.#heads) if (head.author === author) this.#tree.delete(one);
+    for (const one of this.#forks.values()) if (one.author === author) this.#tree.delete(one.log);
   }
 
   #isSilenced(author: string): boolean {
@@ -205,11 +239,11 @@ export class History {
   }
 
   #operations(
-    place: { readonly log: string; readonly seq: number; readonly run: string },
+    place: { readonly log: string; readonly seq: number; readonly run: string; readonly author: string },
     bytes: Uint8Array,
     hash: string,
   ): WriteOperation[] {
-    const { log, seq, run } = place;
+    const { log, seq, run, author } = place;
     const key = entryKey(log, seq);
     const index = `${historyKeys.runs}${run}/${key.slice(historyKeys.entries.length)}`;
     const operations: WriteOperation[] = [
@@ -217,7 +251,7 @@ export class History {
       { kind: "put", key: index, value: new Uint8Array() },
     ];
     if (!this.#forks.has(log))
-      operations.push({ kind: "put", key: historyKeys.heads + log, value: encodeValue([seq, hash]) });
+      operations.push({ kind: "put", key: historyKeys.heads + log, value: encodeValue([seq, hash, author]) });
     return operations;
   }
 }

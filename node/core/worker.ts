@@ -243,6 +243,8 @@ export class WorkerCore {
       case "holds":
       case "events":
       case "vector":
+      case "log-parts":
+      case "parts-differ":
       case "fork":
         return this.#count("role", from);
       default:

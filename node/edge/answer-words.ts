@@ -1,6 +1,7 @@
-/** Why an answer to a step that waits did not count, for whoever gave it. */
+/** What a core has answered, or found, in words for whoever must act on it. */
 
 import { OttoError } from "../../protocol/errors.ts";
+import type { Fork } from "../../protocol/fork.ts";
 import type { Answer } from "../core/effects.ts";
 
 export function answerRefused({ reason, detail }: Extract<Answer, { ok: false }>): OttoError {
@@ -46,5 +47,33 @@ export function removalRefused(pipeline: string, answer: Extract<Answer, { ok: f
     what: "The domain cannot decide now: fewer than half of its control peers can be reached.",
     state: "The schedule is as it was.",
     next: "Try again when they are back.",
+  });
+}
+
+export function cancelRefused(run: string, answer: Extract<Answer, { ok: false }>): OttoError {
+  if (answer.reason === "closed")
+    return new OttoError("OTTO_NO_SUCH_RUN", {
+      what: `Run ${run} is over; there is nothing to cancel.`,
+      next: `Look at it with \`otto status ${run}\`.`,
+    });
+  if (answer.reason === "no-such-run")
+    return new OttoError("OTTO_NO_SUCH_RUN", {
+      what: `There is no run ${run}, or it was not admitted yet.`,
+      next: "List the runs with `otto status`.",
+    });
+  return new OttoError("OTTO_UNREACHABLE", {
+    what: "The domain cannot decide now: fewer than half of its control peers can be reached.",
+    state: "The run goes on.",
+    next: "Try again when they are back.",
+  });
+}
+
+/** For the node whose log it is. */
+export function signedElsewhere({ log, seq }: Fork): OttoError {
+  return new OttoError("OTTO_LOG_FORKED", {
+    what: `There are two entries ${seq} of this peer's log ${log}, both signed with its key: something else signs as this peer.`,
+    state:
+      "The other control peers take nothing more of that log, and keep the proof. This node has stopped.",
+    next: "Find out who else has its data folder or its key, and replace this control peer if that is not known.",
   });
 }

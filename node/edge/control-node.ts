@@ -6,26 +6,23 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { equals } from "uint8arrays/equals";
 import { exitCodes, OttoError, unreachable } from "../../protocol/errors.ts";
 import { isOfRun } from "../../protocol/events.ts";
-import type { Fork, ForkEvidence } from "../../protocol/fork.ts";
 import { limits } from "../../protocol/limits.ts";
 import { nameBundle } from "../../protocol/manifest.ts";
 import { isFormed } from "../../protocol/membership.ts";
 import { notSupported } from "../../protocol/unsupported.ts";
 import type { Request } from "../../protocol/requests.ts";
-import { decodeValue } from "../../protocol/values.ts";
 import { ControlCore, controlKeys } from "../core/control.ts";
 import type { Answer, ControlEffect, ControlInput, PollRequest } from "../core/effects.ts";
-import { entryKey } from "../core/history.ts";
 import { Loop } from "../core/loop.ts";
-import { answerRefused, removalRefused } from "./answer-words.ts";
+import { answerRefused, cancelRefused, removalRefused, signedElsewhere } from "./answer-words.ts";
 import { askFor } from "./client.ts";
 import { type CallActions, CallServer, type ControlActions } from "./call-server.ts";
 import { realClock } from "./clock.ts";
 import { exportRun } from "./exporting.ts";
 import { Joining } from "./joining.ts";
+import { KeptEntries } from "./kept-entries.ts";
 import { type NodeHost, openHost } from "./node-host.ts";
 import { findPlan } from "./plan-finder.ts";
 import { poll } from "./polling.ts";
@@ -78,6 +75,7 @@ class ControlNode implements RunningNode {
   readonly calls: CallServer;
   readonly stopped: Promise<unknown>;
   readonly #views: Views;
+  readonly #kept: KeptEntries;
   readonly #joining: Joining;
   #core: ControlCore | null = null;
   #loop: Loop<ControlInput, ControlEffect> | null = null;
@@ -102,6 +100,12 @@ class ControlNode implements RunningNode {
       storage,
       blobs,
       fetch: (some) => fetching.blobs(some),
+    });
+    this.#kept = new KeptEntries({
+      storage,
+      send: (to, message) => host.network.send(to, message),
+      contested: (evidence) => this.post({ kind: "contested", evidence }),
+      failed: (cause) => this.#fail(cause),
     });
     this.#joining = new Joining(host, (nonce, peer) => this.#useInvite(nonce, peer));
     this.calls = new CallServer(host, this.#actions());
@@ -183,11 +187,11 @@ class ControlNode implements RunningNode {
       case "show-output":
         return this.#views.output({ ...effect, kind: "output" });
       case "send-entries":
-        return this.#sendEntries(effect);
+        return this.#kept.sendEntries(effect);
       case "compare-entry":
-        return this.#compareEntry(effect);
+        return this.#kept.compare(effect);
       case "send-fork":
-        return this.#sendFork(effect);
+        return this.#kept.sendFork(effect);
       case "log-frozen":
         if (effect.own) this.#fail(signedElsewhere(effect.fork));
         return;
@@ -226,46 +230,6 @@ class ControlNode implements RunningNode {
   #poll(request: PollRequest): void {
     poll(request).then(
       (polled) => this.post({ kind: "polled", polled }),
-      (cause: unknown) => this.#fail(cause),
-    );
-  }
-
-  #sendEntries({ to, log, from, through }: Extract<ControlEffect, { kind: "send-entries" }>): void {
-    const { storage, network } = this.host;
-    const send = async (): Promise<void> => {
-      let entries: Uint8Array[] = [];
-      let bytes = 0;
-      for (let seq = from; seq <= through; seq += 1) {
-        const entry = await storage.get(entryKey(log, seq));
-        if (entry === undefined) break;
-        entries.push(entry);
-        bytes += entry.length;
-        if (bytes < limits.batchBytesMax && seq < through) continue;
-        network.send(to, { kind: "events", entries });
-        entries = [];
-        bytes = 0;
-      }
-    };
-    send().catch((cause: unknown) => this.#fail(cause));
-  }
-
-  #compareEntry({ log, seq, other }: Extract<ControlEffect, { kind: "compare-entry" }>): void {
-    this.host.storage.get(entryKey(log, seq)).then(
-      (kept) => {
-        if (kept !== undefined && !equals(kept, other))
-          this.post({ kind: "contested", evidence: [kept, other] });
-      },
-      (cause: unknown) => this.#fail(cause),
-    );
-  }
-
-  #sendFork({ to, log }: Extract<ControlEffect, { kind: "send-fork" }>): void {
-    const { storage, network } = this.host;
-    storage.get(controlKeys.forks + log).then(
-      (stored) => {
-        if (stored === undefined) return;
-        network.send(to, { kind: "fork", evidence: decodeValue(stored) as ForkEvidence });
-      },
       (cause: unknown) => this.#fail(cause),
     );
   }
@@ -394,33 +358,6 @@ class ControlNode implements RunningNode {
       () => this.#resolveStopped(cause),
     );
   }
-}
-
-function signedElsewhere({ log, seq }: Fork): OttoError {
-  return new OttoError("OTTO_LOG_FORKED", {
-    what: `There are two entries ${seq} of this peer's log ${log}, both signed with its key: something else signs as this peer.`,
-    state:
-      "The other control peers take nothing more of that log, and keep the proof. This node has stopped.",
-    next: "Find out who else has its data folder or its key, and replace this control peer if that is not known.",
-  });
-}
-
-function cancelRefused(run: string, answer: Extract<Answer, { ok: false }>): OttoError {
-  if (answer.reason === "closed")
-    return new OttoError("OTTO_NO_SUCH_RUN", {
-      what: `Run ${run} is over; there is nothing to cancel.`,
-      next: `Look at it with \`otto status ${run}\`.`,
-    });
-  if (answer.reason === "no-such-run")
-    return new OttoError("OTTO_NO_SUCH_RUN", {
-      what: `There is no run ${run}, or it was not admitted yet.`,
-      next: "List the runs with `otto status`.",
-    });
-  return new OttoError("OTTO_UNREACHABLE", {
-    what: "The domain cannot decide now: fewer than half of its control peers can be reached.",
-    state: "The run goes on.",
-    next: "Try again when they are back.",
-  });
 }
 
 function submissionRefused({ reason, detail }: Extract<Answer, { ok: false }>): OttoError {

@@ -227,7 +227,7 @@ describe("a log", () => {
     const end = await stranger.tell(
       messages,
       member,
-      encodeFrame(encodeMessage({ kind: "events", entries })),
+      encodeFrame(encodeMessage({ kind: "events", entries, answer: false })),
     );
     const forks = async (): Promise<NodeSeen["forks"]> => (await control.peers()).node.forks;
     const found = await eventually("the log is frozen", forks, ({ length }) => length > 0);

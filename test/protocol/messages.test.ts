@@ -13,6 +13,13 @@ const granted: GrantedLease = { ...lease, attempt: 1, inputs: [{ name: "web", tr
 const records = [{ names: ["run/r"], value: bytes }];
 
 /** One of each kind; the compiler misses a kind that is not here. */
+const logName = "0a".repeat(16);
+const manyHeads = Object.fromEntries(
+  Array.from({ length: limits.logsListedMax + 1 }, (_, index) => [
+    index.toString(16).padStart(32, "0"),
+    [1, ""] as const,
+  ]),
+);
 const messages: { readonly [Kind in Message["kind"]]: Extract<Message, { kind: Kind }> } = {
   canvass: { kind: "canvass", ballot },
   willing: { kind: "willing", ballot },
@@ -45,8 +52,10 @@ const messages: { readonly [Kind in Message["kind"]]: Extract<Message, { kind: K
   holds: { kind: "holds", run: "r", bundle: "b" },
   announce: { kind: "announce", run: "r", bundle: "b" },
   announced: { kind: "announced", run: "r", state: "refused", reason: "role" },
-  events: { kind: "events", entries: [bytes, bytes] },
-  vector: { kind: "vector", heads: { log1: [4, "a"], log2: [0, ""] }, frozen: ["log3"] },
+  events: { kind: "events", entries: [bytes, bytes], answer: true },
+  vector: { kind: "vector", prefix: "a", heads: { [logName]: [4, "a"] }, frozen: [logName] },
+  "log-parts": { kind: "log-parts", prefix: "", parts: { a: "1", 0: "2" } },
+  "parts-differ": { kind: "parts-differ", prefixes: ["", "0a"] },
   fork: { kind: "fork", evidence: [new Uint8Array([1]), new Uint8Array([2])] },
 };
 const all = Object.values(messages);
@@ -117,7 +126,11 @@ describe("a frame that is no message", () => {
       },
     ],
     ["too many entries", { kind: "events", entries: repeated(bytes, limits.batchRecordsMax + 1) }],
-    ["a vector of texts", { kind: "vector", heads: { log: ["1", ""] }, frozen: [] }],
+    ["a vector of texts", { kind: "vector", prefix: "", heads: { [logName]: ["1", ""] }, frozen: [] }],
+    ["a vector of what are no logs", { kind: "vector", prefix: "", heads: { log: [1, ""] }, frozen: [] }],
+    ["a vector of too many logs", { kind: "vector", prefix: "", heads: manyHeads, frozen: [] }],
+    ["parts of what is no region", { kind: "log-parts", prefix: "g", parts: {} }],
+    ["more parts than are followed", { kind: "parts-differ", prefixes: ["1", "2", "3", "4", "5"] }],
   ])("is refused: %s", (_, value) => {
     expect(decode(value)).toEqual(malformed);
   });

@@ -21,6 +21,13 @@ function historyOf(name: string, stored: readonly StoredEntry[] = []): History {
   return new History({ domain, incarnation: `${name}1`, keys: simulatedKeys(name) }, stored);
 }
 
+/** How far the one log is that is there. */
+function headOf(history: History): [seq: number, hash: string] {
+  const [[, state] = []] = history.tree.list("");
+  if (state === undefined || state === "frozen") throw new Error("There is no log, or it is frozen.");
+  return [state.seq, state.hash];
+}
+
 /** Three entries by the author. */
 function written(): Uint8Array[] {
   const history = historyOf("author");
@@ -43,13 +50,17 @@ describe("a history", () => {
     const [first, , third] = written() as [Uint8Array, Uint8Array, Uint8Array];
     const history = historyOf("reader");
     history.receive(first, anybody);
-    expect(history.receive(third, anybody)).toEqual({ kind: "gap" });
-    const [log] = Object.keys(history.heads());
-    expect(history.missingAt({})).toEqual([{ log, from: 1, to: 1 }]);
-    expect(history.missingAt(history.heads())).toEqual([]);
-    expect(history.missingAt({ [log ?? ""]: [9, "other"] })).toEqual([]);
+    const log = logId(domain, author.peer, "author1");
+    expect(history.receive(third, anybody)).toEqual({ kind: "gap", log });
+    const known = (...head: [seq: number, hash: string] | []) =>
+      ({ prefix: "", frozen: [], heads: head.length === 0 ? {} : { [log]: head } }) as const;
+    expect(history.missingAt(known())).toEqual([{ log, from: 1, through: 1 }]);
+    expect(history.missingAt(known(...headOf(history)))).toEqual([]);
+    expect(history.missingAt(known(9, "other"))).toEqual([]);
+    expect(history.missingAt({ ...known(), prefix: "none" })).toEqual([]);
+    expect(history.missingAt({ ...known(), frozen: [log] })).toEqual([]);
     // As much, and something else: the other must see it.
-    expect(history.missingAt({ [log ?? ""]: [1, "other"] })).toEqual([{ log, from: 1, to: 1 }]);
+    expect(history.missingAt(known(1, "other"))).toEqual([{ log, from: 1, through: 1 }]);
   });
 
   it("refuses a stranger's entry, and one whose bytes were changed", () => {
@@ -60,7 +71,7 @@ describe("a history", () => {
     const at = changed.length - 60;
     changed[at] = (changed[at] ?? 0) ^ 1;
     expect(history.receive(changed, anybody).kind).toBe("refused");
-    expect(history.heads()).toEqual({});
+    expect(history.tree.list("")).toEqual([]);
   });
 
   it("goes on after a restart where it was: heads come back from what was stored", () => {
@@ -71,7 +82,7 @@ describe("a history", () => {
         ? [[operation.key, operation.value]]
         : [],
     );
-    expect(historyOf("author", stored).heads()).toEqual(before.heads());
+    expect(historyOf("author", stored).tree.list("")).toEqual(before.tree.list(""));
   });
 
   it("chains its entries about one run, whatever lies between, until the run is closed", () => {
@@ -145,7 +156,7 @@ describe("a log that forks", () => {
         fork: { log: id, seq: 1, sinceSeq: 1 },
       });
       expect(history.receive(second, anybody)).toEqual({ kind: "refused", because: "forked" });
-      expect(history.heads()).toEqual({});
+      expect(history.tree.list("")).toEqual([[id, "frozen"]]);
       expect(history.contest(evidence, anybody)).toEqual({ kind: "known" });
       const operations = contested.kind === "frozen" ? contested.operations : [];
       const stored = operations.flatMap((operation): StoredEntry[] =>
@@ -195,5 +206,7 @@ describe("a log that forks", () => {
     expect(history.receive((written() as [Uint8Array, Uint8Array])[1], anybody)).toMatchObject({
       because: "forked",
     });
+    // Peers need not agree on logs of which nobody takes anything more.
+    expect(history.tree.list("")).toEqual([]);
   });
 });
