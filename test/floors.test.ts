@@ -45,6 +45,7 @@ const refused: readonly (readonly [file: string, line: string])[] = [
   ["cli/render/a.ts", 'import "../../test/mesh/mesh.ts";'],
   ["simulations/a.ts", 'import "../cli/words.ts";'],
   ["simulations/checkers/a.ts", 'import "../../node/edge/clock.ts";'],
+  ["simulations/chaos/a.ts", 'import "../../test/mesh/mesh.ts";'],
   ["protocol/circle.ts", 'import "./round.ts";'],
 ];
 
@@ -55,6 +56,7 @@ const allowed: typeof refused = [
   ["node/edge/ok.ts", 'import "../core/loop.ts";\nimport "node:fs";\nimport "level";'],
   ["cli/ok.ts", 'import "../node/edge/clock.ts";\nsetTimeout(() => 0, 1);'],
   ["simulations/ok.ts", 'import "../node/core/loop.ts";'],
+  ["simulations/chaos/ok.ts", 'import "../../node/edge/clock.ts";\nimport "../../cli/words.ts";'],
 ];
 
 const folder = mkdtempSync(join(tmpdir(), "otto-floors-"));
