@@ -1,6 +1,6 @@
 /**
- * The benchmark: `npm run bench`, or a part of it: `npm run bench -- commands planning steps claims memory hostile
- * detection`.
+ * The benchmark: `npm run bench`, or a part of it: `npm run bench -- commands planning steps claims gap memory
+ * hostile detection`.
  *
  * Builds Otto, measures what people run (the bundle, through its launcher), takes turns with its yardsticks in the same
  * run, prints medians and ratios beside the targets, and writes them to `bench.json`. It never fails on slowness.
@@ -9,7 +9,7 @@
 import { writeFileSync } from "node:fs";
 import { cpus, loadavg, totalmem } from "node:os";
 import { join } from "node:path";
-import { benchClaims } from "./claims.ts";
+import { benchClaims, benchGap } from "./claims.ts";
 import { benchCommands } from "./commands.ts";
 import { benchDetection } from "./detection.ts";
 import { projectFolder, type Row, runToEnd } from "./measure.ts";
@@ -23,6 +23,7 @@ const parts = {
   planning: benchPlanning,
   steps: benchSteps,
   claims: benchClaims,
+  gap: benchGap,
   memory: benchMemory,
   hostile: benchHostile,
   detection: benchDetection,

@@ -26,7 +26,47 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
+/** The value that so many of a hundred are at most; 0 of none. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((left, right) => left - right);
+  return sorted[Math.max(0, Math.ceil((sorted.length * share) / 100) - 1)] ?? 0;
+}
+
 export type Finished = { readonly tookMs: number; readonly output: string };
+
+/** So many clients, each with one request outstanding for so many things. */
+export type Shape = { readonly clients: number; readonly batch: number };
+
+/** Things a second, and how long a request took. */
+export type Measurement = { readonly perSecond: number; readonly p50Ms: number; readonly p99Ms: number };
+
+/** Around a process that is killed: how long the load runs before and after, and how long is looked for a gap. */
+export const steadyMs = 1_500;
+export const watchedMs = 4_000;
+/** How long a client rests after each success, so that it is no saturated machine that is measured. */
+export const gapRestMs = 20;
+
+/** The longest time without a success, from a moment on. */
+export class LongestGap {
+  #lastMs = performance.now();
+  #longestMs = 0;
+
+  begin(): void {
+    this.#lastMs = performance.now();
+    this.#longestMs = 0;
+  }
+
+  mark(): void {
+    const nowMs = performance.now();
+    this.#longestMs = Math.max(this.#longestMs, nowMs - this.#lastMs);
+    this.#lastMs = nowMs;
+  }
+
+  /** One that has not ended counts as far as it has come. */
+  get longestMs(): number {
+    return Math.max(this.#longestMs, performance.now() - this.#lastMs);
+  }
+}
 
 /** Runs a command to its end. Throws with what it wrote when it fails. */
 export function runToEnd(
