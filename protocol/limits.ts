@@ -145,7 +145,24 @@ export const limits = {
   announceAgainMs: 5_000,
   dialBackoffMsMin: 100,
   dialBackoffMsMax: 5_000,
+  /** Peers that lost a link in the same moment dial again within this, each in its own. */
+  dialSpreadMs: 500,
+  dialsInFlightMax: 16,
+  /** How long one address of a peer is tried before the next one is. */
+  dialAddressMsMax: 4_000,
+  /** A link that was up for this long makes the next back-off begin anew. */
+  linkStableMs: 5_000,
+  addressesPerPeerMax: 8,
+  addressCharactersMax: 256,
+  addressBookPeersMax: 1_000,
+  /** Peers whose addresses are told in one message. */
+  addressedPeersMax: 16,
   linkQueueBytesMax: 64 * MiB,
+  /** What may be under way on one stream before its reader has read: less than a reader keeps that is paused. */
+  streamWindowBytesMax: 2 * MiB,
+  /** What one peer may say on a link; who says more is read more slowly. */
+  messagesPerSecondMax: 10_000,
+  messageBytesPerSecondMax: 64 * MiB,
   requestMsMax: 10_000,
   /** How long a caller waits for the domain to decide what it asked. */
   questionMsMax: 5_000,
@@ -168,6 +185,18 @@ export const limits = {
   unknownRunWaitMs: 3_000,
   watchRetriesMax: 50,
   connectionsMax: 2_000,
+  /** A person's commands each have a connection of their own. */
+  connectionsPerPeerMax: 64,
+  /** Connections whose peers have not shown a certificate: so many at once, and each for so long unless it asks something. */
+  strangersMax: 500,
+  helloMsMax: 30_000,
+  /** How long a link may have only one of its two halves. */
+  linkMsMax: 10_000,
+  messageStreamsPerConnectionMax: 4,
+  /** Refused words of one peer until it is denied for a while. */
+  refusalsMax: 32,
+  denialMs: 60_000,
+  strangersRememberedMax: 10_000,
   inboundConnectionsPerSecondMax: 500,
   drainMsMax: 10_000,
 

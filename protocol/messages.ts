@@ -27,6 +27,8 @@ export type GrantedLease = LeaseRef & {
 
 export type GivenValue = { readonly name: string; readonly value: Scalar };
 
+export type PeerAddresses = { readonly peer: string; readonly addresses: readonly string[] };
+
 type Verdict = "accepted" | "stale" | "duplicate";
 
 /** What a worker signs about an attempt: the payload of a `result` envelope. */
@@ -96,6 +98,8 @@ type HomeMessage =
 
 type SharedMessage =
   | { readonly kind: "hello"; readonly certificate: Uint8Array; readonly charter: Uint8Array }
+  /** Where the sender, and control peers that it knows of, can be reached. A hint: whoever answers there proves who it is. */
+  | { readonly kind: "addresses"; readonly peers: readonly PeerAddresses[] }
   /** A bundle exists and can be fetched from the sender by its digest. */
   | { readonly kind: "announce"; readonly run: string; readonly bundle: string }
   /** A control peer has the bundle with this digest, and all the files that the run starts from, on its disk. */
@@ -197,6 +201,16 @@ const message = z.discriminatedUnion("kind", [
   kind("ack", { lease, verdict: z.enum(["accepted", "stale", "duplicate"]) }),
   kind("revoke", { lease, cause: z.enum(["cancelled", "superseded"]) }),
   kind("hello", { certificate: bytes, charter: bytes }),
+  kind("addresses", {
+    peers: z
+      .array(
+        z.object({
+          peer: text,
+          addresses: z.array(text).check(z.maxLength(limits.addressesPerPeerMax)),
+        }),
+      )
+      .check(z.maxLength(limits.addressedPeersMax)),
+  }),
   kind("announce", { run: text, bundle: text }),
   kind("holds", { run: text, bundle: text }),
   kind("announced", { run: text, state: z.enum(["admitted", "refused"]), reason: text }),

@@ -96,7 +96,7 @@ export async function join(code: string, options: JoinOptions): Promise<ExitCode
     folder.write("charter", charter);
     folder.write("certificate", certificate);
     folder.write("person.cert", personCertificate);
-    folder.saveConfig(config);
+    folder.saveConfig({ ...config, invitedTo: invite.addresses });
     keepStanding(chartered.value, charter, personCertificate);
     process.stdout.write(`Joined domain ${chartered.value.name} as ${config.role} ${name}.\n`);
   } catch (error) {

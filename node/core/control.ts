@@ -361,6 +361,7 @@ export class ControlCore {
         if (message.state === "admitted") this.#tellAdmitted(message.run);
         return;
       case "hello":
+      case "addresses":
       case "welcome":
       case "grant":
       case "renewed":

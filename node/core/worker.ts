@@ -239,6 +239,7 @@ export class WorkerCore {
       case "release":
       case "output":
       case "hello":
+      case "addresses":
       case "announce":
       case "holds":
       case "events":

@@ -163,9 +163,7 @@ class ControlNode implements RunningNode {
   }
 
   #dialOthers(): void {
-    const { membership, network, identity } = this.host;
-    for (const { peer, addresses } of membership.charter.controls)
-      if (peer !== identity.peer) network.keepDialling(peer, addresses);
+    this.host.network.dialExactly(this.host.membership.charter.controls);
   }
 
   #perform(effect: Exclude<ControlEffect, { kind: "store" }>): void {

@@ -31,6 +31,8 @@ export type NodeConfig = {
   readonly name: string;
   /** Multiaddrs; empty for a peer that only dials. */
   readonly listen: readonly string[];
+  /** Where the invite by which it joined said that peers are: multiaddrs that end in `/p2p/<peer>`. */
+  readonly invitedTo?: readonly string[];
   readonly labels: readonly string[];
   readonly slots: number;
   /** Variables of this machine that steps get besides the toolchain's. */

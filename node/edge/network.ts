@@ -2,8 +2,13 @@
  * The real network: libp2p over TCP with noise and yamux, one message stream each way between two members, gossip
  * for announcements, one stream a call.
  *
+ *   none --dialled, or the other side opened a stream--> half --both have said `hello`--> up
+ *    ^                                                     |                               |
+ *    +---- a stream broke, or nothing was said in time ----+-------------------------------+
+ *
  * A link is up when both sides have shown their certificates (`hello`); before that nothing but a stranger's call
- * to join is heard. Frames of one turn are sent as one piece. A peer is dialled for ever, with back-off.
+ * to join is heard. Who is dialled when is `dialling.ts`'s, where is `address-book.ts`'s, who may be connected at all
+ * is `gatekeeper.ts`'s.
  */
 
 import { TopicValidatorResult } from "@libp2p/gossipsub";
@@ -12,14 +17,19 @@ import { multiaddr } from "@multiformats/multiaddr";
 import { openAnnouncement, sealAnnouncement } from "../../protocol/announcement.ts";
 import type { RefusedBecause } from "../../protocol/envelope.ts";
 import { OttoError } from "../../protocol/errors.ts";
-import { FrameDecoder, joinFrames } from "../../protocol/frames.ts";
+import { FrameDecoder } from "../../protocol/frames.ts";
 import { limits } from "../../protocol/limits.ts";
 import { type Charter, openCertificate, openCharter, type Role } from "../../protocol/membership.ts";
-import { decodeMessage, encodeMessage, type Message } from "../../protocol/messages.ts";
+import { decodeMessage, encodeMessage, type Message, type PeerAddresses } from "../../protocol/messages.ts";
 import type { Clock, Network, Random, Timer } from "../ports.ts";
+import type { AddressBook } from "./address-book.ts";
 import { type Channel, streamChannel } from "./channel.ts";
+import { Dialling } from "./dialling.ts";
+import { FrameQueue } from "./frame-queue.ts";
+import { Gatekeeper } from "./gatekeeper.ts";
 import type { Identity } from "./identity.ts";
-import { createNode, type GossipingNode } from "./libp2p-node.ts";
+import { InboundRate } from "./inbound-rate.ts";
+import { createNode, type GossipingNode, type NodeTraits } from "./libp2p-node.ts";
 
 const messageProtocol = "/otto/messages/1";
 const callProtocol = "/otto/calls/1";
@@ -48,8 +58,11 @@ export type NetworkOptions = {
   /** Multiaddrs; empty: this peer only dials. */
   readonly listen: readonly string[];
   readonly clock: Clock;
-  readonly random: Random;
+  readonly random: Pick<Random, "integer">;
+  readonly book: AddressBook;
   readonly observer: NetworkObserver;
+  /** Makes the libp2p node; a simulation gives its own. */
+  readonly createNode?: (traits: NodeTraits) => Promise<GossipingNode>;
 };
 
 export type RealNetwork = Network & {
@@ -58,8 +71,15 @@ export type RealNetwork = Network & {
     string,
     { readonly role: Role; readonly name: string; readonly sinceMs: number }
   >;
-  /** Keeps a link to the peer at these addresses, for ever. */
+  /** Keeps a link to the peer, for ever. The addresses are the charter's; others are found in the address book. */
   keepDialling(peer: string, addresses: readonly string[]): void;
+  /** Keeps links to these peers, and to nobody else. */
+  dialExactly(peers: readonly PeerAddresses[]): void;
+  /** Keeps no link to the peer any more; one that is there goes on until it breaks. */
+  stopDialling(peer: string): void;
+  /** Breaks all links with the peer, and takes none from it until it is allowed again. */
+  deny(peer: string): void;
+  allow(peer: string): void;
   openCall(peer: string): Promise<Channel>;
   /** Shows the charter to every link again: there is a newer one. */
   greetAgain(): void;
@@ -67,15 +87,15 @@ export type RealNetwork = Network & {
 };
 
 type Link = {
-  outbound: Stream | null;
+  outbound: { readonly stream: Stream; readonly queue: FrameQueue } | null;
   inbound: Stream | null;
   role: Role | null;
   name: string;
+  /** 0 while only half of the link is there. */
   sinceMs: number;
-  queue: Uint8Array[];
-  queuedBytes: number;
-  flushing: boolean;
   opening: boolean;
+  /** Ends a link of which only one half came to be. */
+  readonly deadline: Timer;
 };
 
 export async function startNetwork(options: NetworkOptions): Promise<RealNetwork> {
@@ -87,8 +107,10 @@ export async function startNetwork(options: NetworkOptions): Promise<RealNetwork
 class LinkedNetwork implements RealNetwork {
   readonly #options: NetworkOptions;
   readonly #links = new Map<string, Link>();
-  readonly #dialling = new Map<string, Timer>();
-  readonly #lastDialFailedMs = new Map<string, number>();
+  readonly #rates = new Map<string, InboundRate>();
+  readonly #calls = new Map<string, number>();
+  readonly #dialling: Dialling;
+  readonly #gatekeeper: Gatekeeper;
   #node: GossipingNode | null = null;
   #stopped = false;
   /** The message that was sent last. */
@@ -96,24 +118,30 @@ class LinkedNetwork implements RealNetwork {
 
   constructor(options: NetworkOptions) {
     this.#options = options;
+    const { clock, random } = options;
+    this.#dialling = new Dialling({ clock, random, dial: (peer) => this.#dial(peer) });
+    this.#gatekeeper = new Gatekeeper({
+      clock,
+      isLinked: (peer) => (this.#links.get(peer)?.role ?? null) !== null,
+      isCalling: (peer) => (this.#calls.get(peer) ?? 0) > 0,
+    });
   }
 
   async start(): Promise<void> {
     const { identity, listen } = this.#options;
-    const node = await createNode(identity, listen, this.#topic);
-    this.#node = node;
-    await node.handle(messageProtocol, (stream, connection) => this.#inbound(stream, connection), {
-      maxInboundStreams: 4,
-    });
-    await node.handle(
-      callProtocol,
-      (stream, connection) => {
-        const peer = connection.remotePeer.toString();
-        this.#options.observer.call(streamChannel(stream, peer), { peer });
-      },
-      { maxInboundStreams: limits.callsPerPeerMax, maxOutboundStreams: limits.callsPerPeerMax },
-    );
     const topic = this.#topic;
+    const { gater } = this.#gatekeeper;
+    const node = await (this.#options.createNode ?? createNode)({ identity, listen, topic, gater });
+    this.#node = node;
+    node.addEventListener("connection:open", ({ detail }) => this.#gatekeeper.opened(detail));
+    node.addEventListener("connection:close", ({ detail }) => this.#gatekeeper.closed(detail));
+    await node.handle(messageProtocol, (stream, connection) => this.#inbound(stream, connection), {
+      maxInboundStreams: limits.messageStreamsPerConnectionMax,
+    });
+    await node.handle(callProtocol, (stream, connection) => this.#called(stream, connection), {
+      maxInboundStreams: limits.callsPerPeerMax,
+      maxOutboundStreams: limits.callsPerPeerMax,
+    });
     node.services.pubsub.topicValidators.set(topic, (_from, message) => this.#validate(message.data));
     node.services.pubsub.addEventListener("message", (event) => {
       if (event.detail.topic === topic) this.#gossiped(event.detail.data);
@@ -127,17 +155,17 @@ class LinkedNetwork implements RealNetwork {
 
   get links(): ReadonlyMap<string, { readonly role: Role; readonly name: string; readonly sinceMs: number }> {
     const up = new Map<string, { role: Role; name: string; sinceMs: number }>();
-    for (const [peer, { role, name, sinceMs, outbound }] of this.#links)
-      if (role !== null && outbound !== null) up.set(peer, { role, name, sinceMs });
+    for (const [peer, { role, name, sinceMs }] of this.#links)
+      if (role !== null && sinceMs !== 0) up.set(peer, { role, name, sinceMs });
     return up;
   }
 
   send(peer: string, message: Message): void {
     const link = this.#links.get(peer);
-    if (link?.outbound === undefined || link.outbound === null || link.role === null) return;
+    if (link === undefined || link.outbound === null || link.role === null) return;
     // What is said to several peers is encoded once.
     if (this.#said?.message !== message) this.#said = { message, bytes: encodeMessage(message) };
-    this.#enqueue(peer, link, this.#said.bytes);
+    link.outbound.queue.push(this.#said.bytes);
   }
 
   publish(message: Uint8Array): void {
@@ -152,25 +180,28 @@ class LinkedNetwork implements RealNetwork {
   }
 
   keepDialling(peer: string, addresses: readonly string[]): void {
-    if (this.#dialling.has(peer) || peer === this.#options.identity.peer) return;
-    const { clock, random } = this.#options;
-    let backoffMs: number = limits.dialBackoffMsMin;
-    const attempt = async (): Promise<void> => {
-      const isUp = (this.#links.get(peer)?.sinceMs ?? 0) !== 0;
-      if (isUp) backoffMs = limits.dialBackoffMsMin;
-      else await this.#dial(peer, addresses);
-      const nextMs = Math.floor(backoffMs / 2) + random.integer(backoffMs);
-      if (!isUp) backoffMs = Math.min(backoffMs * 2, limits.dialBackoffMsMax);
-      if (!this.#stopped)
-        this.#dialling.set(
-          peer,
-          clock.setTimer(nextMs, () => void attempt()),
-        );
-    };
-    this.#dialling.set(
-      peer,
-      clock.setTimer(0, () => void attempt()),
-    );
+    if (peer === this.#options.identity.peer) return;
+    const isNew = this.#options.book.learn(peer, addresses, "charter");
+    this.#dialling.keep(peer, this.links.has(peer));
+    if (isNew) this.#dialling.hasten(peer);
+  }
+
+  dialExactly(peers: readonly PeerAddresses[]): void {
+    const wanted = new Set(peers.map(({ peer }) => peer));
+    for (const peer of this.#dialling.peers) if (!wanted.has(peer)) this.#dialling.stop(peer);
+    for (const { peer, addresses } of peers) this.keepDialling(peer, addresses);
+  }
+
+  stopDialling(peer: string): void {
+    this.#dialling.stop(peer);
+  }
+
+  deny(peer: string): void {
+    this.#gatekeeper.deny(peer);
+  }
+
+  allow(peer: string): void {
+    this.#gatekeeper.allow(peer);
   }
 
   async openCall(peer: string): Promise<Channel> {
@@ -184,19 +215,25 @@ class LinkedNetwork implements RealNetwork {
   }
 
   greetAgain(): void {
-    const { certificate, charterBytes: charter } = this.#options.membership;
-    const frame = encodeMessage({ kind: "hello", certificate, charter });
-    for (const [peer, link] of this.#links) if (link.outbound !== null) this.#enqueue(peer, link, frame);
+    const frame = this.#hello();
+    for (const { outbound } of this.#links.values()) outbound?.queue.push(frame);
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    for (const timer of this.#dialling.values()) timer.cancel();
+    this.#dialling.close();
+    this.#gatekeeper.close();
+    for (const { deadline } of this.#links.values()) deadline.cancel();
     await this.#node?.stop();
   }
 
   get #topic(): string {
     return `otto/${this.#options.membership.charter.domain}/announcements`;
+  }
+
+  #hello(): Uint8Array {
+    const { certificate, charterBytes: charter } = this.#options.membership;
+    return encodeMessage({ kind: "hello", certificate, charter });
   }
 
   #connectionTo(peer: string): Connection | undefined {
@@ -206,75 +243,134 @@ class LinkedNetwork implements RealNetwork {
   }
 
   /** Tries once. A failure needs no telling: the link stays down and is tried again. */
-  async #dial(peer: string, addresses: readonly string[]): Promise<void> {
+  async #dial(peer: string): Promise<void> {
+    const existing = this.#connectionTo(peer);
+    const connection = existing ?? (await this.#connect(peer));
+    if (connection === null || this.#stopped) return;
     try {
-      if (this.#connectionTo(peer) === undefined) {
-        const targets = addresses.map((address) => multiaddr(withPeer(address, peer)));
-        await this.#node?.dial(targets, { signal: AbortSignal.timeout(limits.requestMsMax) });
-      }
-      await this.#openOutbound(peer);
-    } catch {
-      this.#lastDialFailedMs.set(peer, this.#options.clock.wallMs());
+      await this.#openOutbound(peer, connection);
+    } catch (error) {
+      // Nothing can be said on it, whatever it looks like: the next try begins with a new one.
+      connection.abort(error instanceof Error ? error : new Error("no stream"));
     }
+  }
+
+  /** A connection at the first address that leads to the peer. */
+  async #connect(peer: string): Promise<Connection | null> {
+    const { book, clock } = this.#options;
+    for (const address of book.addressesOf(peer)) {
+      const late = new AbortController();
+      const timer = clock.setTimer(limits.dialAddressMsMax, () => late.abort());
+      try {
+        const target = multiaddr(withPeer(address, peer));
+        const connection = await this.#node?.dial(target, { signal: late.signal });
+        if (connection?.remotePeer.toString() !== peer) continue;
+        book.worked(peer, address);
+        return connection;
+      } catch {
+        // The next address may lead there, and the other side may have come here meanwhile.
+        const incoming = this.#connectionTo(peer);
+        if (incoming !== undefined) return incoming;
+      } finally {
+        timer.cancel();
+      }
+    }
+    return null;
   }
 
   #link(peer: string): Link {
     let link = this.#links.get(peer);
     if (link === undefined) {
-      const fresh = { outbound: null, inbound: null, role: null, name: "", sinceMs: 0, opening: false };
-      link = { ...fresh, queue: [], queuedBytes: 0, flushing: false };
+      const deadline = this.#options.clock.setTimer(limits.linkMsMax, () => this.#giveUp(peer));
+      link = { outbound: null, inbound: null, role: null, name: "", sinceMs: 0, opening: false, deadline };
       this.#links.set(peer, link);
     }
     return link;
   }
 
-  async #openOutbound(peer: string): Promise<void> {
-    const link = this.#link(peer);
+  /** Only half of a link came to be in time: the connection is of no use, and a new one may be. */
+  #giveUp(peer: string): void {
+    const link = this.#links.get(peer);
+    if (link === undefined || link.sinceMs !== 0) return;
     const connection = this.#connectionTo(peer);
-    if (connection === undefined || link.outbound !== null || link.opening) return;
+    this.#drop(peer, link);
+    connection?.abort(new Error("the other half of the link never came"));
+  }
+
+  async #openOutbound(peer: string, connection: Connection): Promise<void> {
+    const link = this.#link(peer);
+    if (link.outbound !== null || link.opening) return;
     link.opening = true;
     try {
       const stream = await connection.newStream(messageProtocol);
-      link.outbound = stream;
-      stream.addEventListener("close", () => this.#linkDown(peer, stream), { once: true });
+      if (this.#links.get(peer) !== link) return stream.abort(new Error("link down"));
+      const queue = new FrameQueue(stream, (why) => {
+        if (why === "flood") this.#options.observer.refused("flood", peer);
+        this.#streamEnded(peer, stream);
+      });
+      link.outbound = { stream, queue };
+      stream.addEventListener("close", () => this.#streamEnded(peer, stream), { once: true });
+      queue.push(this.#hello());
     } finally {
       link.opening = false;
     }
-    const { certificate, charterBytes: charter } = this.#options.membership;
-    this.#enqueue(peer, link, encodeMessage({ kind: "hello", certificate, charter }));
     this.#announceUp(peer, link);
+  }
+
+  #called(stream: Stream, connection: Connection): void {
+    const peer = connection.remotePeer.toString();
+    const open = (this.#calls.get(peer) ?? 0) + 1;
+    if (open > limits.callsPerPeerMax) {
+      this.#options.observer.refused("flood", peer);
+      return stream.abort(new Error("too many calls"));
+    }
+    this.#calls.set(peer, open);
+    const ended = (): void => {
+      const left = (this.#calls.get(peer) ?? 1) - 1;
+      if (left === 0) this.#calls.delete(peer);
+      else this.#calls.set(peer, left);
+    };
+    stream.addEventListener("close", ended, { once: true });
+    this.#options.observer.call(streamChannel(stream, peer), { peer });
   }
 
   #inbound(stream: Stream, connection: Connection): void {
     const peer = connection.remotePeer.toString();
     const decoder = new FrameDecoder(limits.helloBytesMax);
+    const rate = this.#rates.get(peer) ?? new InboundRate(this.#options.clock);
     let greeted = false;
     const refuse = (because: RefusedBecause): void => {
       this.#options.observer.refused(because, peer);
       stream.abort(new Error(because));
+      this.#gatekeeper.misbehaved(peer);
     };
+    // At once: what is read before anybody listens piles up in the stream.
     stream.addEventListener("message", (event) => {
       const chunk = event.data instanceof Uint8Array ? event.data : event.data.subarray();
       const frames = decoder.push(chunk);
       if (frames === "oversized") return refuse("oversized");
+      rate.took(stream, { messages: frames.length, bytes: chunk.length });
       for (const frame of frames) {
         const message = decodeMessage(frame);
         if (!message.ok) return refuse(message.problem);
         if (greeted && message.value.kind !== "hello") {
-          this.#options.observer.message(peer, message.value);
+          this.#heard(peer, message.value);
           continue;
         }
-        const problem = this.#greet(peer, message.value, stream);
+        const problem = this.#greet(connection, message.value, stream);
         if (problem !== null) return refuse(problem);
+        // From here on the peer is somebody, of whom it is remembered how much it said.
+        this.#rates.set(peer, rate);
         greeted = true;
       }
     });
-    stream.addEventListener("close", () => this.#linkDown(peer, stream), { once: true });
+    stream.addEventListener("close", () => this.#streamEnded(peer, stream), { once: true });
   }
 
   /** The first message of a stream must show that its sender belongs to the domain. */
-  #greet(peer: string, message: Message, stream: Stream): RefusedBecause | null {
+  #greet(connection: Connection, message: Message, stream: Stream): RefusedBecause | null {
     if (message.kind !== "hello") return "stranger";
+    const peer = connection.remotePeer.toString();
     const { membership, identity, clock, observer } = this.#options;
     const charter = openCharter(message.charter, membership.charter.domain, identity);
     if (!charter.ok) return charter.problem;
@@ -290,56 +386,72 @@ class LinkedNetwork implements RealNetwork {
     link.inbound = stream;
     link.role = certificate.value.role;
     link.name = certificate.value.name;
+    this.#gatekeeper.welcomed(peer);
     observer.certified(peer, message.certificate);
-    if (link.outbound === null) this.#openOutbound(peer).catch(() => stream.abort(new Error("no way back")));
+    if (link.outbound === null)
+      this.#openOutbound(peer, connection).catch(() => stream.abort(new Error("no way back")));
     else this.#announceUp(peer, link);
     return null;
+  }
+
+  #heard(peer: string, message: Message): void {
+    if (message.kind === "addresses") this.#learn(peer, message.peers);
+    else this.#options.observer.message(peer, message);
   }
 
   #announceUp(peer: string, link: Link): void {
     if (link.outbound === null || link.role === null || link.sinceMs !== 0) return;
     link.sinceMs = this.#options.clock.wallMs();
+    link.deadline.cancel();
+    this.#dialling.linked(peer);
+    const peers = this.#whereabouts(peer);
+    if (peers.length > 0) this.send(peer, { kind: "addresses", peers });
     this.#options.observer.up(peer, link.role);
   }
 
+  /** Where this peer listens; and from a control peer, where the others are, so that one that moved is found again. */
+  #whereabouts(to: string): PeerAddresses[] {
+    const { identity, membership, book } = this.#options;
+    const own = { peer: identity.peer, addresses: this.addresses.slice(0, limits.addressesPerPeerMax) };
+    const { controls } = membership.charter;
+    const others = controls.some(({ peer }) => peer === identity.peer)
+      ? controls.map(({ peer }) => peer).filter((peer) => peer !== identity.peer && peer !== to)
+      : [];
+    return [own, ...others.map((peer) => ({ peer, addresses: book.certainOf(peer) }))]
+      .filter(({ addresses }) => addresses.length > 0)
+      .slice(0, limits.addressedPeersMax);
+  }
+
+  #learn(from: string, told: readonly PeerAddresses[]): void {
+    const { book, identity, membership } = this.#options;
+    const isControl = (peer: string): boolean =>
+      membership.charter.controls.some((control) => control.peer === peer);
+    for (const { peer, addresses } of told) {
+      if (peer === identity.peer || !isControl(peer) || (peer !== from && !isControl(from))) continue;
+      if (!book.learn(peer, addresses, peer === from ? "self" : "told")) continue;
+      this.#dialling.hasten(peer);
+      if (peer !== from || !isControl(identity.peer)) continue;
+      for (const other of this.links.keys())
+        if (other !== peer) this.send(other, { kind: "addresses", peers: [{ peer, addresses }] });
+    }
+  }
+
   /** Either half broke: the link is down, and both halves are opened anew. */
-  #linkDown(peer: string, stream: Stream): void {
+  #streamEnded(peer: string, stream: Stream): void {
     const link = this.#links.get(peer);
-    if (link === undefined || (link.outbound !== stream && link.inbound !== stream)) return;
+    if (link !== undefined && (link.outbound?.stream === stream || link.inbound === stream))
+      this.#drop(peer, link);
+  }
+
+  #drop(peer: string, link: Link): void {
     this.#links.delete(peer);
-    link.outbound?.abort(new Error("link down"));
+    this.#rates.delete(peer);
+    link.deadline.cancel();
+    link.outbound?.stream.abort(new Error("link down"));
     link.inbound?.abort(new Error("link down"));
-    if (link.sinceMs !== 0 && !this.#stopped) this.#options.observer.down(peer);
-  }
-
-  #enqueue(peer: string, link: Link, frame: Uint8Array): void {
-    link.queue.push(frame);
-    link.queuedBytes += frame.length;
-    if (link.queuedBytes > limits.linkQueueBytesMax) {
-      this.#options.observer.refused("flood", peer);
-      return link.outbound?.abort(new Error("the other side does not read"));
-    }
-    if (link.flushing) return;
-    link.flushing = true;
-    setImmediate(() => this.#flush(peer, link));
-  }
-
-  #flush(peer: string, link: Link): void {
-    link.flushing = false;
-    const stream = link.outbound;
-    if (stream === null || stream.writeStatus !== "writable" || link.queue.length === 0) return;
-    const bytes = joinFrames(link.queue.splice(0));
-    link.queuedBytes = 0;
-    try {
-      if (stream.send(bytes)) return;
-    } catch {
-      return this.#linkDown(peer, stream);
-    }
-    link.flushing = true;
-    stream.onDrain().then(
-      () => this.#flush(peer, link),
-      () => this.#linkDown(peer, stream),
-    );
+    if (link.sinceMs === 0 || this.#stopped) return;
+    this.#dialling.unlinked(peer);
+    this.#options.observer.down(peer);
   }
 
   #validate(data: Uint8Array): TopicValidatorResult {

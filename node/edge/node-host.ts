@@ -11,6 +11,7 @@ import { limits } from "../../protocol/limits.ts";
 import { type Charter, isFormed, openCharter } from "../../protocol/membership.ts";
 import { encodeMessage, type Message } from "../../protocol/messages.ts";
 import type { Answer } from "../core/effects.ts";
+import { AddressBook } from "./address-book.ts";
 import { type Blobs, openBlobs } from "./blobs.ts";
 import type { Channel } from "./channel.ts";
 import { realClock, realRandom } from "./clock.ts";
@@ -88,12 +89,15 @@ export async function openHost(path: string, events: HostEvents): Promise<NodeHo
       },
     };
     const { listen } = config;
+    const book = await AddressBook.open(storage, realClock);
+    book.learnInvited(config.invitedTo ?? []);
     const network = await startNetwork({
       identity,
       membership,
       listen,
       clock: realClock,
       random: realRandom,
+      book,
       observer,
     });
     return {

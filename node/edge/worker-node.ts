@@ -156,8 +156,7 @@ class WorkerNode implements RunningNode {
   }
 
   #dialControls(): void {
-    const { membership, network } = this.host;
-    for (const { peer, addresses } of membership.charter.controls) network.keepDialling(peer, addresses);
+    this.host.network.dialExactly(this.host.membership.charter.controls);
   }
 
   #perform(effect: Exclude<WorkerEffect, { kind: "store" }>): void {

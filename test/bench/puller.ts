@@ -4,6 +4,7 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
+import { AddressBook } from "../../node/edge/address-book.ts";
 import type { DataFolder } from "../../node/edge/data-folder.ts";
 import { realClock, realRandom } from "../../node/edge/clock.ts";
 import { openIdentity } from "../../node/edge/identity.ts";
@@ -12,6 +13,7 @@ import { openCharter } from "../../protocol/membership.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { LeaseRef, Message } from "../../protocol/messages.ts";
 import { gapRestMs, LongestGap, type Measurement, percentile, type Shape } from "./measure.ts";
+import { Disk } from "../../simulations/storage.ts";
 
 const silenceMsMax = 20_000;
 
@@ -66,6 +68,7 @@ export class Puller {
       listen: [],
       clock: realClock,
       random: realRandom,
+      book: await AddressBook.open(new Disk().open(setImmediate), realClock),
       observer: {
         up: (peer) => puller?.up(peer) ?? early.add(peer),
         down: (peer) => puller?.down(peer) ?? early.delete(peer),

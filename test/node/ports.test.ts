@@ -4,11 +4,13 @@ import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as passes } from "node:timers/promises";
+import { AddressBook } from "../../node/edge/address-book.ts";
 import { realClock, realRandom } from "../../node/edge/clock.ts";
 import { identityOf, type Identity } from "../../node/edge/identity.ts";
 import { openStorage } from "../../node/edge/level-storage.ts";
 import { type RealNetwork, startNetwork } from "../../node/edge/network.ts";
 import { type Charter, domainId, sealCertificate, sealCharter } from "../../protocol/membership.ts";
+import { Disk } from "../../simulations/storage.ts";
 import { clockContract } from "../contracts/clock.ts";
 import { keysContract } from "../contracts/keys.ts";
 import { type Heard, networkContract, type NetworkUnderTest } from "../contracts/network.ts";
@@ -62,7 +64,7 @@ async function linkedPair(): Promise<NetworkUnderTest> {
     told.get(peer)?.push(heard);
     for (const check of waiting) check();
   };
-  const start = (identity: Identity, role: "control" | "worker"): Promise<RealNetwork> => {
+  const start = async (identity: Identity, role: "control" | "worker"): Promise<RealNetwork> => {
     const expiresMs = Date.now() + 60_000;
     const certificate = { otto: "certificate/1", peer: identity.peer, role, name: role, expiresMs } as const;
     return startNetwork({
@@ -75,6 +77,7 @@ async function linkedPair(): Promise<NetworkUnderTest> {
       listen: role === "control" ? ["/ip4/127.0.0.1/tcp/0"] : [],
       clock: realClock,
       random: realRandom,
+      book: await AddressBook.open(new Disk().open(setImmediate), realClock),
       observer: {
         up: (peer) => tell(identity.peer, { kind: "up", peer }),
         down: (peer) => tell(identity.peer, { kind: "down", peer }),
