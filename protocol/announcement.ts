@@ -1,49 +1,72 @@
 /**
- * Announcements: what is gossiped. Each carries its author's signature and certificate, since it arrives through
- * peers that have nothing to do with it. A hint, never truth: what it names is fetched and judged by itself.
+ * Announcements: what is gossiped, several in one piece. Each piece carries its author's signature and certificate,
+ * since it arrives through peers that have nothing to do with it. A hint, never truth: what it names is fetched and
+ * judged by itself.
  */
 
 import { openEnvelope, type RefusedBecause, sealEnvelope, type Signer, type Verifier } from "./envelope.ts";
 import { failure, type Result, success } from "./errors.ts";
 import { limits } from "./limits.ts";
-import { type Charter, openCertificate } from "./membership.ts";
+import type { Certificate } from "./membership.ts";
 import { decodeMessage, type Message } from "./messages.ts";
 import { decodeUntrusted, encodeValue } from "./values.ts";
 
-export type Announcement = {
+export type Announcements = {
   readonly from: string;
-  readonly message: Extract<Message, { readonly kind: "announce" }>;
+  readonly messages: readonly Extract<Message, { readonly kind: "announce" }>[];
 };
 
-/** Signs an encoded message for everybody in the domain. */
-export function sealAnnouncement(
-  message: Uint8Array,
-  domain: string,
-  signer: Signer,
-  certificate: Uint8Array,
-): Uint8Array {
-  return encodeValue([sealEnvelope("announcement", domain, message, signer), certificate]);
+export type Sealing = {
+  readonly domain: string;
+  readonly signer: Signer;
+  readonly certificate: Uint8Array;
+  /** Different each time: the same words said again are gossiped again. */
+  readonly nonce: string;
+};
+
+/** Signs encoded messages for everybody in the domain. */
+export function sealAnnouncements(messages: readonly Uint8Array[], sealing: Sealing): Uint8Array {
+  const { domain, signer, certificate, nonce } = sealing;
+  return encodeValue([sealEnvelope("announcement", domain, [nonce, messages], signer), certificate]);
 }
 
+export type Opening = {
+  readonly domain: string;
+  readonly keys: Verifier;
+  /** Judges the certificate that an author shows. */
+  readonly certified: (bytes: Uint8Array) => Result<Certificate, RefusedBecause>;
+};
+
 /** Judges what came by gossip: size, shape, domain, signature, and that its author is a member. */
-export function openAnnouncement(
+export function openAnnouncements(
   bytes: Uint8Array,
-  charter: Charter,
-  wallMs: number,
-  keys: Verifier,
-): Result<Announcement, RefusedBecause> {
+  { domain, keys, certified }: Opening,
+): Result<Announcements, RefusedBecause> {
   if (bytes.length > limits.gossipBytesMax) return failure("oversized");
   const pair = decodeUntrusted(bytes);
   if (!pair.ok || !Array.isArray(pair.value) || pair.value.length !== 2) return failure("malformed");
   const [envelope, shown] = pair.value as unknown[];
   if (!(envelope instanceof Uint8Array) || !(shown instanceof Uint8Array)) return failure("malformed");
-  const opened = openEnvelope(envelope, { kind: "announcement", domain: charter.domain }, keys);
+  const opened = openEnvelope(envelope, { kind: "announcement", domain }, keys);
   if (!opened.ok) return opened;
-  const certificate = openCertificate(shown, charter, wallMs, keys);
+  const certificate = certified(shown);
   if (!certificate.ok) return certificate;
   const from = opened.value.envelope.signer;
   if (certificate.value.peer !== from) return failure("stranger");
-  const message = opened.value.value instanceof Uint8Array ? decodeMessage(opened.value.value) : null;
-  if (message === null || !message.ok || message.value.kind !== "announce") return failure("malformed");
-  return success({ from, message: message.value });
+  const messages = messagesIn(opened.value.value);
+  return messages === null ? failure("malformed") : success({ from, messages });
+}
+
+function messagesIn(value: unknown): Announcements["messages"] | null {
+  if (!Array.isArray(value) || value.length !== 2) return null;
+  const [nonce, said] = value as unknown[];
+  if (typeof nonce !== "string" || !Array.isArray(said)) return null;
+  if (said.length === 0 || said.length > limits.announcementsGatheredMax) return null;
+  const messages: Extract<Message, { kind: "announce" }>[] = [];
+  for (const bytes of said) {
+    const message = bytes instanceof Uint8Array ? decodeMessage(bytes) : null;
+    if (message === null || !message.ok || message.value.kind !== "announce") return null;
+    messages.push(message.value);
+  }
+  return messages;
 }

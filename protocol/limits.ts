@@ -75,6 +75,17 @@ export const limits = {
   /** One frame on a stream between peers or on the local socket. */
   frameBytesMax: 5 * MiB,
   gossipBytesMax: 64 * KiB,
+  /** Announcements that leave together. */
+  announcementsGatheredMax: 400,
+  /** Pieces of gossip that one peer sends within `announcementsGatherMs`; what is said then waits and leaves together. */
+  announcementPiecesMax: 2,
+  announcementsGatherMs: 1_000,
+  /** One message of the gossip protocol, which may carry several gossiped pieces. */
+  gossipRpcBytesMax: 4 * MiB,
+  /** What waits to be gossiped to one peer; more is dropped, and learnt by anti-entropy. */
+  gossipQueueBytesMax: 8 * MiB,
+  /** Certificates of announcers that were found to hold and need not be opened again. */
+  certificatesRememberedMax: 4_096,
   valueNestingMax: 64,
   /** What a link begins with: a certificate and a charter. */
   helloBytesMax: 64 * KiB,
@@ -149,7 +160,7 @@ export const limits = {
   dialSpreadMs: 500,
   dialsInFlightMax: 16,
   /** How long one address of a peer is tried before the next one is. */
-  dialAddressMsMax: 4_000,
+  dialAddressMsMax: 10_000,
   /** A link that was up for this long makes the next back-off begin anew. */
   linkStableMs: 5_000,
   addressesPerPeerMax: 8,
@@ -160,6 +171,8 @@ export const limits = {
   linkQueueBytesMax: 64 * MiB,
   /** What may be under way on one stream before its reader has read: less than a reader keeps that is paused. */
   streamWindowBytesMax: 2 * MiB,
+  /** What is kept of a stream that its reader has not taken yet, before the sender is made to wait. */
+  streamUnreadBytesMax: 1 * MiB,
   /** What one peer may say on a link; who says more is read more slowly. */
   messagesPerSecondMax: 10_000,
   messageBytesPerSecondMax: 64 * MiB,
@@ -191,13 +204,15 @@ export const limits = {
   strangersMax: 500,
   helloMsMax: 30_000,
   /** How long a link may have only one of its two halves. */
-  linkMsMax: 10_000,
+  linkMsMax: 30_000,
   messageStreamsPerConnectionMax: 4,
   /** Refused words of one peer until it is denied for a while. */
   refusalsMax: 32,
   denialMs: 60_000,
   strangersRememberedMax: 10_000,
   inboundConnectionsPerSecondMax: 500,
+  /** Connections that are being set up at once: more are turned away before they cost anything, and come again. */
+  inboundConnectionsPendingMax: 64,
   drainMsMax: 10_000,
 
   /** Output of one attempt; what comes after is counted and dropped, and the log says so. */

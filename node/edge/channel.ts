@@ -7,6 +7,8 @@ import type { Socket } from "node:net";
 import type { Stream } from "@libp2p/interface";
 import { OttoError } from "../../protocol/errors.ts";
 import { encodeFrame, FrameDecoder } from "../../protocol/frames.ts";
+import { drained } from "./draining.ts";
+import { StreamReader } from "./stream-reader.ts";
 
 export type Channel = {
   /** The peer on the other side, or null over the local socket. */
@@ -68,13 +70,14 @@ export function socketChannel(socket: Socket): Channel {
 }
 
 export function streamChannel(stream: Stream, peer: string): Channel {
+  const reader = new StreamReader(stream);
   return {
     peer,
     async send(frame) {
       if (stream.status !== "open" || stream.writeStatus !== "writable") throw broken();
-      if (!stream.send(encodeFrame(frame))) await stream.onDrain();
+      if (!stream.send(encodeFrame(frame))) await drained(stream);
     },
-    frames: () => decodeAll(chunksOf(stream)),
+    frames: () => decodeAll(reader.chunks()),
     close: async () => {
       if (stream.writeStatus === "writable") await stream.close();
     },
@@ -111,10 +114,6 @@ export function impatient(channel: Channel, silenceMsMax: number): Channel {
         yield next.value;
     },
   };
-}
-
-async function* chunksOf(stream: Stream): AsyncGenerator<Uint8Array, void, void> {
-  for await (const chunk of stream) yield chunk instanceof Uint8Array ? chunk : chunk.subarray();
 }
 
 async function* decodeAll(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {

@@ -7,6 +7,7 @@
 import type { Stream } from "@libp2p/interface";
 import { joinFrames } from "../../protocol/frames.ts";
 import { limits } from "../../protocol/limits.ts";
+import { drained } from "./draining.ts";
 
 export class FrameQueue {
   readonly #stream: Stream;
@@ -45,7 +46,7 @@ export class FrameQueue {
       return this.#broken("broken");
     }
     this.#flushing = true;
-    this.#stream.onDrain().then(
+    drained(this.#stream).then(
       () => this.#flush(),
       () => this.#broken("broken"),
     );

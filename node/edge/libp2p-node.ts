@@ -3,9 +3,10 @@
  * says which.
  */
 
+import { hash } from "node:crypto";
 import { privateKeyFromRaw } from "@libp2p/crypto/keys";
 import { gossipsub, type GossipSub } from "@libp2p/gossipsub";
-import { identify } from "@libp2p/identify";
+import { identify, type Identify } from "@libp2p/identify";
 import type { ConnectionGater, Libp2p } from "@libp2p/interface";
 import { noise } from "@libp2p/noise";
 import { tcp } from "@libp2p/tcp";
@@ -25,6 +26,7 @@ export type NodeTraits = {
   /** The one topic that is gossiped. */
   readonly topic: string;
   readonly gater: ConnectionGater;
+  readonly role: "control" | "worker";
 };
 
 /** How bytes travel: what a simulation puts something else in place of. */
@@ -34,54 +36,77 @@ const tcpWire: Wire = { transports: [tcp()], connectionEncrypters: [noise()] };
 
 /** Starts a node. Throws `OTTO_PORT_IN_USE` or `OTTO_START_FAILED`. */
 export async function createNode(traits: NodeTraits, wire: Wire = tcpWire): Promise<GossipingNode> {
-  const { identity, listen, topic, gater } = traits;
   try {
-    return await createLibp2p({
-      ...wire,
-      privateKey: privateKeyFromRaw(identity.raw),
-      addresses: { listen: [...listen] },
-      streamMuxers: [yamux(muxing)],
-      connectionGater: gater,
-      connectionManager,
-      connectionMonitor,
-      services: { identify: identify(), pubsub: gossipsub(gossiping(topic)) },
-    });
+    return await createLibp2p(nodeOptions(traits, wire));
   } catch (error) {
-    throw startFailed(error, listen);
+    throw startFailed(error, traits.listen);
   }
 }
 
-/** The defaults let in five connections a second and address, ten at once, and prune above 300. */
-const connectionManager = {
-  maxConnections: limits.connectionsMax,
-  inboundConnectionThreshold: limits.inboundConnectionsPerSecondMax,
-  maxIncomingPendingConnections: limits.inboundConnectionsPerSecondMax,
-  // Five tries and never again is the default; `dialling.ts` is ours.
-  reconnectRetries: 0,
+type Options = Libp2pOptions<{ pubsub: GossipSub; identify: Identify }>;
+type NodeOptions = Options & Required<Pick<Options, "services" | "connectionManager">>;
+
+/** What Otto sets of libp2p, each because its default does not fit. */
+export function nodeOptions(traits: NodeTraits, wire: Wire = tcpWire): NodeOptions {
+  const { identity, listen, gater } = traits;
+  return {
+    ...wire,
+    privateKey: privateKeyFromRaw(identity.raw),
+    addresses: { listen: [...listen] },
+    // By default a window grows to four times what a paused reader may keep before its stream is reset.
+    streamMuxers: [
+      yamux({
+        streamOptions: {
+          maxStreamWindowSize: limits.streamWindowBytesMax,
+          maxReadBufferLength: limits.streamWindowBytesMax * 2,
+        },
+      }),
+    ],
+    connectionGater: gater,
+    // The defaults let in five connections a second and address, ten at once, and prune above 300.
+    connectionManager: {
+      maxConnections: limits.connectionsMax,
+      inboundConnectionThreshold: limits.inboundConnectionsPerSecondMax,
+      maxIncomingPendingConnections: limits.inboundConnectionsPendingMax,
+      // A peer that is starved of CPU answers late; that it is dialled anew then would only add to its work.
+      dialTimeout: limits.dialAddressMsMax,
+      addressDialTimeout: limits.dialAddressMsMax,
+      inboundUpgradeTimeout: limits.linkMsMax,
+      inboundStreamProtocolNegotiationTimeout: limits.linkMsMax,
+      outboundStreamProtocolNegotiationTimeout: limits.linkMsMax,
+      // Five tries and never again is the default; `dialling.ts` is ours.
+      reconnectRetries: 0,
+    },
+    // A worker that is starved of CPU for five seconds would lose its links.
+    connectionMonitor: { pingInterval: 15_000, pingTimeout: { minTimeout: 30_000, maxTimeout: 60_000 } },
+    services: { identify: identify(), pubsub: gossipsub(gossiping(traits)) },
+  };
+}
+
+/** Control peers, to whom all are linked, hand on to many; the others to few, since that is to control peers again. */
+const degrees = {
+  control: { D: 32, Dlo: 24, Dhi: 64, Dscore: 4, Dout: 2 },
+  worker: { D: 2, Dlo: 1, Dhi: 3, Dscore: 1, Dout: 0 },
 } as const;
 
-/** A worker that is starved of CPU for five seconds would lose its links. */
-const connectionMonitor = {
-  pingInterval: 15_000,
-  pingTimeout: { minTimeout: 30_000, maxTimeout: 60_000 },
-} as const;
-
-/** By default a window grows to four times what a paused reader may keep before its stream is reset. */
-const muxing = {
-  streamOptions: {
-    maxStreamWindowSize: limits.streamWindowBytesMax,
-    maxReadBufferLength: limits.streamWindowBytesMax * 2,
-  },
-} as const;
-
-function gossiping(topic: string): NonNullable<Parameters<typeof gossipsub>[0]> {
+function gossiping({ topic, role }: NodeTraits): NonNullable<Parameters<typeof gossipsub>[0]> {
   return {
     // Eleven peers behind one address are a rack, not an attack.
     scoreParams: { IPColocationFactorWeight: 0 },
+    ...degrees[role],
+    // Pieces are small: who is told not to send one has sent it by then.
+    idontwantMinDataSize: limits.gossipBytesMax,
+    // Each piece carries its author's own signature, which is checked before it is handed on.
+    globalSignaturePolicy: "StrictNoSign",
+    msgIdFn: ({ data }) => hash("sha256", data, "buffer"),
+    // By which a piece that comes again is known before anything of it is looked at.
+    fastMsgIdFn: ({ data }) => (data === undefined ? "" : hash("sha256", data)),
     allowPublishToZeroTopicPeers: true,
     emitSelf: false,
     allowedTopics: [topic],
-    maxInboundDataLength: limits.gossipBytesMax * 4,
+    maxInboundDataLength: limits.gossipRpcBytesMax,
+    // By default what waits for a peer that does not read has no bound.
+    maxOutboundBufferSize: limits.gossipQueueBytesMax,
   };
 }
 

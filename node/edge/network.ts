@@ -7,14 +7,12 @@
  *    +---- a stream broke, or nothing was said in time ----+-------------------------------+
  *
  * A link is up when both sides have shown their certificates (`hello`); before that nothing but a stranger's call
- * to join is heard. Who is dialled when is `dialling.ts`'s, where is `address-book.ts`'s, who may be connected at all
- * is `gatekeeper.ts`'s.
+ * to join is heard. Who is dialled when is `dialling.ts`'s, where is `address-book.ts`'s, who may be connected at all is
+ * `gatekeeper.ts`'s, and announcements are `gossip.ts`'s.
  */
 
-import { TopicValidatorResult } from "@libp2p/gossipsub";
 import type { Connection, Stream } from "@libp2p/interface";
 import { multiaddr } from "@multiformats/multiaddr";
-import { openAnnouncement, sealAnnouncement } from "../../protocol/announcement.ts";
 import type { RefusedBecause } from "../../protocol/envelope.ts";
 import { OttoError } from "../../protocol/errors.ts";
 import { FrameDecoder } from "../../protocol/frames.ts";
@@ -27,6 +25,7 @@ import { type Channel, streamChannel } from "./channel.ts";
 import { Dialling } from "./dialling.ts";
 import { FrameQueue } from "./frame-queue.ts";
 import { Gatekeeper } from "./gatekeeper.ts";
+import { Gossip } from "./gossip.ts";
 import type { Identity } from "./identity.ts";
 import { InboundRate } from "./inbound-rate.ts";
 import { createNode, type GossipingNode, type NodeTraits } from "./libp2p-node.ts";
@@ -112,6 +111,7 @@ class LinkedNetwork implements RealNetwork {
   readonly #dialling: Dialling;
   readonly #gatekeeper: Gatekeeper;
   #node: GossipingNode | null = null;
+  #gossip: Gossip | null = null;
   #stopped = false;
   /** The message that was sent last. */
   #said: { readonly message: Message; readonly bytes: Uint8Array } | null = null;
@@ -131,7 +131,9 @@ class LinkedNetwork implements RealNetwork {
     const { identity, listen } = this.#options;
     const topic = this.#topic;
     const { gater } = this.#gatekeeper;
-    const node = await (this.#options.createNode ?? createNode)({ identity, listen, topic, gater });
+    const isControl = this.#options.membership.charter.controls.some(({ peer }) => peer === identity.peer);
+    const role = isControl ? "control" : "worker";
+    const node = await (this.#options.createNode ?? createNode)({ identity, listen, topic, gater, role });
     this.#node = node;
     node.addEventListener("connection:open", ({ detail }) => this.#gatekeeper.opened(detail));
     node.addEventListener("connection:close", ({ detail }) => this.#gatekeeper.closed(detail));
@@ -142,11 +144,16 @@ class LinkedNetwork implements RealNetwork {
       maxInboundStreams: limits.callsPerPeerMax,
       maxOutboundStreams: limits.callsPerPeerMax,
     });
-    node.services.pubsub.topicValidators.set(topic, (_from, message) => this.#validate(message.data));
-    node.services.pubsub.addEventListener("message", (event) => {
-      if (event.detail.topic === topic) this.#gossiped(event.detail.data);
+    const { membership, clock, observer } = this.#options;
+    this.#gossip = new Gossip({
+      pubsub: node.services.pubsub,
+      topic,
+      identity,
+      membership,
+      clock,
+      heard: (from, message) => observer.message(from, message),
+      refused: (because) => observer.refused(because, null),
     });
-    node.services.pubsub.subscribe(topic);
   }
 
   get addresses(): readonly string[] {
@@ -169,14 +176,7 @@ class LinkedNetwork implements RealNetwork {
   }
 
   publish(message: Uint8Array): void {
-    const { identity, membership } = this.#options;
-    const { charter, certificate } = membership;
-    const bytes = sealAnnouncement(message, charter.domain, identity, certificate);
-    if (bytes.length > limits.gossipBytesMax) return this.#options.observer.refused("oversized", null);
-    // Gossip is a hint: whoever misses it learns by anti-entropy.
-    this.#node?.services.pubsub
-      .publish(this.#topic, bytes)
-      .catch(() => this.#options.observer.refused("flood", null));
+    this.#gossip?.publish(message);
   }
 
   keepDialling(peer: string, addresses: readonly string[]): void {
@@ -223,6 +223,7 @@ class LinkedNetwork implements RealNetwork {
     this.#stopped = true;
     this.#dialling.close();
     this.#gatekeeper.close();
+    this.#gossip?.close();
     for (const { deadline } of this.#links.values()) deadline.cancel();
     await this.#node?.stop();
   }
@@ -452,23 +453,6 @@ class LinkedNetwork implements RealNetwork {
     if (link.sinceMs === 0 || this.#stopped) return;
     this.#dialling.unlinked(peer);
     this.#options.observer.down(peer);
-  }
-
-  #validate(data: Uint8Array): TopicValidatorResult {
-    const opened = this.#openAnnouncement(data);
-    if (opened.ok) return TopicValidatorResult.Accept;
-    this.#options.observer.refused(opened.problem, null);
-    return TopicValidatorResult.Reject;
-  }
-
-  #gossiped(data: Uint8Array): void {
-    const opened = this.#openAnnouncement(data);
-    if (opened.ok) this.#options.observer.message(opened.value.from, opened.value.message);
-  }
-
-  #openAnnouncement(data: Uint8Array): ReturnType<typeof openAnnouncement> {
-    const { membership, identity, clock } = this.#options;
-    return openAnnouncement(data, membership.charter, clock.wallMs(), identity);
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * The benchmark: `npm run bench`, or a part of it: `npm run bench -- commands planning steps claims gap memory
- * hostile detection`.
+ * hostile detection gossip`.
  *
  * Builds Otto, measures what people run (the bundle, through its launcher), takes turns with its yardsticks in the same
  * run, prints medians and ratios beside the targets, and writes them to `bench.json`. It never fails on slowness.
@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { benchClaims, benchGap } from "./claims.ts";
 import { benchCommands } from "./commands.ts";
 import { benchDetection } from "./detection.ts";
+import { benchGossip } from "./gossip.ts";
 import { projectFolder, type Row, runToEnd } from "./measure.ts";
 import { benchHostile } from "./hostile.ts";
 import { benchMemory } from "./memory.ts";
@@ -27,6 +28,7 @@ const parts = {
   memory: benchMemory,
   hostile: benchHostile,
   detection: benchDetection,
+  gossip: benchGossip,
 } as const;
 
 type Part = keyof typeof parts;

@@ -2,10 +2,10 @@
 
 import { assert, property, uint8Array } from "fast-check";
 import { describe, expect, it } from "vitest";
-import { openAnnouncement, sealAnnouncement } from "../../protocol/announcement.ts";
-import { type RefusedBecause, sealEnvelope } from "../../protocol/envelope.ts";
+import { openAnnouncements, sealAnnouncements } from "../../protocol/announcement.ts";
+import { type RefusedBecause, sealEnvelope, type Signer } from "../../protocol/envelope.ts";
 import { limits } from "../../protocol/limits.ts";
-import { domainId } from "../../protocol/membership.ts";
+import { domainId, openCertificate } from "../../protocol/membership.ts";
 import { encodeMessage } from "../../protocol/messages.ts";
 import { encodeValue } from "../../protocol/values.ts";
 import { certify, charter, control, flipped, owner, person, stranger, wallMs } from "./domain.ts";
@@ -15,7 +15,12 @@ const message = { kind: "announce", run: "r1", bundle: "0".repeat(64) } as const
 const said = encodeMessage(message);
 
 function open(bytes: Uint8Array) {
-  return openAnnouncement(bytes, charter, wallMs, owner);
+  const certified = (shown: Uint8Array) => openCertificate(shown, charter, wallMs, owner);
+  return openAnnouncements(bytes, { domain, keys: owner, certified });
+}
+
+function seal(bytes: Uint8Array, of: string, signer: Signer, certificate: Uint8Array): Uint8Array {
+  return sealAnnouncements([bytes], { domain: of, signer, certificate, nonce: "1" });
 }
 
 describe("an announcement", () => {
@@ -24,8 +29,15 @@ describe("an announcement", () => {
     ["a worker", person, "worker"],
     ["a control peer", control, "control"],
   ] as const)("of %s opens as what was said, and by whom", (_, signer, role) => {
-    const bytes = sealAnnouncement(said, domain, signer, certify({ peer: signer.peer, role }));
-    expect(open(bytes)).toEqual({ ok: true, value: { from: signer.peer, message } });
+    const bytes = seal(said, domain, signer, certify({ peer: signer.peer, role }));
+    expect(open(bytes)).toEqual({ ok: true, value: { from: signer.peer, messages: [message] } });
+  });
+
+  it("carries as many messages as are gathered", () => {
+    const all = Array.from({ length: limits.announcementsGatheredMax }, () => said);
+    const certificate = certify();
+    const opened = open(sealAnnouncements(all, { domain, signer: person, certificate, nonce: "1" }));
+    expect(opened.ok && opened.value.messages).toHaveLength(limits.announcementsGatheredMax);
   });
 
   const ops = domainId("ops", owner.peer);
@@ -48,46 +60,40 @@ describe("an announcement", () => {
       "malformed",
       () => encodeValue([sealEnvelope("result", domain, said, person), certify()]),
     ],
-    ["for another domain", "other-domain", () => sealAnnouncement(said, ops, person, certify())],
+    ["for another domain", "other-domain", () => seal(said, ops, person, certify())],
     [
       "by a stranger",
       "stranger",
-      () => sealAnnouncement(said, domain, stranger, certify({ peer: stranger.peer }, stranger)),
+      () => seal(said, domain, stranger, certify({ peer: stranger.peer }, stranger)),
     ],
-    [
-      "by a stranger with a member's certificate",
-      "stranger",
-      () => sealAnnouncement(said, domain, stranger, certify()),
-    ],
+    ["by a stranger with a member's certificate", "stranger", () => seal(said, domain, stranger, certify())],
     [
       "under a certificate that expired",
       "stranger",
-      () => sealAnnouncement(said, domain, person, certify({ expiresMs: wallMs - 1 })),
+      () => seal(said, domain, person, certify({ expiresMs: wallMs - 1 })),
     ],
-    [
-      "of bytes that are no message",
-      "malformed",
-      () => sealAnnouncement(Uint8Array.of(1), domain, person, certify()),
-    ],
+    ["of bytes that are no message", "malformed", () => seal(Uint8Array.of(1), domain, person, certify())],
     [
       "of a message that is not gossiped",
       "malformed",
-      () =>
-        sealAnnouncement(
-          encodeMessage({ kind: "release", leases: [], begun: false }),
-          domain,
-          person,
-          certify(),
-        ),
+      () => seal(encodeMessage({ kind: "release", leases: [], begun: false }), domain, person, certify()),
     ],
     ["of a value that is no bytes", "malformed", () => sealed(message)],
     ["of null", "malformed", () => sealed(null)],
+    ["of nothing", "malformed", () => sealed(["1", []])],
+    ["of one message and one thing that is none", "malformed", () => sealed(["1", [said, Uint8Array.of(1)]])],
+    ["without a nonce", "malformed", () => sealed([1, [said]])],
+    [
+      "of more than are gathered",
+      "malformed",
+      () => sealed(["1", Array.from({ length: limits.announcementsGatheredMax + 1 }, () => said)]),
+    ],
   ])("is refused: %s (%s)", (_, problem, bytes) => {
     expect(open(bytes())).toEqual({ ok: false, problem });
   });
 
   it("is refused with one bit flipped, in any of its bytes", () => {
-    const bytes = sealAnnouncement(said, domain, person, certify());
+    const bytes = seal(said, domain, person, certify());
     for (const [at, damaged] of flipped(bytes)) expect(open(damaged).ok, `byte ${at}`).toBe(false);
   });
 

@@ -1,0 +1,147 @@
+/**
+ * Announcements to the whole domain by gossipsub: a hint that hurries what anti-entropy would bring anyway.
+ *
+ * What is said within a moment leaves as one signed piece: every peer of the mesh checks each piece once, and every
+ * link carries it a few times, so that a thousand pieces would cost what twenty do not. What is checked is remembered
+ * for as long as it is handed on, and certificates until the charter changes.
+ */
+
+import { hash } from "node:crypto";
+import { type GossipSub, TopicValidatorResult } from "@libp2p/gossipsub";
+import { equals } from "uint8arrays/equals";
+import { type Announcements, openAnnouncements, sealAnnouncements } from "../../protocol/announcement.ts";
+import type { RefusedBecause } from "../../protocol/envelope.ts";
+import { failure, type Result, success } from "../../protocol/errors.ts";
+import { limits } from "../../protocol/limits.ts";
+import { type Certificate, openCertificate } from "../../protocol/membership.ts";
+import type { Message } from "../../protocol/messages.ts";
+import type { Clock, Timer } from "../ports.ts";
+import type { Identity } from "./identity.ts";
+import type { Membership } from "./network.ts";
+
+export type GossipOptions = {
+  readonly pubsub: GossipSub;
+  readonly topic: string;
+  readonly identity: Identity;
+  readonly membership: Membership;
+  readonly clock: Clock;
+  readonly heard: (from: string, message: Message) => void;
+  readonly refused: (because: RefusedBecause) => void;
+};
+
+type Remembered = { readonly bytes: Uint8Array; readonly charter: number; readonly certificate: Certificate };
+
+/** A signed announcement, its certificate and its nonce take less than this beside the messages. */
+const sealBytesMax = 4 * 1_024;
+
+export class Gossip {
+  readonly #options: GossipOptions;
+  readonly #certificates = new Map<string, Remembered>();
+  /** What was found to hold, until it is handed on. */
+  readonly #opened = new WeakMap<Uint8Array, Announcements>();
+  #waiting: Uint8Array[] = [];
+  #waitingBytes = 0;
+  #timer: Timer | null = null;
+  #sealed = 0;
+  /** When pieces left lately. */
+  #sentMs: number[] = [];
+
+  constructor(options: GossipOptions) {
+    this.#options = options;
+    const { pubsub, topic } = options;
+    pubsub.topicValidators.set(topic, (_from, { data }) => this.#validate(data));
+    pubsub.addEventListener("message", ({ detail }) => {
+      if (detail.topic === topic) this.#take(detail.data);
+    });
+    pubsub.subscribe(topic);
+  }
+
+  /** Says it to everybody, with whatever else is said in this turn; and once it is much, within a second. */
+  publish(message: Uint8Array): void {
+    const room = limits.gossipBytesMax - sealBytesMax;
+    if (message.length > room) return this.#options.refused("oversized");
+    const isFull =
+      this.#waitingBytes + message.length > room || this.#waiting.length >= limits.announcementsGatheredMax;
+    if (isFull) this.#flush();
+    this.#waiting.push(message);
+    // A list's head and the head of its longest item, in CBOR.
+    this.#waitingBytes += message.length + 5;
+    this.#schedule();
+  }
+
+  /** After this turn, or as soon as another piece may leave. */
+  #schedule(): void {
+    const { clock } = this.#options;
+    if (this.#timer !== null) return;
+    const nowMs = clock.monotonicMs();
+    this.#sentMs = this.#sentMs.filter((sentMs) => nowMs - sentMs < limits.announcementsGatherMs);
+    const isBusy = this.#sentMs.length >= limits.announcementPiecesMax;
+    const freeMs = (this.#sentMs[0] ?? nowMs) + limits.announcementsGatherMs;
+    this.#timer = clock.setTimer(isBusy ? freeMs - nowMs : 0, () => {
+      this.#timer = null;
+      if (this.#waiting.length > 0) this.#flush();
+    });
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+  }
+
+  #flush(): void {
+    const { pubsub, topic, identity, membership, clock, refused } = this.#options;
+    this.#sealed += 1;
+    this.#sentMs.push(clock.monotonicMs());
+    const bytes = sealAnnouncements(this.#waiting, {
+      domain: membership.charter.domain,
+      signer: identity,
+      certificate: membership.certificate,
+      nonce: `${clock.wallMs()}.${this.#sealed}`,
+    });
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    if (bytes.length > limits.gossipBytesMax) return refused("oversized");
+    // Gossip is a hint: whoever misses it learns by anti-entropy.
+    pubsub.publish(topic, bytes).catch(() => refused("flood"));
+  }
+
+  #validate(data: Uint8Array): TopicValidatorResult {
+    const { membership, identity, refused } = this.#options;
+    const opened = openAnnouncements(data, {
+      domain: membership.charter.domain,
+      keys: identity,
+      certified: (bytes) => this.#certified(bytes),
+    });
+    if (opened.ok) {
+      this.#opened.set(data, opened.value);
+      return TopicValidatorResult.Accept;
+    }
+    refused(opened.problem);
+    return TopicValidatorResult.Reject;
+  }
+
+  #take(data: Uint8Array): void {
+    const opened = this.#opened.get(data);
+    this.#opened.delete(data);
+    for (const message of opened?.messages ?? []) this.#options.heard(opened?.from ?? "", message);
+  }
+
+  /** Opened once, and then again when the charter, by which it is judged, is a newer one, or when it has expired. */
+  #certified(bytes: Uint8Array): Result<Certificate, RefusedBecause> {
+    const { membership, identity, clock } = this.#options;
+    const { charter } = membership;
+    const wallMs = clock.wallMs();
+    const digest = hash("sha256", bytes);
+    const known = this.#certificates.get(digest);
+    const holds =
+      known !== undefined &&
+      equals(known.bytes, bytes) &&
+      known.charter === charter.version &&
+      known.certificate.expiresMs >= wallMs;
+    if (holds) return success(known.certificate);
+    const opened = openCertificate(bytes, charter, wallMs, identity);
+    if (!opened.ok) return failure(opened.problem);
+    if (this.#certificates.size >= limits.certificatesRememberedMax) this.#certificates.clear();
+    this.#certificates.set(digest, { bytes, charter: charter.version, certificate: opened.value });
+    return opened;
+  }
+}
