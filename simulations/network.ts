@@ -22,6 +22,12 @@ type Endpoint = {
   readonly arrive: (from: PeerName, arrival: Arrival) => void;
 };
 
+/** What becomes of one message: the `count`-th that goes from the one to the other, where news of the link counts too. */
+export type MessageFate = { readonly from: PeerName; readonly to: PeerName; readonly count: number } & (
+  | { readonly fate: "drop" }
+  | { readonly fate: "delay"; readonly delayUs: number }
+);
+
 type Direction = { readyAtUs: number; stalledUntilUs: number; sent: number; sees: boolean };
 
 type Link = {
@@ -38,17 +44,20 @@ type Link = {
 export type NetworkOptions = {
   readonly seed: number;
   readonly agenda: Agenda;
-  readonly delayUs: readonly [least: number, most: number];
+  readonly delayUs: (from: PeerName, to: PeerName) => readonly [least: number, most: number];
+  readonly fates: readonly MessageFate[];
   readonly endpoint: (peer: PeerName) => Endpoint;
 };
 
 export class SimulatedNetwork {
   readonly #options: NetworkOptions;
   readonly #links = new Map<string, Link>();
+  readonly #fates = new Map<string, MessageFate>();
   #slowUntilUs = 0;
 
   constructor(options: NetworkOptions) {
     this.#options = options;
+    for (const fate of options.fates) this.#fates.set(`${fate.from}>${fate.to} ${fate.count}`, fate);
   }
 
   /** From now on the two keep trying to have a link. */
@@ -185,10 +194,12 @@ export class SimulatedNetwork {
     const direction = link.directions.get(from);
     const back = link.directions.get(to);
     if (direction === undefined || back === undefined) return;
-    const { agenda, delayUs, endpoint } = this.#options;
+    const { agenda, endpoint } = this.#options;
     direction.sent += 1;
-    const slowness = agenda.nowUs < this.#slowUntilUs ? this.#chance(link, `slow${from}`, 1, 10) : 1;
-    const takesUs = this.#chance(link, `${from}${direction.sent}`, ...delayUs) * slowness;
+    const isFated = this.#fates.size > 0 && arrival.kind === "frame";
+    const fate = isFated ? this.#fates.get(`${from}>${to} ${direction.sent}`) : undefined;
+    if (fate?.fate === "drop") return;
+    const takesUs = fate === undefined ? this.#takesUs(link, { from, to }, direction) : fate.delayUs;
     const arrivesUs = Math.max(agenda.nowUs + takesUs, direction.readyAtUs, direction.stalledUntilUs);
     direction.readyAtUs = arrivesUs;
     const { epoch } = link;
@@ -198,6 +209,16 @@ export class SimulatedNetwork {
       if (arrival.kind === "up") back.sees = true;
       endpoint(to).arrive(from, arrival);
     });
+  }
+
+  #takesUs(
+    link: Link,
+    { from, to }: { readonly from: PeerName; readonly to: PeerName },
+    { sent }: Direction,
+  ): number {
+    const { agenda, delayUs } = this.#options;
+    const slowness = agenda.nowUs < this.#slowUntilUs ? this.#chance(link, `slow${from}`, 1, 10) : 1;
+    return this.#chance(link, `${from}${sent}`, ...delayUs(from, to)) * slowness;
   }
 
   #chance(link: Link, what: string, from: number, through: number): number {

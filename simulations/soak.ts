@@ -9,6 +9,7 @@
 import { allCheckers } from "./checkers/all.ts";
 import { simulatedKeys } from "./keys.ts";
 import { narrate } from "./narration.ts";
+import { faultKindsOf } from "./schedule.ts";
 import { runWorld, type WorldResult } from "./world.ts";
 
 const [first = "1", count = "1000"] = process.argv.slice(2);
@@ -34,10 +35,12 @@ console.log(
 );
 process.exitCode = violations > 0 ? 1 : 0;
 
-function tell({ seed, violation, faults }: WorldResult): void {
+function tell({ seed, violation, schedule }: WorldResult): void {
   violations += 1;
-  const lost = faults.lost.length > 0 ? `, lost ${faults.lost.join(" ")}` : "";
-  console.log(`seed ${seed} (${faults.kinds.join(" ") || "no faults"}${lost}): ${violation?.message ?? ""}`);
+  const lost = schedule.lost.length > 0 ? `, lost ${schedule.lost.join(" ")}` : "";
+  console.log(
+    `seed ${seed} (${faultKindsOf(schedule).join(" ") || "no faults"}${lost}): ${violation?.message ?? ""}`,
+  );
 }
 
 function tracing(): Pick<Parameters<typeof runWorld>[0], "trace"> {

@@ -7,13 +7,12 @@ import { controlKeys } from "../node/core/control.ts";
 import { bundleOfSlot, openBundle, orderOf, type Submission } from "../protocol/manifest.ts";
 import type { Charter } from "../protocol/membership.ts";
 import { nextSlot, scheduleRegister, type ScheduleValue } from "../protocol/registers/schedule.ts";
-import type { OrderedSlots } from "../protocol/standing-order.ts";
 import { decodeValue } from "../protocol/values.ts";
 import { verifySimulated } from "./keys.ts";
 import type { Observation } from "./observation.ts";
 import type { Peer } from "./peer.ts";
-import type { Chance } from "./random.ts";
-import { standingOrder, startWallMs, type Workload } from "./workload.ts";
+import type { ScheduledOrder, ScheduledOrders } from "./schedule.ts";
+import { runOf, startWallMs, type Workload } from "./workload.ts";
 
 /** After the healing so long, so that a slot begins in it. */
 const afterUs = 75_000_000;
@@ -22,13 +21,12 @@ const settledWithinMs = 20_000;
 const removalsMax = 40;
 
 export type StandingAround = {
-  readonly chance: Chance;
+  readonly orders: ScheduledOrders;
   readonly charter: Charter;
-  readonly seed: number;
   readonly overUs: number;
   readonly at: (atUs: number, action: () => void) => void;
   readonly controls: () => readonly Peer[];
-  readonly submit: (workload: Workload) => void;
+  readonly submit: (order: ScheduledOrder, workload: Workload) => void;
   /** Asks a control peer to remove the schedule of a pipeline. */
   readonly remove: (to: Peer, pipeline: string) => number;
   readonly fired: (submission: Submission) => void;
@@ -42,15 +40,9 @@ export class StandingWork {
 
   constructor(around: StandingAround) {
     this.#around = around;
-    const { chance, overUs } = around;
-    for (const pipeline of chance.percent(30) ? ["nightly", "hourly"] : ["nightly"]) {
-      const times = chance.between(1, 3);
-      for (let revision = 1; revision <= times; revision += 1) {
-        const atUs = chance.integer(revision === 1 ? 20_000_000 : overUs);
-        around.at(atUs, () => this.#give(pipeline, revision));
-        if (chance.percent(15)) around.at(atUs + chance.integer(overUs), () => this.#remove(pipeline, [], 0));
-      }
-    }
+    const { given, removed } = around.orders;
+    for (const order of given) around.at(order.giveUs, () => this.#give(order));
+    for (const { pipeline, atUs } of removed) around.at(atUs, () => this.#remove(pipeline, [], 0));
   }
 
   get orders(): Submission[] {
@@ -94,18 +86,12 @@ export class StandingWork {
     return open;
   }
 
-  #give(pipeline: string, revision: number): void {
-    const { chance, charter, seed, submit } = this.#around;
-    const slots: OrderedSlots[] = [];
-    for (let count = chance.between(1, 2); count > 0; count -= 1)
-      slots.push({
-        cron: chance.pick(["* * * * *", "* * * * *", "*/2 * * * *", "1-59/3 * * * *"]),
-        missed: chance.pick(["latest", "none"]),
-      });
-    const nonce = `order${seed}-${pipeline}-${revision}`;
-    const workload = standingOrder(chance, charter, { nonce, pipeline, order: { revision, slots } });
+  #give(order: ScheduledOrder): void {
+    const { charter, submit } = this.#around;
+    const { nonce, plan, revision, slots } = order;
+    const workload = runOf(plan, charter, { nonce, order: { revision, slots } });
     this.#workloads.set(workload.submission.run, workload);
-    submit(workload);
+    submit(order, workload);
   }
 
   #remove(pipeline: string, asked: readonly number[], tries: number): void {

@@ -41,19 +41,15 @@ type RunTraits = {
   readonly locked: boolean;
 };
 
-/** A run that a person of the domain submits; `outside`: nearly all of its steps reach outside and are tried again. */
-export function randomRun(
-  chance: Chance,
-  charter: Charter,
-  { nonce, outside, waits, locked }: RunTraits,
-): Workload {
+/** A plan that a person of the domain submits; `outside`: nearly all of its steps reach outside and are tried again. */
+export function randomPlan(chance: Chance, { nonce, outside, waits, locked }: RunTraits): Plan {
   const steps: PlannedStep[] = [];
   const count = chance.between(1, 7);
   for (let index = 0; index < count; index += 1) steps.push(randomStep(chance, steps, outside));
   const own = sayingSomething(new Chance(nonce, "says"), waits ? withWaits(chance, steps) : steps);
-  if (!locked) return submissionOf(own, charter, nonce);
+  if (!locked) return planOf(own);
   const alone = own.map((step) => (step.effect ? { ...step, variables: { OTTO_EFFECT: "locked" } } : step));
-  return submissionOf(alone, charter, nonce, true);
+  return planOf(alone, { locked });
 }
 
 /** The same steps, some of them settled by people, by something outside, or by the steps that they need. */
@@ -100,20 +96,12 @@ export function answerOf(
   return sealAnswer(answer, charter.domain, { keys, certificate });
 }
 
-/** An order that a person of the domain gives: a small pipeline at every slot of these schedules. */
-export function standingOrder(
-  chance: Chance,
-  charter: Charter,
-  {
-    nonce,
-    pipeline,
-    order,
-  }: { readonly nonce: string; readonly pipeline: string; readonly order: StandingOrder },
-): Workload {
+/** What a person of the domain has run at every slot of a schedule: a small pipeline. */
+export function randomOrderedPlan(chance: Chance, pipeline: string): Plan {
   const steps: PlannedStep[] = [];
   const count = chance.between(1, 2);
   for (let index = 0; index < count; index += 1) steps.push(randomStep(chance, steps, false));
-  return submissionOf(steps, charter, nonce, false, { pipeline, order });
+  return planOf(steps, { pipeline });
 }
 
 export function submissionOf(
@@ -123,15 +111,25 @@ export function submissionOf(
   locked = false,
   ordered: { readonly pipeline: string; readonly order: StandingOrder } | null = null,
 ): Workload {
-  const plan: Plan = {
+  if (ordered === null) return runOf(planOf(steps, { locked }), charter, { nonce });
+  return runOf(planOf(steps, { locked, pipeline: ordered.pipeline }), charter, {
+    nonce,
+    order: ordered.order,
+  });
+}
+
+function planOf(
+  steps: readonly PlannedStep[],
+  { pipeline = "checks", locked = false }: { readonly pipeline?: string; readonly locked?: boolean } = {},
+): Plan {
+  return {
     otto: 1,
-    pipeline: ordered?.pipeline ?? "checks",
+    pipeline,
     origin: { kind: "file", path: "otto.yaml" },
     context: { branch: "main", tag: null, commit: null, trigger: "manual", parameters: {} },
     environments: { production: { domain: null, settings: {}, ...(locked ? { lock: true } : {}) } },
     steps,
   };
-  return runOf(plan, charter, { nonce, ...(ordered === null ? {} : { order: ordered.order }) });
 }
 
 /** A run of this plan, or a standing order to run it, as a person of the domain submits it. */

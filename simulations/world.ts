@@ -1,5 +1,5 @@
 /**
- * A mesh in virtual time: real cores in real loops, everything else from a seed.
+ * A mesh in virtual time: real cores in real loops, everything else from a schedule.
  *
  * Two phases. While faults last anything may be down and only safety is asked for. Then everything is healed, but
  * for a minority of control peers that may be lost for good, and what was submitted must come to its end.
@@ -10,53 +10,53 @@ import { orderOf, type Submission } from "../protocol/manifest.ts";
 import { type Charter, sealCharter } from "../protocol/membership.ts";
 import type { Plan } from "../protocol/plan.ts";
 import { Agenda } from "./agenda.ts";
-import {
-  type Fault,
-  type FaultPlan,
-  isolatingFaults,
-  lastingFaults,
-  randomFaults,
-  rivallingFaults,
-} from "./faults.ts";
+import type { Fault } from "./faults.ts";
 import { forgeEntry } from "./forging.ts";
+import { scheduleOf } from "./generate.ts";
 import { simulatedKeys } from "./keys.ts";
 import { SimulatedNetwork } from "./network.ts";
 import { type Checker, type Ending, type Observation, type PeerName, Violation } from "./observation.ts";
 import { Peer, type Seen, type Surroundings } from "./peer.ts";
 import { Chance, hashOf } from "./random.ts";
+import { type DelayUs, type Schedule, type ScheduledRun } from "./schedule.ts";
 import { StandingWork } from "./standing.ts";
 import { type Domain, eventsOf, exportOf, forksOf, headsOf, isClosedAt } from "./stored.ts";
-import { answerOf, certificateOf, charterOf, randomRun, runOf, type Workload } from "./workload.ts";
+import { answerOf, certificateOf, charterOf, runOf, type Workload } from "./workload.ts";
 
 /** Virtual time that everything healed gets to come to its end. */
 const livenessUs = 600_000_000;
-const happeningsMax = 3_000_000;
+const happeningsMaxOfAny = 3_000_000;
 
 export type WorldOptions = {
-  readonly seed: number;
   readonly checkers: readonly Checker[];
   /** Encodes and decodes every message, as on a real link. Dearer; the same otherwise. */
   readonly encoded: boolean;
-  /** What is run, in place of plans that are made from the seed. Workers must be able to do it all. */
-  readonly plans?: readonly Plan[];
   /** Told everything that is seen, for a person to read. */
   readonly trace?: (observation: Observation) => void;
-};
+  /** The world ends undecided after so many happenings. */
+  readonly happeningsMax?: number;
+} & (
+  | { readonly schedule: Schedule }
+  /** The schedule of this seed. */
+  | { readonly seed: number; readonly plans?: readonly Plan[] }
+);
 
 export type WorldResult = {
   readonly seed: number;
-  readonly verdict: "passed" | "violated";
+  /** Undecided: the bound on happenings was reached before the end. */
+  readonly verdict: "passed" | "violated" | "undecided";
   readonly violation: Violation | null;
   readonly traceHash: number;
   readonly happened: number;
   readonly messages: number;
   readonly virtualUs: number;
   readonly peers: number;
-  readonly faults: FaultPlan;
+  readonly schedule: Schedule;
 };
 
 export async function runWorld(options: WorldOptions): Promise<WorldResult> {
-  return await new World(options).run();
+  const schedule = "schedule" in options ? options.schedule : scheduleOf(options.seed, options.plans);
+  return await new World(schedule, options).run();
 }
 
 type Question =
@@ -67,17 +67,15 @@ type Question =
 
 class World {
   readonly #options: WorldOptions;
+  readonly #schedule: Schedule;
   readonly #agenda = new Agenda();
   readonly #network: SimulatedNetwork;
   readonly #peers = new Map<PeerName, Peer>();
   readonly #names = new Map<string, PeerName>();
-  readonly #faults: FaultPlan;
   readonly #questions: Question[] = [];
   readonly #submitted = new Map<string, Submission>();
   readonly #closed = new Set<string>();
-  readonly #chance: Chance;
   readonly #charter: Charter;
-  readonly #planned: number;
   readonly #domain: Domain;
   #standing: StandingWork | null = null;
   #violation: Violation | null = null;
@@ -85,51 +83,21 @@ class World {
   #messages = 0;
   #healed = false;
 
-  constructor(options: WorldOptions) {
+  constructor(schedule: Schedule, options: WorldOptions) {
     this.#options = options;
-    const { seed } = options;
-    this.#chance = new Chance(seed, "world");
-    const chance = this.#chance;
-    const controls = range("control", chance.pick([1, 3, 3, 3, 3, 5]));
-    // One world in eight is about leases of steps that reach outside, whose workers are cut off.
-    const outside = seed % 8 === 3;
-    const workers = range("worker", chance.between(outside ? 2 : 1, 4));
-    // One in eight is about homes that follow one another, or reign at once.
-    const rivals = seed % 8 === 6;
-    // One in eight is about schedules, and lasts for minutes.
-    const scheduled = seed % 8 === 7;
-    const faultsOf = outside
-      ? isolatingFaults
-      : rivals
-        ? rivallingFaults
-        : scheduled
-          ? lastingFaults
-          : randomFaults;
-    this.#faults = faultsOf(new Chance(seed, "faults"), { controls, workers });
-    const controlKeysOf = controls.map((name) => simulatedKeys(name));
-    const charter = charterOf(controlKeysOf, chance.pick(outside ? [2_000] : [1_500, 2_000, 6_000]));
+    this.#schedule = schedule;
+    const { seed, peers, clocksAreSet, steps } = schedule;
+    const { controls, workers } = namesIn(schedule);
+    const charter = charterOf(
+      controls.map((name) => simulatedKeys(name)),
+      schedule.leaseMs,
+    );
     this.#charter = charter;
     this.#domain = {
       charter: sealCharter(charter, simulatedKeys("owner")),
       certificates: workers.map((name) => certificateOf(charter, simulatedKeys(name).peer, "worker")),
     };
-    this.#network = new SimulatedNetwork({
-      seed,
-      agenda: this.#agenda,
-      delayUs: chance.pick([
-        [100, 900],
-        [500, 30_000],
-        [20_000, 120_000],
-      ]),
-      endpoint: (name) => {
-        const peer = this.#peer(name);
-        return {
-          lives: () => peer.lives,
-          answers: () => peer.answers,
-          arrive: (from, arrival) => peer.arrive(from, arrival),
-        };
-      },
-    });
+    this.#network = this.#newNetwork();
     const around: Surroundings = {
       seed,
       agenda: this.#agenda,
@@ -141,51 +109,29 @@ class World {
       see: (peer, seen) => this.#see(peer, seen),
       ended: (peer, why, cause) => this.#ended(peer, why, cause),
       encoded: options.encoded,
-      clocksAreSet: scheduled,
-      failing: { failed: chance.integer(30), timedOut: chance.integer(10) },
-      durationMsMax: chance.pick(outside ? [8_000] : [200, 2_000, 8_000, 20_000]),
+      clocksAreSet,
+      failing: { failed: steps.failed, timedOut: steps.timedOut },
+      durationMsMax: steps.durationMsMax,
     };
-    for (const [index, name] of [...controls, ...workers].entries()) {
-      const role = index < controls.length ? "control" : "worker";
-      const keys = simulatedKeys(name);
-      // The first worker can do everything, so that no run waits for ever.
-      const labels = name === "worker0" || chance.percent(30) ? ["gpu"] : [];
-      const traits = {
-        name,
-        role,
-        keys,
-        labels,
-        slots: chance.between(1, 3),
-        fastPpm: chance.between(-5_000, 5_000),
-      } as const;
-      this.#peers.set(name, new Peer(traits, around));
-      this.#names.set(keys.peer, name);
+    for (const traits of peers) {
+      const keys = simulatedKeys(traits.name);
+      this.#peers.set(traits.name, new Peer({ ...traits, keys }, around));
+      this.#names.set(keys.peer, traits.name);
     }
-    // In one in eight somebody else has a control peer's key.
-    if (seed % 8 === 1) this.#planForging(new Chance(seed, "forging"));
-    // One in eight is about steps that people and things outside settle.
-    const waits = seed % 8 === 5;
     this.#connectAll(controls, workers);
-    const runs = options.plans?.length ?? chance.between(1, 4);
-    this.#planned = runs;
-    for (let run = 0; run < runs; run += 1) {
-      const nonce = `nonce${seed}-${run}`;
-      const plan = options.plans?.[run];
-      const traits = { nonce, outside, waits, locked: outside && seed % 16 === 3 };
-      this.#planRun(
-        plan === undefined ? randomRun(chance, charter, traits) : runOf(plan, charter, { nonce }),
-      );
-    }
-    if (scheduled) this.#standing = this.#standingWork(charter);
-    for (const fault of this.#faults.faults) this.#agenda.at(fault.atUs, () => this.#inject(fault));
-    this.#agenda.at(this.#faults.overUs, () => this.#heal());
+    for (const [index, atUs] of (schedule.forgedUs ?? []).entries())
+      this.#agenda.at(atUs, () => this.#forge(index));
+    for (const run of schedule.runs) this.#planRun(run);
+    this.#standing = this.#standingWork();
+    for (const fault of schedule.faults) this.#agenda.at(fault.atUs, () => this.#inject(fault));
+    this.#agenda.at(schedule.overUs, () => this.#heal());
   }
 
   async run(): Promise<WorldResult> {
-    const { seed, checkers } = this.#options;
-    for (const peer of this.#peers.values())
-      this.#agenda.in(this.#chance.integer(300_000), () => {
-        if (!peer.lives) peer.start();
+    const { checkers, happeningsMax = happeningsMaxOfAny } = this.#options;
+    for (const { name, startUs } of this.#schedule.peers)
+      this.#agenda.at(startUs, () => {
+        if (!this.#peer(name).lives) this.#peer(name).start();
       });
     let nextLookUs = 0;
     const over = () => {
@@ -194,21 +140,22 @@ class World {
       nextLookUs = this.#agenda.nowUs + 500_000;
       return this.#open().length === 0;
     };
-    this.#agenda.run(this.#faults.overUs + livenessUs, over);
-    if (this.#violation === null) {
+    this.#agenda.run(this.#schedule.overUs + livenessUs, over);
+    const isBeyond = happeningsMax < happeningsMaxOfAny && this.#agenda.happened > happeningsMax;
+    if (this.#violation === null && !isBeyond) {
       const ending = this.#ending();
       for (const checker of checkers) this.#check(() => checker.finish(ending));
     }
     return {
-      seed,
-      verdict: this.#violation === null ? "passed" : "violated",
+      seed: this.#schedule.seed,
+      verdict: this.#violation !== null ? "violated" : isBeyond ? "undecided" : "passed",
       violation: this.#violation,
       traceHash: this.#traceHash,
       happened: this.#agenda.happened,
       messages: this.#messages,
       virtualUs: this.#agenda.nowUs,
       peers: this.#peers.size,
-      faults: this.#faults,
+      schedule: this.#schedule,
     };
   }
 
@@ -219,48 +166,63 @@ class World {
     }
   }
 
-  /** A person submits at some peer, and may change their mind. */
-  #planRun(workload: Workload): void {
-    const chance = this.#chance;
-    const { submission } = workload;
-    const at = chance.pick(this.#survivors());
-    const submitUs = chance.integer(Math.ceil(this.#faults.overUs / 2));
-    this.#agenda.at(submitUs, () => this.#submit(at, workload));
-    for (const { name, action } of submission.manifest.plan.steps)
-      if (action?.kind === "approve" || action?.kind === "wait")
-        this.#agenda.at(submitUs + chance.integer(9_000_000), () => this.#answer(submission, name, 0));
-    if (chance.percent(30))
-      this.#agenda.at(submitUs + chance.integer(4_000_000), () => this.#cancel(submission.run, 0));
-  }
-
-  #planForging(chance: Chance): void {
-    for (let left = chance.between(1, 3); left > 0; left -= 1)
-      this.#agenda.at(chance.integer(this.#faults.overUs), () => {
-        const controls = [...this.#peers.values()].filter(({ traits }) => traits.role === "control");
-        const { domain } = this.#charter;
-        const forged = chance.shuffled(controls).map((author) => forgeEntry(author, domain, chance));
-        const [first] = forged.filter((one) => one !== null);
-        if (first === undefined) return;
-        this.#see("world", { kind: "forged", log: first.log });
-        const message = { kind: "events", entries: [first.bytes], answer: false } as const;
-        for (const peer of chance.shuffled(controls).slice(0, chance.between(1, 2)))
-          peer.tell({ kind: "message", from: chance.pick(controls).traits.keys.peer, message });
-      });
-  }
-
-  #standingWork(charter: Charter): StandingWork {
-    const { seed } = this.#options;
-    const chance = new Chance(seed, "standing");
-    return new StandingWork({
-      chance,
-      charter,
+  #newNetwork(): SimulatedNetwork {
+    const { seed, fates, delayUs, links } = this.#schedule;
+    const own = new Map<string, DelayUs>();
+    for (const { between, delayUs: delay } of links)
+      for (const [from, to] of [between, between.toReversed()]) own.set(`${from}>${to}`, delay);
+    return new SimulatedNetwork({
       seed,
-      overUs: this.#faults.overUs,
+      agenda: this.#agenda,
+      fates,
+      delayUs: (from, to) => (own.size > 0 ? own.get(`${from}>${to}`) : undefined) ?? delayUs,
+      endpoint: (name) => {
+        const peer = this.#peer(name);
+        return {
+          lives: () => peer.lives,
+          answers: () => peer.answers,
+          arrive: (from, arrival) => peer.arrive(from, arrival),
+        };
+      },
+    });
+  }
+
+  /** Somebody else has a control peer's key. */
+  #forge(index: number): void {
+    const chance = new Chance(this.#schedule.seed, "forging", index);
+    const controls = [...this.#peers.values()].filter(({ traits }) => traits.role === "control");
+    const { domain } = this.#charter;
+    const forged = chance.shuffled(controls).map((author) => forgeEntry(author, domain, chance));
+    const [first] = forged.filter((one) => one !== null);
+    if (first === undefined) return;
+    this.#see("world", { kind: "forged", log: first.log });
+    const message = { kind: "events", entries: [first.bytes], answer: false } as const;
+    for (const peer of chance.shuffled(controls).slice(0, chance.between(1, 2)))
+      peer.tell({ kind: "message", from: chance.pick(controls).traits.keys.peer, message });
+  }
+
+  /** A person submits at some peer, and may change their mind. */
+  #planRun({ nonce, plan, at, submitUs, cancelUs, answers }: ScheduledRun): void {
+    const workload = runOf(plan, this.#charter, { nonce });
+    const { submission } = workload;
+    const peer = this.#peer(at);
+    this.#agenda.at(submitUs, () => this.#submit(peer, workload));
+    for (const { step, atUs } of answers) this.#agenda.at(atUs, () => this.#answer(submission, step, 0));
+    if (cancelUs !== null) this.#agenda.at(cancelUs, () => this.#cancel(submission.run, 0));
+  }
+
+  #standingWork(): StandingWork | null {
+    const { orders, overUs } = this.#schedule;
+    if (orders === null) return null;
+    return new StandingWork({
+      orders,
+      charter: this.#charter,
+      overUs,
       at: (atUs, action) => this.#agenda.in(atUs, action),
       controls: () => [...this.#peers.values()].filter(({ traits }) => traits.role === "control"),
-      submit: (workload) => {
+      submit: ({ at }, workload) => {
         this.#see("world", { kind: "ordered", submission: workload.submission });
-        this.#submit(chance.pick(this.#survivors()), workload);
+        this.#submit(this.#peer(at), workload);
       },
       remove: (to, pipeline) => {
         const question = this.#ask({ kind: "remove", pipeline });
@@ -326,7 +288,7 @@ class World {
     );
     const to = controls[tries % Math.max(1, controls.length)];
     if (to !== undefined) {
-      const chance = new Chance(this.#options.seed, `${step} ${tries}`);
+      const chance = new Chance(this.#schedule.seed, `${step} ${tries}`);
       const bytes = answerOf(chance, this.#charter, submission, step);
       to.tell({ kind: "answer-step", bytes, said: null, question: this.#ask({ kind: "answer" }) });
     }
@@ -367,9 +329,9 @@ class World {
 
   #crash(peer: Peer, why: "crash" | "fuse", downUs: number): void {
     peer.crash(why);
-    if (this.#healed && this.#faults.lost.includes(peer.name)) return;
+    if (this.#healed && this.#schedule.lost.includes(peer.name)) return;
     this.#agenda.in(downUs, () => {
-      const lostForGood = this.#healed && this.#faults.lost.includes(peer.name);
+      const lostForGood = this.#healed && this.#schedule.lost.includes(peer.name);
       if (!peer.lives && !lostForGood) peer.start();
     });
   }
@@ -377,7 +339,7 @@ class World {
   #stop(peer: Peer, downUs: number): void {
     peer.tell({ kind: "stop" });
     const { lives } = peer;
-    const endsUs = hashOf(this.#options.seed, peer.name, downUs, "stop") % 2_000_000;
+    const endsUs = hashOf(this.#schedule.seed, peer.name, downUs, "stop") % 2_000_000;
     this.#agenda.in(endsUs, () => {
       if (lives && peer.lives) this.#crash(peer, "crash", downUs);
     });
@@ -387,7 +349,7 @@ class World {
     if (!peer.answers) return;
     peer.pause();
     // The others give a silent peer up after a while: its links break, and it learns of that when it goes on.
-    const givenUpUs = 1_000_000 + (hashOf(this.#options.seed, peer.name, lastsUs, "give-up") % 6_000_000);
+    const givenUpUs = 1_000_000 + (hashOf(this.#schedule.seed, peer.name, lastsUs, "give-up") % 6_000_000);
     this.#agenda.in(givenUpUs, () => {
       if (peer.lives && !peer.answers)
         for (const other of this.#peers.keys())
@@ -398,12 +360,12 @@ class World {
 
   #heal(): void {
     this.#healed = true;
-    this.#see("world", { kind: "fault", text: `healed, lost for good: ${this.#faults.lost.join(" ")}` });
+    this.#see("world", { kind: "fault", text: `healed, lost for good: ${this.#schedule.lost.join(" ")}` });
     this.#network.heal();
     for (const peer of this.#peers.values()) {
       peer.slowDiskUntilUs = 0;
       peer.resume();
-      if (this.#faults.lost.includes(peer.name)) peer.crash("crash");
+      if (this.#schedule.lost.includes(peer.name)) peer.crash("crash");
       else if (!peer.lives) peer.start();
     }
   }
@@ -418,7 +380,7 @@ class World {
     this.#crash(
       peer,
       "fuse",
-      100_000 + (hashOf(this.#options.seed, peer.name, this.#agenda.nowUs) % 4_000_000),
+      100_000 + (hashOf(this.#schedule.seed, peer.name, this.#agenda.nowUs) % 4_000_000),
     );
   }
 
@@ -448,7 +410,7 @@ class World {
   /** What is not yet as it must be in the end, in words. */
   #open(): string[] {
     const open = this.#standing?.open(this.#agenda.nowUs, this.#survivingControls()) ?? [];
-    if (this.#submitted.size < this.#planned) open.push("something is not submitted");
+    if (this.#submitted.size < this.#schedule.runs.length) open.push("something is not submitted");
     for (const run of this.#submitted.keys())
       if (!this.#survivingControls().some((peer) => isClosedAt(peer, run)))
         open.push(`run ${run} is not closed`);
@@ -462,7 +424,7 @@ class World {
   }
 
   #survivors(): Peer[] {
-    return [...this.#peers.values()].filter(({ name }) => !this.#faults.lost.includes(name));
+    return [...this.#peers.values()].filter(({ name }) => !this.#schedule.lost.includes(name));
   }
 
   #survivingControls(): Peer[] {
@@ -479,7 +441,7 @@ class World {
       controls: this.#survivingControls().map((peer) => ({
         peer: peer.name,
         heads: headsOf(peer),
-        events: eventsOf(peer, this.#options.seed),
+        events: eventsOf(peer, this.#schedule.seed),
         keys: peer.disk.list("").map(([key]) => key),
         entries: peer.disk.list(controlKeys.entries),
         forks: peer.forks,
@@ -495,6 +457,7 @@ class World {
   }
 }
 
-function range(name: string, count: number): PeerName[] {
-  return Array.from({ length: count }, (_, index) => `${name}${index}`);
+function namesIn({ peers }: Schedule): { controls: PeerName[]; workers: PeerName[] } {
+  const names = (role: string) => peers.filter((peer) => peer.role === role).map(({ name }) => name);
+  return { controls: names("control"), workers: names("worker") };
 }

@@ -40,7 +40,8 @@ networkContract("the simulated network", () => {
   const network = new SimulatedNetwork({
     seed: 1,
     agenda,
-    delayUs: [100, 5_000],
+    delayUs: () => [100, 5_000],
+    fates: [],
     endpoint: (peer) => ({
       lives: () => true,
       answers: () => true,

@@ -1,0 +1,132 @@
+/**
+ * A schedule from a seed. One seed in eight each is about something of its own: leases of steps that reach outside,
+ * steps that people settle, homes that follow one another, schedules over minutes; the rest is a mixture.
+ */
+
+import type { Plan } from "../protocol/plan.ts";
+import { type FaultPlan, isolatingFaults, lastingFaults, randomFaults, rivallingFaults } from "./faults.ts";
+import type { PeerName } from "./observation.ts";
+import { Chance } from "./random.ts";
+import type { Schedule, ScheduledOrder, ScheduledOrders, ScheduledPeer, ScheduledRun } from "./schedule.ts";
+import { randomOrderedPlan, randomPlan } from "./workload.ts";
+
+/** @param plans what is run, in place of plans that are made from the seed. Workers must be able to do it all. */
+export function scheduleOf(seed: number, plans?: readonly Plan[]): Schedule {
+  const chance = new Chance(seed, "world");
+  const controls = range("control", chance.pick([1, 3, 3, 3, 3, 5]));
+  const outside = seed % 8 === 3;
+  const waits = seed % 8 === 5;
+  const rivals = seed % 8 === 6;
+  const scheduled = seed % 8 === 7;
+  const workers = range("worker", chance.between(outside ? 2 : 1, 4));
+  const faultsOf = outside
+    ? isolatingFaults
+    : rivals
+      ? rivallingFaults
+      : scheduled
+        ? lastingFaults
+        : randomFaults;
+  const { faults, overUs, lost } = faultsOf(new Chance(seed, "faults"), { controls, workers });
+  const leaseMs = chance.pick(outside ? [2_000] : [1_500, 2_000, 6_000]);
+  const delayUs = chance.pick([
+    [100, 900],
+    [500, 30_000],
+    [20_000, 120_000],
+  ] as const);
+  const failing = { failed: chance.integer(30), timedOut: chance.integer(10) };
+  const steps = { ...failing, durationMsMax: chance.pick(outside ? [8_000] : [200, 2_000, 8_000, 20_000]) };
+  const peers = [...controls, ...workers].map((name, index) =>
+    randomPeer(chance, name, index < controls.length ? "control" : "worker"),
+  );
+  const survivors = [...controls, ...workers].filter((name) => !lost.includes(name));
+  const runs: ScheduledRun[] = [];
+  const count = plans?.length ?? chance.between(1, 4);
+  for (let run = 0; run < count; run += 1) {
+    const nonce = `nonce${seed}-${run}`;
+    const traits = { nonce, outside, waits, locked: outside && seed % 16 === 3 };
+    runs.push(scheduledRun(chance, nonce, plans?.[run] ?? randomPlan(chance, traits), { survivors, overUs }));
+  }
+  return {
+    otto: "schedule/1",
+    seed,
+    peers: peers.map((peer) => ({ ...peer, startUs: chance.integer(300_000) })),
+    leaseMs,
+    delayUs,
+    links: [],
+    clocksAreSet: scheduled,
+    steps,
+    runs,
+    orders: scheduled ? randomOrders(seed, { survivors, overUs }) : null,
+    faults,
+    fates: [],
+    ...(seed % 8 === 1 ? { forgedUs: forgeries(seed, overUs) } : {}),
+    overUs,
+    lost,
+  };
+}
+
+function randomPeer(
+  chance: Chance,
+  name: PeerName,
+  role: ScheduledPeer["role"],
+): Omit<ScheduledPeer, "startUs"> {
+  // The first worker can do everything, so that no run waits for ever.
+  const labels = name === "worker0" || chance.percent(30) ? ["gpu"] : [];
+  return { name, role, labels, slots: chance.between(1, 3), fastPpm: chance.between(-5_000, 5_000) };
+}
+
+type Around = Pick<FaultPlan, "overUs"> & { readonly survivors: readonly PeerName[] };
+
+/** A person submits at some peer, and may change their mind. */
+function scheduledRun(
+  chance: Chance,
+  nonce: string,
+  plan: Plan,
+  { survivors, overUs }: Around,
+): ScheduledRun {
+  const at = chance.pick(survivors);
+  const submitUs = chance.integer(Math.ceil(overUs / 2));
+  const answers = plan.steps
+    .filter(({ action }) => action?.kind === "approve" || action?.kind === "wait")
+    .map(({ name }) => ({ step: name, atUs: submitUs + chance.integer(9_000_000) }));
+  const cancelUs = chance.percent(30) ? submitUs + chance.integer(4_000_000) : null;
+  return { nonce, plan, at, submitUs, cancelUs, answers };
+}
+
+/** Orders that are given, given again and removed. */
+function randomOrders(seed: number, { survivors, overUs }: Around): ScheduledOrders {
+  const chance = new Chance(seed, "standing");
+  const times: { readonly pipeline: string; readonly revision: number; readonly giveUs: number }[] = [];
+  const removed: { readonly pipeline: string; readonly atUs: number }[] = [];
+  for (const pipeline of chance.percent(30) ? ["nightly", "hourly"] : ["nightly"]) {
+    const revisions = chance.between(1, 3);
+    for (let revision = 1; revision <= revisions; revision += 1) {
+      const giveUs = chance.integer(revision === 1 ? 20_000_000 : overUs);
+      times.push({ pipeline, revision, giveUs });
+      if (chance.percent(15)) removed.push({ pipeline, atUs: giveUs + chance.integer(overUs) });
+    }
+  }
+  const inOrder = times.toSorted((left, right) => left.giveUs - right.giveUs);
+  const given = inOrder.map(({ pipeline, revision, giveUs }): ScheduledOrder => {
+    const slots: ScheduledOrder["slots"][number][] = [];
+    for (let count = chance.between(1, 2); count > 0; count -= 1)
+      slots.push({
+        cron: chance.pick(["* * * * *", "* * * * *", "*/2 * * * *", "1-59/3 * * * *"]),
+        missed: chance.pick(["latest", "none"]),
+      });
+    const plan = randomOrderedPlan(chance, pipeline);
+    const nonce = `order${seed}-${pipeline}-${revision}`;
+    return { nonce, plan, at: chance.pick(survivors), giveUs, revision, slots };
+  });
+  return { given, removed };
+}
+
+/** In one world in eight somebody else has a control peer's key. */
+function forgeries(seed: number, overUs: number): number[] {
+  const chance = new Chance(seed, "forging");
+  return Array.from({ length: chance.between(1, 3) }, () => chance.integer(overUs));
+}
+
+function range(name: string, count: number): PeerName[] {
+  return Array.from({ length: count }, (_, index) => `${name}${index}`);
+}

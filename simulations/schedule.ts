@@ -1,0 +1,91 @@
+/**
+ * Everything that a world is made of, as data: who is in it, what they are asked to do and when, and what goes wrong.
+ *
+ * Plain JSON: a schedule can be written to a file, made smaller and run again. `generate.ts` makes one from a seed,
+ * `read-schedule.ts` reads one. What is left to chance below this (how long a message takes, how a step ends) is a hash
+ * of the seed and of the thing's own name, so taking something out leaves the rest as it was.
+ */
+
+import type { OrderedSlots } from "../protocol/standing-order.ts";
+import type { Plan } from "../protocol/plan.ts";
+import type { Fault } from "./faults.ts";
+import type { MessageFate } from "./network.ts";
+import type { PeerName } from "./observation.ts";
+
+/** Least and most, in microseconds. */
+export type DelayUs = readonly [least: number, most: number];
+
+export type ScheduledPeer = {
+  readonly name: PeerName;
+  readonly role: "control" | "worker";
+  readonly labels: readonly string[];
+  readonly slots: number;
+  /** Parts per million by which its clocks run fast. */
+  readonly fastPpm: number;
+  readonly startUs: number;
+};
+
+export type ScheduledRun = {
+  readonly nonce: string;
+  readonly plan: Plan;
+  /** The peer that a person submits it at, again and again until that peer has it. */
+  readonly at: PeerName;
+  readonly submitUs: number;
+  /** When a person wants it cancelled. */
+  readonly cancelUs: number | null;
+  /** Steps that people, or things outside, begin to settle then. */
+  readonly answers: readonly { readonly step: string; readonly atUs: number }[];
+};
+
+export type ScheduledOrder = {
+  readonly nonce: string;
+  readonly plan: Plan;
+  readonly at: PeerName;
+  readonly giveUs: number;
+  /** Of two orders for one pipeline the one with the higher revision counts. */
+  readonly revision: number;
+  readonly slots: readonly OrderedSlots[];
+};
+
+/** Standing orders, and pipelines whose schedule a person wants removed. */
+export type ScheduledOrders = {
+  readonly given: readonly ScheduledOrder[];
+  readonly removed: readonly { readonly pipeline: string; readonly atUs: number }[];
+};
+
+export type Schedule = {
+  /** The format; a field that comes later has a value for files that do not name it. */
+  readonly otto: "schedule/1";
+  readonly seed: number;
+  readonly peers: readonly ScheduledPeer[];
+  readonly leaseMs: number;
+  /** How long messages take, but on the links that have a time of their own. */
+  readonly delayUs: DelayUs;
+  readonly links: readonly { readonly between: readonly [PeerName, PeerName]; readonly delayUs: DelayUs }[];
+  /** True when each start of a process may find the machine's wall clock set anew. */
+  readonly clocksAreSet: boolean;
+  readonly steps: {
+    /** Of a hundred attempts so many fail, and so many run out of time. */
+    readonly failed: number;
+    readonly timedOut: number;
+    readonly durationMsMax: number;
+  };
+  readonly runs: readonly ScheduledRun[];
+  /** Null where nothing is ordered: such a world need not last until a slot. */
+  readonly orders: ScheduledOrders | null;
+  readonly faults: readonly Fault[];
+  /** Single messages with a fate of their own. */
+  readonly fates: readonly MessageFate[];
+  /** When somebody else who has a control peer's key forges an entry of its log. */
+  readonly forgedUs?: readonly number[];
+  /** When everything is healed. */
+  readonly overUs: number;
+  /** Peers that never come back: fewer than half of the control peers. */
+  readonly lost: readonly PeerName[];
+};
+
+/** The kinds of its faults, each once, in the order of the alphabet. */
+export function faultKindsOf({ faults, fates }: Schedule): string[] {
+  const kinds = [...faults.map(({ kind }) => kind), ...fates.map(({ fate }) => `message-${fate}`)];
+  return [...new Set(kinds)].toSorted();
+}
