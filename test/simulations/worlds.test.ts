@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { allCheckers } from "../../simulations/checkers/all.ts";
 import { runWorld } from "../../simulations/world.ts";
 
-/** So many worlds on each run of the tests; `npm run soak` runs as many as asked. */
-const seeds = 300;
+/** So many worlds on each run of the tests, always the same; `npm run soak` runs as many as asked. */
+const seeds = 100;
 
 describe("simulated worlds", () => {
   it(`keep every promise under the faults of ${seeds} seeds`, async () => {
@@ -13,8 +13,7 @@ describe("simulated worlds", () => {
       if (violation !== null) broken.push(`seed ${seed}: ${violation.message}`);
     }
     expect(broken).toEqual([]);
-    // A bound on what hangs, on a machine that does much else.
-  }, 600_000);
+  }, 180_000);
 
   it("run alike from one seed, and differently from another", async () => {
     const hashes: number[] = [];
