@@ -28,6 +28,14 @@ export type MessageFate = { readonly from: PeerName; readonly to: PeerName; read
   | { readonly fate: "delay"; readonly delayUs: number }
 );
 
+/** A message as it is sent on a link, and how long it takes. */
+export type Carried = {
+  readonly from: PeerName;
+  readonly to: PeerName;
+  readonly count: number;
+  readonly takesUs: number;
+};
+
 type Direction = { readyAtUs: number; stalledUntilUs: number; sent: number; sees: boolean };
 
 type Link = {
@@ -46,6 +54,7 @@ export type NetworkOptions = {
   readonly agenda: Agenda;
   readonly delayUs: (from: PeerName, to: PeerName) => readonly [least: number, most: number];
   readonly fates: readonly MessageFate[];
+  readonly carried?: ((message: Carried) => void) | undefined;
   readonly endpoint: (peer: PeerName) => Endpoint;
 };
 
@@ -202,6 +211,8 @@ export class SimulatedNetwork {
     const takesUs = fate === undefined ? this.#takesUs(link, { from, to }, direction) : fate.delayUs;
     const arrivesUs = Math.max(agenda.nowUs + takesUs, direction.readyAtUs, direction.stalledUntilUs);
     direction.readyAtUs = arrivesUs;
+    if (arrival.kind === "frame")
+      this.#options.carried?.({ from, to, count: direction.sent, takesUs: arrivesUs - agenda.nowUs });
     const { epoch } = link;
     agenda.at(arrivesUs, () => {
       if (link.epoch !== epoch || !endpoint(to).lives()) return;

@@ -146,7 +146,7 @@ function keep(name: string, seed: number): void {
 }
 
 /** Edits the sources named as they are loaded. Returns the edits that were made, filled as modules load. */
-function plant(edits: readonly PlantingEdit[]): ReadonlySet<PlantingEdit> {
+export function plant(edits: readonly PlantingEdit[]): ReadonlySet<PlantingEdit> {
   const made = new Set<PlantingEdit>();
   registerHooks({
     load: (url, context, nextLoad) => {

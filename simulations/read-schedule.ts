@@ -178,7 +178,7 @@ function namesUsed({ links, runs, orders, faults, fates, lost }: Schedule): (rea
 }
 
 /** Whom a fault is about; nobody for one that is about all. */
-function peersOf(about: Fault): readonly string[] {
+export function peersOf(about: Fault): readonly string[] {
   const {
     peer: only,
     side = [],

@@ -1,58 +1,170 @@
 /**
- * As many worlds as asked, one after the other; stops at nothing, tells of every violation and how fast it went.
+ * Everything that looks for broken promises, on every core, for as long as asked.
  *
- *   node simulations/soak.ts [first seed] [how many]      a trace of one seed: node simulations/soak.ts 7 trace
+ *   node simulations/soak.ts --minutes 30 [--only kept,seeds,mutants,chaos] [--first SEED] [--found FOLDER]
+ *   node simulations/soak.ts --ci               what each change must pass: a minute of seeds, in a few minutes
+ *   node simulations/soak.ts SEED [COUNT]       so many worlds from this seed on, in one process
+ *   node simulations/soak.ts SEED trace         one of them, line by line
  *
- * Exit codes: 0 every promise held, 1 one was broken.
+ * The last line is "N passed, N failed". Exit codes: 0 every promise held, 1 one was broken, 3 something could not be run.
  */
 
-import { allCheckers } from "./checkers/all.ts";
-import { simulatedKeys } from "./keys.ts";
-import { narrate } from "./narration.ts";
-import { faultKindsOf } from "./schedule.ts";
-import { runWorld, type WorldResult } from "./world.ts";
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { readKept } from "./kept.ts";
+import { hashOf } from "./random.ts";
+import { runSeeds, type SeedTotals } from "./seeds.ts";
+import { runTask, type Task, type TaskEnd } from "./tasks.ts";
 
-const [first = "1", count = "1000"] = process.argv.slice(2);
-const traced = count === "trace";
-let violations = 0;
-const total = { messages: 0, peerUs: 0, seeds: 0 };
-const cpuAtStart = process.cpuUsage();
+const folder = fileURLToPath(new URL(".", import.meta.url));
+const kinds = ["kept", "mutants", "seeds", "chaos"] as const;
+type Kind = (typeof kinds)[number];
 
-for (let seed = Number(first); seed < Number(first) + (traced ? 1 : Number(count)); seed += 1) {
-  const result = await runWorld({ seed, checkers: allCheckers(), encoded: seed % 8 === 0, ...tracing() });
-  total.seeds += 1;
-  total.messages += result.messages;
-  total.peerUs += result.virtualUs * result.peers;
-  if (result.violation !== null) tell(result);
+/** What each change must pass, on any number of cores. */
+const ciSeedSeconds = 64;
+const ciChaosSeconds = 60;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    minutes: { type: "string" },
+    ci: { type: "boolean", default: false },
+    only: { type: "string", default: kinds.join(",") },
+    first: { type: "string" },
+    found: { type: "string", default: join(folder, "found") },
+  },
+});
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const [seed, count = "1000"] = positionals;
+  if (seed !== undefined && count === "trace")
+    return (
+      spawnSync(process.execPath, [join(folder, "replay.ts"), seed, "--trace"], { stdio: "inherit" })
+        .status ?? 3
+    );
+  if (seed !== undefined) {
+    const some = { first: Number(seed), every: 1, countMax: Number(count), cpuSecondsMax: Infinity };
+    const totals = await runSeeds({ ...some, found: values.found });
+    console.log(seedWords([totals]));
+    return totals.violations > 0 ? 1 : 0;
+  }
+  const only = values.only
+    .split(",")
+    .filter((kind): kind is Kind => (kinds as readonly string[]).includes(kind));
+  const minutes = values.ci ? null : Number(values.minutes);
+  if (only.length !== values.only.split(",").length || Number.isNaN(minutes)) {
+    console.log(`Say --minutes N or --ci, and with --only some of: ${kinds.join(", ")}.`);
+    return 3;
+  }
+  return await soak(only, minutes);
 }
 
-const { user, system } = process.cpuUsage(cpuAtStart);
-const cpuSeconds = (user + system) / 1_000_000;
-const perSecond = (amount: number, digits = 0) => (amount / cpuSeconds).toFixed(digits);
-console.log(
-  `${total.seeds} seeds, ${violations} violations; per CPU second ${perSecond(total.seeds, 1)} seeds, ` +
-    `${perSecond(total.messages)} messages, ${perSecond(total.peerUs / 3_600_000_000, 2)} node-hours`,
-);
-process.exitCode = violations > 0 ? 1 : 0;
-
-function tell({ seed, violation, schedule }: WorldResult): void {
-  violations += 1;
-  const lost = schedule.lost.length > 0 ? `, lost ${schedule.lost.join(" ")}` : "";
-  console.log(
-    `seed ${seed} (${faultKindsOf(schedule).join(" ") || "no faults"}${lost}): ${violation?.message ?? ""}`,
-  );
-}
-
-function tracing(): Pick<Parameters<typeof runWorld>[0], "trace"> {
-  if (!traced) return {};
-  const names = new Map<string, string>();
-  for (const role of ["control", "worker"])
-    for (let index = 0; index < 9; index += 1)
-      names.set(simulatedKeys(`${role}${index}`).peer, `${role}${index}`);
-  return {
-    trace: (observation) => {
-      const line = narrate(observation, (id) => names.get(id) ?? id);
-      if (line !== null && observation.kind !== "received") console.log(line);
-    },
+async function soak(only: readonly Kind[], minutes: number | null): Promise<number> {
+  const cores = availableParallelism();
+  const beganMs = performance.now();
+  const leftSeconds = (): number => Math.max(1, (minutes ?? 0) * 60 - (performance.now() - beganMs) / 1_000);
+  const ends: TaskEnd[] = [];
+  const waiting = [
+    ...(only.includes("kept") ? keptTasks() : []),
+    ...(only.includes("mutants") ? await mutantTasks() : []),
+  ];
+  const first = firstSeed();
+  // In CI the seeds' time is in all; else they take what time there is when all else is over, less chaos's share.
+  const chaosSeconds = only.includes("chaos") ? (minutes === null ? ciChaosSeconds : (minutes * 60) / 4) : 0;
+  const seedsTask = (core: number): Task => {
+    const seconds = minutes === null ? ciSeedSeconds / cores : Math.max(1, leftSeconds() - chaosSeconds);
+    const words = [
+      "--first",
+      String(first + core),
+      "--every",
+      String(cores),
+      "--cpu-seconds",
+      seconds.toFixed(0),
+    ];
+    return {
+      kind: "seeds",
+      name: `seeds on core ${core + 1}`,
+      program: "seeds.ts",
+      words: [...words, "--found", values.found],
+    };
   };
+  if (only.includes("seeds")) console.log(`First seed: ${first}`);
+  const work = async (_: unknown, core: number): Promise<void> => {
+    if (minutes === null && only.includes("seeds")) ends.push(await runTask(seedsTask(core)));
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
+      ends.push(await runTask(next));
+    if (minutes !== null && only.includes("seeds")) ends.push(await runTask(seedsTask(core)));
+  };
+  await Promise.all(Array.from({ length: cores }, work));
+  // Alone: a machine that is busy is slow in ways that look like faults.
+  if (chaosSeconds > 0) for (const task of chaosTasks(chaosSeconds)) ends.push(await runTask(task));
+  return summary(ends, (performance.now() - beganMs) / 1_000);
+}
+
+/** A seed that nobody has tried: of this moment and of this version of the code, where git is asked for it. */
+function firstSeed(): number {
+  if (values.first !== undefined) return Number(values.first);
+  const { stdout } = spawnSync("git", ["rev-parse", "HEAD"], { cwd: folder, encoding: "utf8" });
+  return 1_000_000 + (hashOf(stdout ?? "", new Date().toISOString()) % 1_000_000_000);
+}
+
+/** Each as it is, and with the mistake planted that it showed. */
+function keptTasks(): Task[] {
+  const files = readdirSync(join(folder, "kept")).filter((name) => name.endsWith(".json"));
+  return files.toSorted().flatMap((name): Task[] => {
+    const file = join(folder, "kept", name);
+    const read = readKept(readFileSync(file, "utf8"));
+    const task = { kind: "kept", program: "replay.ts" } as const;
+    const planted = { ...task, name: `${name}, planted`, words: [file, "--planted"] };
+    return [{ ...task, name, words: [file] }, ...(read.ok && read.value.planted !== null ? [planted] : [])];
+  });
+}
+
+async function mutantTasks(): Promise<Task[]> {
+  const { plantings } = await import("./plantings.ts");
+  return plantings.map(({ name }) => ({ kind: "mutants", name, program: "planted.ts", words: [name] }));
+}
+
+function chaosTasks(seconds: number): Task[] {
+  const program = "chaos/chaos.ts";
+  if (!existsSync(join(folder, program))) return [];
+  const words = ["--seconds", seconds.toFixed(0)];
+  return [{ kind: "chaos", name: `chaos for ${seconds.toFixed(0)} s`, program, words }];
+}
+
+function summary(ends: readonly TaskEnd[], seconds: number): number {
+  const seeds = ends.filter(({ task }) => task.kind === "seeds");
+  if (seeds.length > 0)
+    console.log(seedWords(seeds.flatMap(({ totals }) => (totals === null ? [] : [totals]))));
+  for (const kind of kinds) {
+    const of = ends.filter(({ task }) => task.kind === kind);
+    const failed = of
+      .filter(({ code }) => code !== 0)
+      .map(({ task, code }) => `${task.name} (exit code ${code})`);
+    if (of.length > 0)
+      console.log(
+        `${kind}: ${of.length - failed.length} of ${of.length}${failed.length > 0 ? `; not: ${failed.join(", ")}` : ""}`,
+      );
+  }
+  const failed = ends.filter(({ code }) => code !== 0).length;
+  console.log(`${seconds.toFixed(0)} s`);
+  console.log(`${ends.length - failed} passed, ${failed} failed`);
+  return failed === 0 ? 0 : ends.some(({ code }) => code === 1) ? 1 : 3;
+}
+
+function seedWords(totals: readonly SeedTotals[]): string {
+  const sum = (of: keyof SeedTotals): number => totals.reduce((all, each) => all + each[of], 0);
+  const cpuSeconds = sum("cpuSeconds");
+  const each = (amount: number, digits = 0): string => (amount / cpuSeconds).toFixed(digits);
+  return (
+    `${sum("seeds")} seeds, ${sum("violations")} violations, ${cpuSeconds.toFixed(1)} CPU-seconds, ` +
+    `${sum("messages")} messages, ${sum("nodeHours").toFixed(1)} node-hours; per CPU-second ${each(sum("seeds"), 1)} seeds, ` +
+    `${each(sum("messages"))} messages, ${each(sum("nodeHours"), 2)} node-hours`
+  );
 }

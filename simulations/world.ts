@@ -14,7 +14,7 @@ import type { Fault } from "./faults.ts";
 import { forgeEntry } from "./forging.ts";
 import { scheduleOf } from "./generate.ts";
 import { simulatedKeys } from "./keys.ts";
-import { SimulatedNetwork } from "./network.ts";
+import { type Carried, SimulatedNetwork } from "./network.ts";
 import { type Checker, type Ending, type Observation, type PeerName, Violation } from "./observation.ts";
 import { Peer, type Seen, type Surroundings } from "./peer.ts";
 import { Chance, hashOf } from "./random.ts";
@@ -33,6 +33,8 @@ export type WorldOptions = {
   readonly encoded: boolean;
   /** Told everything that is seen, for a person to read. */
   readonly trace?: (observation: Observation) => void;
+  /** Told of every message that a link carries, and how long that takes. */
+  readonly carried?: (message: Carried) => void;
   /** The world ends undecided after so many happenings. */
   readonly happeningsMax?: number;
 } & (
@@ -175,6 +177,7 @@ class World {
       seed,
       agenda: this.#agenda,
       fates,
+      carried: this.#options.carried,
       delayUs: (from, to) => (own.size > 0 ? own.get(`${from}>${to}`) : undefined) ?? delayUs,
       endpoint: (name) => {
         const peer = this.#peer(name);
