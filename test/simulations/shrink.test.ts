@@ -89,7 +89,7 @@ describe("a schedule that breaks a promise", () => {
     expect(peers.map(({ name }) => name).toSorted()).toEqual(["control0", "worker1"]);
     expect(runs).toEqual([]);
     expect(await shrink(twentyFaults(), { checkers: () => [toyChecker()] })).toEqual(shrunk);
-  }, 180_000);
+  });
 
   it("is as small as there was time for when the bound is reached", async () => {
     const shrunk = await shrink(twentyFaults(), { checkers: () => [toyChecker()], happeningsMax: 1 });
