@@ -40,7 +40,9 @@ export type RefusedBecause =
   | "role"
   | "flood"
   /** An entry of a log whose author is proven to tell different things in it. */
-  | "forked";
+  | "forked"
+  /** A kind of message that this version does not know. */
+  | "unknown";
 
 export type Signer = { readonly peer: string; sign(bytes: Uint8Array): Uint8Array };
 

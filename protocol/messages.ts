@@ -234,11 +234,18 @@ export function encodeMessage(value: Message): Uint8Array {
   return encodeValue(value);
 }
 
-/** A message from bytes that anybody may have sent. Fields that this version does not know are dropped. */
-export function decodeMessage(frame: Uint8Array): Result<Message, "malformed" | "oversized"> {
+const kinds: ReadonlySet<unknown> = new Set(message.def.options.map(({ shape }) => shape.kind.def.values[0]));
+
+/**
+ * A message from bytes that anybody may have sent. Fields that this version does not know are dropped, and so is a
+ * message of a kind that it does not know: a peer of a later version says it to those who understand it.
+ */
+export function decodeMessage(frame: Uint8Array): Result<Message, "malformed" | "oversized" | "unknown"> {
   if (frame.length > limits.frameBytesMax) return failure("oversized");
   const decoded = decodeUntrusted(frame);
   if (!decoded.ok) return failure("malformed");
   const parsed = message.safeParse(decoded.value);
-  return parsed.success ? success(parsed.data as Message) : failure("malformed");
+  if (parsed.success) return success(parsed.data as Message);
+  const kind = (decoded.value as { readonly kind?: unknown } | null)?.kind;
+  return failure(typeof kind === "string" && !kinds.has(kind) ? "unknown" : "malformed");
 }

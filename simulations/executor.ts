@@ -1,6 +1,9 @@
 /**
  * Steps that take virtual time and end as the seed says. One step's end depends on the run, the step and the
  * attempt alone, never on which worker runs it or what else happened.
+ *
+ * An unruly step does not stop when it is asked to, but when it is killed; it prints without end, or runs until its time
+ * is up. While the machine sleeps so do its steps.
  */
 
 import type { Assignment, Executor, ExecutorObserver } from "../node/ports.ts";
@@ -9,6 +12,7 @@ import type { CommandReport, StepReport } from "../protocol/report.ts";
 import { sha256Hex } from "../protocol/values.ts";
 import type { Agenda, Happening } from "./agenda.ts";
 import { hashBetween, hashOf } from "./random.ts";
+import { workerStopMs } from "../node/core/leases.ts";
 
 const passed = { kind: "exit", code: 0 } as const;
 
@@ -19,18 +23,29 @@ export type ExecutorOptions = {
   /** Of a hundred attempts so many fail, and so many run out of time. */
   readonly failing: { readonly failed: number; readonly timedOut: number };
   readonly durationMsMax: number;
+  readonly leaseMs: number;
+  /** Asked as a step is started or stopped. */
+  readonly isUnruly: () => boolean;
 };
+
+type Running = { readonly startedUs: number; readonly report: StepReport; end: Happening };
+
+/** How many pieces an unruly step prints, and how long one is. */
+const floodPieces = 60;
+const floodBytes = 1_024;
 
 export class SimulatedExecutor implements Executor {
   readonly #options: ExecutorOptions;
-  readonly #running = new Map<string, { readonly startedUs: number; readonly end: Happening }>();
+  readonly #running = new Map<string, Running>();
+  /** What each step that was frozen has left to run. */
+  #frozen = new Map<string, number>();
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
   }
 
   start(assignment: Assignment): void {
-    const { seed, agenda, durationMsMax, observer } = this.#options;
+    const { seed, durationMsMax, observer } = this.#options;
     const { id, run, step, attempt } = assignment;
     const short = hashOf(seed, run, step, "short") % 3 === 0;
     const durationUs = hashBetween(
@@ -42,29 +57,63 @@ export class SimulatedExecutor implements Executor {
       attempt,
       "us",
     );
-    const report = this.#reportOf(assignment, durationUs);
-    const end = agenda.in(durationUs, () => this.#end(id, report));
-    this.#running.set(id, { startedUs: agenda.nowUs, end });
-    observer.output(id, 0, new TextEncoder().encode(`${step}\n`));
+    const unruly = this.#options.isUnruly();
+    const hangs = unruly && hashOf(seed, id, "hangs") % 4 === 0;
+    const runsUs = hangs ? assignment.timeoutMs * 1_000 : durationUs;
+    this.#run(id, this.#reportOf(assignment, runsUs, hangs), runsUs);
+    observer.output(id, 0, new TextEncoder().encode(`${step} ${canaryOf(run, step, attempt)}\n`));
+    if (unruly) this.#flood(id, Math.min(durationUs, 2_000_000));
   }
 
   stop(id: string): void {
     const running = this.#running.get(id);
     if (running === undefined) return;
     running.end.action = null;
-    const { agenda, seed } = this.#options;
-    const takesUs = hashBetween(0, 200_000, seed, id, "stopping");
+    const { agenda, seed, leaseMs, isUnruly } = this.#options;
+    // Who does not listen is killed, which takes as long as a worker waits for it.
+    const killUs = workerStopMs(leaseMs) * 950;
+    const takesUs = isUnruly() ? killUs : hashBetween(0, 200_000, seed, id, "stopping");
     const durationMs = Math.round((agenda.nowUs - running.startedUs) / 1_000);
-    this.#running.set(id, {
-      startedUs: running.startedUs,
-      end: agenda.in(takesUs, () => this.#end(id, emptyReport("cancelled", "stopped", durationMs))),
-    });
+    this.#run(id, emptyReport("cancelled", "stopped", durationMs), takesUs, running.startedUs);
+  }
+
+  /** The machine sleeps: nothing goes on. */
+  freeze(): void {
+    const { nowUs } = this.#options.agenda;
+    for (const [id, { end }] of this.#running) {
+      if (end.action === null) continue;
+      end.action = null;
+      this.#frozen.set(id, end.atUs - nowUs);
+    }
+  }
+
+  thaw(): void {
+    for (const [id, leftUs] of this.#frozen) {
+      const running = this.#running.get(id);
+      if (running !== undefined) this.#run(id, running.report, leftUs, running.startedUs);
+    }
+    this.#frozen = new Map();
   }
 
   close(): Promise<void> {
     for (const { end } of this.#running.values()) end.action = null;
     this.#running.clear();
+    this.#frozen.clear();
     return Promise.resolve();
+  }
+
+  #run(id: string, report: StepReport, forUs: number, startedUs = this.#options.agenda.nowUs): void {
+    const end = this.#options.agenda.in(forUs, () => this.#end(id, report));
+    this.#running.set(id, { startedUs, report, end });
+  }
+
+  #flood(id: string, forUs: number): void {
+    const { agenda, observer } = this.#options;
+    for (let piece = 1; piece <= floodPieces; piece += 1)
+      agenda.in((piece * forUs) / floodPieces, () => {
+        if (this.#running.has(id) && !this.#frozen.has(id))
+          observer.output(id, piece * floodBytes, new Uint8Array(floodBytes).fill(0x2e));
+      });
   }
 
   #end(id: string, report: StepReport): void {
@@ -72,7 +121,7 @@ export class SimulatedExecutor implements Executor {
     this.#options.observer.ended(id, report);
   }
 
-  #reportOf(assignment: Assignment, durationUs: number): StepReport {
+  #reportOf(assignment: Assignment, durationUs: number, hangs: boolean): StepReport {
     const { seed, failing } = this.#options;
     const { run, step, attempt, token, outputs, commands, values, outcomes } = assignment;
     const fate = hashBetween(0, 99, seed, run, step, attempt, "fate");
@@ -82,11 +131,12 @@ export class SimulatedExecutor implements Executor {
         const end = index === commands.length - 1 ? last : passed;
         return { startedMs: 0, durationMs, logOffset: 0, end };
       });
-    if (fate < failing.failed) {
+    const tail = `${canaryOf(run, step, attempt)}\n`;
+    if (fate < failing.failed && !hangs) {
       const report = emptyReport("failed", "`make` exited with 1", durationMs);
-      return { ...report, commands: ended({ kind: "exit", code: 1 }) };
+      return { ...report, tail, commands: ended({ kind: "exit", code: 1 }) };
     }
-    if (fate < failing.failed + failing.timedOut)
+    if (fate < failing.failed + failing.timedOut || hangs)
       return { ...emptyReport("timed-out", "too slow", durationMs), commands: ended({ kind: "timed-out" }) };
     const encoder = new TextEncoder();
     // Each attempt says something else: whoever is handed what another attempt said is seen.
@@ -98,6 +148,7 @@ export class SimulatedExecutor implements Executor {
     const own = outcomes[hashOf(seed, run, step, attempt, "own outcome") % (outcomes.length + 1)];
     return {
       ...emptyReport("passed", "", durationMs),
+      tail,
       commands: ended(passed),
       ...(said.length > 0 ? { values: Object.fromEntries(said) as Record<string, Scalar> } : {}),
       ...(own === undefined ? {} : { ownOutcome: own }),
@@ -109,6 +160,11 @@ export class SimulatedExecutor implements Executor {
       })),
     };
   }
+}
+
+/** What one attempt prints and nobody else may ever say: a stand-in for a secret that a step has. */
+function canaryOf(run: string, step: string, attempt: number): string {
+  return `canary-${hashOf(run, step, attempt, "canary").toString(16).padStart(8, "0")}`;
 }
 
 function emptyReport(outcome: StepReport["outcome"], problem: string, durationMs: number): StepReport {

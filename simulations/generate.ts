@@ -4,29 +4,35 @@
  */
 
 import type { Plan } from "../protocol/plan.ts";
-import { type FaultPlan, isolatingFaults, lastingFaults, randomFaults, rivallingFaults } from "./faults.ts";
+import type { FaultKind, FaultPlan } from "./faults.ts";
+import { isolatingFaults, lastingFaults, randomFaults, rivallingFaults } from "./mixes.ts";
 import type { PeerName } from "./observation.ts";
 import { Chance } from "./random.ts";
 import type { Schedule, ScheduledOrder, ScheduledOrders, ScheduledPeer, ScheduledRun } from "./schedule.ts";
 import { randomOrderedPlan, randomPlan } from "./workload.ts";
 
-/** @param plans what is run, in place of plans that are made from the seed. Workers must be able to do it all. */
-export function scheduleOf(seed: number, plans?: readonly Plan[]): Schedule {
+/**
+ * @param plans what is run, in place of plans that are made from the seed. Workers must be able to do it all.
+ * @param kinds what alone goes wrong, in a world that is about nothing else.
+ */
+export function scheduleOf(seed: number, plans?: readonly Plan[], kinds?: readonly FaultKind[]): Schedule {
   const chance = new Chance(seed, "world");
   const controls = range("control", chance.pick([1, 3, 3, 3, 3, 5]));
-  const outside = seed % 8 === 3;
-  const waits = seed % 8 === 5;
-  const rivals = seed % 8 === 6;
-  const scheduled = seed % 8 === 7;
+  const about = kinds === undefined ? seed % 8 : null;
+  const outside = about === 3;
+  const waits = about === 5;
+  const rivals = about === 6;
+  const scheduled = about === 7;
   const workers = range("worker", chance.between(outside ? 2 : 1, 4));
   const faultsOf = outside
     ? isolatingFaults
-    : rivals
+    : rivals || (waits && seed % 16 === 5)
       ? rivallingFaults
       : scheduled
         ? lastingFaults
         : randomFaults;
-  const { faults, overUs, lost } = faultsOf(new Chance(seed, "faults"), { controls, workers });
+  const peers = { controls, workers };
+  const { faults, overUs, lost } = faultsOf(new Chance(seed, "faults"), peers, kinds);
   const leaseMs = chance.pick(outside ? [2_000] : [1_500, 2_000, 6_000]);
   const delayUs = chance.pick([
     [100, 900],
@@ -35,10 +41,12 @@ export function scheduleOf(seed: number, plans?: readonly Plan[]): Schedule {
   ] as const);
   const failing = { failed: chance.integer(30), timedOut: chance.integer(10) };
   const steps = { ...failing, durationMsMax: chance.pick(outside ? [8_000] : [200, 2_000, 8_000, 20_000]) };
-  const peers = [...controls, ...workers].map((name, index) =>
+  const members = [...controls, ...workers].map((name, index) =>
     randomPeer(chance, name, index < controls.length ? "control" : "worker"),
   );
-  const survivors = [...controls, ...workers].filter((name) => !lost.includes(name));
+  // Nobody submits where it would be gone with the disk.
+  const gone = new Set([...lost, ...faults.flatMap((fault) => (fault.kind === "rot" ? [fault.peer] : []))]);
+  const survivors = [...controls, ...workers].filter((name) => !gone.has(name));
   const runs: ScheduledRun[] = [];
   const count = plans?.length ?? chance.between(1, 4);
   for (let run = 0; run < count; run += 1) {
@@ -49,7 +57,7 @@ export function scheduleOf(seed: number, plans?: readonly Plan[]): Schedule {
   return {
     otto: "schedule/1",
     seed,
-    peers: peers.map((peer) => ({ ...peer, startUs: chance.integer(300_000) })),
+    peers: members.map((peer) => ({ ...peer, startUs: chance.integer(300_000) })),
     leaseMs,
     delayUs,
     links: [],

@@ -20,6 +20,50 @@ export type ClockTraits = {
   readonly fastPpm: number;
 };
 
+/** What happens to a machine's clocks while it runs. Outlives its processes. */
+export class MachineTime {
+  readonly #agenda: Agenda;
+  #sleptUs = 0;
+  #asleepSinceUs: number | null = null;
+  /** By how much the wall clock was set, each time. */
+  readonly #jumps = new Set<{ readonly byMs: number }>();
+
+  constructor(agenda: Agenda) {
+    this.#agenda = agenda;
+  }
+
+  /** Virtual time that the machine was awake. */
+  get awakeUs(): number {
+    return (this.#asleepSinceUs ?? this.#agenda.nowUs) - this.#sleptUs;
+  }
+
+  get setByMs(): number {
+    let sum = 0;
+    for (const { byMs } of this.#jumps) sum += byMs;
+    return sum;
+  }
+
+  /** Sets the wall clock. @returns what sets it back. */
+  jump(byMs: number): () => void {
+    const jump = { byMs };
+    this.#jumps.add(jump);
+    return () => this.#jumps.delete(jump);
+  }
+
+  setRight(): void {
+    this.#jumps.clear();
+  }
+
+  sleep(): void {
+    this.#asleepSinceUs ??= this.#agenda.nowUs;
+  }
+
+  wake(): void {
+    if (this.#asleepSinceUs !== null) this.#sleptUs += this.#agenda.nowUs - this.#asleepSinceUs;
+    this.#asleepSinceUs = null;
+  }
+}
+
 type Effect = { readonly kind: string };
 type Stores = { readonly kind: "store"; readonly operations: readonly WriteOperation[] };
 
@@ -27,6 +71,7 @@ export type LifeOptions<Input, Asked extends Effect> = {
   readonly name: string;
   readonly agenda: Agenda;
   readonly clock: ClockTraits;
+  readonly machine: MachineTime;
   readonly openStorage: (completes: (callback: () => void) => void) => Storage;
   readonly syncUs: () => number;
   readonly core: (now: Now) => {
@@ -43,6 +88,7 @@ export class Life<Input, Asked extends Effect> {
   readonly name: string;
   readonly #options: LifeOptions<Input, Asked>;
   readonly #loop: Loop<Input, Asked>;
+  readonly #clock: Clock;
   #dead = false;
   #pausedInbox: (() => void)[] | null = null;
   #fuse: number | null = null;
@@ -50,7 +96,9 @@ export class Life<Input, Asked extends Effect> {
   constructor(options: LifeOptions<Input, Asked>) {
     this.name = options.name;
     this.#options = options;
-    const clock = simulatedClock(options.agenda, options.clock, (callback) => this.reach(callback));
+    const { agenda, machine } = options;
+    const clock = simulatedClock(agenda, options.clock, (callback) => this.reach(callback), machine);
+    this.#clock = clock;
     const storage = options.openStorage((callback) => this.#later(options.syncUs(), callback));
     const now = () => ({ monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() });
     const core = options.core(now());
@@ -66,6 +114,10 @@ export class Life<Input, Asked extends Effect> {
 
   get dead(): boolean {
     return this.#dead;
+  }
+
+  get wallMs(): number {
+    return this.#clock.wallMs();
   }
 
   get paused(): boolean {
@@ -135,25 +187,35 @@ export class Life<Input, Asked extends Effect> {
   }
 }
 
-/** A machine's clocks on virtual time. @param reach how a timer gets to whoever set it. */
+/**
+ * A machine's clocks on virtual time. While the machine sleeps its monotonic clock and its timers stand still.
+ *
+ * @param reach how a timer gets to whoever set it.
+ */
 export function simulatedClock(
   agenda: Agenda,
   traits: ClockTraits,
   reach: (callback: () => void) => void,
+  machine: MachineTime = new MachineTime(agenda),
 ): Clock {
   const rate = 1 + traits.fastPpm / 1_000_000;
-  const localMs = () => Math.floor((agenda.nowUs * rate) / 1_000);
+  const setTimer = (dueUs: number, callback: () => void): Timer => {
+    let happening = agenda.in(Math.ceil(dueUs / rate - machine.awakeUs), () => reach(ring));
+    // A process that is awake again is reached by all that rang while it slept.
+    const ring = (): void => {
+      if (machine.awakeUs * rate >= dueUs - 1) return callback();
+      happening = agenda.in(Math.ceil(dueUs / rate - machine.awakeUs), () => reach(ring));
+    };
+    return {
+      cancel: () => {
+        happening.action = null;
+      },
+    };
+  };
   return {
-    monotonicMs: () => traits.bootMs + localMs(),
-    wallMs: () => traits.wallMs + localMs(),
-    setTimer: (afterMs, callback): Timer => {
-      const happening = agenda.in(Math.ceil((afterMs * 1_000) / rate), () => reach(callback));
-      return {
-        cancel: () => {
-          happening.action = null;
-        },
-      };
-    },
+    monotonicMs: () => traits.bootMs + Math.floor((machine.awakeUs * rate) / 1_000),
+    wallMs: () => traits.wallMs + machine.setByMs + Math.floor((agenda.nowUs * rate) / 1_000),
+    setTimer: (afterMs, callback) => setTimer(machine.awakeUs * rate + afterMs * 1_000, callback),
     afterTurn: (callback) => agenda.afterThis(callback),
   };
 }

@@ -47,6 +47,16 @@ function words(observation: Observation, nameOf: (id: string) => PeerName): stri
       return `starts ${observation.assignment.id} under token ${observation.assignment.token}`;
     case "step-over":
       return `is done with ${observation.assignment}`;
+    case "published":
+      return `announces ${plain(observation.message, nameOf)}`;
+    case "heard-of":
+      return null;
+    case "lied":
+      return `lies to ${observation.to ?? "all"}: ${observation.message === null ? "bytes" : plain(observation.message, nameOf)}`;
+    case "unreadable":
+      return `cannot read what ${observation.from} says: ${observation.because}`;
+    case "refused-start":
+      return "refuses to start: its disk is damaged";
     case "refused":
       return `refused ${observation.because} from ${observation.from ?? "nobody"}`;
     case "forged":

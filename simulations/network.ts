@@ -2,6 +2,10 @@
  * Links between peers: in order while they are up, each direction by itself; nothing is delivered twice; what is
  * under way when a link breaks is lost; each side learns of the break in its own time, and until then what it sends
  * goes nowhere. A stalled direction delivers nothing until the stall is over (TCP when packets are dropped one way).
+ *
+ * What is lost in the wire is sent again, later each time, and all behind it waits; whoever is not answered for too
+ * long resets the link, and so does a queue that grows too long. Only what was under way on a link that broke may, where
+ * a fault says so, arrive on the next one after all: late, behind what was sent later, and twice.
  */
 
 import type { Agenda } from "./agenda.ts";
@@ -36,7 +40,29 @@ export type Carried = {
   readonly takesUs: number;
 };
 
-type Direction = { readyAtUs: number; stalledUntilUs: number; sent: number; sees: boolean };
+type Direction = {
+  readyAtUs: number;
+  stalledUntilUs: number;
+  sent: number;
+  sees: boolean;
+  lossy: Lossy;
+  clogged: Clogged;
+  /** When the last of what was under way on a link that broke arrives. */
+  lateUs: number;
+};
+
+type Lossy = { readonly untilUs: number; readonly percent: number };
+type Clogged = { readonly untilUs: number; readonly messageUs: number };
+
+const lossless: Lossy = { untilUs: 0, percent: 0 };
+const wide: Clogged = { untilUs: 0, messageUs: 0 };
+
+/** The first time that TCP waits before it sends again; it doubles each time, and after so many it gives up. */
+const resendUs = 200_000;
+const resendsMax = 6;
+/** How long what is queued may take to get through before the sender gives the link up. */
+const queuedUsMax = 10_000_000;
+const lateUsMax = 3_000_000;
 
 type Link = {
   readonly ends: readonly [PeerName, PeerName];
@@ -47,6 +73,9 @@ type Link = {
   epoch: number;
   blockedUntilUs: number;
   dialling: boolean;
+  lateUntilUs: number;
+  /** How many processes at its ends have died: what was sent to one of them reaches no other. */
+  deaths: number;
 };
 
 export type NetworkOptions = {
@@ -71,7 +100,8 @@ export class SimulatedNetwork {
 
   /** From now on the two keep trying to have a link. */
   connect(left: PeerName, right: PeerName): void {
-    const direction = (): Direction => ({ readyAtUs: 0, stalledUntilUs: 0, sent: 0, sees: false });
+    const unhurt = { readyAtUs: 0, stalledUntilUs: 0, sent: 0, sees: false, lossy: lossless, clogged: wide };
+    const direction = (): Direction => ({ ...unhurt, lateUs: 0 });
     const directions = new Map([
       [left, direction()],
       [right, direction()],
@@ -85,6 +115,8 @@ export class SimulatedNetwork {
       epoch: 0,
       blockedUntilUs: 0,
       dialling: false,
+      lateUntilUs: 0,
+      deaths: 0,
     };
     this.#links.set(name, link);
     this.#dialLater(link);
@@ -126,6 +158,28 @@ export class SimulatedNetwork {
     if (direction !== undefined) direction.stalledUntilUs = Math.max(direction.stalledUntilUs, untilUs);
   }
 
+  /** Breaks the link as a side does that is sent what nobody can read. */
+  reset(left: PeerName, right: PeerName): void {
+    this.block(left, right, 0);
+  }
+
+  /** Of a hundred packets so many are lost, both ways. */
+  lose(left: PeerName, right: PeerName, lossy: Lossy): void {
+    for (const direction of this.#links.get(linkName(left, right))?.directions.values() ?? [])
+      direction.lossy = lossy;
+  }
+
+  clog(from: PeerName, to: PeerName, clogged: Clogged): void {
+    const direction = this.#links.get(linkName(from, to))?.directions.get(from);
+    if (direction !== undefined) direction.clogged = clogged;
+  }
+
+  /** What is under way when the link breaks before then is late, not lost. */
+  keepLate(left: PeerName, right: PeerName, untilUs: number): void {
+    const link = this.#links.get(linkName(left, right));
+    if (link !== undefined) link.lateUntilUs = Math.max(link.lateUntilUs, untilUs);
+  }
+
   /** Every message takes up to ten times as long. */
   slow(untilUs: number): void {
     this.#slowUntilUs = Math.max(this.#slowUntilUs, untilUs);
@@ -137,16 +191,18 @@ export class SimulatedNetwork {
       if (!link.ends.includes(peer)) continue;
       const own = link.directions.get(peer);
       if (own !== undefined) own.sees = false;
+      link.deaths += 1;
       this.#break(link);
     }
   }
 
-  /** Nothing is blocked or stalled any more. */
+  /** Nothing is blocked, stalled, lossy or narrow any more. */
   heal(): void {
     this.#slowUntilUs = 0;
     for (const link of this.#links.values()) {
       link.blockedUntilUs = 0;
-      for (const direction of link.directions.values()) direction.stalledUntilUs = 0;
+      for (const direction of link.directions.values())
+        Object.assign(direction, { stalledUntilUs: 0, lossy: lossless, clogged: wide });
     }
   }
 
@@ -190,6 +246,7 @@ export class SimulatedNetwork {
       return this.#dialLater(link);
     link.up = true;
     link.epoch += 1;
+    for (const direction of link.directions.values()) direction.readyAtUs = 0;
     const [left, right] = link.ends;
     this.#carry(link, { from: left, to: right }, { kind: "up" });
     this.#carry(link, { from: right, to: left }, { kind: "up" });
@@ -209,13 +266,22 @@ export class SimulatedNetwork {
     const fate = isFated ? this.#fates.get(`${from}>${to} ${direction.sent}`) : undefined;
     if (fate?.fate === "drop") return;
     const takesUs = fate === undefined ? this.#takesUs(link, { from, to }, direction) : fate.delayUs;
-    const arrivesUs = Math.max(agenda.nowUs + takesUs, direction.readyAtUs, direction.stalledUntilUs);
+    const isNarrow = agenda.nowUs < direction.clogged.untilUs;
+    const through = isNarrow ? Math.max(agenda.nowUs, direction.readyAtUs) + direction.clogged.messageUs : 0;
+    const arrivesUs = Math.max(
+      agenda.nowUs + takesUs,
+      direction.readyAtUs,
+      direction.stalledUntilUs,
+      through,
+    );
     direction.readyAtUs = arrivesUs;
     if (arrival.kind === "frame")
       this.#options.carried?.({ from, to, count: direction.sent, takesUs: arrivesUs - agenda.nowUs });
-    const { epoch } = link;
+    const { epoch, deaths } = link;
+    if (isNarrow && arrivesUs - agenda.nowUs > queuedUsMax) return this.#break(link);
     agenda.at(arrivesUs, () => {
-      if (link.epoch !== epoch || !endpoint(to).lives()) return;
+      if (link.epoch !== epoch) return this.#late(link, { from, to }, arrival, deaths);
+      if (!endpoint(to).lives()) return;
       // The end sees the link from the moment that it is told of it.
       if (arrival.kind === "up") back.sees = true;
       endpoint(to).arrive(from, arrival);
@@ -225,11 +291,48 @@ export class SimulatedNetwork {
   #takesUs(
     link: Link,
     { from, to }: { readonly from: PeerName; readonly to: PeerName },
-    { sent }: Direction,
+    { sent, lossy }: Direction,
   ): number {
     const { agenda, delayUs } = this.#options;
     const slowness = agenda.nowUs < this.#slowUntilUs ? this.#chance(link, `slow${from}`, 1, 10) : 1;
-    return this.#chance(link, `${from}${sent}`, ...delayUs(from, to)) * slowness;
+    const takesUs = this.#chance(link, `${from}${sent}`, ...delayUs(from, to)) * slowness;
+    if (agenda.nowUs >= lossy.untilUs) return takesUs;
+    let resends = 0;
+    while (
+      resends < resendsMax &&
+      this.#chance(link, `lost ${from}${sent} ${resends}`, 0, 99) < lossy.percent
+    )
+      resends += 1;
+    const waitedUs = resendUs * (2 ** resends - 1);
+    if (resends === resendsMax) {
+      const { epoch } = link;
+      agenda.in(waitedUs, () => {
+        if (link.epoch === epoch) this.#break(link);
+      });
+    }
+    return takesUs + waitedUs;
+  }
+
+  /** The link that it was sent on is gone. */
+  #late(
+    link: Link,
+    { from, to }: { readonly from: PeerName; readonly to: PeerName },
+    arrival: Arrival,
+    deaths: number,
+  ): void {
+    const { agenda, endpoint } = this.#options;
+    const direction = link.directions.get(from);
+    const back = link.directions.get(to);
+    if (arrival.kind !== "frame" || direction === undefined || back === undefined) return;
+    if (agenda.nowUs >= link.lateUntilUs || link.deaths !== deaths) return;
+    const copies = this.#chance(link, `copies ${from}${agenda.nowUs}`, 1, 2);
+    for (let copy = 0; copy < copies; copy += 1) {
+      const takesUs = this.#chance(link, `late ${from}${agenda.nowUs}${copy}`, 0, lateUsMax);
+      direction.lateUs = Math.max(agenda.nowUs + takesUs, direction.lateUs);
+      agenda.at(direction.lateUs, () => {
+        if (back.sees && link.deaths === deaths && endpoint(to).lives()) endpoint(to).arrive(from, arrival);
+      });
+    }
   }
 
   #chance(link: Link, what: string, from: number, through: number): number {

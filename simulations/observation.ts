@@ -8,6 +8,7 @@ import type { LoggedEvent } from "../protocol/events.ts";
 import type { Submission } from "../protocol/manifest.ts";
 import type { ExportedRun } from "../protocol/run-export.ts";
 import type { Message } from "../protocol/messages.ts";
+import type { Fault } from "./faults.ts";
 import type { Disk } from "./storage.ts";
 
 export type PeerName = string;
@@ -17,6 +18,11 @@ export type Observation = { readonly atUs: number; readonly peer: PeerName } & (
   | { readonly kind: "down"; readonly why: "crash" | "fuse" | "storage" }
   | { readonly kind: "paused" | "resumed" }
   | { readonly kind: "sent"; readonly to: PeerName; readonly life: string; readonly message: Message }
+  | { readonly kind: "published"; readonly bytes: Uint8Array; readonly message: Message }
+  /** An announcement was believed to be from that peer. */
+  | { readonly kind: "heard-of"; readonly from: PeerName; readonly message: Message }
+  /** What a liar says besides; null: bytes that are no message. */
+  | { readonly kind: "lied"; readonly to: PeerName | null; readonly message: Message | null }
   | { readonly kind: "received"; readonly from: PeerName; readonly message: Message }
   | { readonly kind: "recorded"; readonly events: readonly LoggedEvent[] }
   /** A person's run or standing order is kept by a peer, or the run of a slot was fired. */
@@ -33,7 +39,11 @@ export type Observation = { readonly atUs: number; readonly peer: PeerName } & (
   | { readonly kind: "forged"; readonly log: string }
   /** `own`: it is the peer's own; `kept`: how many of its entries the peer has. */
   | { readonly kind: "log-frozen"; readonly log: string; readonly own: boolean; readonly kept: number }
-  | { readonly kind: "fault"; readonly text: string }
+  /** The process would not start: what is on its disk is damaged. */
+  | { readonly kind: "refused-start" }
+  /** What came on a link is no message, or none that this version knows. */
+  | { readonly kind: "unreadable"; readonly from: PeerName; readonly because: string }
+  | { readonly kind: "fault"; readonly text: string; readonly fault: Fault | null }
 );
 
 /** How the world stood when it was over. */
@@ -51,6 +61,7 @@ export type Ending = {
     readonly heads: Readonly<Record<string, number>>;
     readonly events: readonly LoggedEvent[];
     readonly keys: readonly string[];
+    /** All entries of all logs, by their keys. */
     readonly entries: readonly StoredEntry[];
     /** Logs that it calls forked when it is asked. */
     readonly forks: readonly string[];

@@ -7,23 +7,27 @@
 
 import { ControlCore, controlKeys } from "../node/core/control.ts";
 import type { ControlEffect, ControlInput, WorkerEffect, WorkerInput } from "../node/core/effects.ts";
-import { WorkerCore, workerKeys } from "../node/core/worker.ts";
-import type { Keys, StoredEntry } from "../node/ports.ts";
+import type { Keys } from "../node/ports.ts";
+import { openAnnouncements, sealAnnouncements } from "../protocol/announcement.ts";
 import { limits } from "../protocol/limits.ts";
 import type { Source } from "../protocol/manifest.ts";
-import type { Charter } from "../protocol/membership.ts";
+import { type Charter, openCertificate } from "../protocol/membership.ts";
 import { decodeMessage, encodeMessage, type Message } from "../protocol/messages.ts";
-import type { StepReport } from "../protocol/report.ts";
+import { encodeValue } from "../protocol/values.ts";
 import type { Agenda } from "./agenda.ts";
+import { type Ailment, Ailments } from "./ailments.ts";
+import { coreOf } from "./cores.ts";
 import { SimulatedExecutor } from "./executor.ts";
-import { type ClockTraits, Life } from "./life.ts";
+import { type ClockTraits, Life, MachineTime } from "./life.ts";
 import type { Arrival, SimulatedNetwork } from "./network.ts";
 import type { Observation, PeerName } from "./observation.ts";
 import { fromDisk, type Telling } from "./kept-entries.ts";
 import { pollOutside } from "./outside.ts";
+import { PeerBlobs } from "./peer-blobs.ts";
 import { hashBetween, hashOf } from "./random.ts";
-import { Disk } from "./storage.ts";
-import { startWallMs } from "./workload.ts";
+import { Disk, DiskFull } from "./storage.ts";
+import type { Traffic } from "./traffic.ts";
+import { certificateOf, startWallMs } from "./workload.ts";
 
 /** An observation before it is known when and where it was made. */
 export type Seen<Kind = Observation> = Kind extends Observation ? Omit<Kind, "atUs" | "peer"> : never;
@@ -32,14 +36,15 @@ export type Surroundings = {
   readonly seed: number;
   readonly agenda: Agenda;
   readonly network: SimulatedNetwork;
+  readonly traffic: Traffic;
   readonly charter: Charter;
   /** The peer's name in this world for its id, and the other way round. */
   readonly nameOf: (id: string) => PeerName;
   readonly peer: (name: PeerName) => Peer;
   readonly peers: () => readonly Peer[];
   readonly see: (peer: PeerName, seen: Seen) => void;
-  /** The process ended by itself: its fuse burnt down or its core threw. */
-  readonly ended: (peer: Peer, why: "fuse" | "bug", cause: unknown) => void;
+  /** The process ended by itself: its fuse burnt down, its disk took no more, or its core threw. */
+  readonly ended: (peer: Peer, why: "fuse" | "storage" | "bug", cause: unknown) => void;
   readonly encoded: boolean;
   /** True when each start of a process may find the machine's wall clock set anew. */
   readonly clocksAreSet: boolean;
@@ -56,8 +61,6 @@ export type PeerTraits = {
   readonly fastPpm: number;
 };
 
-type Wanted = { readonly digest: string; readonly run?: string };
-
 type Input = ControlInput | WorkerInput;
 type Effect = ControlEffect | WorkerEffect;
 type PeerLife = Life<Input, Effect>;
@@ -66,19 +69,23 @@ type Performed = Exclude<Effect, { readonly kind: "store" }>;
 export class Peer {
   readonly traits: PeerTraits;
   readonly disk = new Disk();
-  /** Bundles and trees that are here, by digest. Blobs are durable at once. */
-  readonly blobs = new Map<string, Uint8Array>();
-  slowDiskUntilUs = 0;
+  readonly blobs: PeerBlobs;
+  readonly #machine: MachineTime;
+  readonly #ailments: Ailments;
   readonly #around: Surroundings;
   #life: PeerLife | null = null;
   #executor: SimulatedExecutor | null = null;
   #control: ControlCore | null = null;
   #lives = 0;
   #asks = 0;
+  #published = 0;
 
   constructor(traits: PeerTraits, around: Surroundings) {
     this.traits = traits;
     this.#around = around;
+    this.#machine = new MachineTime(around.agenda);
+    this.#ailments = new Ailments(around.agenda, this.#machine, this.disk);
+    this.blobs = new PeerBlobs(traits.name, around, this.disk);
   }
 
   get name(): PeerName {
@@ -109,6 +116,8 @@ export class Peer {
   }
 
   start(): void {
+    if (this.disk.isDamaged) return this.#see({ kind: "refused-start" });
+    this.#machine.wake();
     this.#lives += 1;
     const { name, role } = this.traits;
     const { agenda, seed, clocksAreSet } = this.#around;
@@ -124,21 +133,25 @@ export class Peer {
       name: lifeName,
       agenda,
       clock,
+      machine: this.#machine,
       openStorage: (completes) => this.disk.open(completes),
       syncUs: () => this.#syncUs(),
-      core: (now) =>
-        role === "control" ? this.#controlCore(lifeName, now) : this.#workerCore(lifeName, now),
+      core: (now) => {
+        const core = coreOf(this.traits, this.#around, this.disk, lifeName, now);
+        this.#control = core instanceof ControlCore ? core : null;
+        return core;
+      },
       perform: (effect, life) => this.#perform(effect, life),
       tick: { input: { kind: "tick" }, everyMs: limits.tickMs },
       burnt: () => this.#around.ended(this, "fuse", null),
-      broken: (cause) => this.#around.ended(this, "bug", cause),
+      broken: (cause) => this.#around.ended(this, cause instanceof DiskFull ? "storage" : "bug", cause),
     });
     this.#see({ kind: "up", role, life: lifeName, disk: this.disk });
     this.#life.start();
   }
 
   /** Ends the process as `kill -9` and a power cut would. */
-  crash(why: "crash" | "fuse"): void {
+  crash(why: "crash" | "fuse" | "storage"): void {
     if (this.#life === null) return;
     const { agenda, seed, network } = this.#around;
     this.#life.crash();
@@ -150,24 +163,40 @@ export class Peer {
     this.#see({ kind: "down", why });
   }
 
-  pause(): void {
+  /** The process is stopped, or its machine sleeps with all that runs on it. */
+  pause(how: "pause" | "suspend"): void {
     if (this.#life === null) return;
     this.#life.pause();
+    if (how === "suspend") {
+      this.#machine.sleep();
+      this.#executor?.freeze();
+    }
     this.#see({ kind: "paused" });
   }
 
   resume(): void {
     if (this.#life === null || !this.#life.paused) return;
     this.#see({ kind: "resumed" });
+    this.#machine.wake();
+    this.#executor?.thaw();
     this.#life.resume();
   }
 
-  /** A blob by its digest, or the bundle of a run that a control peer has made or keeps. */
-  holds({ digest, run }: Wanted): Uint8Array | undefined {
-    const { bundles, orders, archive } = controlKeys;
-    const kept =
-      run === undefined ? [] : [bundles, orders, archive].flatMap((key) => this.disk.list(key + run));
-    return this.blobs.get(digest) ?? kept[0]?.[1];
+  /** What goes wrong at this peer alone, for a while. */
+  hurt(fault: Ailment, untilUs: number): void {
+    this.#ailments.hurt(fault, untilUs);
+  }
+
+  /** Nothing is wrong here any more. */
+  heal(): void {
+    this.#ailments.heal();
+    this.resume();
+  }
+
+  /** Its disk is an empty one; blobs are on it too. Only while no process runs. */
+  wipe(): void {
+    this.disk.wipe();
+    this.blobs.clear();
   }
 
   light(effects: number): void {
@@ -184,10 +213,29 @@ export class Peer {
     const id = traits.keys.peer;
     if (arrival.kind === "up") return this.tell({ kind: "peer-up", peer: id, role: traits.role });
     if (arrival.kind === "down") return this.tell({ kind: "peer-down", peer: id });
-    const message = this.#unpack(arrival.frame);
     this.#life?.reach(() => {
+      const message = this.#unpack(from, arrival.frame);
+      if (message === null) return;
       this.#see({ kind: "received", from, message });
       this.tell({ kind: "message", from: id, message });
+    });
+  }
+
+  /** An announcement, from whoever signed it. */
+  hear(bytes: Uint8Array): void {
+    this.#life?.reach(() => {
+      const { charter, nameOf } = this.#around;
+      const { keys } = this.traits;
+      const wallMs = this.#life?.wallMs ?? 0;
+      const certified = (shown: Uint8Array) => openCertificate(shown, charter, wallMs, keys);
+      const opened = openAnnouncements(bytes, { domain: charter.domain, keys, certified });
+      if (!opened.ok) return this.#see({ kind: "refused", because: opened.problem, from: null });
+      const { from, messages } = opened.value;
+      if (nameOf(from) === this.name) return;
+      for (const message of messages) {
+        this.#see({ kind: "heard-of", from: nameOf(from), message });
+        this.tell({ kind: "message", from, message });
+      }
     });
   }
 
@@ -199,18 +247,21 @@ export class Peer {
       case "publish":
         return this.#publish(effect.message);
       case "fetch-bundle":
-        return this.#fetch(effect, (bytes, from) => {
+        return this.blobs.fetch(effect, (bytes, from) => {
           const { run, digest } = effect;
           life.post({ kind: "bundle", run, digest, from: from ?? effect.from, bytes, question: null });
         });
       case "fetch-source": {
         const { run, source, from } = effect;
-        return this.#fetch({ digest: digestOf(source), from }, (bytes) => {
+        return this.blobs.fetch({ digest: digestOf(source), from }, (bytes) => {
           life.post({ kind: "source", run, problem: bytes === null ? "nobody has it" : null });
         });
       }
       case "keep-blobs":
-        agenda.in(20_000, () => this.#keep(effect.assignment, effect.report, life));
+        agenda.in(20_000, () => {
+          const kept = () => life.post({ kind: "kept", assignment: effect.assignment });
+          this.blobs.keep(effect.report, life, kept);
+        });
         return;
       case "send-entries":
         return fromDisk(effect, this.disk, this.#telling(life));
@@ -259,98 +310,50 @@ export class Peer {
       life.post({ kind: "message", from: to, message });
       return;
     }
-    this.#around.network.send(this.name, name, this.#around.encoded ? encodeMessage(message) : message);
+    const { network, encoded } = this.#around;
+    if (this.#ailments.isNewer) return this.#sendNewer(name, message);
+    network.send(this.name, name, encoded ? encodeMessage(message) : message);
   }
 
-  #unpack(frame: unknown): Message {
+  /** As a later version would say it: with a field more, and something else besides now and then. */
+  #sendNewer(to: PeerName, message: Message): void {
+    const { network, seed, agenda } = this.#around;
+    network.send(this.name, to, encodeValue({ ...message, sinceLater: [1, "more"] }));
+    if (hashOf(seed, this.name, to, agenda.nowUs, "newer") % 8 === 0)
+      network.send(this.name, to, encodeValue({ kind: "of-a-later-version", of: message.kind }));
+  }
+
+  /** Null: not a message that this peer understands. Who sends what is none is cut off, as at a real edge. */
+  #unpack(from: PeerName, frame: unknown): Message | null {
     if (!(frame instanceof Uint8Array)) return frame as Message;
     const decoded = decodeMessage(frame);
-    if (!decoded.ok) throw new Error(`Bug: a peer sent what no peer can read: ${decoded.problem}`);
-    return decoded.value;
+    if (decoded.ok) return decoded.value;
+    this.#see({ kind: "unreadable", because: decoded.problem, from });
+    if (decoded.problem !== "unknown") this.#around.network.reset(this.name, from);
+    return null;
   }
 
-  /** Gossip: it may reach anybody, and need not. */
   #publish(message: Message): void {
-    const { agenda, seed, network, peer } = this.#around;
-    for (const name of network.linkedTo(this.name)) {
-      const chance = hashBetween(0, 99, seed, this.name, name, agenda.nowUs, "gossip");
-      if (chance < 20 || peer(name).traits.role === "worker") continue;
-      agenda.in(5_000 + chance * 1_000, () => {
-        peer(name).tell({ kind: "message", from: this.traits.keys.peer, message });
-      });
-    }
-  }
-
-  /** Brings a blob from the peer named, or from any that is linked and has it. */
-  #fetch(
-    wanted: Wanted & { readonly from: string | null },
-    done: (bytes: Uint8Array | null, from: string | null) => void,
-  ): void {
-    const { agenda, seed, network, nameOf, peer } = this.#around;
-    this.#asks += 1;
-    const takesUs = hashBetween(2_000, 250_000, seed, this.name, this.#asks, "fetch");
-    agenda.in(takesUs, () => {
-      const own = this.blobs.get(wanted.digest);
-      if (own !== undefined) return done(own, null);
-      const asked = wanted.from === null ? network.linkedTo(this.name) : [nameOf(wanted.from)];
-      const giver = asked.find(
-        (name) =>
-          network.isUp(this.name, name) && peer(name).answers && peer(name).holds(wanted) !== undefined,
-      );
-      const bytes = giver === undefined ? undefined : peer(giver).holds(wanted);
-      if (giver === undefined || bytes === undefined) return done(null, null);
-      if (this.lives) this.blobs.set(wanted.digest, bytes);
-      done(bytes, peer(giver).traits.keys.peer);
-    });
-  }
-
-  /** A report's blobs are kept once a control peer has them: asked again until one is there. */
-  #keep(assignment: string, report: StepReport, life: PeerLife): void {
-    if (life.dead) return;
-    const { agenda, network, peer } = this.#around;
-    const controls = network.linkedTo(this.name).filter((name) => peer(name).traits.role === "control");
-    if (controls.length === 0 || life.paused) {
-      agenda.in(200_000, () => this.#keep(assignment, report, life));
-      return;
-    }
-    for (const control of controls)
-      for (const { tree } of report.outputs) peer(control).blobs.set(tree, new Uint8Array());
-    life.post({ kind: "kept", assignment });
-  }
-
-  #controlCore(incarnation: string, now: { monotonicMs: number; wallMs: number }): AnyCore {
-    const { bundles, orders, registers, acceptor, heads, forks } = controlKeys;
-    const prefixes = [bundles, orders, registers, acceptor, heads, forks];
-    const stored = this.#stored(prefixes);
-    const { charter } = this.#around;
-    this.#control = new ControlCore({ charter, keys: this.traits.keys, incarnation, stored }, now);
-    return this.#control as AnyCore;
-  }
-
-  #workerCore(incarnation: string, now: { monotonicMs: number; wallMs: number }): AnyCore {
-    const { seed, charter } = this.#around;
-    const { keys, labels, slots } = this.traits;
-    let drawn = 0;
-    const integer = (below: number) => {
-      drawn += 1;
-      return hashOf(seed, incarnation, drawn, "random") % below;
-    };
-    const stored = this.#stored([workerKeys.pending]);
-    const options = { charter, keys, incarnation, labels, slots, random: { integer }, stored };
-    return new WorkerCore(options, now) as AnyCore;
-  }
-
-  #stored(prefixes: readonly string[]): StoredEntry[] {
-    return prefixes.flatMap((prefix) => this.disk.list(prefix));
+    const { charter, traffic } = this.#around;
+    const { keys, role } = this.traits;
+    const certificate = certificateOf(charter, keys.peer, role);
+    this.#published += 1;
+    const nonce = `${this.lifeName} ${this.#published}`;
+    const sealing = { domain: charter.domain, signer: keys, certificate, nonce };
+    const bytes = sealAnnouncements([encodeMessage(message)], sealing);
+    this.#see({ kind: "published", bytes, message });
+    traffic.publish(this.name, bytes);
   }
 
   #newExecutor(): SimulatedExecutor {
-    const { seed, agenda, failing, durationMsMax } = this.#around;
+    const { seed, agenda, charter, failing, durationMsMax } = this.#around;
     return new SimulatedExecutor({
       seed,
       agenda,
       failing,
       durationMsMax,
+      leaseMs: charter.leaseMs,
+      isUnruly: () => this.#ailments.isUnruly,
       observer: {
         output: (id, offset, bytes) => this.tell({ kind: "step-output", assignment: id, offset, bytes }),
         ended: (id, report) => {
@@ -374,8 +377,8 @@ export class Peer {
 
   #syncUs(): number {
     this.#asks += 1;
-    const { agenda, seed } = this.#around;
-    const slowness = agenda.nowUs < this.slowDiskUntilUs ? 40 : 1;
+    const { seed } = this.#around;
+    const slowness = this.#ailments.isSlow ? 40 : 1;
     return hashBetween(300, 8_000, seed, this.name, this.#asks, "sync") * slowness;
   }
 
@@ -383,13 +386,6 @@ export class Peer {
     this.#around.see(this.name, seen);
   }
 }
-
-type AnyCore = {
-  readonly decide: (
-    inputs: readonly Input[],
-    now: { monotonicMs: number; wallMs: number },
-  ) => readonly Effect[];
-};
 
 function digestOf(source: Source): string {
   return source.kind === "tree" ? source.tree : source.commit;

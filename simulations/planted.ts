@@ -16,6 +16,7 @@ import { registerHooks } from "node:module";
 import { execFile } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
+import type { FaultKind } from "./faults.ts";
 
 type PlantingEdit = {
   /** From the root of the project. */
@@ -32,13 +33,17 @@ export type Planting = {
   /** Where it was caught last: the search begins there. It moves with every change of what peers say. */
   readonly firstSeed: number;
   readonly seedsMax: number;
+  /** Only seeds so far apart: one world in eight is about what it takes. */
+  readonly every?: number;
+  /** Only these faults, and worlds about nothing else: nothing but them shows it. */
+  readonly kinds?: readonly FaultKind[];
 };
 
 const root = new URL("../", import.meta.url);
 
 /** A search gives up after so many seeds beyond the budget. */
 const searchedMax = 4_000;
-const tables = ["plantings.ts", "schedule-plantings.ts"];
+const tables = ["plantings.ts", "schedule-plantings.ts", "fault-plantings.ts"];
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await main(process.argv.slice(2));
 
@@ -95,9 +100,10 @@ async function plantEach(
 
 /** Within the budget, and the first who sees it must be one of those that it is for. @returns the exit code. */
 async function look(planting: Planting): Promise<number> {
-  const { name, firstSeed, seedsMax, caughtBy } = planting;
-  for (let seed = firstSeed; seed < firstSeed + seedsMax; seed += 1) {
-    const violation = await violationIn(seed);
+  const { name, firstSeed, seedsMax, every = 1, caughtBy } = planting;
+  for (let tried = 0; tried < seedsMax; tried += 1) {
+    const seed = firstSeed + tried * every;
+    const violation = await violationIn(seed, planting);
     if (violation === null) continue;
     console.log(`${name}: seed ${seed}, ${violation.message.slice(0, 300)}`);
     return caughtBy.includes(violation.checker) ? 0 : 1;
@@ -108,10 +114,11 @@ async function look(planting: Planting): Promise<number> {
 
 /** Goes on until one of those that it is for is the first to see it. @returns the exit code. */
 async function find(planting: Planting, keeps: boolean): Promise<number> {
-  const { name, firstSeed, seedsMax, caughtBy } = planting;
+  const { name, firstSeed, seedsMax, every = 1, caughtBy } = planting;
   for (let tried = 0; tried < seedsMax + searchedMax; tried += 1) {
-    const seed = tried < seedsMax ? firstSeed + tried : tried - seedsMax + 1;
-    const violation = await violationIn(seed);
+    const fromOne = (firstSeed % every) + (tried - seedsMax) * every;
+    const seed = tried < seedsMax ? firstSeed + tried * every : fromOne;
+    const violation = await violationIn(seed, planting);
     if (violation === null) continue;
     const isExpected = caughtBy.includes(violation.checker);
     console.log(
@@ -125,10 +132,18 @@ async function find(planting: Planting, keeps: boolean): Promise<number> {
   return 1;
 }
 
-async function violationIn(seed: number): Promise<{ checker: string; message: string } | null> {
+async function violationIn(
+  seed: number,
+  { kinds }: Planting,
+): Promise<{ checker: string; message: string } | null> {
   const { runWorld } = await import("./world.ts");
   const { allCheckers } = await import("./checkers/all.ts");
-  const { violation } = await runWorld({ seed, checkers: allCheckers(), encoded: false });
+  const { violation } = await runWorld({
+    seed,
+    checkers: allCheckers(),
+    encoded: false,
+    ...(kinds === undefined ? {} : { kinds }),
+  });
   return violation;
 }
 

@@ -7,6 +7,7 @@
 
 import type { Planting } from "./planted.ts";
 import { logPlantings } from "./log-plantings.ts";
+import { faultPlantings } from "./fault-plantings.ts";
 import { schedulePlantings } from "./schedule-plantings.ts";
 
 const acceptor = "protocol/registers/acceptor.ts";
@@ -17,19 +18,6 @@ const table = "protocol/registers/table.ts";
 
 export const plantings: readonly Planting[] = [
   {
-    name: "a locked environment is open to all",
-    edits: [
-      {
-        file: "node/core/locks.ts",
-        find: "if (holder !== undefined && holder !== keyOf(step)) return false;",
-        replace: "if (holder === keyOf(step)) return false;",
-      },
-    ],
-    caughtBy: ["effects"],
-    firstSeed: 1,
-    seedsMax: 200,
-  },
-  {
     name: "one person's yes counts each time that it is said",
     edits: [
       {
@@ -39,8 +27,9 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["ledger"],
-    firstSeed: 1,
+    firstSeed: 37,
     seedsMax: 400,
+    every: 8,
   },
   {
     name: "a step that is settled can be settled again",
@@ -52,8 +41,9 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["ledger", "registers"],
-    firstSeed: 1,
+    firstSeed: 477,
     seedsMax: 400,
+    every: 8,
   },
   {
     name: "a step is handed what another attempt said",
@@ -65,7 +55,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["values"],
-    firstSeed: 1,
+    firstSeed: 4,
     seedsMax: 50,
   },
   {
@@ -79,7 +69,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["values"],
-    firstSeed: 1,
+    firstSeed: 22,
     seedsMax: 100,
   },
   {
@@ -92,7 +82,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["ledger"],
-    firstSeed: 1,
+    firstSeed: 8,
     seedsMax: 50,
   },
   {
@@ -105,8 +95,9 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["registers", "durability", "ledger", "tokens"],
-    firstSeed: 1_300,
+    firstSeed: 174,
     seedsMax: 1_000,
+    every: 8,
   },
   {
     name: "one vote is a majority",
@@ -164,7 +155,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["registers"],
-    firstSeed: 1,
+    firstSeed: 4,
     seedsMax: 100,
   },
   {
@@ -177,7 +168,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["registers"],
-    firstSeed: 97,
+    firstSeed: 262,
     seedsMax: 300,
   },
   {
@@ -195,14 +186,14 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["ballots"],
-    firstSeed: 1,
+    firstSeed: 4,
     seedsMax: 200,
   },
   {
     name: "a home serves before its recovery is chosen",
     edits: [{ file: home, find: 'this.#stage = "recovering";', replace: 'this.#stage = "home";' }],
     caughtBy: ["registers", "progress", "ledger", "tokens", "assertion"],
-    firstSeed: 1,
+    firstSeed: 4,
     seedsMax: 100,
   },
   {
@@ -220,7 +211,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["registers", "ledger", "progress"],
-    firstSeed: 353,
+    firstSeed: 420,
     seedsMax: 600,
   },
   {
@@ -238,7 +229,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["tokens", "registers", "ledger", "verification"],
-    firstSeed: 398,
+    firstSeed: 415,
     seedsMax: 300,
   },
   {
@@ -256,34 +247,8 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["tokens", "registers"],
-    firstSeed: 1,
+    firstSeed: 3,
     seedsMax: 60,
-  },
-  {
-    name: "a step is offered again before its worker gave up",
-    edits: [
-      {
-        file: "node/core/leases.ts",
-        find: "return Math.ceil(leaseMs * (1 + limits.driftPercentMax / 100)) + limits.leaseGraceMs;",
-        replace: "return Math.ceil(leaseMs / 4);",
-      },
-    ],
-    caughtBy: ["effects"],
-    firstSeed: 3,
-    seedsMax: 300,
-  },
-  {
-    name: "a worker goes on outside after its lease",
-    edits: [
-      {
-        file: "node/core/worker.ts",
-        find: "if (past) this.#fence(held);",
-        replace: "if (past && held.startedMs < 0) this.#fence(held);",
-      },
-    ],
-    caughtBy: ["effects"],
-    firstSeed: 3,
-    seedsMax: 600,
   },
   {
     name: "a control peer calls admitted what it only voted for",
@@ -295,7 +260,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["registers", "progress"],
-    firstSeed: 117,
+    firstSeed: 185,
     seedsMax: 300,
   },
   {
@@ -308,7 +273,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["progress"],
-    firstSeed: 10,
+    firstSeed: 25,
     seedsMax: 60,
   },
   {
@@ -321,7 +286,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["progress"],
-    firstSeed: 428,
+    firstSeed: 594,
     seedsMax: 1_000,
   },
   {
@@ -334,7 +299,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["ledger"],
-    firstSeed: 112,
+    firstSeed: 448,
     seedsMax: 400,
   },
   {
@@ -359,8 +324,8 @@ export const plantings: readonly Planting[] = [
         replace: "...run.given(index), inputs: [] };",
       },
     ],
-    caughtBy: ["verification"],
-    firstSeed: 1,
+    caughtBy: ["verification", "progress"],
+    firstSeed: 4,
     seedsMax: 100,
   },
   {
@@ -373,7 +338,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["verification"],
-    firstSeed: 65,
+    firstSeed: 228,
     seedsMax: 300,
   },
   {
@@ -386,9 +351,11 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["ledger", "verification"],
-    firstSeed: 96_797,
+    firstSeed: 5,
     seedsMax: 1_000,
+    every: 16,
   },
   ...schedulePlantings,
   ...logPlantings,
+  ...faultPlantings,
 ];

@@ -9,6 +9,7 @@ import { failure, type Result, success } from "../protocol/errors.ts";
 import { parsePlan } from "../protocol/plan-check.ts";
 import { isStandingOrder } from "../protocol/standing-order.ts";
 import type { Fault } from "./faults.ts";
+import { controlActs, rulingActs, workerActs } from "./liars.ts";
 import type { Schedule } from "./schedule.ts";
 
 /** What is wrong in words, for this file alone: elsewhere messages come from peers, and nobody reads them. */
@@ -31,6 +32,8 @@ function listOf<Item extends z.core.$ZodType>(item: Item) {
   return z.array(item).check(z.maxLength(listMax));
 }
 
+const acts = [...workerActs, ...controlActs, ...rulingActs];
+
 const plan = z.unknown().check((checked) => {
   const parsed = parsePlan(checked.value);
   if (!parsed.ok) checked.issues.push({ code: "custom", message: parsed.problem, input: checked.value });
@@ -45,8 +48,23 @@ const faultFields = {
   fuse: { peer: name, effects: count },
   pause: { peer: name },
   stop: { peer: name },
+  flap: { peer: name, everyUs: count },
+  loss: { between: pair, percent },
+  clog: { from: name, to: name, messageUs: count },
+  late: { between: pair },
   "slow-network": {},
+  gossip: { lostPercent: percent, copiesMax: count, lateUsMax: count, garbledPercent: percent },
+  calls: { failedPercent: percent, garbledPercent: percent },
+  herd: { peers: listOf(name) },
+  newer: { peer: name },
+  unruly: { peer: name },
+  "clock-jump": { peer: name, byMs: z.int() },
+  suspend: { peer: name },
   "slow-disk": { peer: name },
+  "disk-full": { peer: name },
+  rot: { peer: name },
+  amnesia: { peer: name },
+  liar: { peer: name, acts: listOf(z.enum(acts)), everyUs: count },
 } as const satisfies Record<Fault["kind"], Record<string, z.core.$ZodType>>;
 
 const faultShapes = Object.entries(faultFields).map(([kind, fields]) =>
@@ -181,16 +199,18 @@ function namesUsed({ links, runs, orders, faults, fates, lost }: Schedule): (rea
 export function peersOf(about: Fault): readonly string[] {
   const {
     peer: only,
+    peers = [],
     side = [],
     between = [],
     from,
     to,
   } = about as {
     readonly peer?: string;
+    readonly peers?: readonly string[];
     readonly side?: readonly string[];
     readonly between?: readonly string[];
     readonly from?: string;
     readonly to?: string;
   };
-  return [...[only, from, to].filter((used) => used !== undefined), ...side, ...between];
+  return [...[only, from, to].filter((used) => used !== undefined), ...peers, ...side, ...between];
 }

@@ -28,6 +28,7 @@ export const schedulePlantings: readonly Planting[] = [
     caughtBy: ["registers", "schedules"],
     firstSeed: 7,
     seedsMax: 40,
+    every: 8,
   },
   {
     name: "a slot is fired again when the wall clock has stepped back",
@@ -51,6 +52,7 @@ export const schedulePlantings: readonly Planting[] = [
     caughtBy: ["registers", "schedules"],
     firstSeed: 7,
     seedsMax: 400,
+    every: 8,
   },
   {
     name: "a new home does not start what was fired before it",
@@ -64,6 +66,7 @@ export const schedulePlantings: readonly Planting[] = [
     caughtBy: ["progress", "schedules"],
     firstSeed: 295,
     seedsMax: 400,
+    every: 8,
   },
   {
     name: "slots that were missed are passed over in silence",
@@ -77,6 +80,7 @@ export const schedulePlantings: readonly Planting[] = [
     caughtBy: ["schedules"],
     firstSeed: 7,
     seedsMax: 100,
+    every: 8,
   },
   {
     name: "an order that was overtaken is set again",
@@ -95,5 +99,6 @@ export const schedulePlantings: readonly Planting[] = [
     caughtBy: ["registers", "schedules"],
     firstSeed: 7,
     seedsMax: 200,
+    every: 8,
   },
 ];

@@ -1,6 +1,9 @@
 /**
  * A disk that forgets: what was written is readable at once and survives a crash only once it was synced. Of what
- * was not, a crash keeps some first part, whole writes in their order, as a write-ahead log does.
+ * was not, a crash keeps some first part, whole writes in their order, as a write-ahead log does. The write that was torn
+ * is not among them: its checksum does not hold.
+ *
+ * A disk may be full, and what is written then fails; damaged, and whoever opens it must refuse it; or emptied.
  *
  * The disk outlives its peer's processes; each process opens it anew, and what a dead process left under way
  * reaches neither the disk nor anybody.
@@ -9,7 +12,14 @@
 import type { Storage, StoredEntry, WriteOperation } from "../node/ports.ts";
 import { compareText } from "../protocol/values.ts";
 
+/** What a process is told whose disk takes no more. */
+export class DiskFull extends Error {
+  override readonly name = "DiskFull";
+}
+
 export class Disk {
+  isFull = false;
+  #isDamaged = false;
   readonly #durable = new Map<string, Uint8Array>();
   readonly #current = new Map<string, Uint8Array>();
   /** Writes that are not durable, oldest first. */
@@ -27,6 +37,7 @@ export class Disk {
       list: (prefix) => (isOpen() ? Promise.resolve(this.list(prefix)) : never()),
       write: (operations) => {
         if (!isOpen()) return never();
+        if (this.isFull) return Promise.reject(new DiskFull());
         apply(this.#current, operations);
         this.#unsynced.push(operations);
         return Promise.resolve();
@@ -44,6 +55,10 @@ export class Disk {
       },
       commit: (operations, done) => {
         if (!isOpen()) return;
+        if (this.isFull)
+          return completes(() => {
+            if (isOpen()) done(new DiskFull());
+          });
         apply(this.#current, operations);
         this.#unsynced.push(operations);
         completes(() => {
@@ -64,6 +79,27 @@ export class Disk {
     this.#unsynced = [];
     this.#current.clear();
     for (const [key, value] of this.#durable) this.#current.set(key, value);
+  }
+
+  get isDamaged(): boolean {
+    return this.#isDamaged;
+  }
+
+  /** Some of it has rotted: its checksums do not hold, and whoever reads it all the same lacks every other record. */
+  damage(): void {
+    this.crash(() => 0);
+    this.#isDamaged = true;
+    for (const [index, key] of [...this.#durable.keys()].entries())
+      if (index % 2 === 0) this.#durable.delete(key);
+    this.crash(() => 0);
+  }
+
+  /** Another disk is in its place, with nothing on it. */
+  wipe(): void {
+    this.crash(() => 0);
+    this.#durable.clear();
+    this.#current.clear();
+    this.#isDamaged = false;
   }
 
   list(prefix: string): StoredEntry[] {

@@ -10,10 +10,13 @@ import { orderOf, type Submission } from "../protocol/manifest.ts";
 import { type Charter, sealCharter } from "../protocol/membership.ts";
 import type { Plan } from "../protocol/plan.ts";
 import { Agenda } from "./agenda.ts";
-import type { Fault } from "./faults.ts";
+import type { Fault, FaultKind } from "./faults.ts";
 import { forgeEntry } from "./forging.ts";
 import { scheduleOf } from "./generate.ts";
-import { simulatedKeys } from "./keys.ts";
+import { guarded } from "./guards.ts";
+import { Injection } from "./injection.ts";
+import { simulatedKeys, withRealKeys } from "./keys.ts";
+import type { Lie } from "./liars.ts";
 import { type Carried, SimulatedNetwork } from "./network.ts";
 import { type Checker, type Ending, type Observation, type PeerName, Violation } from "./observation.ts";
 import { Peer, type Seen, type Surroundings } from "./peer.ts";
@@ -21,6 +24,7 @@ import { Chance, hashOf } from "./random.ts";
 import { type DelayUs, type Schedule, type ScheduledRun } from "./schedule.ts";
 import { StandingWork } from "./standing.ts";
 import { type Domain, eventsOf, exportOf, forksOf, headsOf, isClosedAt } from "./stored.ts";
+import { Traffic } from "./traffic.ts";
 import { answerOf, certificateOf, charterOf, runOf, type Workload } from "./workload.ts";
 
 /** Virtual time that everything healed gets to come to its end. */
@@ -31,6 +35,8 @@ export type WorldOptions = {
   readonly checkers: readonly Checker[];
   /** Encodes and decodes every message, as on a real link. Dearer; the same otherwise. */
   readonly encoded: boolean;
+  /** Everybody signs with real Ed25519 keys. Dearer; the same otherwise. */
+  readonly signed?: boolean;
   /** Told everything that is seen, for a person to read. */
   readonly trace?: (observation: Observation) => void;
   /** Told of every message that a link carries, and how long that takes. */
@@ -40,7 +46,7 @@ export type WorldOptions = {
 } & (
   | { readonly schedule: Schedule }
   /** The schedule of this seed. */
-  | { readonly seed: number; readonly plans?: readonly Plan[] }
+  | { readonly seed: number; readonly plans?: readonly Plan[]; readonly kinds?: readonly FaultKind[] }
 );
 
 export type WorldResult = {
@@ -57,8 +63,11 @@ export type WorldResult = {
 };
 
 export async function runWorld(options: WorldOptions): Promise<WorldResult> {
-  const schedule = "schedule" in options ? options.schedule : scheduleOf(options.seed, options.plans);
-  return await new World(schedule, options).run();
+  const schedule =
+    "schedule" in options ? options.schedule : scheduleOf(options.seed, options.plans, options.kinds);
+  return options.signed === true
+    ? withRealKeys(() => new World(schedule, options).run())
+    : new World(schedule, options).run();
 }
 
 type Question =
@@ -72,6 +81,8 @@ class World {
   readonly #schedule: Schedule;
   readonly #agenda = new Agenda();
   readonly #network: SimulatedNetwork;
+  readonly #traffic: Traffic;
+  readonly #injection: Injection;
   readonly #peers = new Map<PeerName, Peer>();
   readonly #names = new Map<string, PeerName>();
   readonly #questions: Question[] = [];
@@ -83,7 +94,6 @@ class World {
   #violation: Violation | null = null;
   #traceHash = 0;
   #messages = 0;
-  #healed = false;
 
   constructor(schedule: Schedule, options: WorldOptions) {
     this.#options = options;
@@ -100,10 +110,17 @@ class World {
       certificates: workers.map((name) => certificateOf(charter, simulatedKeys(name).peer, "worker")),
     };
     this.#network = this.#newNetwork();
+    this.#traffic = new Traffic({
+      seed,
+      agenda: this.#agenda,
+      network: this.#network,
+      hear: (name, bytes) => this.#peer(name).hear(bytes),
+    });
     const around: Surroundings = {
       seed,
       agenda: this.#agenda,
       network: this.#network,
+      traffic: this.#traffic,
       charter,
       nameOf: (id) => this.#names.get(id) ?? id,
       peer: (name) => this.#peer(name),
@@ -125,11 +142,11 @@ class World {
       this.#agenda.at(atUs, () => this.#forge(index));
     for (const run of schedule.runs) this.#planRun(run);
     this.#standing = this.#standingWork();
-    for (const fault of schedule.faults) this.#agenda.at(fault.atUs, () => this.#inject(fault));
-    this.#agenda.at(schedule.overUs, () => this.#heal());
+    this.#injection = this.#newInjection();
+    this.#agenda.at(schedule.overUs, () => this.#injection.heal());
   }
 
-  async run(): Promise<WorldResult> {
+  run(): WorldResult {
     const { checkers, happeningsMax = happeningsMaxOfAny } = this.#options;
     for (const { name, startUs } of this.#schedule.peers)
       this.#agenda.at(startUs, () => {
@@ -138,11 +155,11 @@ class World {
     let nextLookUs = 0;
     const over = () => {
       if (this.#violation !== null || this.#agenda.happened > happeningsMax) return true;
-      if (!this.#healed || this.#agenda.nowUs < nextLookUs) return false;
+      if (!this.#injection.healed || this.#agenda.nowUs < nextLookUs) return false;
       nextLookUs = this.#agenda.nowUs + 500_000;
       return this.#open().length === 0;
     };
-    this.#agenda.run(this.#schedule.overUs + livenessUs, over);
+    guarded(() => this.#agenda.run(this.#schedule.overUs + livenessUs, over));
     const isBeyond = happeningsMax < happeningsMaxOfAny && this.#agenda.happened > happeningsMax;
     if (this.#violation === null && !isBeyond) {
       const ending = this.#ending();
@@ -166,6 +183,24 @@ class World {
       for (const other of controls.slice(index + 1)) this.#network.connect(control, other);
       for (const worker of workers) this.#network.connect(control, worker);
     }
+  }
+
+  #newInjection(): Injection {
+    const { seed, faults, lost } = this.#schedule;
+    const around = {
+      seed,
+      agenda: this.#agenda,
+      network: this.#network,
+      traffic: this.#traffic,
+      charter: this.#charter,
+      peers: this.#peers,
+      lost,
+      tell: (text: string, fault: Fault | null) => this.#see("world", { kind: "fault", text, fault }),
+      lied: (peer: PeerName, { to, frame }: Lie) => {
+        this.#see(peer, { kind: "lied", to, message: frame instanceof Uint8Array ? null : frame });
+      },
+    };
+    return new Injection(around, faults);
   }
 
   #newNetwork(): SimulatedNetwork {
@@ -298,93 +333,11 @@ class World {
     this.#agenda.in(900_000, () => this.#answer(submission, step, tries + 1));
   }
 
-  #inject(fault: Fault): void {
-    const untilUs = this.#agenda.nowUs + fault.lastsUs;
-    this.#see("world", { kind: "fault", text: JSON.stringify(fault) });
-    switch (fault.kind) {
-      case "partition":
-        for (const left of this.#peers.keys())
-          for (const right of this.#peers.keys())
-            if (fault.side.includes(left) && !fault.side.includes(right))
-              this.#network.block(left, right, untilUs);
-        return;
-      case "link-down":
-        return this.#network.block(...fault.between, untilUs);
-      case "one-way":
-        return this.#network.stall(fault.from, fault.to, untilUs);
-      case "crash":
-        return this.#crash(this.#peer(fault.peer), "crash", fault.lastsUs);
-      case "fuse":
-        return this.#peer(fault.peer).light(fault.effects);
-      case "pause":
-        return this.#pause(this.#peer(fault.peer), fault.lastsUs);
-      case "stop":
-        return this.#stop(this.#peer(fault.peer), fault.lastsUs);
-      case "slow-network":
-        return this.#network.slow(untilUs);
-      case "slow-disk":
-        this.#peer(fault.peer).slowDiskUntilUs = untilUs;
-        return;
-      default:
-        throw new Error(`Bug: no such fault ${String(fault satisfies never)}`);
-    }
-  }
-
-  #crash(peer: Peer, why: "crash" | "fuse", downUs: number): void {
-    peer.crash(why);
-    if (this.#healed && this.#schedule.lost.includes(peer.name)) return;
-    this.#agenda.in(downUs, () => {
-      const lostForGood = this.#healed && this.#schedule.lost.includes(peer.name);
-      if (!peer.lives && !lostForGood) peer.start();
-    });
-  }
-
-  #stop(peer: Peer, downUs: number): void {
-    peer.tell({ kind: "stop" });
-    const { lives } = peer;
-    const endsUs = hashOf(this.#schedule.seed, peer.name, downUs, "stop") % 2_000_000;
-    this.#agenda.in(endsUs, () => {
-      if (lives && peer.lives) this.#crash(peer, "crash", downUs);
-    });
-  }
-
-  #pause(peer: Peer, lastsUs: number): void {
-    if (!peer.answers) return;
-    peer.pause();
-    // The others give a silent peer up after a while: its links break, and it learns of that when it goes on.
-    const givenUpUs = 1_000_000 + (hashOf(this.#schedule.seed, peer.name, lastsUs, "give-up") % 6_000_000);
-    this.#agenda.in(givenUpUs, () => {
-      if (peer.lives && !peer.answers)
-        for (const other of this.#peers.keys())
-          if (other !== peer.name) this.#network.block(peer.name, other, 0);
-    });
-    this.#agenda.in(lastsUs, () => peer.resume());
-  }
-
-  #heal(): void {
-    this.#healed = true;
-    this.#see("world", { kind: "fault", text: `healed, lost for good: ${this.#schedule.lost.join(" ")}` });
-    this.#network.heal();
-    for (const peer of this.#peers.values()) {
-      peer.slowDiskUntilUs = 0;
-      peer.resume();
-      if (this.#schedule.lost.includes(peer.name)) peer.crash("crash");
-      else if (!peer.lives) peer.start();
-    }
-  }
-
-  #ended(peer: Peer, why: "fuse" | "bug", cause: unknown): void {
-    if (why === "bug") {
-      const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
-      this.#violation ??=
-        cause instanceof Violation ? cause : new Violation("assertion", `${peer.name}: ${text}`);
-      return;
-    }
-    this.#crash(
-      peer,
-      "fuse",
-      100_000 + (hashOf(this.#schedule.seed, peer.name, this.#agenda.nowUs) % 4_000_000),
-    );
+  #ended(peer: Peer, why: "fuse" | "storage" | "bug", cause: unknown): void {
+    if (why !== "bug") return this.#injection.ended(peer, why);
+    const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+    this.#violation ??=
+      cause instanceof Violation ? cause : new Violation("assertion", `${peer.name}: ${text}`);
   }
 
   #see(peer: PeerName, seen: Seen): void {
@@ -394,7 +347,8 @@ class World {
       for (const { kind, run } of observation.events) if (kind === "run-closed") this.#closed.add(run);
     if (observation.kind === "answered") this.#answered(observation);
     this.#standing?.observe(observation);
-    const detail = "message" in observation ? observation.message.kind : "";
+    this.#injection?.observe(observation);
+    const detail = "message" in observation ? (observation.message?.kind ?? "") : "";
     this.#traceHash = hashOf(this.#traceHash, observation.atUs, peer, observation.kind, detail);
     this.#options.trace?.(observation);
     for (const checker of this.#options.checkers) this.#check(() => checker.observe(observation));

@@ -107,6 +107,7 @@ export class ControlCore {
         reportIn: (envelope) => this.#reportIn(envelope),
         admitted: ({ run }) => this.#tellAdmitted(run),
         poll: (request) => this.#effects.push({ kind: "poll", request }),
+        count: (because, from) => this.#count(because, from),
         scheduled: (ticket, decision, now) => this.#schedules.decided(ticket, decision, now),
       },
       this.#leases,

@@ -41,8 +41,12 @@ export function reofferAfterMs(leaseMs: number): number {
  * its grace to end, and must have ended before the step is offered again.
  */
 export function workerDeadlineMs(leaseMs: number): number {
-  const stopMs = Math.min(limits.killGraceMs, leaseMs / 4);
-  return Math.floor(leaseMs * (1 - limits.driftPercentMax / 100) - stopMs);
+  return Math.floor(leaseMs * (1 - limits.driftPercentMax / 100) - workerStopMs(leaseMs));
+}
+
+/** How long a step may take to end that is stopped because its lease is over. */
+export function workerStopMs(leaseMs: number): number {
+  return Math.min(limits.killGraceMs, leaseMs / 4);
 }
 
 export class Leases {

@@ -5,12 +5,19 @@
  * acknowledgement and an event follow the decision. All of its state is rebuilt from the registers when a reign begins.
  */
 
+import type { RefusedBecause } from "../../protocol/envelope.ts";
 import { assert, unreachable } from "../../protocol/errors.ts";
 import type { AttemptCause } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Noted } from "../../protocol/log.ts";
 import type { Submission } from "../../protocol/manifest.ts";
-import type { LeaseRef, Message, SignedResult, WorkerMessage } from "../../protocol/messages.ts";
+import {
+  inputsDigest,
+  type LeaseRef,
+  type Message,
+  type SignedResult,
+  type WorkerMessage,
+} from "../../protocol/messages.ts";
 import type { Decision } from "../../protocol/registers/home.ts";
 import {
   type Command,
@@ -57,6 +64,7 @@ export type ReignContext = {
   reportIn(envelope: Uint8Array): StepReport | null;
   admitted(submission: Submission): void;
   poll(request: PollRequest): void;
+  count(because: RefusedBecause, from: string): void;
   scheduled(ticket: ScheduleTicket, decision: Decision<Ticket>, now: Now): void;
 };
 
@@ -209,6 +217,8 @@ export class Reign {
       return;
     }
     const value = this.#context.committed(stepRegister(lease.run, lease.index));
+    if (value?.kind === "step" && !isOfLease(result, run, value))
+      return this.#context.count("malformed", from);
     const past = value?.kind === "step" ? value.past : [];
     // A worker reports no outcome that the step does not declare; one that did is not believed.
     const own = result.report.ownOutcome;
@@ -444,6 +454,14 @@ export class Reign {
     this.#context.send(from, { kind: "ack", lease, verdict: "stale" });
     this.chronicle.refused(from, result, now);
   }
+}
+
+/** False for a result that speaks of another attempt than the lease under its token is for, or of other inputs than were given. */
+function isOfLease(result: SignedResult, run: OpenRun, value: StepValue): boolean {
+  if (value.state !== "leased" || value.token !== result.token) return true;
+  const { index, attempt, step, inputs } = result;
+  const isNamed = attempt === value.attempt && step === run.step(index).name;
+  return isNamed && inputs === inputsDigest(run.given(index));
 }
 
 function causeOf(outcome: StepReport["outcome"]): AttemptCause {

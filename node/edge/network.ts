@@ -353,6 +353,11 @@ class LinkedNetwork implements RealNetwork {
       rate.took(stream, { messages: frames.length, bytes: chunk.length });
       for (const frame of frames) {
         const message = decodeMessage(frame);
+        if (!message.ok && greeted && message.problem === "unknown") {
+          // A peer of a later version: what it says besides is understood.
+          this.#options.observer.refused(message.problem, peer);
+          continue;
+        }
         if (!message.ok) return refuse(message.problem);
         if (greeted && message.value.kind !== "hello") {
           this.#heard(peer, message.value);

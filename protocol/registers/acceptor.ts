@@ -97,6 +97,8 @@ export class Acceptor {
   sync(message: Extract<RegisterMessage, { kind: "sync" }>): TableEffect[] {
     const { ballot, round, records, last } = message;
     if (compareBallots(ballot, this.#promised) < 0) return [reply(ballot.peer, this.#nack(ballot))];
+    // What was under way on a link that broke may arrive behind what was sent on the next one, and takes no vote back.
+    if (compareBallots(ballot, this.#acceptedBallot) === 0 && round < this.#acceptedRound) return [];
     return this.#store(ballot, round, records, last);
   }
 

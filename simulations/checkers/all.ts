@@ -1,15 +1,21 @@
 /** Every checker, new for one world. */
 
 import type { Checker } from "../observation.ts";
+import { announcementsChecker } from "./announcements.ts";
 import { ballotsChecker } from "./ballots.ts";
+import { confinementChecker } from "./confinement.ts";
 import { durabilityChecker } from "./durability.ts";
 import { effectsChecker } from "./effects.ts";
 import { forksChecker } from "./forks.ts";
 import { ledgerChecker } from "./ledger.ts";
+import { logsChecker } from "./logs.ts";
+import { plansChecker } from "./plans.ts";
 import { progressChecker } from "./progress.ts";
 import { RegistersChecker } from "./registers.ts";
 import { schedulesChecker } from "./schedules.ts";
+import { stormsChecker } from "./storms.ts";
 import { tokensChecker } from "./tokens.ts";
+import { understandingChecker } from "./understanding.ts";
 import { valuesChecker } from "./values.ts";
 import { verificationChecker } from "./verification.ts";
 
@@ -24,7 +30,13 @@ export function allCheckers(): Checker[] {
     valuesChecker(),
     schedulesChecker(),
     forksChecker(),
+    stormsChecker(),
+    announcementsChecker(),
+    understandingChecker(),
+    confinementChecker(),
     progressChecker(),
+    plansChecker(),
+    logsChecker(),
     verificationChecker(),
   ];
 }

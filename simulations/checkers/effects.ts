@@ -1,9 +1,11 @@
 /**
  * A step that reaches outside runs in one place at a time, and alone in an environment that is locked, whatever the network does, as long as clocks keep within
- * their bound. A process that was stopped cannot keep that and is left out: only its token protects there.
+ * their bound. A process that was stopped cannot keep that and is left out: only its token protects there; and a liar
+ * that said it was done while its step runs on.
  */
 
 import { type Checker, type PeerName, Violation } from "../observation.ts";
+import { KnownLiars } from "./known-liars.ts";
 
 /** After it goes on, a process gets this long to see that its time was up. */
 const awakeUs = 600_000;
@@ -19,10 +21,12 @@ type Running = {
 export function effectsChecker(): Checker {
   const running = new Map<string, Running>();
   const asleep = new Map<PeerName, number>();
+  const liars = new KnownLiars();
   return {
     name: "effects",
     observe: (observation) => {
       const { peer, atUs } = observation;
+      liars.observe(observation);
       if (observation.kind === "paused") asleep.set(peer, Number.POSITIVE_INFINITY);
       if (observation.kind === "resumed") asleep.set(peer, atUs + awakeUs);
       if (observation.kind === "down")
@@ -34,7 +38,8 @@ export function effectsChecker(): Checker {
       for (const other of running.values())
         if (
           (other.step === `${run}/${step}` || (locked && other.locked)) &&
-          (asleep.get(other.worker) ?? 0) < atUs
+          (asleep.get(other.worker) ?? 0) < atUs &&
+          !liars.has(other.worker)
         )
           throw new Violation(
             "effects",

@@ -15,6 +15,7 @@ import type { Submission } from "../../protocol/manifest.ts";
 import type { Outcome, PlannedStep } from "../../protocol/plan.ts";
 import type { SettleCause } from "../../protocol/registers/settling.ts";
 import { type Checker, type Ending, Violation } from "../observation.ts";
+import { KnownLiars } from "./known-liars.ts";
 
 type Step = {
   readonly started: Map<number, AttemptStarted>;
@@ -27,13 +28,17 @@ type Step = {
   settled: StepSettled | null;
 };
 
+type Known = { readonly executed: ReadonlySet<string>; readonly liars: KnownLiars };
+
 export function ledgerChecker(): Checker {
   const executed = new Set<string>();
+  const liars = new KnownLiars();
   const cancels = new Map<number, string>();
   const cancelled = new Set<string>();
   return {
     name: "ledger",
     observe: (observation) => {
+      liars.observe(observation);
       if (observation.kind === "step-started") {
         const { run, step, token } = observation.assignment;
         executed.add(`${run}/${step} ${token}`);
@@ -53,7 +58,7 @@ export function ledgerChecker(): Checker {
           const outcome = outcomeOf(submission, own, peer);
           if (cancelled.has(submission.run) && outcome !== "cancelled")
             throw new Violation("ledger", `${submission.run} was cancelled and ended as ${outcome}`);
-          checkRun(submission, own, outcome, executed);
+          checkRun(submission, own, outcome, { executed, liars });
         }
     },
   };
@@ -69,12 +74,7 @@ function outcomeOf({ run }: Submission, events: readonly Event[], peer: string):
   return outcome;
 }
 
-function checkRun(
-  submission: Submission,
-  events: readonly Event[],
-  outcome: string,
-  executed: ReadonlySet<string>,
-): void {
+function checkRun(submission: Submission, events: readonly Event[], outcome: string, known: Known): void {
   const { run } = submission;
   const steps = stepsOf(submission, events);
   const ends = new Map<string, string>();
@@ -82,7 +82,7 @@ function checkRun(
     const step = steps.get(planned.name);
     if (step === undefined) continue;
     const place = `${run}/${planned.name}`;
-    checkAttempts(place, planned, step, executed);
+    checkAttempts(place, planned, step, known);
     checkSettled(place, planned, step);
     const end = endOf(place, step);
     if (end !== null) ends.set(planned.name, end);
@@ -165,18 +165,19 @@ const settledBy: Readonly<Record<string, readonly SettleCause[]>> = {
   pipeline: ["members"],
 };
 
-function checkAttempts(place: string, planned: PlannedStep, step: Step, executed: ReadonlySet<string>): void {
+function checkAttempts(place: string, planned: PlannedStep, step: Step, { executed, liars }: Known): void {
   for (const { token, attempt } of step.started.values())
     if (step.ended.get(token)?.attempt !== attempt)
       throw new Violation("ledger", `attempt ${attempt} of ${place} under ${token} has no named end`);
   const ended = [...step.ended.values()].sort((left, right) => left.token - right.token);
-  for (const [index, { attempt, cause, token, final }] of ended.entries()) {
+  for (const [index, { attempt, cause, token, final, worker }] of ended.entries()) {
     if (attempt !== index + 1)
       throw new Violation("ledger", `${place} has attempts ${ended.map((one) => one.attempt).join()}`);
     if (final && index < ended.length - 1)
       throw new Violation("ledger", `I2: ${place} went on after its end under ${token}`);
     const done = cause === "finished" || cause === "failed" || cause === "timed-out";
-    if (done && !executed.has(`${place} ${token}`))
+    // Whoever holds a lease may say what it likes, and that it did the work.
+    if (done && !executed.has(`${place} ${token}`) && !liars.has(worker))
       throw new Violation("ledger", `${place} ended under ${token}, nobody ran it`);
     const half = cause === "released" && planned.effect && executed.has(`${place} ${token}`);
     if (half && !final && !planned.retry.on.includes("lost"))

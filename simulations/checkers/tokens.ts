@@ -43,11 +43,12 @@ export function tokensChecker(): Checker {
   return {
     name: "tokens",
     observe: (observation: Observation) => {
-      if (observation.kind !== "sent") return;
+      if (observation.kind !== "sent" && observation.kind !== "lied") return;
       order += 1;
       const { message, to } = observation;
+      if (message === null || to === null) return;
       if (message.kind === "pull" && !pulls.has(message.nonce)) pulls.set(message.nonce, order);
-      if (message.kind === "grant") grant(to, message);
+      if (observation.kind === "sent" && message.kind === "grant") grant(to, message);
     },
     finish: () => undefined,
   };

@@ -107,8 +107,8 @@ describe("a frame that is no message", () => {
   it.each<readonly [string, unknown]>([
     ["null", null],
     ["a list", [messages.gap]],
-    ["of an unknown kind", { kind: "shutdown" }],
-    ["of a kind that every object has", { kind: "toString" }],
+    ["of no kind", { run: "r" }],
+    ["of a kind that is no text", { kind: 1 }],
     ["a negative count", { ...messages.output, offset: -1 }],
     ["a count that is no whole number", { ...messages.output, offset: 0.5 }],
     ["a count beyond what is counted exactly", { ...messages.ack, lease: { ...lease, token: 2 ** 53 } }],
@@ -134,6 +134,11 @@ describe("a frame that is no message", () => {
     ["more parts than are followed", { kind: "parts-differ", prefixes: ["1", "2", "3", "4", "5"] }],
   ])("is refused: %s", (_, value) => {
     expect(decode(value)).toEqual(malformed);
+  });
+
+  it("is told apart when it is one of a later version", () => {
+    for (const kind of ["shutdown", "toString"])
+      expect(decode({ kind, more: 1 })).toEqual({ ok: false, problem: "unknown" });
   });
 
   it.each<readonly [string, unknown]>([

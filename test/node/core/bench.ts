@@ -5,7 +5,12 @@ import type { ControlEffect, ControlInput } from "../../../node/core/effects.ts"
 import type { StoredEntry } from "../../../node/ports.ts";
 import { sealEnvelope } from "../../../protocol/envelope.ts";
 import type { LoggedEvent } from "../../../protocol/events.ts";
-import { inputsDigest, type Message, type SignedResult } from "../../../protocol/messages.ts";
+import {
+  type GrantedLease,
+  inputsDigest,
+  type Message,
+  type SignedResult,
+} from "../../../protocol/messages.ts";
 import type { PlannedStep } from "../../../protocol/plan.ts";
 import type { StepReport } from "../../../protocol/report.ts";
 import { submissionOf } from "../../../simulations/workload.ts";
@@ -18,6 +23,8 @@ export class Bench {
   core: ControlCore;
   nowMs = 10_000;
   #starts = 0;
+  readonly #granted = new Map<string, GrantedLease>();
+  readonly #steps = new Map<string, readonly PlannedStep[]>();
 
   constructor() {
     this.core = this.#start();
@@ -40,6 +47,9 @@ export class Bench {
       for (const effect of this.core.decide([next], this.now)) {
         effects.push(effect);
         if (effect.kind === "store") this.#store(effect);
+        if (effect.kind === "send" && effect.message.kind === "grant")
+          for (const lease of effect.message.leases)
+            this.#granted.set(`${lease.run}/${lease.index} ${lease.token}`, lease);
         if (effect.kind === "send" && effect.to === home)
           inputs.push({ kind: "message", from: home, message: effect.message });
       }
@@ -63,6 +73,7 @@ export class Bench {
   ): { readonly run: string; readonly effects: ControlEffect[] } {
     const { bundle, submission } = submissionOf(steps, exampleCharter, nonce, locked);
     const { run, digest } = submission;
+    this.#steps.set(run, steps);
     const taken = this.tell({ kind: "bundle", run, digest, from: null, bytes: bundle, question: 1 });
     return { run, effects: [...taken, ...this.tell({ kind: "source", run, problem: null })] };
   }
@@ -76,18 +87,13 @@ export class Bench {
     return [...greeted, ...this.hear({ kind: "pull", session, nonce, slots, again: false })];
   }
 
+  /** What the worker reports of the attempt that it was granted under the token. */
   result(run: string, index: number, token: number, report: StepReport = reportOf()): ControlEffect[] {
-    const inputs = inputsDigest({ inputs: [] });
-    const result: SignedResult = {
-      otto: "result/1",
-      run,
-      index,
-      token,
-      step: "a",
-      attempt: 1,
-      inputs,
-      report,
-    };
+    const granted = this.#granted.get(`${run}/${index} ${token}`);
+    const inputs = inputsDigest(granted ?? { inputs: [] });
+    const { attempt = 1 } = granted ?? {};
+    const step = this.#steps.get(run)?.[index]?.name ?? "a";
+    const result: SignedResult = { otto: "result/1", run, index, token, step, attempt, inputs, report };
     return this.hear({
       kind: "result",
       envelope: sealEnvelope("result", exampleCharter.domain, result, workerKeysOf),

@@ -55,7 +55,7 @@ describe("a home", () => {
     bench.tick(reofferAfterMs(exampleCharter.leaseMs));
     const late = bench.result(run, 1, 1);
     expect(said(late, "ack")).toMatchObject([{ verdict: "stale" }]);
-    expect(events(late)).toMatchObject([{ kind: "result-refused", step: "a", token: 1 }]);
+    expect(events(late)).toMatchObject([{ kind: "result-refused", step: "b", token: 1 }]);
   });
 
   it("offers a step again when its lease runs out, and ends it when it may not be tried again", () => {
@@ -243,6 +243,22 @@ describe("a home among others", () => {
       because: "malformed",
       from: worker,
     });
+  });
+
+  it("takes no result that speaks of another attempt, step or input than was granted", () => {
+    const bench = new Bench();
+    const { run } = bench.submit([plannedStep("a")]);
+    bench.pull();
+    const inputs = inputsDigest({ inputs: [] });
+    const lease = { otto: "result/1", run, index: 0, token: 1 } as const;
+    const granted: SignedResult = { ...lease, step: "a", attempt: 1, inputs, report: reportOf() };
+    const others = inputsDigest({ inputs: [{ name: "other", tree: "0" }] });
+    for (const other of [{ attempt: 2 }, { step: "b" }, { inputs: others }]) {
+      const lie = sealEnvelope("result", exampleCharter.domain, { ...granted, ...other }, workerKeysOf);
+      const effects = bench.hear({ kind: "result", envelope: lie });
+      expect(effects).toEqual([{ kind: "count-refused", because: "malformed", from: worker }]);
+    }
+    expect(said(bench.result(run, 0, 1), "ack")).toMatchObject([{ verdict: "accepted" }]);
   });
 
   it("lets one peer in on one invite", () => {

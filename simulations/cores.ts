@@ -1,0 +1,38 @@
+/** The real core of a simulated peer, as a process makes it that starts from its disk. */
+
+import { ControlCore, controlKeys } from "../node/core/control.ts";
+import type { ControlEffect, ControlInput, Now, WorkerEffect, WorkerInput } from "../node/core/effects.ts";
+import { WorkerCore, workerKeys } from "../node/core/worker.ts";
+import type { PeerTraits, Surroundings } from "./peer.ts";
+import { hashOf } from "./random.ts";
+import type { Disk } from "./storage.ts";
+
+type AnyCore = {
+  readonly decide: (
+    inputs: readonly (ControlInput | WorkerInput)[],
+    now: Now,
+  ) => readonly (ControlEffect | WorkerEffect)[];
+};
+
+export function coreOf(
+  { role, keys, labels, slots }: PeerTraits,
+  { seed, charter }: Surroundings,
+  disk: Disk,
+  incarnation: string,
+  now: Now,
+): AnyCore {
+  const stored = (prefixes: readonly string[]) => prefixes.flatMap((prefix) => disk.list(prefix));
+  if (role === "control") {
+    const { bundles, orders, registers, acceptor, heads, forks } = controlKeys;
+    const kept = stored([bundles, orders, registers, acceptor, heads, forks]);
+    return new ControlCore({ charter, keys, incarnation, stored: kept }, now) as AnyCore;
+  }
+  let drawn = 0;
+  const integer = (below: number) => {
+    drawn += 1;
+    return hashOf(seed, incarnation, drawn, "random") % below;
+  };
+  const pending = stored([workerKeys.pending]);
+  const options = { charter, keys, incarnation, labels, slots, random: { integer }, stored: pending };
+  return new WorkerCore(options, now) as AnyCore;
+}

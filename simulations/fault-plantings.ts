@@ -1,0 +1,272 @@
+/** Mistakes to plant that one kind of fault, or one checker of what goes wrong, is there to reveal (`plantings.ts`). */
+
+import type { Planting } from "./planted.ts";
+
+export const faultPlantings: readonly Planting[] = [
+  {
+    name: "a message of a later version breaks the link",
+    edits: [
+      {
+        file: "protocol/messages.ts",
+        find: '!kinds.has(kind) ? "unknown" : "malformed"',
+        replace: '!kinds.has(kind) ? "malformed" : "malformed"',
+      },
+    ],
+    caughtBy: ["understanding"],
+    firstSeed: 1,
+    seedsMax: 200,
+    kinds: ["newer"],
+  },
+  {
+    name: "a field of a later version is refused",
+    edits: [
+      {
+        file: "protocol/messages.ts",
+        find: "return z.object({ kind: z.literal(name), ...fields });",
+        replace: "return z.strictObject({ kind: z.literal(name), ...fields });",
+      },
+    ],
+    caughtBy: ["understanding"],
+    firstSeed: 1,
+    seedsMax: 200,
+    kinds: ["newer"],
+  },
+  {
+    name: "a result is whoever's that brings it",
+    edits: [
+      {
+        file: "protocol/registers/registers.ts",
+        find: 'if (command.kind === "finish" && value.worker !== command.worker) return refused("stale");',
+        replace: "",
+      },
+    ],
+    caughtBy: ["verification", "ledger"],
+    firstSeed: 1,
+    seedsMax: 200,
+    kinds: ["liar"],
+  },
+  {
+    name: "a result for other inputs than were given counts",
+    edits: [
+      {
+        file: "node/core/reign.ts",
+        find: 'if (value?.kind === "step" && !isOfLease(result, run, value))',
+        replace: 'if (value?.kind === "step" && result.index < 0)',
+      },
+    ],
+    caughtBy: ["verification"],
+    firstSeed: 1,
+    seedsMax: 200,
+    kinds: ["liar"],
+  },
+  {
+    name: "anybody may give a lease back",
+    edits: [
+      {
+        file: "node/core/reign.ts",
+        find: "if (held !== undefined && held.token === ref.token && held.worker === from)",
+        replace: "if (held !== undefined && held.token === ref.token)",
+      },
+    ],
+    caughtBy: ["effects", "ledger"],
+    firstSeed: 1,
+    seedsMax: 200,
+    kinds: ["liar"],
+  },
+  {
+    name: "a session is whoever's that names it",
+    edits: [
+      {
+        file: "node/core/leases.ts",
+        find: "if (known !== undefined && known.peer !== session.peer) return null;",
+        replace: "",
+      },
+    ],
+    caughtBy: ["progress"],
+    firstSeed: 1,
+    seedsMax: 200,
+    kinds: ["liar"],
+  },
+  {
+    name: "a failed write counts as done",
+    edits: [
+      {
+        file: "node/core/loop.ts",
+        find: "if (failure !== null) this.#fail(failure);",
+        replace: "if (failure === 0) this.#fail(failure);",
+      },
+    ],
+    caughtBy: ["durability"],
+    firstSeed: 1,
+    seedsMax: 200,
+    kinds: ["disk-full"],
+  },
+  {
+    name: "a damaged disk is used all the same",
+    edits: [
+      {
+        file: "simulations/peer.ts",
+        find: 'if (this.disk.isDamaged) return this.#see({ kind: "refused-start" });',
+        replace: "",
+      },
+    ],
+    caughtBy: ["registers", "ledger", "durability", "logs", "progress", "assertion"],
+    firstSeed: 1,
+    seedsMax: 600,
+    kinds: ["rot", "crash", "fuse", "partition"],
+  },
+  {
+    name: "leases are counted by the wall clock",
+    edits: [
+      {
+        file: "node/core/control.ts",
+        find: "decide(inputs: readonly ControlInput[], now: Now): readonly ControlEffect[] {\n    for",
+        replace:
+          "decide(inputs: readonly ControlInput[], at: Now): readonly ControlEffect[] {\n    const now = { monotonicMs: at.wallMs, wallMs: at.wallMs };\n    for",
+      },
+    ],
+    caughtBy: ["effects", "progress"],
+    firstSeed: 1,
+    seedsMax: 200,
+    kinds: ["clock-jump"],
+  },
+  {
+    name: "an announcement is believed unsigned",
+    edits: [
+      {
+        file: "protocol/announcement.ts",
+        find: 'const opened = openEnvelope(envelope, { kind: "announcement", domain }, keys);',
+        replace:
+          'const opened = openEnvelope(envelope, { kind: "announcement", domain }, { verify: () => true });',
+      },
+    ],
+    caughtBy: ["announcements"],
+    firstSeed: 1,
+    seedsMax: 200,
+    kinds: ["gossip"],
+  },
+  {
+    name: "a signature is taken for good",
+    edits: [
+      {
+        file: "protocol/envelope.ts",
+        find: "if (!keys.verify(signer, toBeSigned(expected.kind, domain, payload), signature))",
+        replace: "if (signature.length === 1)",
+      },
+    ],
+    caughtBy: ["plans", "verification", "logs", "announcements"],
+    firstSeed: 1,
+    seedsMax: 200,
+    kinds: ["calls"],
+  },
+  {
+    name: "a gap in a log is passed over",
+    edits: [
+      {
+        file: "node/core/history.ts",
+        find: 'if (entry.seq > head.seq + 1) return { kind: "gap" };\n    if (entry.prev !== head.hash)',
+        replace: "if (entry.seq === head.seq + 1 && entry.prev !== head.hash)",
+      },
+    ],
+    caughtBy: ["logs", "verification"],
+    firstSeed: 1,
+    seedsMax: 200,
+  },
+  {
+    name: "what a peer has is told back to whoever tells what it has",
+    edits: [
+      {
+        file: "node/core/control.ts",
+        find: "#vector(from: string, heads: Readonly<Record<string, number>>): void {",
+        replace:
+          '#vector(from: string, heads: Readonly<Record<string, number>>): void {\n    this.#send(from, { kind: "vector", heads: this.#history.heads() });',
+      },
+    ],
+    caughtBy: ["storms"],
+    firstSeed: 1,
+    seedsMax: 5,
+  },
+  {
+    name: "a core asks the machine for the time",
+    edits: [
+      {
+        file: "node/core/leases.ts",
+        find: "const deadlineMs = nowMs + reofferAfterMs(this.#leaseMs);\n    const held",
+        replace: "const deadlineMs = nowMs + reofferAfterMs(this.#leaseMs) + Date.now() * 0;\n    const held",
+      },
+    ],
+    caughtBy: ["assertion"],
+    firstSeed: 1,
+    seedsMax: 5,
+  },
+  {
+    name: "a step goes to whoever asks first, whatever labels it wants",
+    edits: [
+      {
+        file: "protocol/names.ts",
+        find: "export function meetsRequirement(labels: ReadonlySet<string>, requirement: string): boolean {",
+        replace:
+          "export function meetsRequirement(labels: ReadonlySet<string>, requirement: string): boolean {\n  if (labels.size >= 0) return true;",
+      },
+    ],
+    caughtBy: ["plans"],
+    firstSeed: 1,
+    seedsMax: 200,
+  },
+  {
+    name: "a grant tells what the step before printed",
+    edits: [
+      {
+        file: "node/core/open-run.ts",
+        find: "return given === undefined ? [] : [{ name, value: given }];",
+        replace:
+          "const { tail } = this.#state(this.indexOf(step)).made as unknown as { tail: string };\n      return given === undefined ? [] : [{ name, value: tail }];",
+      },
+    ],
+    caughtBy: ["confinement"],
+    firstSeed: 1,
+    seedsMax: 200,
+  },
+  {
+    name: "a locked environment is open to all",
+    edits: [
+      {
+        file: "node/core/locks.ts",
+        find: "if (holder !== undefined && holder !== keyOf(step)) return false;",
+        replace: "if (holder === keyOf(step)) return false;",
+      },
+    ],
+    caughtBy: ["effects"],
+    firstSeed: 3,
+    seedsMax: 200,
+    every: 8,
+  },
+  {
+    name: "a step is offered again before its worker gave up",
+    edits: [
+      {
+        file: "node/core/leases.ts",
+        find: "return Math.ceil(leaseMs * (1 + limits.driftPercentMax / 100)) + limits.leaseGraceMs;",
+        replace: "return Math.ceil(leaseMs / 4);",
+      },
+    ],
+    caughtBy: ["effects"],
+    firstSeed: 3,
+    seedsMax: 300,
+    every: 8,
+  },
+  {
+    name: "a worker goes on outside after its lease",
+    edits: [
+      {
+        file: "node/core/worker.ts",
+        find: "if (past) this.#fence(held);",
+        replace: "if (past && held.startedMs < 0) this.#fence(held);",
+      },
+    ],
+    caughtBy: ["effects"],
+    firstSeed: 11,
+    seedsMax: 600,
+    every: 8,
+  },
+];

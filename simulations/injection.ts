@@ -1,0 +1,224 @@
+/**
+ * Performs faults: what `faults.ts` says in data happens to links, processes, machines and disks here.
+ *
+ * Until all is healed. Then nothing is broken any more but for the peers that are lost for good.
+ */
+
+import type { Charter } from "../protocol/membership.ts";
+import type { Agenda } from "./agenda.ts";
+import type { Fault } from "./faults.ts";
+import { type Act, lie, type Lie, Overheard } from "./liars.ts";
+import type { SimulatedNetwork } from "./network.ts";
+import type { Observation, PeerName } from "./observation.ts";
+import type { Peer } from "./peer.ts";
+import { Chance, hashOf } from "./random.ts";
+import type { Traffic } from "./traffic.ts";
+import { certificateOf } from "./workload.ts";
+
+export type InjectionAround = {
+  readonly seed: number;
+  readonly agenda: Agenda;
+  readonly network: SimulatedNetwork;
+  readonly traffic: Traffic;
+  readonly charter: Charter;
+  readonly peers: ReadonlyMap<PeerName, Peer>;
+  /** Peers that never come back. */
+  readonly lost: readonly PeerName[];
+  readonly tell: (text: string, fault: Fault | null) => void;
+  readonly lied: (peer: PeerName, said: Lie) => void;
+};
+
+/** How long a machine whose disk is full waits before it starts its process again. */
+const againUs = 700_000;
+
+export class Injection {
+  readonly #around: InjectionAround;
+  readonly #overheard = new Overheard();
+  readonly #hasLiars: boolean;
+  #healed = false;
+
+  constructor(around: InjectionAround, faults: readonly Fault[]) {
+    this.#around = around;
+    this.#hasLiars = faults.some(({ kind }) => kind === "liar");
+    for (const fault of faults) around.agenda.at(fault.atUs, () => this.#inject(fault));
+  }
+
+  get healed(): boolean {
+    return this.#healed;
+  }
+
+  observe(observation: Observation): void {
+    if (this.#hasLiars) this.#overheard.observe(observation);
+  }
+
+  heal(): void {
+    const { network, traffic, peers, lost, tell } = this.#around;
+    this.#healed = true;
+    tell(`healed, lost for good: ${lost.join(" ")}`, null);
+    network.heal();
+    traffic.heal();
+    for (const peer of peers.values()) {
+      peer.heal();
+      if (lost.includes(peer.name)) peer.crash("crash");
+      else if (!peer.lives) this.#start(peer);
+    }
+  }
+
+  /** A process ended by itself: it is started again. */
+  ended(peer: Peer, why: "fuse" | "storage"): void {
+    const { seed, agenda } = this.#around;
+    const downUs =
+      why === "storage" ? againUs : 100_000 + (hashOf(seed, peer.name, agenda.nowUs) % 4_000_000);
+    this.#crash(peer, why, downUs);
+  }
+
+  #inject(fault: Fault): void {
+    const { network, traffic, agenda, tell } = this.#around;
+    if (this.#healed) return;
+    const untilUs = agenda.nowUs + fault.lastsUs;
+    tell(JSON.stringify(fault), fault);
+    switch (fault.kind) {
+      case "partition":
+        return this.#partition(fault.side, untilUs);
+      case "link-down":
+        return network.block(...fault.between, untilUs);
+      case "one-way":
+        return network.stall(fault.from, fault.to, untilUs);
+      case "flap":
+        return this.#flap(fault.peer, fault.everyUs, untilUs);
+      case "loss":
+        return network.lose(...fault.between, { untilUs, percent: fault.percent });
+      case "clog":
+        return network.clog(fault.from, fault.to, { untilUs, messageUs: fault.messageUs });
+      case "late":
+        return network.keepLate(...fault.between, untilUs);
+      case "slow-network":
+        return network.slow(untilUs);
+      case "gossip":
+        return traffic.hurtGossip({ ...fault, untilUs });
+      case "calls":
+        return traffic.hurtCalls({ ...fault, untilUs });
+      case "crash":
+        return this.#crash(this.#peer(fault.peer), "crash", fault.lastsUs);
+      case "fuse":
+        return this.#peer(fault.peer).light(fault.effects);
+      case "pause":
+      case "suspend":
+        return this.#pause(this.#peer(fault.peer), fault.kind, fault.lastsUs);
+      case "stop":
+        return this.#stop(this.#peer(fault.peer), fault.lastsUs);
+      case "herd":
+        for (const name of fault.peers) this.#crash(this.#peer(name), "crash", fault.lastsUs);
+        return;
+      case "liar":
+        return this.#beLiar(fault.peer, fault.acts, fault.everyUs, untilUs);
+      case "newer":
+      case "unruly":
+      case "clock-jump":
+      case "slow-disk":
+      case "disk-full":
+        return this.#peer(fault.peer).hurt(fault, untilUs);
+      case "rot":
+      case "amnesia":
+        return this.#loseDisk(this.#peer(fault.peer), fault.kind, fault.lastsUs);
+      default:
+        throw new Error(`Bug: no such fault ${String(fault satisfies never)}`);
+    }
+  }
+
+  #partition(side: readonly PeerName[], untilUs: number): void {
+    const { network, peers } = this.#around;
+    for (const left of peers.keys())
+      for (const right of peers.keys())
+        if (side.includes(left) && !side.includes(right)) network.block(left, right, untilUs);
+  }
+
+  #flap(name: PeerName, everyUs: number, untilUs: number): void {
+    const { network, agenda, peers } = this.#around;
+    if (this.#healed || agenda.nowUs > untilUs) return;
+    for (const other of peers.keys()) if (other !== name) network.reset(name, other);
+    agenda.in(Math.max(everyUs, 1_000), () => this.#flap(name, everyUs, untilUs));
+  }
+
+  #crash(peer: Peer, why: "crash" | "fuse" | "storage", downUs: number): void {
+    const { agenda, lost } = this.#around;
+    peer.crash(why);
+    if (this.#healed && lost.includes(peer.name)) return;
+    agenda.in(downUs, () => this.#start(peer));
+  }
+
+  #start(peer: Peer): void {
+    const isLost = this.#healed && this.#around.lost.includes(peer.name);
+    if (!peer.lives && !isLost) peer.start();
+  }
+
+  #stop(peer: Peer, downUs: number): void {
+    const { seed, agenda } = this.#around;
+    peer.tell({ kind: "stop" });
+    const { lives } = peer;
+    const endsUs = hashOf(seed, peer.name, downUs, "stop") % 2_000_000;
+    agenda.in(endsUs, () => {
+      if (lives && peer.lives) this.#crash(peer, "crash", downUs);
+    });
+  }
+
+  /** The process alone is stopped, or its machine sleeps. */
+  #pause(peer: Peer, how: "pause" | "suspend", lastsUs: number): void {
+    const { seed, agenda, network, peers } = this.#around;
+    if (!peer.answers) return;
+    peer.pause(how);
+    // The others give a silent peer up after a while: its links break, and it learns of that when it goes on.
+    const givenUpUs = 1_000_000 + (hashOf(seed, peer.name, lastsUs, "give-up") % 6_000_000);
+    agenda.in(givenUpUs, () => {
+      if (peer.lives && !peer.answers)
+        for (const other of peers.keys()) if (other !== peer.name) network.reset(peer.name, other);
+    });
+    agenda.in(lastsUs, () => peer.resume());
+  }
+
+  /** Its disk is damaged or empty when the process is started again. */
+  #loseDisk(peer: Peer, how: "rot" | "amnesia", downUs: number): void {
+    peer.crash("crash");
+    if (how === "rot") peer.disk.damage();
+    else peer.wipe();
+    this.#start(peer);
+    this.#around.agenda.in(downUs, () => {
+      // A worker that is refused for its disk is given a new one: it has nothing that others rely on.
+      if (peer.traits.role === "worker" && peer.disk.isDamaged) peer.wipe();
+      this.#start(peer);
+    });
+  }
+
+  #beLiar(name: PeerName, acts: readonly Act[], everyUs: number, untilUs: number): void {
+    const { seed, agenda, charter, peers, network, traffic, lied } = this.#around;
+    if (this.#healed || agenda.nowUs > untilUs) return;
+    const liar = this.#peer(name);
+    const chance = new Chance(seed, name, agenda.nowUs, "lies");
+    const named = (role: "control" | "worker") =>
+      [...peers.values()].filter(({ traits }) => traits.role === role).map((peer) => peer.name);
+    const around = {
+      charter,
+      self: name,
+      keys: liar.traits.keys,
+      certificate: certificateOf(charter, liar.traits.keys.peer, liar.traits.role),
+      overheard: this.#overheard,
+      controls: named("control"),
+      workers: named("worker"),
+      idOf: (other: PeerName) => this.#peer(other).traits.keys.peer,
+    };
+    if (liar.answers)
+      for (const said of lie(chance.pick(acts), around, chance)) {
+        const { to, frame } = said;
+        lied(name, said);
+        if (to !== null) network.send(name, to, frame);
+        else if (frame instanceof Uint8Array) traffic.publish(name, frame);
+      }
+    agenda.in(Math.max(everyUs, 1_000), () => this.#beLiar(name, acts, everyUs, untilUs));
+  }
+
+  #peer(name: PeerName): Peer {
+    const peer = this.#around.peers.get(name);
+    if (peer === undefined) throw new Error(`Bug: no peer ${name}`);
+    return peer;
+  }
+}
