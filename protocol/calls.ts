@@ -69,6 +69,19 @@ export type PeerSeen = {
   readonly sinceMs: number | null;
 };
 
+/** A control peer as the asked one sees it: one that votes, or one that could. */
+export type ControlSeen = {
+  readonly peer: string;
+  readonly name: string;
+  readonly state: "self" | "linked" | "unlinked";
+  readonly isHome: boolean;
+  readonly addresses: readonly string[];
+  /** The name of its database, once it has said it; else empty. */
+  readonly store: string;
+  /** The configuration that it votes in; 0: none, or it has not said. */
+  readonly configuration: number;
+};
+
 export type NodeSeen = {
   readonly domain: string;
   readonly domainName: string;
@@ -90,6 +103,8 @@ export type AnswerItem =
   | { readonly kind: "schedules"; readonly schedules: readonly ScheduleSeen[] }
   | { readonly kind: "submitted"; readonly run: string }
   | { readonly kind: "peers"; readonly node: NodeSeen; readonly peers: readonly PeerSeen[] }
+  /** The charter as its owner signed it, and all control peers that are known. */
+  | { readonly kind: "control"; readonly charter: Uint8Array; readonly controls: readonly ControlSeen[] }
   | { readonly kind: "missing"; readonly digests: readonly string[] }
   /** A blob begins: `size` bytes follow in `chunk` items, or null: the callee does not have it. */
   | { readonly kind: "blob"; readonly digest: string; readonly size: number | null }

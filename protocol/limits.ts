@@ -132,6 +132,9 @@ export const limits = {
   resultsGatheredMax: 16,
   resultsGatherMs: 20,
   bundlesKeptMax: 64,
+  /** Plans of closed runs that are asked for at once by a control peer that came later. */
+  backlogFetchesMax: 16,
+  backlogTriesMax: 100,
   tickMs: 100,
   suspendMsMax: 1_000,
   heartbeatMs: 250,
@@ -141,6 +144,8 @@ export const limits = {
   /** How much longer each further control peer of the charter waits before it stands for home. */
   standDelayMs: 100,
   antiEntropyMs: 30_000,
+  /** A control peer that did not say that it holds the home's log is asked again after this. */
+  confirmAgainMs: 1_000,
   /** Logs that are told one by one; of more, hashes are compared first. */
   logsListedMax: 8,
   /** Parts of the logs in which two peers differ and that are looked into at once. */
@@ -197,6 +202,12 @@ export const limits = {
   runsInMemoryMax: 50,
   unknownRunWaitMs: 3_000,
   watchRetriesMax: 50,
+  /** Addresses of one peer. */
+  addressesMax: 16,
+  /** A table that is handed over in pages, as it is gathered by its receiver. */
+  installBytesMax: 512 * MiB,
+  /** Control peers of one domain. */
+  controlPeersMax: 7,
   connectionsMax: 2_000,
   /** A person's commands each have a connection of their own. */
   connectionsPerPeerMax: 64,

@@ -8,12 +8,15 @@
 
 import { failure, type Result, success } from "./errors.ts";
 import { openEnvelope, type RefusedBecause, sealEnvelope, type Signer, type Verifier } from "./envelope.ts";
+import { limits } from "./limits.ts";
 import { encodeValue, sha256Hex } from "./values.ts";
 
 export type Role = "control" | "worker" | "person";
 
-type ControlPeer = {
+export type ControlPeer = {
   readonly peer: string;
+  /** Names its database: a peer whose database was wiped or replaced has another, and does not vote with it. */
+  readonly store: string;
   /** Multiaddrs at which workers and people reach it. */
   readonly addresses: readonly string[];
 };
@@ -23,10 +26,15 @@ export type Charter = {
   readonly domain: string;
   readonly name: string;
   readonly owner: string;
+  /** Rises with every change. */
   readonly version: number;
+  /** Rises with every change of who votes, once the domain is formed. */
+  readonly configuration: number;
   /** How many control peers the domain has; fewer are listed while it is being formed. */
   readonly size: number;
   readonly controls: readonly ControlPeer[];
+  /** Peers that were control peers: what they signed then still holds. */
+  readonly former: readonly string[];
   readonly leaseMs: number;
 };
 
@@ -54,6 +62,40 @@ export function domainId(name: string, owner: string): string {
 /** True once every control peer is known: before that nothing is decided. */
 export function isFormed(charter: Charter): boolean {
   return charter.controls.length === charter.size;
+}
+
+/** True for a control peer of this charter or of one before it: it may have recorded what happened, and certified. */
+export function hasSpoken(charter: Charter, peer: string): boolean {
+  return charter.controls.some((control) => control.peer === peer) || charter.former.includes(peer);
+}
+
+/** True when the first charter takes the place of the second. */
+export function isNewer(charter: Charter, known: Charter): boolean {
+  return (charter.configuration - known.configuration || charter.version - known.version) > 0;
+}
+
+/** The next configuration of a formed domain: other control peers, or the same ones with other databases. */
+export function successorOf(charter: Charter, controls: readonly ControlPeer[]): Charter {
+  const before = [...charter.former, ...charter.controls.map(({ peer }) => peer)];
+  const former = [...new Set(before)].filter((peer) => controls.every((control) => control.peer !== peer));
+  const next = { version: charter.version + 1, configuration: charter.configuration + 1 };
+  return { ...charter, ...next, size: controls.length, controls, former };
+}
+
+/** Null when the second charter may follow the first; else why not, as the end of a sentence. */
+export function whyNotSuccessor(charter: Charter, next: Charter): string | null {
+  const peers = next.controls.map(({ peer }) => peer);
+  if (next.domain !== charter.domain || next.leaseMs !== charter.leaseMs) return "it is of another domain";
+  if (next.configuration !== charter.configuration + 1 || next.version <= charter.version)
+    return `it does not follow configuration ${charter.configuration}, which the domain has`;
+  if (peers.length === 0 || peers.length > limits.controlPeersMax)
+    return `a domain has 1 to ${limits.controlPeersMax} control peers`;
+  if (!isFormed(next) || new Set(peers).size !== peers.length)
+    return "its control peers are not as many as it says";
+  const forgotten = [...charter.former, ...charter.controls.map(({ peer }) => peer)].some(
+    (peer) => !hasSpoken(next, peer),
+  );
+  return forgotten ? "it forgets a peer that was a control peer" : null;
 }
 
 export function sealCharter(charter: Charter, owner: Signer): Uint8Array {
@@ -93,8 +135,7 @@ export function openCertificate(
   const opened = openEnvelope(bytes, { kind: "certificate", domain: charter.domain }, keys);
   if (!opened.ok) return opened;
   const { signer } = opened.value.envelope;
-  const entitled = signer === charter.owner || charter.controls.some(({ peer }) => peer === signer);
-  if (!entitled) return failure("stranger");
+  if (signer !== charter.owner && !hasSpoken(charter, signer)) return failure("stranger");
   const certificate = opened.value.value;
   if (!isCertificate(certificate)) return failure("malformed");
   return certificate.expiresMs < wallMs ? failure("stranger") : success(certificate);
@@ -122,12 +163,14 @@ function isCharter(value: unknown): value is Charter {
   return (
     charter?.otto === "charter/1" &&
     [charter.domain, charter.name, charter.owner].every((text) => typeof text === "string") &&
-    [charter.version, charter.size, charter.leaseMs].every(
+    [charter.version, charter.configuration, charter.size, charter.leaseMs].every(
       (count) => Number.isSafeInteger(count) && count > 0,
     ) &&
+    areTexts(charter.former) &&
     Array.isArray(charter.controls) &&
     charter.controls.every(
-      (control: ControlPeer | null) => typeof control?.peer === "string" && areTexts(control.addresses),
+      (control: ControlPeer | null) =>
+        typeof control?.peer === "string" && typeof control.store === "string" && areTexts(control.addresses),
     )
   );
 }

@@ -10,7 +10,7 @@ import { failure, type Result, success } from "./errors.ts";
 import type { ForkEvidence } from "./fork.ts";
 import { limits } from "./limits.ts";
 import type { Scalar } from "./plan.ts";
-import type { RegisterMessage } from "./registers/messages.ts";
+import type { ConfigurationMessage, RegisterMessage } from "./registers/messages.ts";
 import type { StepReport } from "./report.ts";
 import { decodeUntrusted, encodeValue, sha256Hex } from "./values.ts";
 
@@ -112,6 +112,9 @@ type SharedMessage =
     }
   /** `answer`: what the receiver asked for, and there may be more; else what has just happened. */
   | { readonly kind: "events"; readonly entries: readonly Uint8Array[]; readonly answer: boolean }
+  /** Does the receiver hold this log through that entry? It answers what it holds. */
+  | { readonly kind: "confirm"; readonly log: string; readonly seq: number }
+  | { readonly kind: "confirmed"; readonly log: string; readonly seq: number }
   /** How far the sender is with every log of a region (`log-tree.ts`); the receiver sends what is missing. */
   | {
       readonly kind: "vector";
@@ -126,14 +129,14 @@ type SharedMessage =
   /** Two entries that cannot both be in one log (`fork.ts`). */
   | { readonly kind: "fork"; readonly evidence: ForkEvidence };
 
-export type Message = RegisterMessage | WorkerMessage | HomeMessage | SharedMessage;
+export type Message = RegisterMessage | ConfigurationMessage | WorkerMessage | HomeMessage | SharedMessage;
 
 const text = z.string().check(z.maxLength(512));
 const count = z.int().check(z.nonnegative());
 const logName = z.string().check(z.regex(/^[0-9a-f]{32}$/u));
 const logPrefix = z.string().check(z.regex(/^[0-9a-f]{0,32}$/u));
 const bytes = z.instanceof(Uint8Array);
-const ballot = z.object({ epoch: count, peer: text, incarnation: text });
+const ballot = z.object({ configuration: count, epoch: count, peer: text, incarnation: text });
 const names = z.array(text).check(z.minLength(1), z.maxLength(limits.batchRecordsMax));
 const record = z.object({ names, value: bytes });
 const records = z.array(record).check(
@@ -141,6 +144,7 @@ const records = z.array(record).check(
   z.refine((all) => all.reduce((sum, one) => sum + one.names.length, 0) <= limits.batchRecordsMax),
 );
 const promised = z.object({ name: text, value: bytes, ballot, round: count });
+const promisedRecords = z.array(promised).check(z.maxLength(limits.batchRecordsMax));
 const lease = z.object({ run: text, index: count, token: count });
 const leases = z.array(lease).check(z.maxLength(limits.leasesPerMessageMax));
 const input = z.object({ name: text, tree: text });
@@ -165,9 +169,15 @@ const message = z.discriminatedUnion("kind", [
   kind("prepare", { ballot }),
   kind("promise", {
     ballot,
-    records: z.array(promised).check(z.maxLength(limits.batchRecordsMax)),
+    records: promisedRecords,
     last: z.boolean(),
   }),
+  kind("configuration", {
+    configuration: count,
+    store: text,
+    addresses: z.array(text).check(z.maxLength(limits.addressesMax)),
+  }),
+  kind("install", { charter: bytes, records: promisedRecords, first: z.boolean(), last: z.boolean() }),
   kind("sync", { ballot, round: count, records, last: z.boolean() }),
   kind("accept", { ballot, round: count, records }),
   kind("accepted", { ballot, round: count }),
@@ -218,6 +228,8 @@ const message = z.discriminatedUnion("kind", [
     entries: z.array(bytes).check(z.maxLength(limits.batchRecordsMax)),
     answer: z.boolean(),
   }),
+  kind("confirm", { log: logName, seq: count }),
+  kind("confirmed", { log: logName, seq: count }),
   kind("vector", {
     prefix: logPrefix,
     heads: z

@@ -70,8 +70,12 @@ const request = z.discriminatedUnion("call", [
     invite: bytes,
     name: text,
     person: text,
-    addresses: z.readonly(z.array(text).check(z.maxLength(16))),
+    addresses: z.readonly(z.array(text).check(z.maxLength(limits.addressesMax))),
+    /** The name of the joining peer's database; empty for a person. */
+    store: text,
   }),
+  z.object({ call: z.literal("control"), certificate }),
+  z.object({ call: z.literal("recharter"), certificate, charter: bytes }),
   z.object({ call: z.literal("stop"), certificate }),
 ]);
 

@@ -1,5 +1,6 @@
 /** The real core of a simulated peer, as a process makes it that starts from its disk. */
 
+import type { Installed } from "../node/core/configurations.ts";
 import { ControlCore, controlKeys } from "../node/core/control.ts";
 import type { ControlEffect, ControlInput, Now, WorkerEffect, WorkerInput } from "../node/core/effects.ts";
 import { WorkerCore, workerKeys } from "../node/core/worker.ts";
@@ -16,16 +17,17 @@ type AnyCore = {
 
 export function coreOf(
   { role, keys, labels, slots }: PeerTraits,
-  { seed, charter }: Surroundings,
-  disk: Disk,
+  { seed }: Pick<Surroundings, "seed">,
+  { disk, charter, store }: { readonly disk: Disk; readonly charter: Installed; readonly store: string },
   incarnation: string,
   now: Now,
 ): AnyCore {
   const stored = (prefixes: readonly string[]) => prefixes.flatMap((prefix) => disk.list(prefix));
   if (role === "control") {
-    const { bundles, orders, registers, acceptor, heads, forks } = controlKeys;
-    const kept = stored([bundles, orders, registers, acceptor, heads, forks]);
-    return new ControlCore({ charter, keys, incarnation, stored: kept }, now) as AnyCore;
+    const { bundles, orders, registers, acceptor, configuration, heads, forks } = controlKeys;
+    const kept = stored([bundles, orders, registers, acceptor, configuration, heads, forks]);
+    const own = { charter, store, addresses: [], keys, incarnation, stored: kept };
+    return new ControlCore(own, now) as AnyCore;
   }
   let drawn = 0;
   const integer = (below: number) => {
@@ -33,6 +35,14 @@ export function coreOf(
     return hashOf(seed, incarnation, drawn, "random") % below;
   };
   const pending = stored([workerKeys.pending]);
-  const options = { charter, keys, incarnation, labels, slots, random: { integer }, stored: pending };
+  const options = {
+    charter: charter.charter,
+    keys,
+    incarnation,
+    labels,
+    slots,
+    random: { integer },
+    stored: pending,
+  };
   return new WorkerCore(options, now) as AnyCore;
 }

@@ -13,6 +13,7 @@ export type Fault = { readonly atUs: number; readonly lastsUs: number } & (
   | TrafficFault
   | ProcessFault
   | MachineFault
+  | OwnerFault
   | LyingFault
 );
 
@@ -77,6 +78,12 @@ type MachineFault =
   | { readonly kind: "rot"; readonly peer: PeerName }
   /** The disk is empty when the peer is back under its old name. */
   | { readonly kind: "amnesia"; readonly peer: PeerName };
+
+type OwnerFault =
+  /** The owner has these control peers take over. */
+  | { readonly kind: "recharter"; readonly controls: readonly PeerName[] }
+  /** A crash that takes the disk with it; the owner lets the peer in again. Only while every other member has its own. */
+  | { readonly kind: "wipe"; readonly peer: PeerName };
 
 type LyingFault =
   /** So often the peer says something that is not true, besides all that it says as ever. */

@@ -1,11 +1,18 @@
 /**
  * A schedule from a seed. One seed in eight each is about something of its own: leases of steps that reach outside,
- * steps that people settle, homes that follow one another, schedules over minutes; the rest is a mixture.
+ * control peers that take each other's places, steps that people settle, homes that follow one another, schedules over minutes; the rest is a mixture.
  */
 
 import type { Plan } from "../protocol/plan.ts";
 import type { FaultKind, FaultPlan } from "./faults.ts";
-import { isolatingFaults, lastingFaults, randomFaults, rivallingFaults } from "./mixes.ts";
+import {
+  isolatingFaults,
+  lastingFaults,
+  type Peers,
+  randomFaults,
+  recharteringFaults,
+  rivallingFaults,
+} from "./mixes.ts";
 import type { PeerName } from "./observation.ts";
 import { Chance } from "./random.ts";
 import type { Schedule, ScheduledOrder, ScheduledOrders, ScheduledPeer, ScheduledRun } from "./schedule.ts";
@@ -21,18 +28,10 @@ export function scheduleOf(seed: number, plans?: readonly Plan[], kinds?: readon
   const about = kinds === undefined ? seed % 8 : null;
   const outside = about === 3;
   const waits = about === 5;
-  const rivals = about === 6;
   const scheduled = about === 7;
   const workers = range("worker", chance.between(outside ? 2 : 1, 4));
-  const faultsOf = outside
-    ? isolatingFaults
-    : rivals || (waits && seed % 16 === 5)
-      ? rivallingFaults
-      : scheduled
-        ? lastingFaults
-        : randomFaults;
-  const peers = { controls, workers };
-  const { faults, overUs, lost } = faultsOf(new Chance(seed, "faults"), peers, kinds);
+  const spares = about === 4 ? sparesOf(new Chance(seed, "spares"), controls.length) : [];
+  const { faults, overUs, lost } = faultsOf(seed, { controls, workers }, spares, kinds);
   const leaseMs = chance.pick(outside ? [2_000] : [1_500, 2_000, 6_000]);
   const delayUs = chance.pick([
     [100, 900],
@@ -57,7 +56,9 @@ export function scheduleOf(seed: number, plans?: readonly Plan[], kinds?: readon
   return {
     otto: "schedule/1",
     seed,
-    peers: members.map((peer) => ({ ...peer, startUs: chance.integer(300_000) })),
+    peers: [...members, ...spares.map((name) => randomPeer(new Chance(seed, name), name, "control"))].map(
+      (peer) => ({ ...peer, startUs: chance.integer(300_000) }),
+    ),
     leaseMs,
     delayUs,
     links: [],
@@ -68,9 +69,38 @@ export function scheduleOf(seed: number, plans?: readonly Plan[], kinds?: readon
     faults,
     fates: [],
     ...(seed % 8 === 1 ? { forgedUs: forgeries(seed, overUs) } : {}),
+    ...(spares.length > 0 ? { spares } : {}),
     overUs,
     lost,
   };
+}
+
+function faultsOf(
+  seed: number,
+  peers: Peers,
+  spares: readonly PeerName[],
+  kinds: readonly FaultKind[] | undefined,
+): FaultPlan {
+  const chance = new Chance(seed, "faults");
+  if (kinds !== undefined) return randomFaults(chance, peers, kinds);
+  if (seed % 16 === 5) return rivallingFaults(chance, peers);
+  switch (seed % 8) {
+    case 3:
+      return isolatingFaults(chance, peers);
+    case 4:
+      return recharteringFaults(chance, peers, spares);
+    case 6:
+      return rivallingFaults(chance, peers);
+    case 7:
+      return lastingFaults(chance, peers);
+    default:
+      return randomFaults(chance, peers);
+  }
+}
+
+/** Control peers that are not members at first. */
+function sparesOf(chance: Chance, members: number): PeerName[] {
+  return range("control", members + chance.between(1, 3)).slice(members);
 }
 
 function randomPeer(

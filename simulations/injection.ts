@@ -10,6 +10,7 @@ import type { Fault } from "./faults.ts";
 import { type Act, lie, type Lie, Overheard } from "./liars.ts";
 import type { SimulatedNetwork } from "./network.ts";
 import type { Observation, PeerName } from "./observation.ts";
+import type { Owner } from "./owner.ts";
 import type { Peer } from "./peer.ts";
 import { Chance, hashOf } from "./random.ts";
 import type { Traffic } from "./traffic.ts";
@@ -24,6 +25,9 @@ export type InjectionAround = {
   readonly peers: ReadonlyMap<PeerName, Peer>;
   /** Peers that never come back. */
   readonly lost: readonly PeerName[];
+  readonly owner: Owner;
+  /** A control peer's disk is gone, with what was only there. */
+  readonly wiped: () => void;
   readonly tell: (text: string, fault: Fault | null) => void;
   readonly lied: (peer: PeerName, said: Lie) => void;
 };
@@ -118,6 +122,10 @@ export class Injection {
       case "slow-disk":
       case "disk-full":
         return this.#peer(fault.peer).hurt(fault, untilUs);
+      case "recharter":
+        return this.#around.owner.want(fault.controls);
+      case "wipe":
+        return this.#wipe(this.#peer(fault.peer), fault.lastsUs);
       case "rot":
       case "amnesia":
         return this.#loseDisk(this.#peer(fault.peer), fault.kind, fault.lastsUs);
@@ -187,6 +195,16 @@ export class Injection {
       if (peer.traits.role === "worker" && peer.disk.isDamaged) peer.wipe();
       this.#start(peer);
     });
+  }
+
+  /** What no majority is left to remember is lost: one member at a time, and its place is taken before the next. */
+  #wipe(peer: Peer, downUs: number): void {
+    const { owner, wiped } = this.#around;
+    if (!peer.lives || !owner.mayLose(peer)) return;
+    this.#crash(peer, "crash", downUs);
+    peer.wipe();
+    wiped();
+    owner.letIn();
   }
 
   #beLiar(name: PeerName, acts: readonly Act[], everyUs: number, untilUs: number): void {

@@ -10,7 +10,7 @@ import { controlActs, workerActs } from "./liars.ts";
 import type { PeerName } from "./observation.ts";
 import type { Chance } from "./random.ts";
 
-type KindWithin = Exclude<FaultKind, "amnesia">;
+type KindWithin = Exclude<FaultKind, "amnesia" | "recharter" | "wipe">;
 
 const kinds: readonly KindWithin[] = [
   "partition",
@@ -38,7 +38,7 @@ const kinds: readonly KindWithin[] = [
   "liar",
 ];
 
-type Peers = { readonly controls: readonly PeerName[]; readonly workers: readonly PeerName[] };
+export type Peers = { readonly controls: readonly PeerName[]; readonly workers: readonly PeerName[] };
 
 /** @param only these kinds, all of them, in place of a mixture. */
 export function randomFaults(chance: Chance, peers: Peers, only?: readonly FaultKind[]): FaultPlan {
@@ -97,6 +97,46 @@ export function rivallingFaults(chance: Chance, { controls }: Peers): FaultPlan 
     else faults.push({ ...when, kind: "link-down", between: [from, to] });
   }
   return { faults, overUs, lost: [] };
+}
+
+/**
+ * Other control peers take over, one at a time or all at once, and disks are lost, while anything else goes wrong.
+ *
+ * @param spares control peers that are not members at first.
+ */
+export function recharteringFaults(chance: Chance, peers: Peers, spares: readonly PeerName[]): FaultPlan {
+  const plan = randomFaults(chance, peers);
+  const overUs = Math.max(plan.overUs, 15_000_000);
+  // Who is lost for good is for the owner to replace, and not in these worlds.
+  const gone = new Set<PeerName>(plan.lost);
+  const faults: Fault[] = plan.faults.filter((fault) => fault.kind !== "rot" || !gone.has(fault.peer));
+  let members = peers.controls;
+  for (let atUs = chance.integer(4_000_000); atUs < overUs; atUs += chance.between(300_000, 6_000_000)) {
+    const when = { atUs, lastsUs: chance.between(100_000, 3_000_000) };
+    if (chance.percent(35)) {
+      faults.push({ ...when, kind: "wipe", peer: chance.pick(members) });
+      continue;
+    }
+    const others = chance.shuffled([...peers.controls, ...spares].filter((name) => !members.includes(name)));
+    members = nextMembers(chance, members, others);
+    faults.push({ ...when, kind: "recharter", controls: members });
+  }
+  faults.sort((left, right) => left.atUs - right.atUs);
+  return { faults, overUs, lost: [] };
+}
+
+/** One more, one fewer, one in another's place, or as many others as there are. */
+function nextMembers(
+  chance: Chance,
+  members: readonly PeerName[],
+  others: readonly PeerName[],
+): readonly PeerName[] {
+  const kept = chance.shuffled(members);
+  const change = chance.integer(5);
+  if (change === 0 && others.length > 0 && members.length < 5) return [...members, ...others.slice(0, 1)];
+  if (change === 1 && members.length > 1) return kept.slice(1);
+  if (change === 2) return [...others, ...kept].slice(0, members.length);
+  return [...kept.slice(1), ...others, ...kept.slice(0, 1)].slice(0, members.length);
 }
 
 /** A right clock says so many seconds before a full minute when a world begins. */
@@ -184,7 +224,10 @@ function randomFault(chance: Chance, kind: FaultKind, around: Around): Fault {
     case "rot":
       return { ...when, kind, peer: rotting(chance, around) };
     case "amnesia":
+    case "wipe":
       return { ...when, kind, peer: chance.pick(controls) };
+    case "recharter":
+      return { ...when, kind, controls };
     case "liar": {
       const liar = chance.percent(70) ? chance.pick(workers) : peer;
       const own = controls.includes(liar) ? controlActs : workerActs;

@@ -63,6 +63,10 @@ function words(observation: Observation, nameOf: (id: string) => PeerName): stri
       return `somebody else signs an entry of log ${observation.log}`;
     case "log-frozen":
       return `freezes ${observation.own ? "its own " : ""}log ${observation.log} at ${observation.kept}`;
+    case "configured": {
+      const { configuration, members } = observation;
+      return `${configuration === 1 ? "votes" : "goes over to"} configuration ${configuration}: ${members.join(" ")}`;
+    }
     case "fault":
       return observation.text;
     default:
@@ -113,6 +117,7 @@ function valueWords(bytes: Uint8Array): string {
   const value = decoded.value as RegisterValue;
   if (value.kind === "run") return value.outcome ?? (value.cancelledBy === null ? "open" : "cancelling");
   if (value.kind === "invite") return "used";
+  if (value.kind === "charter") return `configuration ${value.configuration}`;
   if (value.kind === "schedule")
     return `${value.order?.id ?? "removed"}/${value.revision}, settled ${value.settledMs}, fired ${value.fired?.run ?? "none"}`;
   return value.state === "done" ? `${value.outcome}/${value.token}` : `${value.state}/${value.token}`;

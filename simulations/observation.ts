@@ -43,6 +43,13 @@ export type Observation = { readonly atUs: number; readonly peer: PeerName } & (
   | { readonly kind: "refused-start" }
   /** What came on a link is no message, or none that this version knows. */
   | { readonly kind: "unreadable"; readonly from: PeerName; readonly because: string }
+  /** These peers vote, as this one knows from here on; or, said by the world, from the beginning. */
+  | {
+      readonly kind: "configured";
+      readonly configuration: number;
+      readonly members: readonly PeerName[];
+      readonly charter: Uint8Array;
+    }
   | { readonly kind: "fault"; readonly text: string; readonly fault: Fault | null }
 );
 

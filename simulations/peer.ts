@@ -6,12 +6,13 @@
  */
 
 import { ControlCore, controlKeys } from "../node/core/control.ts";
+import type { Installed } from "../node/core/configurations.ts";
 import type { ControlEffect, ControlInput, WorkerEffect, WorkerInput } from "../node/core/effects.ts";
 import type { Keys } from "../node/ports.ts";
 import { openAnnouncements, sealAnnouncements } from "../protocol/announcement.ts";
 import { limits } from "../protocol/limits.ts";
 import type { Source } from "../protocol/manifest.ts";
-import { type Charter, openCertificate } from "../protocol/membership.ts";
+import { type Charter, isNewer, openCertificate } from "../protocol/membership.ts";
 import { decodeMessage, encodeMessage, type Message } from "../protocol/messages.ts";
 import { encodeValue } from "../protocol/values.ts";
 import type { Agenda } from "./agenda.ts";
@@ -23,11 +24,12 @@ import type { Arrival, SimulatedNetwork } from "./network.ts";
 import type { Observation, PeerName } from "./observation.ts";
 import { fromDisk, type Telling } from "./kept-entries.ts";
 import { pollOutside } from "./outside.ts";
+import { configured } from "./owner.ts";
 import { PeerBlobs } from "./peer-blobs.ts";
 import { hashBetween, hashOf } from "./random.ts";
 import { Disk, DiskFull } from "./storage.ts";
 import type { Traffic } from "./traffic.ts";
-import { certificateOf, startWallMs } from "./workload.ts";
+import { certificateOf, startWallMs, storeOf } from "./workload.ts";
 
 /** An observation before it is known when and where it was made. */
 export type Seen<Kind = Observation> = Kind extends Observation ? Omit<Kind, "atUs" | "peer"> : never;
@@ -37,7 +39,9 @@ export type Surroundings = {
   readonly agenda: Agenda;
   readonly network: SimulatedNetwork;
   readonly traffic: Traffic;
+  /** The domain's first charter, opened and as it was signed. */
   readonly charter: Charter;
+  readonly charterBytes: Uint8Array;
   /** The peer's name in this world for its id, and the other way round. */
   readonly nameOf: (id: string) => PeerName;
   readonly peer: (name: PeerName) => Peer;
@@ -70,6 +74,9 @@ export class Peer {
   readonly traits: PeerTraits;
   readonly disk = new Disk();
   readonly blobs: PeerBlobs;
+  /** The newest charter that it has heard of; on its disk, and not in its database. */
+  charter: Installed;
+  #wipes = 0;
   readonly #machine: MachineTime;
   readonly #ailments: Ailments;
   readonly #around: Surroundings;
@@ -86,6 +93,22 @@ export class Peer {
     this.#machine = new MachineTime(around.agenda);
     this.#ailments = new Ailments(around.agenda, this.#machine, this.disk);
     this.blobs = new PeerBlobs(traits.name, around, this.disk);
+    this.charter = { charter: around.charter, bytes: around.charterBytes };
+  }
+
+  /** The name of its database. */
+  get store(): string {
+    return storeOf(this.traits.keys.peer, this.#wipes);
+  }
+
+  /** Hears of a charter, as at the beginning of a link. */
+  learn(charter: Installed): void {
+    if (!isNewer(charter.charter, this.charter.charter)) return;
+    this.charter = charter;
+    this.tell({ kind: "charter", charter: charter.charter });
+    const { agenda, network, peer } = this.#around;
+    const pass = (other: Peer) => other.answers && other.learn(charter);
+    for (const name of network.linkedTo(this.name)) agenda.in(3_000, () => pass(peer(name)));
   }
 
   get name(): PeerName {
@@ -137,7 +160,7 @@ export class Peer {
       openStorage: (completes) => this.disk.open(completes),
       syncUs: () => this.#syncUs(),
       core: (now) => {
-        const core = coreOf(this.traits, this.#around, this.disk, lifeName, now);
+        const core = coreOf(this.traits, this.#around, this, lifeName, now);
         this.#control = core instanceof ControlCore ? core : null;
         return core;
       },
@@ -195,6 +218,7 @@ export class Peer {
 
   /** Its disk is an empty one; blobs are on it too. Only while no process runs. */
   wipe(): void {
+    this.#wipes += 1;
     this.disk.wipe();
     this.blobs.clear();
   }
@@ -211,7 +235,10 @@ export class Peer {
   arrive(from: PeerName, arrival: Arrival): void {
     const { traits } = this.#around.peer(from);
     const id = traits.keys.peer;
-    if (arrival.kind === "up") return this.tell({ kind: "peer-up", peer: id, role: traits.role });
+    if (arrival.kind === "up") {
+      this.learn(this.#around.peer(from).charter);
+      return this.tell({ kind: "peer-up", peer: id, role: traits.role });
+    }
     if (arrival.kind === "down") return this.tell({ kind: "peer-down", peer: id });
     this.#life?.reach(() => {
       const message = this.#unpack(from, arrival.frame);
@@ -290,6 +317,9 @@ export class Peer {
         const from = effect.from === null ? null : this.#around.nameOf(effect.from);
         return this.#see({ kind: "refused", because: effect.because, from });
       }
+      case "chartered":
+        this.#see(configured(effect, this.#around.nameOf));
+        return this.learn({ charter: effect.charter, bytes: effect.bytes });
       case "poll":
         return pollOutside(effect.request, agenda, this.#around.seed, (polled) =>
           life.post({ kind: "polled", polled }),

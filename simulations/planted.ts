@@ -43,7 +43,7 @@ const root = new URL("../", import.meta.url);
 
 /** A search gives up after so many seeds beyond the budget. */
 const searchedMax = 4_000;
-const tables = ["plantings.ts", "schedule-plantings.ts", "fault-plantings.ts"];
+const tables = ["plantings.ts", "schedule-plantings.ts", "fault-plantings.ts", "configuration-plantings.ts"];
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await main(process.argv.slice(2));
 

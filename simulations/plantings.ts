@@ -7,6 +7,7 @@
 
 import type { Planting } from "./planted.ts";
 import { logPlantings } from "./log-plantings.ts";
+import { configurationPlantings } from "./configuration-plantings.ts";
 import { faultPlantings } from "./fault-plantings.ts";
 import { schedulePlantings } from "./schedule-plantings.ts";
 
@@ -358,4 +359,5 @@ export const plantings: readonly Planting[] = [
   ...schedulePlantings,
   ...logPlantings,
   ...faultPlantings,
+  ...configurationPlantings,
 ];

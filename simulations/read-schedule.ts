@@ -6,6 +6,7 @@
 import en from "zod/v4/locales/en.js";
 import * as z from "zod/mini";
 import { failure, type Result, success } from "../protocol/errors.ts";
+import { limits } from "../protocol/limits.ts";
 import { parsePlan } from "../protocol/plan-check.ts";
 import { isStandingOrder } from "../protocol/standing-order.ts";
 import type { Fault } from "./faults.ts";
@@ -64,6 +65,8 @@ const faultFields = {
   "disk-full": { peer: name },
   rot: { peer: name },
   amnesia: { peer: name },
+  recharter: { controls: listOf(name).check(z.minLength(1), z.maxLength(limits.controlPeersMax)) },
+  wipe: { peer: name },
   liar: { peer: name, acts: listOf(z.enum(acts)), everyUs: count },
 } as const satisfies Record<Fault["kind"], Record<string, z.core.$ZodType>>;
 
@@ -132,6 +135,7 @@ const shape = z.strictObject({
   faults: listOf(fault),
   fates: listOf(fate),
   forgedUs: z.optional(listOf(count)),
+  spares: z.optional(listOf(name)),
   overUs: count,
   lost: listOf(name),
 });
@@ -202,6 +206,7 @@ export function peersOf(about: Fault): readonly string[] {
     peers = [],
     side = [],
     between = [],
+    controls = [],
     from,
     to,
   } = about as {
@@ -209,8 +214,15 @@ export function peersOf(about: Fault): readonly string[] {
     readonly peers?: readonly string[];
     readonly side?: readonly string[];
     readonly between?: readonly string[];
+    readonly controls?: readonly string[];
     readonly from?: string;
     readonly to?: string;
   };
-  return [...[only, from, to].filter((used) => used !== undefined), ...peers, ...side, ...between];
+  return [
+    ...[only, from, to].filter((used) => used !== undefined),
+    ...peers,
+    ...side,
+    ...between,
+    ...controls,
+  ];
 }

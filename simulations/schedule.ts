@@ -78,6 +78,8 @@ export type Schedule = {
   readonly fates: readonly MessageFate[];
   /** When somebody else who has a control peer's key forges an entry of its log. */
   readonly forgedUs?: readonly number[];
+  /** Control peers that are not members at first. */
+  readonly spares?: readonly PeerName[];
   /** When everything is healed. */
   readonly overUs: number;
   /** Peers that never come back: fewer than half of the control peers. */

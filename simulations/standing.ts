@@ -6,6 +6,7 @@
 import { controlKeys } from "../node/core/control.ts";
 import { bundleOfSlot, openBundle, orderOf, type Submission } from "../protocol/manifest.ts";
 import type { Charter } from "../protocol/membership.ts";
+import { readRecord } from "../protocol/registers/acceptor.ts";
 import { nextSlot, scheduleRegister, type ScheduleValue } from "../protocol/registers/schedule.ts";
 import { decodeValue } from "../protocol/values.ts";
 import { verifySimulated } from "./keys.ts";
@@ -118,9 +119,7 @@ function newestOf(peers: readonly Peer[], pipeline: string): ScheduleValue | nul
   const values = peers.flatMap(({ disk }) => {
     const stored = disk.durable(controlKeys.registers + scheduleRegister(pipeline));
     if (stored === undefined) return [];
-    return [
-      decodeValue((decodeValue(stored) as [number, string, string, number, Uint8Array])[4]) as ScheduleValue,
-    ];
+    return [decodeValue(readRecord(stored).value) as ScheduleValue];
   });
   const byAge = values.toSorted(
     (left, right) => left.revision - right.revision || left.settledMs - right.settledMs,

@@ -3,11 +3,13 @@
 import type { LoggedEvent } from "../protocol/events.ts";
 import type { ForkEvidence } from "../protocol/fork.ts";
 import { openEntry } from "../protocol/log.ts";
+import { readRecord } from "../protocol/registers/acceptor.ts";
 import { runRegister, type RunValue } from "../protocol/registers/registers.ts";
 import type { ExportedRun } from "../protocol/run-export.ts";
 import { decodeValue } from "../protocol/values.ts";
 import { controlKeys } from "../node/core/control.ts";
 import { entriesOfRun } from "../node/core/history.ts";
+import { workerKeys } from "../node/core/worker.ts";
 import { verifySimulated } from "./keys.ts";
 import type { Peer } from "./peer.ts";
 import { charterOf } from "./workload.ts";
@@ -15,8 +17,7 @@ import { charterOf } from "./workload.ts";
 export function isClosedAt(peer: Peer, run: string): boolean {
   const stored = peer.disk.durable(controlKeys.registers + runRegister(run));
   if (stored === undefined) return false;
-  const value = decodeValue((decodeValue(stored) as [number, string, string, number, Uint8Array])[4]);
-  return (value as RunValue).outcome !== null;
+  return (decodeValue(readRecord(stored).value) as RunValue).outcome !== null;
 }
 
 export function headsOf(peer: Peer): Record<string, number> {
@@ -52,7 +53,12 @@ export function exportOf(peer: Peer, others: readonly Peer[], run: string, domai
   };
 }
 
-function bundleAt({ disk }: Peer, run: string): Uint8Array[] {
+/** True when a worker keeps a submission that it has not heard to be admitted. */
+export function isPendingAt({ disk }: Peer, run: string): boolean {
+  return disk.list(workerKeys.pending + run).length > 0;
+}
+
+export function bundleAt({ disk }: Peer, run: string): Uint8Array[] {
   return [controlKeys.bundles, controlKeys.archive].flatMap((prefix) =>
     disk.list(prefix + run).map(([, bytes]) => bytes),
   );

@@ -27,10 +27,17 @@ export function charterOf(controls: readonly Keys[], leaseMs: number): Charter {
     name: "dev",
     owner: owner.peer,
     version: 1,
+    configuration: 1,
     size: controls.length,
-    controls: controls.map(({ peer }) => ({ peer, addresses: [] })),
+    controls: controls.map(({ peer }) => ({ peer, store: storeOf(peer), addresses: [] })),
+    former: [],
     leaseMs,
   };
+}
+
+/** The name of a peer's database after it was wiped so many times. */
+export function storeOf(peer: string, wipes = 0): string {
+  return `${peer}.${wipes}`;
 }
 
 type RunTraits = {

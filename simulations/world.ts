@@ -19,11 +19,21 @@ import { simulatedKeys, withRealKeys } from "./keys.ts";
 import type { Lie } from "./liars.ts";
 import { type Carried, SimulatedNetwork } from "./network.ts";
 import { type Checker, type Ending, type Observation, type PeerName, Violation } from "./observation.ts";
+import { configured, Owner } from "./owner.ts";
 import { Peer, type Seen, type Surroundings } from "./peer.ts";
 import { Chance, hashOf } from "./random.ts";
 import { type DelayUs, type Schedule, type ScheduledRun } from "./schedule.ts";
 import { StandingWork } from "./standing.ts";
-import { type Domain, eventsOf, exportOf, forksOf, headsOf, isClosedAt } from "./stored.ts";
+import {
+  bundleAt,
+  type Domain,
+  eventsOf,
+  exportOf,
+  forksOf,
+  headsOf,
+  isClosedAt,
+  isPendingAt,
+} from "./stored.ts";
 import { Traffic } from "./traffic.ts";
 import { answerOf, certificateOf, charterOf, runOf, type Workload } from "./workload.ts";
 
@@ -72,7 +82,7 @@ export async function runWorld(options: WorldOptions): Promise<WorldResult> {
 
 type Question =
   | { readonly kind: "submit"; readonly workload: Workload }
-  | { readonly kind: "answer" }
+  | { readonly kind: "answer" | "recharter" }
   | { readonly kind: "cancel"; readonly run: string }
   | { readonly kind: "remove"; readonly pipeline: string };
 
@@ -90,6 +100,9 @@ class World {
   readonly #closed = new Set<string>();
   readonly #charter: Charter;
   readonly #domain: Domain;
+  readonly #owner: Owner;
+  /** What people submitted and a peer keeps. */
+  readonly #kept = new Map<string, Workload>();
   #standing: StandingWork | null = null;
   #violation: Violation | null = null;
   #traceHash = 0;
@@ -101,7 +114,7 @@ class World {
     const { seed, peers, clocksAreSet, steps } = schedule;
     const { controls, workers } = namesIn(schedule);
     const charter = charterOf(
-      controls.map((name) => simulatedKeys(name)),
+      controls.filter((name) => schedule.spares?.includes(name) !== true).map((name) => simulatedKeys(name)),
       schedule.leaseMs,
     );
     this.#charter = charter;
@@ -122,6 +135,7 @@ class World {
       network: this.#network,
       traffic: this.#traffic,
       charter,
+      charterBytes: this.#domain.charter,
       nameOf: (id) => this.#names.get(id) ?? id,
       peer: (name) => this.#peer(name),
       peers: () => [...this.#peers.values()],
@@ -138,6 +152,12 @@ class World {
       this.#names.set(keys.peer, traits.name);
     }
     this.#connectAll(controls, workers);
+    this.#owner = new Owner({
+      first: { charter, bytes: this.#domain.charter },
+      controls: () => this.#controls(),
+      in: (afterUs, action) => this.#agenda.in(afterUs, action),
+      ask: (to, bytes) => to.tell({ kind: "recharter", bytes, question: this.#ask({ kind: "recharter" }) }),
+    });
     for (const [index, atUs] of (schedule.forgedUs ?? []).entries())
       this.#agenda.at(atUs, () => this.#forge(index));
     for (const run of schedule.runs) this.#planRun(run);
@@ -148,6 +168,8 @@ class World {
 
   run(): WorldResult {
     const { checkers, happeningsMax = happeningsMaxOfAny } = this.#options;
+    const nameOf = (id: string) => this.#names.get(id) ?? id;
+    this.#see("world", configured(this.#owner.newest, nameOf));
     for (const { name, startUs } of this.#schedule.peers)
       this.#agenda.at(startUs, () => {
         if (!this.#peer(name).lives) this.#peer(name).start();
@@ -195,6 +217,10 @@ class World {
       charter: this.#charter,
       peers: this.#peers,
       lost,
+      owner: this.#owner,
+      wiped: () => {
+        for (const [run, workload] of this.#kept) this.#submitAgain(run, workload);
+      },
       tell: (text: string, fault: Fault | null) => this.#see("world", { kind: "fault", text, fault }),
       lied: (peer: PeerName, { to, frame }: Lie) => {
         this.#see(peer, { kind: "lied", to, message: frame instanceof Uint8Array ? null : frame });
@@ -289,6 +315,16 @@ class World {
     this.#agenda.in(700_000, () => this.#submit(at, workload));
   }
 
+  /** What only a lost disk had is gone: whoever submitted it misses it, and submits it once more. */
+  #submitAgain(run: string, workload: Workload): void {
+    const isKept = (peer: Peer) => bundleAt(peer, run).length > 0 || isPendingAt(peer, run);
+    if ([...this.#peers.values()].some(isKept)) return;
+    this.#submitted.delete(run);
+    const members = this.#survivingControls();
+    const at = members.find((peer) => peer.answers) ?? members[0];
+    if (at !== undefined) this.#submit(at, workload);
+  }
+
   #ask(question: Question): number {
     this.#questions.push(question);
     return this.#questions.length;
@@ -299,8 +335,10 @@ class World {
     if (question?.kind !== "submit" || !observation.answer.ok) return;
     const { submission } = question.workload;
     if (this.#submitted.has(submission.run)) return;
-    if (orderOf(submission) === null) this.#submitted.set(submission.run, submission);
-    else this.#standing?.keep(submission);
+    if (orderOf(submission) === null) {
+      this.#submitted.set(submission.run, submission);
+      this.#kept.set(submission.run, question.workload);
+    } else this.#standing?.keep(submission);
     this.#see(observation.peer, { kind: "submitted", submission });
   }
 
@@ -366,17 +404,37 @@ class World {
 
   /** What is not yet as it must be in the end, in words. */
   #open(): string[] {
-    const open = this.#standing?.open(this.#agenda.nowUs, this.#survivingControls()) ?? [];
+    const open = this.#owner.open();
+    open.push(...(this.#standing?.open(this.#agenda.nowUs, this.#survivingControls()) ?? []));
     if (this.#submitted.size < this.#schedule.runs.length) open.push("something is not submitted");
     for (const run of this.#submitted.keys())
       if (!this.#survivingControls().some((peer) => isClosedAt(peer, run)))
         open.push(`run ${run} is not closed`);
-    const heads = new Set<string>();
+    for (const run of this.#closed)
+      if (!this.#survivingControls().some((peer) => bundleAt(peer, run).length > 0))
+        open.push(`no member keeps the plan of ${run}`);
+    return [...open, ...this.#differences()];
+  }
+
+  /** Where the members' histories are not yet one, with all that any control peer knows. */
+  #differences(): string[] {
+    const open: string[] = [];
+    // Those that were members, too, hand on what they know.
+    const newest: Record<string, number> = {};
+    for (const peer of this.#controls())
+      if (!this.#schedule.lost.includes(peer.name))
+        for (const [log, seq] of Object.entries(headsOf(peer))) newest[log] = Math.max(seq, newest[log] ?? 0);
+    const forks = new Set<string>();
     for (const peer of this.#survivingControls()) {
-      heads.add(JSON.stringify([headsOf(peer), forksOf(peer)]));
+      const heads = headsOf(peer);
+      const own = forksOf(peer);
+      forks.add(JSON.stringify(own));
+      for (const [log, seq] of Object.entries(newest))
+        if ((heads[log] ?? 0) < seq && !own.some((forked) => log.endsWith(forked)))
+          open.push(`${peer.name} has ${heads[log] ?? 0} of the ${seq} entries of log ${log}`);
       for (const [key] of peer.disk.list(controlKeys.bundles)) open.push(`${peer.name} still keeps ${key}`);
     }
-    if (heads.size > 1) open.push(`histories differ: ${[...heads].join(" / ")}`);
+    if (forks.size > 1) open.push(`frozen logs differ: ${[...forks].join(" / ")}`);
     return open;
   }
 
@@ -384,8 +442,13 @@ class World {
     return [...this.#peers.values()].filter(({ name }) => !this.#schedule.lost.includes(name));
   }
 
+  #controls(): Peer[] {
+    return [...this.#peers.values()].filter(({ traits }) => traits.role === "control");
+  }
+
+  /** Those of the control peers that count in the end. */
   #survivingControls(): Peer[] {
-    return this.#survivors().filter(({ traits }) => traits.role === "control");
+    return this.#survivors().filter((peer) => peer.traits.role === "control" && this.#owner.isMember(peer));
   }
 
   #ending(): Ending {
@@ -402,7 +465,11 @@ class World {
         keys: peer.disk.list("").map(([key]) => key),
         entries: peer.disk.list(controlKeys.entries),
         forks: peer.forks,
-        exported: (run) => exportOf(peer, this.#survivingControls(), run, this.#domain),
+        exported: (run) =>
+          exportOf(peer, this.#survivingControls(), run, {
+            ...this.#domain,
+            charter: this.#owner.newest.bytes,
+          }),
       })),
     };
   }

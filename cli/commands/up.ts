@@ -9,7 +9,7 @@ import { join as joinPath } from "node:path";
 import { availableParallelism } from "node:os";
 import { askFor } from "../../node/edge/client.ts";
 import type { RunningNode } from "../../node/edge/control-node.ts";
-import { DataFolder, type NodeConfig, ottoHome } from "../../node/edge/data-folder.ts";
+import { DataFolder, newStoreName, type NodeConfig, ottoHome } from "../../node/edge/data-folder.ts";
 import { foundDomain, moveFounder, randomName } from "../../node/edge/founding.ts";
 import { isAlive } from "../../node/edge/execution/processes.ts";
 import { openIdentity, verifySignature } from "../../node/edge/identity.ts";
@@ -82,6 +82,8 @@ export async function join(code: string, options: JoinOptions): Promise<ExitCode
   const remote = await dialForCalls(identity, invite.addresses);
   try {
     const { name, listen: addresses } = config;
+    const store = folder.read("store")?.toString() ?? newStoreName();
+    folder.write("store", Buffer.from(store));
     const request = {
       call: "join",
       certificate: null,
@@ -89,6 +91,7 @@ export async function join(code: string, options: JoinOptions): Promise<ExitCode
       name,
       person: person().peer,
       addresses,
+      store,
     } as const;
     const { charter, certificate, personCertificate } = await askFor(await remote.open(), request, "joined");
     const chartered = openCharter(charter, domain, identity);
@@ -118,7 +121,7 @@ async function joinAsPerson(
   const { dialForCalls } = await import("../../node/edge/dial-call.ts");
   const remote = await dialForCalls(self, targets);
   try {
-    const own = { name: randomName("person"), person: self.peer, addresses: [] };
+    const own = { name: randomName("person"), person: self.peer, addresses: [], store: "" };
     const request = { call: "join", certificate: null, invite, ...own } as const;
     const { charter, certificate } = await askFor(await remote.open(), request, "joined");
     const chartered = openCharter(charter, domain, self);

@@ -5,23 +5,31 @@
  * The loop (`loop.ts`) performs them. The simulator drives this same class.
  */
 
+import { equals } from "uint8arrays/equals";
 import { openAnswer } from "../../protocol/answers.ts";
 import { openEnvelope, type RefusedBecause, type Signer, type Verifier } from "../../protocol/envelope.ts";
-import { unreachable } from "../../protocol/errors.ts";
+import { assert, unreachable } from "../../protocol/errors.ts";
 import type { LoggedEvent } from "../../protocol/events.ts";
 import type { Fork } from "../../protocol/fork.ts";
 import { limits } from "../../protocol/limits.ts";
-import type { Charter } from "../../protocol/membership.ts";
+import { type Charter, hasSpoken, openCharter, whyNotSuccessor } from "../../protocol/membership.ts";
 import type { LeaseRef, Message, SignedResult } from "../../protocol/messages.ts";
-import type { RegisterMessage } from "../../protocol/registers/messages.ts";
-import { type RunOutcome, runRegister } from "../../protocol/registers/registers.ts";
+import { Acceptor, storedRecord } from "../../protocol/registers/acceptor.ts";
+import type {
+  ConfigurationMessage,
+  PromisedRecord,
+  RegisterMessage,
+} from "../../protocol/registers/messages.ts";
+import { charterRegister, type RunOutcome, runRegister } from "../../protocol/registers/registers.ts";
 import { bundleOfSlot, nameBundle, orderOf, type Submission } from "../../protocol/manifest.ts";
 import type { ScheduleValue } from "../../protocol/registers/schedule.ts";
 import { entriesOf, type Noted } from "../../protocol/log.ts";
 import { RegisterTable, type TableOutput } from "../../protocol/registers/table.ts";
 import { parseSignedResult } from "../../protocol/report-check.ts";
 import type { StepReport } from "../../protocol/report.ts";
-import type { StoredEntry } from "../ports.ts";
+import type { StoredEntry, WriteOperation } from "../ports.ts";
+import { Archiving } from "./archiving.ts";
+import { configurationKey, Configurations, type Installed } from "./configurations.ts";
 import type { Answer, ControlEffect, ControlInput, Now } from "./effects.ts";
 import { AntiEntropy } from "./anti-entropy.ts";
 import { History, historyKeys } from "./history.ts";
@@ -34,6 +42,7 @@ export const controlKeys = {
   ...submissionKeys,
   registers: "register/",
   acceptor: "acceptor",
+  configuration: configurationKey,
   ...historyKeys,
 } as const;
 
@@ -47,26 +56,38 @@ const ownBallots: ReadonlySet<Message["kind"]> = new Set([
 ]);
 
 export type ControlOptions = {
-  readonly charter: Charter;
+  /** The newest charter that this peer knows of, opened and as it was signed. */
+  readonly charter: Installed;
+  /** Names this peer's database (`ControlPeer` of the charter). */
+  readonly store: string;
+  /** Where other peers reach this one. */
+  readonly addresses: readonly string[];
   readonly keys: Signer & Verifier;
   /** Unique for each start of the process. */
   readonly incarnation: string;
-  /** Every entry under `bundles`, `orders`, `registers`, `acceptor`, `heads` and `forks` of `controlKeys`, in the order of keys. */
+  /**
+   * Every entry under `bundles`, `orders`, `registers`, `acceptor`, `configuration`, `heads` and `forks` of `controlKeys`,
+   * in the order of keys.
+   */
   readonly stored: readonly StoredEntry[];
 };
 
 export class ControlCore {
-  readonly #charter: Charter;
   readonly #keys: Signer & Verifier;
-  readonly #peers: ReadonlySet<string>;
-  readonly #table: RegisterTable<Ticket>;
+  readonly #incarnation: string;
+  readonly #configurations: Configurations;
+  #peers: ReadonlySet<string> = new Set();
+  #table: RegisterTable<Ticket>;
   readonly #history: History;
   readonly #antiEntropy: AntiEntropy;
+  readonly #archiving: Archiving;
   readonly #leases: Leases;
   readonly #reign: Reign;
   readonly #submissions: Submissions;
   readonly #schedules: Schedules;
   readonly #linked = new Map<string, string>();
+  /** Linked control peers that vote in the same configuration as this one. */
+  readonly #fellows = new Set<string>();
   #effects: ControlEffect[] = [];
   #noted = new Map<string, Noted[]>();
   #wasHome = false;
@@ -74,29 +95,36 @@ export class ControlCore {
   #nextFetchMs = 0;
 
   constructor(options: ControlOptions, now: Now) {
-    const { charter, keys, incarnation, stored } = options;
-    this.#charter = charter;
+    const { charter, store, addresses, keys, incarnation, stored } = options;
     this.#keys = keys;
-    const peers = charter.controls.map(({ peer }) => peer);
-    this.#peers = new Set(peers);
+    this.#incarnation = incarnation;
     const under = (prefix: string) => stored.filter(([key]) => key.startsWith(prefix));
+    const [, known] = stored.find(([key]) => key === configurationKey) ?? [];
+    const own = { self: keys.peer, store, addresses, charter, stored: known, keys };
+    this.#configurations = new Configurations(own);
+    const { installed } = this.#configurations;
+    if (known === undefined && installed !== null) this.#store([this.#configurations.install(installed)]);
     const registers = [
       ...under(controlKeys.registers),
       ...stored.filter(([key]) => key === controlKeys.acceptor),
     ];
-    const tableOptions = { self: keys.peer, peers, incarnation, stored: registers };
-    this.#table = new RegisterTable(tableOptions, now.monotonicMs);
+    this.#table = this.#newTable(registers, now);
+    const { domain, leaseMs } = charter.charter;
     const logs = [...under(controlKeys.heads), ...under(controlKeys.forks)];
-    this.#history = new History({ domain: charter.domain, incarnation, keys }, logs);
+    this.#history = new History({ domain, incarnation, keys }, logs);
     this.#antiEntropy = new AntiEntropy({
       history: this.#history,
       effect: (effect) => this.#effects.push(effect),
       count: (because, from) => this.#count(because, from),
-      mayAuthor: (author) => this.#peers.has(author),
+      mayAuthor: (author) => hasSpoken(this.#configurations.charter, author),
       controls: () => this.#linkedControls(),
       learnt: (events) => this.#learnt(events),
     });
-    this.#leases = new Leases(charter.leaseMs);
+    this.#archiving = new Archiving({
+      log: this.#history.ownLog,
+      send: (to, message) => this.#send(to, message),
+    });
+    this.#leases = new Leases(leaseMs);
     this.#reign = new Reign(
       {
         propose: (register, command, ticket) => this.#table.propose(register, command, ticket),
@@ -122,16 +150,22 @@ export class ControlCore {
       settled: (order) => this.#tellAdmitted(order),
     });
     this.#submissions = new Submissions({
-      charter,
+      charter: () => this.#configurations.charter,
       keys,
       effect: (effect) => this.#effects.push(effect),
       tellControls: (message) => this.#tellControls(message),
       count: (because, from) => this.#count(because, from),
-      openBundleDigest: (run) => this.#table.openRuns.get(run) ?? this.#setOrders().get(run),
+      admittedDigest: (run) =>
+        this.#table.openRuns.get(run) ?? this.#setOrders().get(run) ?? this.#closedDigest(run),
       isClosed: (run) => this.#outcomeOf(run) !== null,
     });
     for (const prefix of [controlKeys.bundles, controlKeys.orders])
       for (const [, bytes] of under(prefix)) this.#submissions.restore(bytes);
+  }
+
+  /** What linked control peers say of themselves: members, and those that could become members. */
+  get configurations(): Configurations {
+    return this.#configurations;
   }
 
   get isHome(): boolean {
@@ -164,7 +198,7 @@ export class ControlCore {
     }
     this.#serve(now);
     this.#record();
-    if (this.#table.stage === "home" && this.#reign.close()) {
+    if (this.#closeOver(now)) {
       this.#serve(now);
       this.#record();
     }
@@ -173,6 +207,16 @@ export class ControlCore {
     const effects = this.#effects;
     this.#effects = [];
     return effects;
+  }
+
+  /** Behind the events of the same turn. False when there is nothing to close. */
+  #closeOver({ monotonicMs }: Now): boolean {
+    if (this.#table.stage !== "home") return false;
+    for (const run of this.#reign.takeOver())
+      this.#archiving.add(run, this.#history.holds(this.#history.ownLog));
+    const ready = this.#archiving.ready(this.#keys.peer, this.#peers, this.#fellows, monotonicMs);
+    for (const run of ready) this.#reign.close(run);
+    return ready.length > 0;
   }
 
   /** Pairs, proposes and starts rounds until nothing more can be decided without hearing from somebody. */
@@ -190,9 +234,13 @@ export class ControlCore {
       case "tick":
         return this.#tick(now);
       case "peer-up":
-        return this.#peerUp(input.peer, input.role, now);
+        return this.#peerUp(input.peer, input.role);
       case "peer-down":
         return this.#peerDown(input.peer, now);
+      case "charter":
+        return this.#learn(input.charter);
+      case "recharter":
+        return this.#recharter(input.bytes, input.question);
       case "message":
         return this.#message(input.from, input.message, now);
       case "bundle":
@@ -222,9 +270,37 @@ export class ControlCore {
     }
   }
 
+  #learn(charter: Charter): void {
+    this.#configurations.learn(charter);
+    if (this.#configurations.installed === null)
+      this.#peers = new Set(this.#configurations.charter.controls.map(({ peer }) => peer));
+  }
+
+  /** The owner names the control peers that are to vote after these. */
+  #recharter(bytes: Uint8Array, question: number): void {
+    const { installed } = this.#configurations;
+    if (this.#table.stage !== "home" || installed === null) return this.#notHome(question);
+    const refuse = (reason: "refused" | "stranger" | "absent", detail: string): void =>
+      void this.#effects.push({ kind: "answer", question, answer: { ok: false, reason, detail } });
+    if (equals(bytes, installed.bytes))
+      return void this.#effects.push({ kind: "answer", question, answer: { ok: true } });
+    const opened = openCharter(bytes, this.#domain, this.#keys);
+    if (!opened.ok) return refuse("stranger", opened.problem);
+    const problem = whyNotSuccessor(installed.charter, opened.value);
+    if (problem !== null) return refuse("refused", problem);
+    const { configuration, size } = opened.value;
+    const present = this.#configurations.present(opened.value);
+    if (present * 2 <= size) return refuse("absent", `${present} of its ${size} control peers are there`);
+    this.#table.propose(
+      charterRegister,
+      { kind: "recharter", configuration, charter: bytes },
+      { kind: "recharter", question },
+    );
+  }
+
   #answerStep({ bytes, said, question }: Extract<ControlInput, { kind: "answer-step" }>, now: Now): void {
     if (this.#table.stage !== "home") return this.#notHome(question);
-    const opened = openAnswer(bytes, this.#charter, now.wallMs, this.#keys);
+    const opened = openAnswer(bytes, this.#configurations.charter, now.wallMs, this.#keys);
     if (opened.ok) return this.#reign.settlements.answer(opened.value, said, bytes, question, now);
     this.#count(opened.problem, null);
     const answer: Answer = { ok: false, reason: "stranger", detail: opened.problem };
@@ -238,9 +314,11 @@ export class ControlCore {
       this.#schedules.tick(now);
       this.#admitReady(now);
     }
+    if (this.#configurations.mustAskAgain(now.monotonicMs)) this.#greetControls();
     if (now.monotonicMs >= this.#nextFetchMs) {
       this.#nextFetchMs = now.monotonicMs + limits.fetchAgainMs;
       this.#fetchMissing();
+      this.#submissions.fetchBacklog();
     }
     const peer = this.#antiEntropy.due(now);
     if (peer !== null) this.#reconcile(peer);
@@ -281,17 +359,108 @@ export class ControlCore {
     this.#bundle({ kind: "bundle", ...name, from: null, bytes, question: null }, now);
   }
 
-  #peerUp(peer: string, role: string, now: Now): void {
+  #peerUp(peer: string, role: string): void {
     this.#linked.set(peer, role);
-    if (role !== "control" || !this.#peers.has(peer)) return;
-    this.#perform(this.#table.peerUp(peer), now);
-    this.#reconcile(peer);
+    if (role !== "control") return;
+    this.#send(peer, this.#configurations.up(peer));
+    if (this.#peers.has(peer)) this.#reconcile(peer);
   }
 
   #peerDown(peer: string, now: Now): void {
     this.#linked.delete(peer);
     for (const session of this.#leases.closePeer(peer)) this.#reign.claims.dropSession(session);
-    if (this.#peers.has(peer)) this.#perform(this.#table.peerDown(peer, now.monotonicMs), now);
+    this.#configurations.down(peer);
+    this.#archiving.peerDown(peer);
+    this.#followFellows(now);
+  }
+
+  #spoken(from: string, message: Extract<ConfigurationMessage, { kind: "configuration" }>, now: Now): void {
+    this.#configurations.heard(from, message);
+    this.#followFellows(now);
+    this.#installAt(this.#configurations.waiting().filter((peer) => peer === from));
+  }
+
+  /** Who votes where was said anew, or somebody is gone who had said so. */
+  #followFellows(now: Now): void {
+    for (const peer of this.#fellows) if (!this.#configurations.isFellow(peer)) this.#leave(peer, now);
+    for (const peer of this.#configurations.spoken.keys())
+      if (this.#configurations.isFellow(peer)) this.#join(peer, now);
+  }
+
+  #join(peer: string, now: Now): void {
+    if (this.#fellows.has(peer)) return;
+    this.#fellows.add(peer);
+    this.#perform(this.#table.peerUp(peer), now);
+  }
+
+  #leave(peer: string, now: Now): void {
+    if (this.#fellows.delete(peer)) this.#perform(this.#table.peerDown(peer, now.monotonicMs), now);
+  }
+
+  /** Gives members their table: whoever is home or was the last one does, and anybody while nobody is. */
+  #installAt(waiting: readonly string[]): void {
+    const isOthers = this.#table.home !== null && this.#table.stage !== "home";
+    if (waiting.length === 0 || (isOthers && this.#table.successor === null)) return;
+    const messages = this.#configurations.installing(this.#table.records());
+    for (const peer of waiting) for (const message of messages) this.#send(peer, message);
+  }
+
+  #installed(from: string, message: Extract<ConfigurationMessage, { kind: "install" }>, now: Now): void {
+    const gathered = this.#configurations.gather(from, message);
+    if (gathered === null) return;
+    if (typeof gathered === "string") return this.#count(gathered, from);
+    this.#begin(gathered, gathered.records, now);
+  }
+
+  /** This home has decided who votes next, and decides no more. */
+  #succeed(bytes: Uint8Array, now: Now): void {
+    const opened = openCharter(bytes, this.#domain, this.#keys);
+    assert(opened.ok, "only a charter that holds is proposed");
+    const successor = { charter: opened.value, bytes };
+    if (!this.#configurations.choose(successor)) return;
+    const records = this.#table.records();
+    this.#installAt(this.#configurations.waiting());
+    if (this.#configurations.isOwn(successor.charter)) this.#begin(successor, records, now);
+    else this.#effects.push({ kind: "chartered", ...successor });
+  }
+
+  /** Votes in a configuration from here on, with the table that it begins with. */
+  #begin(installed: Installed, records: readonly PromisedRecord[], now: Now): void {
+    const entries = records.map(({ name, ...record }): StoredEntry => [
+      Acceptor.keys.records + name,
+      storedRecord(record),
+    ]);
+    const kept = new Set(entries.map(([key]) => key));
+    const stale = this.#table.names().map((name) => Acceptor.keys.records + name);
+    const gone = [Acceptor.keys.acceptor, ...stale.filter((key) => !kept.has(key))];
+    this.#store([
+      ...gone.map((key): WriteOperation => ({ kind: "delete", key })),
+      ...entries.map(([key, value]): WriteOperation => ({ kind: "put", key, value })),
+      this.#configurations.install(installed),
+    ]);
+    this.#fellows.clear();
+    this.#table = this.#newTable(entries, now);
+    this.#followReign(now);
+    this.#effects.push({ kind: "chartered", charter: installed.charter, bytes: installed.bytes });
+    this.#greetControls();
+    this.#followFellows(now);
+    // Others may be gone soon that were members, and know more than this peer does.
+    for (const [peer, role] of this.#linked) if (role === "control") this.#reconcile(peer);
+  }
+
+  #greetControls(): void {
+    for (const { to, message } of this.#configurations.greetings()) this.#send(to, message);
+  }
+
+  #newTable(stored: readonly StoredEntry[], now: Now): RegisterTable<Ticket> {
+    const { installed, charter } = this.#configurations;
+    const peers = (installed?.charter ?? charter).controls.map(({ peer }) => peer);
+    this.#peers = new Set(peers);
+    const configuration = installed?.charter.configuration ?? 0;
+    const { peer: self } = this.#keys;
+    const members = installed === null ? [] : peers;
+    const options = { self, peers: members, configuration, incarnation: this.#incarnation, stored };
+    return new RegisterTable(options, now.monotonicMs);
   }
 
   /** Anti-entropy: says what is here, and of which submissions it knows; the other side sends what is missing. */
@@ -318,6 +487,12 @@ export class ControlCore {
       case "heartbeat":
       case "heard":
         return this.#registerMessage(from, message, now);
+      case "configuration":
+      case "install":
+        if (this.#linked.get(from) !== "control") return this.#count("role", from);
+        return message.kind === "install"
+          ? this.#installed(from, message, now)
+          : this.#spoken(from, message, now);
       case "session": {
         const { session, labels, slots, held } = message;
         const replaced = this.#leases.open(session, { peer: from, labels: new Set(labels), slots });
@@ -347,7 +522,7 @@ export class ControlCore {
       case "announce":
         return this.#announced(from, message, now);
       case "holds":
-        if (!this.#peers.has(from)) return this.#count("role", from);
+        if (!this.#isControl(from)) return this.#count("role", from);
         this.#submissions.held(from, message.run, message.bundle);
         return this.#admitReady(now);
       case "events":
@@ -357,8 +532,13 @@ export class ControlCore {
       case "parts-differ":
       case "fork":
         return this.#reconciled(from, message);
+      case "confirm":
+        return this.#confirm(from, message);
+      case "confirmed":
+        if (message.log === this.#history.ownLog) this.#archiving.confirmed(from, message.seq);
+        return;
       case "announced":
-        if (!this.#peers.has(from)) return this.#count("role", from);
+        if (!this.#isControl(from)) return this.#count("role", from);
         if (message.state === "admitted") this.#tellAdmitted(message.run);
         return;
       case "hello":
@@ -378,7 +558,7 @@ export class ControlCore {
     from: string,
     message: Extract<Message, { kind: "vector" | "log-parts" | "parts-differ" | "fork" }>,
   ): void {
-    if (!this.#peers.has(from)) return this.#count("role", from);
+    if (!this.#isControl(from)) return this.#count("role", from);
     if (message.kind === "vector") return this.#antiEntropy.asked(from, message);
     if (message.kind === "log-parts") return this.#antiEntropy.compared(from, message);
     if (message.kind === "parts-differ") return this.#antiEntropy.differs(from, message);
@@ -388,6 +568,8 @@ export class ControlCore {
   #registerMessage(from: string, message: RegisterMessage, now: Now): void {
     const impostor = ownBallots.has(message.kind) && message.ballot.peer !== from;
     if (!this.#peers.has(from) || impostor) return this.#count("role", from);
+    // It votes in another configuration, or with another database than the charter names.
+    if (!this.#fellows.has(from) && from !== this.#keys.peer) return;
     this.#perform(this.#table.receive(from, message, now.monotonicMs), now);
   }
 
@@ -404,7 +586,7 @@ export class ControlCore {
   }
 
   #result(from: string, envelope: Uint8Array, now: Now): void {
-    const opened = openEnvelope(envelope, { kind: "result", domain: this.#charter.domain }, this.#keys);
+    const opened = openEnvelope(envelope, { kind: "result", domain: this.#domain }, this.#keys);
     if (!opened.ok) return this.#count(opened.problem, from);
     if (opened.value.envelope.signer !== from) return this.#count("stranger", from);
     const result = parseSignedResult(opened.value.value);
@@ -426,7 +608,7 @@ export class ControlCore {
     if (!this.#isAdmitted(run)) return this.#submissions.announced(from, run, digest);
     // A control peer that announces a closed run has not heard of its end, and perhaps nobody has.
     const outcome = this.#outcomeOf(run);
-    if (outcome !== null && this.#table.stage === "home" && this.#peers.has(from))
+    if (outcome !== null && this.#table.stage === "home" && this.#isControl(from))
       this.#reign.chronicle.closed(run, outcome, now);
     this.#send(from, { kind: "announced", run, state: "admitted", reason: "" });
   }
@@ -474,6 +656,11 @@ export class ControlCore {
     return register?.kind === "run" ? register.outcome : null;
   }
 
+  #closedDigest(run: string): string | undefined {
+    const register = this.#table.value(runRegister(run));
+    return register?.kind === "run" && register.outcome !== null ? register.envelope : undefined;
+  }
+
   #tellAdmitted(run: string): void {
     const known = this.#submissions.get(run);
     if (known === undefined) return;
@@ -488,6 +675,7 @@ export class ControlCore {
     for (const { kind, run } of events)
       if (kind === "run-admitted" || kind === "schedule-set") this.#tellAdmitted(run);
     this.#archiveClosed(events);
+    for (const { kind, run } of events) if (kind === "run-closed") this.#submissions.wantClosed(run);
   }
 
   /** A closed run is no longer kept at hand: its bundle goes to the archive. */
@@ -498,11 +686,19 @@ export class ControlCore {
     }
   }
 
+  /** A home asks how much of its log is here; what is missing is asked of it. */
+  #confirm(from: string, { log, seq }: Extract<Message, { kind: "confirm" }>): void {
+    const held = this.#history.holds(log);
+    this.#send(from, { kind: "confirmed", log, seq: held });
+    if (held < seq) this.#antiEntropy.ask(from);
+  }
+
   /** Performs what the table asks and acts on what it decided. */
   #perform(output: TableOutput<Ticket>, now: Now): void {
     for (const effect of output.effects) this.#effects.push(effect);
     this.#followReign(now);
     for (const decision of output.decisions) this.#reign.decided(decision, now);
+    if (this.#table.successor !== null) this.#succeed(this.#table.successor.charter, now);
   }
 
   /** The reign begins or ends; workers are told who is home. */
@@ -520,6 +716,7 @@ export class ControlCore {
         this.#admitReady(now);
       } else {
         this.#reign.end();
+        this.#archiving.clear();
         this.#schedules.end();
       }
     }
@@ -534,7 +731,7 @@ export class ControlCore {
   }
 
   #welcome(): Message {
-    return { kind: "welcome", home: this.#table.home, leaseMs: this.#charter.leaseMs };
+    return { kind: "welcome", home: this.#table.home, leaseMs: this.#configurations.charter.leaseMs };
   }
 
   #notHome(question: number): void {
@@ -542,7 +739,7 @@ export class ControlCore {
   }
 
   #reportIn(envelope: Uint8Array): StepReport | null {
-    const opened = openEnvelope(envelope, { kind: "result", domain: this.#charter.domain }, this.#keys);
+    const opened = openEnvelope(envelope, { kind: "result", domain: this.#domain }, this.#keys);
     return opened.ok ? (opened.value.value as SignedResult).report : null;
   }
 
@@ -573,8 +770,21 @@ export class ControlCore {
     for (const peer of this.#linkedControls()) this.#send(peer, message);
   }
 
+  /** A member, one that was, or one that could be: it has logs, plans and files, and no vote by that. */
+  #isControl(peer: string): boolean {
+    return this.#peers.has(peer) || this.#linked.get(peer) === "control";
+  }
+
   #linkedControls(): string[] {
     return [...this.#linked].filter(([, role]) => role === "control").map(([peer]) => peer);
+  }
+
+  get #domain(): string {
+    return this.#configurations.charter.domain;
+  }
+
+  #store(operations: readonly WriteOperation[]): void {
+    this.#effects.push({ kind: "store", operations });
   }
 
   #send(to: string, message: Message): void {

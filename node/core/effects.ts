@@ -9,7 +9,7 @@ import type { Verdict } from "../../protocol/answers.ts";
 import type { RefusedBecause } from "../../protocol/envelope.ts";
 import type { Fork, ForkEvidence } from "../../protocol/fork.ts";
 import type { LoggedEvent } from "../../protocol/events.ts";
-import type { Role } from "../../protocol/membership.ts";
+import type { Charter, Role } from "../../protocol/membership.ts";
 import type { Message } from "../../protocol/messages.ts";
 import type { Assignment, StopCause, WriteOperation } from "../ports.ts";
 import type { StepReport } from "../../protocol/report.ts";
@@ -23,6 +23,8 @@ export type Now = { readonly monotonicMs: number; readonly wallMs: number };
 /** Told to every core. */
 type SharedInput =
   | { readonly kind: "tick" }
+  /** A newer charter, by word of mouth. */
+  | { readonly kind: "charter"; readonly charter: Charter }
   | { readonly kind: "peer-up"; readonly peer: string; readonly role: Role }
   | { readonly kind: "peer-down"; readonly peer: string }
   | { readonly kind: "message"; readonly from: string; readonly message: Message }
@@ -39,6 +41,8 @@ type SharedInput =
 
 export type ControlInput =
   | SharedInput
+  /** The charter that is to follow, as its owner signed it. */
+  | { readonly kind: "recharter"; readonly bytes: Uint8Array; readonly question: number }
   /** The files of a run's source are here, or cannot be had now. */
   | { readonly kind: "source"; readonly run: string; readonly problem: string | null }
   | { readonly kind: "cancel"; readonly run: string; readonly by: string; readonly question: number }
@@ -87,6 +91,8 @@ export type Answer =
         | "refused"
         /** A signature that does not hold. */
         | "stranger"
+        /** Peers that are needed for it cannot be reached. */
+        | "absent"
         | "unsupported";
       readonly detail: string;
     };
@@ -142,6 +148,8 @@ export type ControlEffect =
   /** A log is taken no further; `own`: it is this process's, which must end. */
   | { readonly kind: "log-frozen"; readonly fork: Fork; readonly own: boolean }
   | { readonly kind: "home-is"; readonly home: string | null }
+  /** The domain has another charter: others are to hear of it. */
+  | { readonly kind: "chartered"; readonly charter: Charter; readonly bytes: Uint8Array }
   | { readonly kind: "poll"; readonly request: PollRequest };
 
 /** Something outside that is to be asked once. */

@@ -113,6 +113,15 @@ export class History {
     return [...this.#forks.values()];
   }
 
+  get ownLog(): string {
+    return this.#own;
+  }
+
+  /** How much of a log is here. */
+  holds(log: string): number {
+    return this.#heads.get(log)?.seq ?? 0;
+  }
+
   /** Writes an entry of this peer's own. */
   append(run: string, noted: readonly Noted[]): { bytes: Uint8Array; operations: WriteOperation[] } {
     const before = this.#newest.get(run) ?? "";

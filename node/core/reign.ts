@@ -52,6 +52,7 @@ export type Ticket =
   | { readonly kind: "close"; readonly run: string }
   | SettleTicket
   | { readonly kind: "invite"; readonly question: number }
+  | { readonly kind: "recharter"; readonly question: number }
   | ScheduleTicket;
 
 export type ReignContext = {
@@ -138,19 +139,16 @@ export class Reign {
     this.#leases.clearHeld();
   }
 
-  /**
-   * Proposes to close what is over. Called behind the events of the same turn: once a run is closed its steps'
-   * registers are forgotten, so nothing about them may be left untold. False when there is nothing to close.
-   */
-  close(): boolean {
-    const over = this.#over;
-    this.#over = [];
-    for (const run of over) {
-      const outcome = this.#runs.get(run)?.outcome;
-      if (outcome === undefined) continue;
-      this.#context.propose(runRegister(run), { kind: "close", outcome }, { kind: "close", run });
-    }
-    return over.length > 0;
+  /** Runs that have nothing left to do, each named once: they are to be closed when all of it is told and kept. */
+  takeOver(): readonly string[] {
+    return this.#over.splice(0);
+  }
+
+  /** Once a run is closed its steps' registers are forgotten: nothing about them may be left untold, or told to few. */
+  close(run: string): void {
+    const outcome = this.#runs.get(run)?.outcome;
+    if (outcome === undefined) return;
+    this.#context.propose(runRegister(run), { kind: "close", outcome }, { kind: "close", run });
   }
 
   /** True while another run may be admitted. */
@@ -303,6 +301,13 @@ export class Reign {
       case "invite": {
         const mine = decision.verdict === "changed" || decision.reason === "duplicate";
         const answer: Answer = mine ? { ok: true } : { ok: false, reason: "taken", detail: "" };
+        return this.#context.answer(ticket.question, answer);
+      }
+      case "recharter": {
+        const isChosen = decision.verdict === "changed" || decision.reason === "duplicate";
+        const answer: Answer = isChosen
+          ? { ok: true }
+          : { ok: false, reason: "refused", detail: "another one was first" };
         return this.#context.answer(ticket.question, answer);
       }
       case "schedule":

@@ -53,14 +53,14 @@ export type Known = {
 };
 
 export type SubmissionsContext = {
-  readonly charter: Charter;
+  readonly charter: () => Charter;
   readonly keys: Verifier;
   readonly effect: (effect: ControlEffect) => void;
   /** To every control peer that is linked. */
   readonly tellControls: (message: Message) => void;
   readonly count: (because: RefusedBecause, from: string | null) => void;
-  /** The digest of the bundle of a run that is open, or of an order that is set, as far as this peer knows. */
-  readonly openBundleDigest: (run: string) => string | undefined;
+  /** The digest of the bundle of a run that was admitted, or of an order that is set, as far as this peer knows. */
+  readonly admittedDigest: (run: string) => string | undefined;
   readonly isClosed: (run: string) => boolean;
 };
 
@@ -71,6 +71,10 @@ export class Submissions {
   readonly #known = new Map<string, Known>();
   /** Runs whose bundle is being fetched. */
   readonly #asked = new Set<string>();
+  /** Closed runs whose plans are not here: this peer came later. They are asked for a few at a time. */
+  readonly #backlog = new Map<string, { triesLeft: number }>();
+  /** Runs that were archived lately: to be told again that one is closed is no reason to ask for its plan. */
+  readonly #archived = new Set<string>();
   /** Control peers that hold what is not known here yet. */
   readonly #heldElsewhere = new Map<string, Set<string>>();
 
@@ -102,6 +106,27 @@ export class Submissions {
     for (const known of this.#known.values()) if (known.source === "missing") this.#askForSource(known, null);
   }
 
+  /** A closed run was told of, whose plan somebody may still have. */
+  wantClosed(run: string): void {
+    if (this.#archived.has(run) || this.#backlog.size >= limits.openRunsMax) return;
+    if (!this.#backlog.has(run)) this.#backlog.set(run, { triesLeft: limits.backlogTriesMax });
+  }
+
+  /** Asks for some of the plans of closed runs that are not here. Call now and then. */
+  fetchBacklog(): void {
+    const waiting = [...this.#backlog].slice(0, limits.backlogFetchesMax);
+    for (const [run, wanted] of waiting) {
+      if (this.#asked.size >= limits.backlogFetchesMax) return;
+      // Behind the others, should nobody have it now.
+      this.#backlog.delete(run);
+      wanted.triesLeft -= 1;
+      if (wanted.triesLeft > 0) this.#backlog.set(run, wanted);
+      // Only what its register names is taken; a new member may hear of a run before it has its table.
+      const digest = this.#context.admittedDigest(run);
+      if (digest !== undefined) this.#askForBundle(run, digest, null);
+    }
+  }
+
   /** Somebody knows of a submission that is not admitted as far as this peer knows. */
   announced(from: string, run: string, digest: string): void {
     const known = this.#known.get(run);
@@ -129,7 +154,7 @@ export class Submissions {
     if (input.bytes === null || !this.#mayTake(input)) return null;
     const already = this.#known.get(input.run);
     // What the domain has admitted was judged then: the submitter's certificate may have expired since.
-    const isAdmitted = this.#context.openBundleDigest(input.run) === sha256Hex(input.bytes);
+    const isAdmitted = this.#context.admittedDigest(input.run) === sha256Hex(input.bytes);
     const wasJudged = isAdmitted || isBundleOfSlot(input.bytes);
     const known = already ?? this.#judge(input, wasJudged ? judgedMs : now.wallMs);
     if (known === null) return null;
@@ -163,7 +188,10 @@ export class Submissions {
 
   /** True when a majority of the control peers have what is needed to finish the run. */
   isReady(known: Known): boolean {
-    return known.source === "here" && (known.holders.size + 1) * 2 > this.#context.charter.controls.length;
+    const { controls } = this.#context.charter();
+    // This peer has them, and need not be in the list of who said so.
+    const others = controls.filter(({ peer }) => known.holders.has(peer)).length;
+    return known.source === "here" && (others + 1) * 2 > controls.length;
   }
 
   /** What a control peer that has just been linked should know of a submission. */
@@ -176,6 +204,13 @@ export class Submissions {
   /** The run is closed, or the order is overtaken: its bundle goes to the archive and is no longer kept at hand. */
   archive(run: string, known: Known): void {
     this.#known.delete(run);
+    this.#backlog.delete(run);
+    this.#archived.add(run);
+    if (this.#archived.size > limits.openRunsMax)
+      for (const oldest of this.#archived) {
+        this.#archived.delete(oldest);
+        break;
+      }
     const operations: WriteOperation[] = [
       { kind: "put", key: submissionKeys.archive + run, value: known.bytes },
       {
@@ -212,8 +247,8 @@ export class Submissions {
    */
   #mayTake({ bytes, from, question, run }: BundleInput): boolean {
     if (bytes === null || !isBundleOfSlot(bytes)) return true;
-    const isAdmitted = this.#context.openBundleDigest(run) === sha256Hex(bytes);
-    const { controls } = this.#context.charter;
+    const isAdmitted = this.#context.admittedDigest(run) === sha256Hex(bytes);
+    const { controls } = this.#context.charter();
     const isEntitled = from === null || isAdmitted || controls.some(({ peer }) => peer === from);
     if (isEntitled && question === null) return true;
     this.#context.count("role", from);
@@ -235,7 +270,8 @@ export class Submissions {
   ): Known | null {
     const { bytes, from, question } = input;
     if (bytes === null) return null;
-    const { charter, keys } = this.#context;
+    const { keys } = this.#context;
+    const charter = this.#context.charter();
     const opened = openBundle(bytes, charter, wallMs, keys);
     if (!opened.ok) {
       const { because, detail } = opened.problem;

@@ -14,7 +14,7 @@ import { type RefusedBecause, sealEnvelope, type Signer, type Verifier } from ".
 import { unreachable } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import { openBundle, orderOf, slotsAreTheDomains, type Submission } from "../../protocol/manifest.ts";
-import type { Charter } from "../../protocol/membership.ts";
+import { type Charter, isNewer } from "../../protocol/membership.ts";
 import {
   type GrantedLease,
   inputsDigest,
@@ -69,6 +69,8 @@ export class WorkerCore {
   readonly #options: WorkerOptions;
   readonly #session: string;
   readonly #controls: Set<string>;
+  /** Control peers that are linked, those among them that the charter does not name yet. */
+  readonly #linkedControls = new Set<string>();
   #charter: Charter;
   readonly #linked = new Set<string>();
   readonly #bundles = new Map<string, Submission>();
@@ -115,12 +117,6 @@ export class WorkerCore {
     return this.#held.size > 0 || this.#pending.size > 0;
   }
 
-  /** The domain has a newer charter. */
-  chartered(charter: Charter): void {
-    this.#charter = charter;
-    for (const { peer } of charter.controls) this.#controls.add(peer);
-  }
-
   decide(inputs: readonly WorkerInput[], now: Now): readonly WorkerEffect[] {
     for (const input of inputs) this.#take(input, now);
     this.#startQueued(now);
@@ -138,8 +134,11 @@ export class WorkerCore {
         return this.#tick(now);
       case "peer-up":
         return this.#peerUp(input.peer, input.role);
+      case "charter":
+        return this.#chartered(input.charter);
       case "peer-down":
         this.#linked.delete(input.peer);
+        this.#linkedControls.delete(input.peer);
         if (input.peer === this.#home) this.#loseHome();
         return;
       case "message":
@@ -193,7 +192,24 @@ export class WorkerCore {
   }
 
   #peerUp(peer: string, role: string): void {
-    if (role !== "control" || !this.#controls.has(peer)) return;
+    if (role !== "control") return;
+    this.#linkedControls.add(peer);
+    if (this.#controls.has(peer)) this.#greet(peer);
+  }
+
+  /** The domain has a newer charter: other control peers count. */
+  #chartered(charter: Charter): void {
+    if (!isNewer(charter, this.#charter)) return;
+    this.#charter = charter;
+    this.#controls.clear();
+    for (const { peer } of charter.controls) this.#controls.add(peer);
+    for (const peer of this.#linked) if (!this.#controls.has(peer)) this.#linked.delete(peer);
+    if (this.#home !== null && !this.#controls.has(this.#home)) this.#loseHome();
+    for (const peer of this.#linkedControls)
+      if (this.#controls.has(peer) && !this.#linked.has(peer)) this.#greet(peer);
+  }
+
+  #greet(peer: string): void {
     this.#linked.add(peer);
     const { labels, slots } = this.#options;
     this.#send(peer, { kind: "session", session: this.#session, labels, slots, held: this.#leases() });
@@ -221,6 +237,10 @@ export class WorkerCore {
       case "announced":
         if (!this.#pending.delete(message.run)) return;
         return this.#store([{ kind: "delete", key: workerKeys.pending + message.run }]);
+      case "confirm":
+      case "confirmed":
+      case "configuration":
+      case "install":
       case "canvass":
       case "willing":
       case "prepare":

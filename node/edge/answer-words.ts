@@ -2,6 +2,7 @@
 
 import { OttoError } from "../../protocol/errors.ts";
 import type { Fork } from "../../protocol/fork.ts";
+import { notSupported } from "../../protocol/unsupported.ts";
 import type { Answer } from "../core/effects.ts";
 
 export function answerRefused({ reason, detail }: Extract<Answer, { ok: false }>): OttoError {
@@ -75,5 +76,22 @@ export function signedElsewhere({ log, seq }: Fork): OttoError {
     state:
       "The other control peers take nothing more of that log, and keep the proof. This node has stopped.",
     next: "Find out who else has its data folder or its key, and replace this control peer if that is not known.",
+  });
+}
+
+export function submissionRefused({ reason, detail }: Extract<Answer, { ok: false }>): OttoError {
+  if (reason === "unsupported") return notSupported(detail);
+  return new OttoError("OTTO_REFUSED", {
+    what: `The submission was refused (${detail}).`,
+    state: "Nothing was submitted.",
+    next: "Submit with a key that has joined this domain: `otto join CODE`.",
+  });
+}
+
+export function notFormed(joined: number, size: number): OttoError {
+  return new OttoError("OTTO_REFUSED", {
+    what: `The domain is not complete: ${joined} of ${size} control peers have joined.`,
+    state: "Nothing was submitted.",
+    next: "Let the others join with the control invites that the founder printed.",
   });
 }

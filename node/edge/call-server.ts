@@ -52,6 +52,8 @@ export type ControlActions = {
   removeSchedule(pipeline: string, by: string): Promise<void>;
   invite(request: RequestOf<"invite">): Uint8Array;
   useInvite(nonce: string, peer: string): Promise<void>;
+  controls(): Extract<AnswerItem, { kind: "control" }>;
+  recharter(charter: Uint8Array): Promise<void>;
   join(request: RequestOf<"join">, peer: string): Promise<Extract<AnswerItem, { kind: "joined" }>>;
 };
 
@@ -172,6 +174,8 @@ export class CallServer {
       case "invite":
       case "use-invite":
       case "join":
+      case "control":
+      case "recharter":
         return this.#performAsControl(channel, request, frames);
       default:
         return unreachable(request);
@@ -192,6 +196,8 @@ export class CallServer {
       | "invite"
       | "use-invite"
       | "join"
+      | "control"
+      | "recharter"
     >,
     frames: AsyncGenerator<Uint8Array, void, void>,
   ): Promise<void> {
@@ -230,6 +236,11 @@ export class CallServer {
       case "join":
         if (channel.peer === null) throw joinOverNetwork();
         return this.#send(channel, await control.join(request, channel.peer));
+      case "control":
+        return this.#send(channel, control.controls());
+      case "recharter":
+        await control.recharter(request.charter);
+        return this.#send(channel, { kind: "done" });
       default:
         return unreachable(request);
     }

@@ -11,16 +11,23 @@ import { isOfRun } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
 import { nameBundle } from "../../protocol/manifest.ts";
 import { isFormed } from "../../protocol/membership.ts";
-import { notSupported } from "../../protocol/unsupported.ts";
 import type { Request } from "../../protocol/requests.ts";
 import { ControlCore, controlKeys } from "../core/control.ts";
-import type { Answer, ControlEffect, ControlInput, PollRequest } from "../core/effects.ts";
+import type { ControlEffect, ControlInput, PollRequest } from "../core/effects.ts";
 import { Loop } from "../core/loop.ts";
-import { answerRefused, cancelRefused, removalRefused, signedElsewhere } from "./answer-words.ts";
+import {
+  answerRefused,
+  cancelRefused,
+  notFormed,
+  removalRefused,
+  signedElsewhere,
+  submissionRefused,
+} from "./answer-words.ts";
 import { askFor } from "./client.ts";
 import { type CallActions, CallServer, type ControlActions } from "./call-server.ts";
 import { realClock } from "./clock.ts";
 import { exportRun } from "./exporting.ts";
+import { controlsSeen, recharter } from "./controls.ts";
 import { Joining } from "./joining.ts";
 import { KeptEntries } from "./kept-entries.ts";
 import { type NodeHost, openHost } from "./node-host.ts";
@@ -68,6 +75,7 @@ const asksHome: ReadonlySet<Request["call"]> = new Set([
   "use-invite",
   "schedules",
   "remove-schedule",
+  "recharter",
 ] as const);
 
 class ControlNode implements RunningNode {
@@ -128,7 +136,8 @@ class ControlNode implements RunningNode {
 
   charterChanged(): void {
     this.#dialOthers();
-    this.#startCore().catch((cause: unknown) => this.#fail(cause));
+    if (this.#core === null) this.#startCore().catch((cause: unknown) => this.#fail(cause));
+    else this.post({ kind: "charter", charter: this.host.membership.charter });
   }
 
   async stop(): Promise<void> {
@@ -144,11 +153,14 @@ class ControlNode implements RunningNode {
   async #startCore(): Promise<void> {
     const { membership, identity, storage, incarnation } = this.host;
     if (this.#core !== null || !isFormed(membership.charter)) return;
-    const { bundles, orders, registers, heads, forks, acceptor } = controlKeys;
-    const prefixes = [bundles, orders, registers, heads, forks, acceptor];
+    const { bundles, orders, registers, heads, forks, acceptor, configuration } = controlKeys;
+    const prefixes = [bundles, orders, registers, heads, forks, acceptor, configuration];
     const stored = (await Promise.all(prefixes.map((prefix) => storage.list(prefix)))).flat();
     const now = { monotonicMs: realClock.monotonicMs(), wallMs: realClock.wallMs() };
-    const core = new ControlCore({ charter: membership.charter, keys: identity, incarnation, stored }, now);
+    const { store, network } = this.host;
+    const charter = { charter: membership.charter, bytes: membership.charterBytes };
+    const { addresses } = network;
+    const core = new ControlCore({ charter, store, addresses, keys: identity, incarnation, stored }, now);
     this.#core = core;
     this.#loop = new Loop<ControlInput, ControlEffect>({
       decide: (inputs, at) => core.decide(inputs, at),
@@ -197,6 +209,8 @@ class ControlNode implements RunningNode {
         this.#home = effect.home;
         if (effect.home !== null && effect.home !== host.identity.peer) this.calls.endFollowing();
         return;
+      case "chartered":
+        return host.adoptCharter(effect.bytes, effect.charter);
       case "poll":
         return this.#poll(effect.request);
       case "answer":
@@ -277,6 +291,8 @@ class ControlNode implements RunningNode {
       invite: (request) => this.#joining.invite(request),
       useInvite: (nonce, peer) => this.#decideInvite(nonce, peer),
       join: (request, peer) => this.#joining.join(request, peer),
+      controls: () => controlsSeen(this.host, this.#core?.configurations ?? null, this.#home),
+      recharter: (charter) => recharter(this.host, charter, (input) => this.post(input)),
     };
   }
 
@@ -356,21 +372,4 @@ class ControlNode implements RunningNode {
       () => this.#resolveStopped(cause),
     );
   }
-}
-
-function submissionRefused({ reason, detail }: Extract<Answer, { ok: false }>): OttoError {
-  if (reason === "unsupported") return notSupported(detail);
-  return new OttoError("OTTO_REFUSED", {
-    what: `The submission was refused (${detail}).`,
-    state: "Nothing was submitted.",
-    next: "Submit with a key that has joined this domain: `otto join CODE`.",
-  });
-}
-
-function notFormed(joined: number, size: number): OttoError {
-  return new OttoError("OTTO_REFUSED", {
-    what: `The domain is not complete: ${joined} of ${size} control peers have joined.`,
-    state: "Nothing was submitted.",
-    next: "Let the others join with the control invites that the founder printed.",
-  });
 }

@@ -6,9 +6,10 @@
  *   owner.key     on the founder: the domain's key    person.cert   what its person may show
  *   db/           registers and logs                  blobs/        files, trees, outputs, logs
  *   work/         workspaces of a worker              running.json  while it runs: pid, socket, addresses
+ *   store         the name that a new database takes, until it has taken it
  */
 
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import {
   accessSync,
   constants,
@@ -144,7 +145,9 @@ export class DataFolder {
     this.write("node.json", Buffer.from(`${JSON.stringify(config, null, 2)}\n`));
   }
 
-  read(name: "charter" | "certificate" | "person.cert" | "node.json" | "started-with"): Uint8Array | null {
+  read(
+    name: "charter" | "certificate" | "person.cert" | "node.json" | "started-with" | "store",
+  ): Buffer | null {
     try {
       return readFileSync(join(this.path, name));
     } catch (error) {
@@ -170,6 +173,11 @@ export class DataFolder {
     renameSync(`${path}.new`, path);
   }
 
+  /** The database has taken its name. */
+  forgetStore(): void {
+    rmSync(join(this.path, "store"), { force: true });
+  }
+
   running(): Running | null {
     try {
       return JSON.parse(readFileSync(join(this.path, "running.json"), "utf8")) as Running;
@@ -186,6 +194,11 @@ export class DataFolder {
     rmSync(join(this.path, "running.json"), { force: true });
     rmSync(this.socket, { force: true });
   }
+}
+
+/** A name for a database, unlike any other. */
+export function newStoreName(): string {
+  return randomBytes(12).toString("base64url");
 }
 
 /** One by one from above: what Node makes "recursively" in a folder that takes none (as /proc) never returns. */

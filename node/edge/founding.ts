@@ -10,7 +10,7 @@ import {
   sealCertificate,
   sealCharter,
 } from "../../protocol/membership.ts";
-import { DataFolder, type NodeConfig } from "./data-folder.ts";
+import { DataFolder, newStoreName, type NodeConfig } from "./data-folder.ts";
 import { type Identity, openIdentity } from "./identity.ts";
 
 export type Founding = {
@@ -31,15 +31,19 @@ export function foundDomain(founding: Founding): Charter {
   const owner = openIdentity(folder.ownerKey);
   const peer = openIdentity(folder.key);
   const domain = domainId(name, owner.peer);
-  const controls = [{ peer: peer.peer, addresses: config.listen }];
+  const store = newStoreName();
+  folder.write("store", Buffer.from(store));
+  const controls = [{ peer: peer.peer, store, addresses: config.listen }];
   const charter: Charter = {
     otto: "charter/1",
     domain,
     name,
     owner: owner.peer,
     version: 1,
+    configuration: 1,
     size,
     controls,
+    former: [],
     leaseMs,
   };
   folder.write("charter", sealCharter(charter, owner));

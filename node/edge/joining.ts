@@ -12,6 +12,7 @@ import { OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import {
   type Charter,
+  hasSpoken,
   type Invite,
   isFormed,
   openInvite,
@@ -41,8 +42,6 @@ export class Joining {
   invite(request: Extract<Request, { call: "invite" }>): Uint8Array {
     const { membership, identity, network } = this.#host;
     const { charter } = membership;
-    const full = request.role === "control" && isFormed(charter);
-    if (full) throw domainIsFull(charter);
     const own = network.addresses.map((address) => withPeer(address, identity.peer));
     const others = charter.controls
       .filter(({ peer }) => peer !== identity.peer)
@@ -62,14 +61,14 @@ export class Joining {
     peer: string,
   ): Promise<Extract<AnswerItem, { kind: "joined" }>> {
     const invite = this.#check(request.invite);
+    if (invite.role === "control" && request.addresses.length === 0) throw hasNoAddress();
     const { membership, folder } = this.#host;
     if (isFormed(membership.charter)) {
-      if (invite.role === "control") throw domainIsFull(membership.charter);
       await this.#useInDomain(invite.nonce, peer);
     } else {
       if (!folder.isOwner) throw notFounder();
       await this.#useHere(invite.nonce, peer);
-      if (invite.role === "control") this.#addControl(peer, request.addresses);
+      if (invite.role === "control") this.#addControl(peer, request.store, request.addresses);
     }
     const certificate = this.#certify(peer, invite.role, request.name);
     const personCertificate = this.#certify(request.person, "person", request.name);
@@ -83,8 +82,8 @@ export class Joining {
     if (!opened.ok) throw invalid("it is damaged");
     const { invite, domain, signer } = opened.value;
     if (domain !== charter.domain) throw invalid("it is for another domain");
-    const entitled = signer === charter.owner || charter.controls.some((control) => control.peer === signer);
-    if (!entitled) throw invalid("nobody of this domain made it");
+    if (signer !== charter.owner && !hasSpoken(charter, signer))
+      throw invalid("nobody of this domain made it");
     if (invite.expiresMs < realClock.wallMs()) throw invalid("it has expired");
     return invite;
   }
@@ -99,17 +98,11 @@ export class Joining {
     await storage.sync();
   }
 
-  #addControl(peer: string, addresses: readonly string[]): void {
+  #addControl(peer: string, store: string, addresses: readonly string[]): void {
     const { membership, folder } = this.#host;
     const { charter } = membership;
     if (charter.controls.some((control) => control.peer === peer)) return;
-    if (addresses.length === 0)
-      throw new OttoError("OTTO_USAGE", {
-        what: "A control peer needs an address that the others can reach.",
-        state: "Nobody joined.",
-        next: "Join with --listen HOST:PORT.",
-      });
-    const controls = [...charter.controls, { peer, addresses }];
+    const controls = [...charter.controls, { peer, store, addresses }];
     const next: Charter = { ...charter, version: charter.version + 1, controls };
     this.#host.adoptCharter(sealCharter(next, openIdentity(folder.ownerKey)), next);
   }
@@ -147,11 +140,11 @@ function invalid(why: string): OttoError {
   });
 }
 
-function domainIsFull(charter: Charter): OttoError {
-  return new OttoError("OTTO_INVITE_INVALID", {
-    what: `The domain ${charter.name} has all of its ${charter.size} control peers.`,
+function hasNoAddress(): OttoError {
+  return new OttoError("OTTO_USAGE", {
+    what: "A control peer needs an address that the others can reach.",
     state: "Nobody joined.",
-    next: "Join as a worker: `otto invite --role worker`.",
+    next: "Join with --listen HOST:PORT.",
   });
 }
 

@@ -17,7 +17,7 @@ import type { RefusedBecause } from "../../protocol/envelope.ts";
 import { OttoError } from "../../protocol/errors.ts";
 import { FrameDecoder } from "../../protocol/frames.ts";
 import { limits } from "../../protocol/limits.ts";
-import { type Charter, openCertificate, openCharter, type Role } from "../../protocol/membership.ts";
+import { type Charter, isNewer, openCertificate, openCharter, type Role } from "../../protocol/membership.ts";
 import { decodeMessage, encodeMessage, type Message, type PeerAddresses } from "../../protocol/messages.ts";
 import type { Clock, Network, Random, Timer } from "../ports.ts";
 import type { AddressBook } from "./address-book.ts";
@@ -380,7 +380,7 @@ class LinkedNetwork implements RealNetwork {
     const { membership, identity, clock, observer } = this.#options;
     const charter = openCharter(message.charter, membership.charter.domain, identity);
     if (!charter.ok) return charter.problem;
-    if (charter.value.version > membership.charter.version) {
+    if (isNewer(charter.value, membership.charter)) {
       membership.charter = charter.value;
       membership.charterBytes = message.charter;
       observer.charter(message.charter, charter.value);

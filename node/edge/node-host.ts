@@ -8,14 +8,14 @@ import { equals } from "uint8arrays/equals";
 import type { RefusedBecause } from "../../protocol/envelope.ts";
 import { OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
-import { type Charter, isFormed, openCharter } from "../../protocol/membership.ts";
+import { type Charter, isFormed, isNewer, openCharter } from "../../protocol/membership.ts";
 import { encodeMessage, type Message } from "../../protocol/messages.ts";
 import type { Answer } from "../core/effects.ts";
 import { AddressBook } from "./address-book.ts";
 import { type Blobs, openBlobs } from "./blobs.ts";
 import type { Channel } from "./channel.ts";
 import { realClock, realRandom } from "./clock.ts";
-import { DataFolder, type NodeConfig } from "./data-folder.ts";
+import { DataFolder, newStoreName, type NodeConfig } from "./data-folder.ts";
 import { wordsOf } from "./error-words.ts";
 import { Fetching } from "./fetching.ts";
 import { type Identity, openIdentity } from "./identity.ts";
@@ -23,6 +23,9 @@ import { openStorage } from "./level-storage.ts";
 import { listenLocally } from "./local-socket.ts";
 import { type Membership, type NetworkObserver, type RealNetwork, startNetwork } from "./network.ts";
 import type { Storage } from "../ports.ts";
+
+/** Where the database keeps its own name. */
+const storeKey = "store";
 
 export type HostEvents = Pick<NetworkObserver, "up" | "down" | "message"> & {
   call(channel: Channel): void;
@@ -42,6 +45,8 @@ export type NodeHost = {
   /** What was refused since the start, by reason. */
   readonly refused: Map<RefusedBecause, number>;
   readonly incarnation: string;
+  /** Names the database: one that was wiped or put back has another name. */
+  readonly store: string;
   /** Resolves when all control peers of the charter have joined. */
   readonly formed: Promise<void>;
   /** Opens the local socket and says where the node is: call when calls can be answered. */
@@ -65,6 +70,7 @@ export async function openHost(path: string, events: HostEvents): Promise<NodeHo
   const membership = readMembership(folder, identity);
   const incarnation = Buffer.from(realRandom.bytes(9)).toString("base64url");
   const { storage, repaired } = await openStorage(folder.database);
+  const store = await nameStore(storage, folder);
   for (const sentence of repaired) process.stderr.write(`otto: ${sentence}\n`);
   const refused = new Map<RefusedBecause, number>();
   const formed = Promise.withResolvers<void>();
@@ -112,6 +118,7 @@ export async function openHost(path: string, events: HostEvents): Promise<NodeHo
       questions: new Questions(),
       refused,
       incarnation,
+      store,
       formed: formed.promise,
       async serve() {
         server = await listenLocally(folder.socket, (channel) => events.call(channel));
@@ -119,11 +126,11 @@ export async function openHost(path: string, events: HostEvents): Promise<NodeHo
         folder.saveRunning({ pid: process.pid, socket: folder.socket, addresses, peer: identity.peer });
       },
       adoptCharter(bytes, charter) {
+        if (!isNewer(charter, membership.charter)) return;
         folder.write("charter", bytes);
         membership.charter = charter;
         membership.charterBytes = bytes;
         network.greetAgain();
-        events.charter(charter);
         formedBy(charter);
         events.charter(charter);
       },
@@ -183,6 +190,20 @@ async function keepCertificate(storage: Storage, peer: string, certificate: Uint
   const known = await storage.get(key);
   if (known === undefined || !equals(known, certificate))
     await storage.write([{ kind: "put", key, value: certificate }]);
+}
+
+/**
+ * The name of the database that is open. A new one takes the name that its peer has told the domain when it joined; one
+ * whose name that was before, and that was wiped since, does not get it again.
+ */
+async function nameStore(storage: Storage, folder: DataFolder): Promise<string> {
+  const known = await storage.get(storeKey);
+  if (known !== undefined) return Buffer.from(known).toString();
+  const name = folder.read("store")?.toString() ?? newStoreName();
+  await storage.write([{ kind: "put", key: storeKey, value: Buffer.from(name) }]);
+  await storage.sync();
+  folder.forgetStore();
+  return name;
 }
 
 function readMembership(folder: DataFolder, identity: Identity): Membership {

@@ -105,10 +105,9 @@ class WorkerNode implements RunningNode {
     else this.#loop.post(input);
   }
 
-  /** There are more control peers than before: the core counts on them from the next start of its session on. */
   charterChanged(): void {
     this.#dialControls();
-    this.#core?.chartered(this.host.membership.charter);
+    this.post({ kind: "charter", charter: this.host.membership.charter });
   }
 
   async stop(): Promise<void> {

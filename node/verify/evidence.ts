@@ -12,7 +12,13 @@ import { type Event, isOfRun } from "../../protocol/events.ts";
 import { openFork } from "../../protocol/fork.ts";
 import { isAfterword, type OpenedEntry, openEntry } from "../../protocol/log.ts";
 import { openBundle, type Submission } from "../../protocol/manifest.ts";
-import { type Charter, isFormed, openCertificate, openCharter } from "../../protocol/membership.ts";
+import {
+  type Charter,
+  hasSpoken,
+  isFormed,
+  openCertificate,
+  openCharter,
+} from "../../protocol/membership.ts";
 import type { SignedResult } from "../../protocol/messages.ts";
 import { parseSignedResult } from "../../protocol/report-check.ts";
 import type { ExportedRun } from "../../protocol/run-export.ts";
@@ -242,7 +248,7 @@ class Evidencing {
       return null;
     }
     const { entry, signer } = opened.value;
-    if (!this.#charter.controls.some(({ peer }) => peer === signer)) {
+    if (!hasSpoken(this.#charter, signer)) {
       this.#findings.add(
         "author-not-entitled",
         null,

@@ -20,7 +20,7 @@ import type { TableEffect } from "./table.ts";
 const acceptorKey = "acceptor";
 const recordPrefix = "register/";
 
-type AcceptedRecord = { readonly ballot: Ballot; readonly round: number; readonly value: Uint8Array };
+export type AcceptedRecord = { readonly ballot: Ballot; readonly round: number; readonly value: Uint8Array };
 
 export class Acceptor {
   #promised: Ballot = noBallot;
@@ -44,14 +44,7 @@ export class Acceptor {
         this.#acceptedRound = acceptedRound;
         continue;
       }
-      const [epoch, peer, incarnation, round, value] = decodeValue(bytes) as [
-        number,
-        string,
-        string,
-        number,
-        Uint8Array,
-      ];
-      this.#keep(key.slice(recordPrefix.length), { ballot: { epoch, peer, incarnation }, round, value });
+      this.#keep(key.slice(recordPrefix.length), readRecord(bytes));
     }
     for (const run of this.#closedRuns) this.#forgetSteps(run);
   }
@@ -64,6 +57,11 @@ export class Acceptor {
   accepted(name: string): RegisterValue | null {
     const record = this.#records.get(name);
     return record === undefined ? null : (decodeValue(record.value) as RegisterValue);
+  }
+
+  /** Everything that this peer accepted last. */
+  records(): PromisedRecord[] {
+    return [...this.#records].map(([name, record]): PromisedRecord => ({ name, ...record }));
   }
 
   /** Runs that are open as far as this peer knows, with the digest of their bundle. */
@@ -84,8 +82,7 @@ export class Acceptor {
       this.#promised = ballot;
       effects.push({ kind: "store", operations: [this.#ownEntry()] });
     }
-    const records = [...this.#records].map(([name, record]): PromisedRecord => ({ name, ...record }));
-    const pages = pagesOf(records);
+    const pages = pagesOf(this.records());
     for (const [index, page] of pages.entries()) {
       const last = index === pages.length - 1;
       effects.push(reply(ballot.peer, { kind: "promise", ballot, records: page, last }));
@@ -124,7 +121,7 @@ export class Acceptor {
     const operations: Extract<TableEffect, { kind: "store" }>["operations"][number][] = [];
     for (const { names, value } of records) {
       const record = { ballot, round, value };
-      const bytes = encodeValue([ballot.epoch, ballot.peer, ballot.incarnation, round, value]);
+      const bytes = storedRecord(record);
       for (const name of names) {
         const run = runOfStepRegister(name);
         if (run !== null && this.#closedRuns.has(run)) continue;
@@ -186,6 +183,23 @@ export class Acceptor {
     const value = encodeValue([this.#promised, this.#acceptedBallot, this.#acceptedRound]);
     return { kind: "put", key: acceptorKey, value };
   }
+}
+
+/** A record as it is on the disk. */
+export function storedRecord({ ballot, round, value }: AcceptedRecord): Uint8Array {
+  return encodeValue([ballot.configuration, ballot.epoch, ballot.peer, ballot.incarnation, round, value]);
+}
+
+export function readRecord(bytes: Uint8Array): AcceptedRecord {
+  const [configuration, epoch, peer, incarnation, round, value] = decodeValue(bytes) as [
+    number,
+    number,
+    string,
+    string,
+    number,
+    Uint8Array,
+  ];
+  return { ballot: { configuration, epoch, peer, incarnation }, round, value };
 }
 
 function reply(to: string, message: RegisterMessage): TableEffect {

@@ -4,10 +4,14 @@
  *   following --stand--> preparing --majority promised--> recovering --majority holds the merge--> home
  *       ^                    |                                |                                     |
  *       +------ nack: a higher ballot, or its home is alive --+-------------------------------------+
+ *                                                             +--the next configuration is chosen--> closed
  *
  * Promises: a decision is told only after a majority has it on disk; decisions are told in the order of their
  * rounds; a refusal is told only when the value it rests on is committed; a reign that ended leaves its open
  * proposals "unknown": nobody is told anything, and who asked asks the next home with the same nonce.
+ *
+ * The next configuration is the last thing that this one decides: no round is started behind it, and a home that finds
+ * it chosen when it takes over decides nothing. So what a closed home holds is the same for every home that closes.
  *
  * @source D. Rystsov, "CASPaxos", arXiv 1802.07000, with the promise stored per table as in Bizur, arXiv 1702.04242.
  */
@@ -19,6 +23,8 @@ import { type Ballot, compareBallots, noBallot } from "./ballot.ts";
 import type { PromisedRecord, RegisterMessage, WireRecord } from "./messages.ts";
 import { pagesOf } from "./pages.ts";
 import {
+  charterRegister,
+  type CharterValue,
   type Command,
   evaluate,
   type Evaluation,
@@ -46,11 +52,14 @@ type Round<Ticket> = {
   readonly acceptedBy: Set<string>;
 };
 
-export type HomeStage = "following" | "preparing" | "recovering" | "home";
+export type HomeStage = "following" | "preparing" | "recovering" | "home" | "closed";
 
 export class Home<Ticket> {
   readonly #self: string;
   readonly #majority: number;
+  readonly #configuration: number;
+  /** True once a round holds the next configuration: nothing is proposed behind it. */
+  #closing = false;
   #stage: HomeStage = "following";
   #ballot: Ballot = noBallot;
   #round = 0;
@@ -66,8 +75,9 @@ export class Home<Ticket> {
   #waiting: Proposal<Ticket>[] = [];
   #rounds: Round<Ticket>[] = [];
 
-  constructor(self: string, peers: readonly string[]) {
+  constructor(self: string, peers: readonly string[], configuration: number) {
     this.#self = self;
+    this.#configuration = configuration;
     this.#majority = Math.floor(peers.length / 2) + 1;
   }
 
@@ -101,6 +111,7 @@ export class Home<Ticket> {
 
   stepDown(): void {
     this.#stage = "following";
+    this.#closing = false;
     this.#round = 0;
     this.#waiting = [];
     this.#rounds = [];
@@ -110,7 +121,7 @@ export class Home<Ticket> {
 
   /** A link to another control peer came up: whoever stands or reigns asks it to follow. */
   peerUp(peer: string): TableEffect[] {
-    if (this.#stage === "following") return [];
+    if (this.#stage === "following" || this.#stage === "closed") return [];
     return [{ kind: "send", to: peer, message: { kind: "prepare", ballot: this.#ballot } }];
   }
 
@@ -120,7 +131,8 @@ export class Home<Ticket> {
   }
 
   promise(from: string, message: Extract<RegisterMessage, { kind: "promise" }>): TableEffect[] {
-    if (this.#stage === "following" || compareBallots(message.ballot, this.#ballot) !== 0) return [];
+    if (this.#stage === "following" || this.#stage === "closed") return [];
+    if (compareBallots(message.ballot, this.#ballot) !== 0) return [];
     if (this.#stage !== "preparing") return message.last ? this.#bringUp(from) : [];
     for (const record of message.records) {
       const known = this.#merged.get(record.name);
@@ -153,8 +165,28 @@ export class Home<Ticket> {
       this.#commit(first);
       decisions.push(...first.decisions);
       if (this.#stage === "recovering") this.#stage = "home";
+      if (this.successor === null) continue;
+      this.#stage = "closed";
+      this.#waiting = [];
     }
     return decisions;
+  }
+
+  /** The configuration that was chosen to follow this one; null while this one decides. */
+  get successor(): CharterValue | null {
+    const value = this.#committed.get(charterRegister);
+    return value?.kind === "charter" && value.configuration > this.#configuration ? value : null;
+  }
+
+  /** Everything that this configuration decided, when it decides no more: what its successor begins with. */
+  lastRecords(): PromisedRecord[] {
+    assert(this.#stage === "closed", "only what is decided for ever is handed over");
+    return [...this.#committed].map(([name, value]) => ({
+      name,
+      value: encodeValue(value),
+      ballot: this.#ballot,
+      round: this.#round,
+    }));
   }
 
   propose(register: string, command: Command, ticket: Ticket): void {
@@ -169,7 +201,7 @@ export class Home<Ticket> {
   flush(): { readonly effects: TableEffect[]; readonly decisions: readonly Decision<Ticket>[] } {
     const effects: TableEffect[] = [];
     const decisions: Decision<Ticket>[] = [];
-    while (this.#stage === "home" && this.#waiting.length > 0) {
+    while (this.#stage === "home" && !this.#closing && this.#waiting.length > 0) {
       const full = this.#waiting.length >= limits.batchRecordsMax;
       if (this.#rounds.length >= (full ? limits.roundsInFlightMax : limits.roundsInFlightMin)) break;
       const batch = this.#nextBatch();
@@ -187,6 +219,7 @@ export class Home<Ticket> {
       bytes += command.kind === "finish" ? command.report.length : 0;
       if (size > 0 && (size >= limits.batchRecordsMax || bytes > limits.batchBytesMax)) break;
       size += 1;
+      if (command.kind === "recharter") break;
     }
     return this.#waiting.splice(0, size);
   }
@@ -211,6 +244,7 @@ export class Home<Ticket> {
       if (value === null) Object.assign(fresh, { command, evaluation });
       if (evaluation.kind === "changed") {
         values.set(register, evaluation.value);
+        this.#closing ||= command.kind === "recharter";
         decisions.push({ ticket, register, command, verdict: "changed", value: evaluation.value });
         continue;
       }

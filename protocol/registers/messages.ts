@@ -1,4 +1,4 @@
-/** What control peers say to each other about the register table. */
+/** What control peers say to each other about the register table, and about which of them keep it. */
 
 import type { Ballot } from "./ballot.ts";
 
@@ -14,6 +14,24 @@ export type PromisedRecord = {
   readonly ballot: Ballot;
   readonly round: number;
 };
+
+/** Of who votes: said whenever a link comes up, and by a peer that waits for its table. */
+export type ConfigurationMessage =
+  | {
+      /** The configuration that the sender has a vote in; 0: none. */
+      readonly kind: "configuration";
+      readonly configuration: number;
+      readonly store: string;
+      readonly addresses: readonly string[];
+    }
+  /** What the receiver begins with in a configuration that was chosen: the charter and a table, in pages. */
+  | {
+      readonly kind: "install";
+      readonly charter: Uint8Array;
+      readonly records: readonly PromisedRecord[];
+      readonly first: boolean;
+      readonly last: boolean;
+    };
 
 export type RegisterMessage =
   /** Asks, and binds nobody: would you promise this ballot? Answered by "willing" or "nack". */

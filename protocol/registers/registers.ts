@@ -8,11 +8,13 @@
  *           (`settling.ts` has those of steps that no worker does)
  *   run:    open --cancel--> open, cancelled --close--> closed
  *   invite: (absent) --use--> used
+ *   charter: the configuration that takes the place of this one; the last thing that a configuration decides
  *   schedule: `schedule.ts`
  *
  * A step that nobody has claimed has no record: it is queued under token 0. Pure: a refusal says why and changes nothing.
  */
 
+import { equals } from "uint8arrays/equals";
 import { unreachable } from "../errors.ts";
 import type { AttemptCause } from "../events.ts";
 import { evaluateSettling, type Settlement, type SettlingCommand, type StepAnswer } from "./settling.ts";
@@ -86,7 +88,14 @@ export type RunValue = {
 
 type InviteValue = { readonly kind: "invite"; readonly usedBy: string };
 
-export type RegisterValue = StepValue | RunValue | InviteValue | ScheduleValue;
+/** Of the register `charter`: who votes next, as the domain's owner signed it. */
+export type CharterValue = {
+  readonly kind: "charter";
+  readonly configuration: number;
+  readonly charter: Uint8Array;
+};
+
+export type RegisterValue = StepValue | RunValue | InviteValue | ScheduleValue | CharterValue;
 
 export type Command =
   | { readonly kind: "admit"; readonly manifest: string; readonly envelope: string }
@@ -110,6 +119,7 @@ export type Command =
       readonly again: boolean;
     }
   | { readonly kind: "use-invite"; readonly peer: string }
+  | { readonly kind: "recharter"; readonly configuration: number; readonly charter: Uint8Array }
   | SettlingCommand
   | ScheduleCommand;
 
@@ -131,6 +141,9 @@ export function stepRegister(run: string, index: number): string {
 export function inviteRegister(nonce: string): string {
   return `invite/${nonce}`;
 }
+
+/** The one register that says which control peers vote after these. */
+export const charterRegister = "charter";
 
 /** The run that a step's register belongs to, or null for any other register. */
 export function runOfStepRegister(name: string): string | null {
@@ -163,6 +176,12 @@ export function evaluate(value: RegisterValue | null, command: Command): Evaluat
     case "use-invite":
       if (value === null) return changed({ kind: "invite", usedBy: command.peer });
       return refused(value.kind === "invite" && value.usedBy === command.peer ? "duplicate" : "taken");
+    case "recharter": {
+      const { configuration, charter } = command;
+      if (value?.kind === "charter" && value.configuration >= configuration)
+        return refused(equals(value.charter, charter) ? "duplicate" : "stale");
+      return changed({ kind: "charter", configuration, charter });
+    }
     case "claim":
     case "finish":
     case "expire":

@@ -15,8 +15,8 @@ import { limits } from "../limits.ts";
 import { Acceptor } from "./acceptor.ts";
 import { type Ballot, compareBallots } from "./ballot.ts";
 import { type Decision, Home, type HomeStage } from "./home.ts";
-import type { RegisterMessage } from "./messages.ts";
-import type { Command, RegisterValue } from "./registers.ts";
+import type { PromisedRecord, RegisterMessage } from "./messages.ts";
+import type { CharterValue, Command, RegisterValue } from "./registers.ts";
 import type { ScheduleValue } from "./schedule.ts";
 
 export type TableEffect =
@@ -40,6 +40,8 @@ export type TableOptions = {
   readonly peers: readonly string[];
   /** Unique for each start of the process. */
   readonly incarnation: string;
+  /** Which configuration of the domain these peers are. One that this peer is not in is only watched: it has no vote. */
+  readonly configuration: number;
   readonly stored: Iterable<readonly [key: string, value: Uint8Array]>;
 };
 
@@ -52,6 +54,7 @@ export class RegisterTable<Ticket> {
   readonly #self: string;
   readonly #peers: readonly string[];
   readonly #incarnation: string;
+  readonly #configuration: number;
   readonly #rank: number;
   readonly #acceptor = new Acceptor();
   readonly #home: Home<Ticket>;
@@ -73,12 +76,22 @@ export class RegisterTable<Ticket> {
     this.#self = options.self;
     this.#peers = options.peers;
     this.#incarnation = options.incarnation;
+    this.#configuration = options.configuration;
     this.#rank = options.peers.indexOf(options.self);
-    this.#home = new Home(options.self, options.peers);
+    this.#home = new Home(options.self, options.peers, options.configuration);
     this.#acceptor.restore(options.stored);
     this.#highestEpoch = this.#acceptor.promised.epoch;
-    this.#canvassAtMs = nowMs + this.#rankDelayMs();
+    this.#canvassAtMs = this.votes ? nowMs + this.#rankDelayMs() : null;
     this.#linked.add(options.self);
+  }
+
+  get configuration(): number {
+    return this.#configuration;
+  }
+
+  /** False for a peer that is not of this configuration. */
+  get votes(): boolean {
+    return this.#rank >= 0;
   }
 
   get stage(): HomeStage {
@@ -175,7 +188,8 @@ export class RegisterTable<Ticket> {
       this.#canvassAtMs = nowMs;
     }
     const due = this.#canvassAtMs !== null && nowMs >= this.#canvassAtMs;
-    if (due && !this.#reigning()) {
+    // A closed home has decided all that it can: others take over, or nobody needs to.
+    if (due && !this.#reigning() && this.#home.stage !== "closed") {
       // Who was willing before the majority was lost may have heard of a home since.
       this.#canvass = null;
       if (this.#hasMajority()) effects.push(...this.#canvassOthers(nowMs));
@@ -184,7 +198,26 @@ export class RegisterTable<Ticket> {
     return { effects, decisions: [] };
   }
 
+  /** The configuration that follows this one, once this home has decided it and nothing more. */
+  get successor(): CharterValue | null {
+    return this.#home.stage === "closed" ? this.#home.successor : null;
+  }
+
+  /**
+   * What a member of the configuration begins with that has no table yet: everything that the configuration before
+   * decided, and perhaps some of what was proposed since.
+   */
+  records(): PromisedRecord[] {
+    return this.#home.stage === "closed" ? this.#home.lastRecords() : this.#acceptor.records();
+  }
+
+  /** The registers that this peer has a value of on its disk. */
+  names(): string[] {
+    return this.#acceptor.records().map(({ name }) => name);
+  }
+
   receive(from: string, message: RegisterMessage, nowMs: number): TableOutput<Ticket> {
+    if (!this.votes || message.ballot.configuration !== this.#configuration) return nothing;
     switch (message.kind) {
       case "canvass":
         return { effects: [this.#answerCanvass(message.ballot, nowMs)], decisions: [] };
@@ -290,7 +323,12 @@ export class RegisterTable<Ticket> {
   }
 
   #canvassOthers(nowMs: number): TableEffect[] {
-    const ballot = { epoch: this.#highestEpoch + 1, peer: this.#self, incarnation: this.#incarnation };
+    const ballot = {
+      configuration: this.#configuration,
+      epoch: this.#highestEpoch + 1,
+      peer: this.#self,
+      incarnation: this.#incarnation,
+    };
     this.#canvass = { ballot, willing: new Set() };
     this.#canvassAtMs = nowMs + limits.homeSilenceMsMax + this.#rankDelayMs();
     const stood = this.#countWilling(this.#self, ballot, nowMs);

@@ -31,6 +31,6 @@ export function ballotsChecker(): Checker {
   };
 }
 
-export function ballotName({ epoch, peer, incarnation }: Ballot): string {
-  return `${epoch}/${peer.slice(-6)}/${incarnation}`;
+export function ballotName({ configuration, epoch, peer, incarnation }: Ballot): string {
+  return `${configuration}.${epoch}/${peer.slice(-6)}/${incarnation}`;
 }

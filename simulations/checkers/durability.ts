@@ -5,10 +5,12 @@
 import { controlKeys } from "../../node/core/control.ts";
 import { entryKey } from "../../node/core/history.ts";
 import type { LogEntry } from "../../protocol/log.ts";
-import type { Ballot } from "../../protocol/registers/ballot.ts";
-import { compareBallots } from "../../protocol/registers/ballot.ts";
+import { readRecord } from "../../protocol/registers/acceptor.ts";
+import { type Ballot, compareBallots, noBallot } from "../../protocol/registers/ballot.ts";
+import { openCharter } from "../../protocol/membership.ts";
 import { decodeValue } from "../../protocol/values.ts";
 import { type Checker, type Observation, type PeerName, Violation } from "../observation.ts";
+import { verifySimulated } from "../keys.ts";
 import type { Disk } from "../storage.ts";
 import { ballotName } from "./ballots.ts";
 
@@ -56,6 +58,7 @@ function acceptorOn(disk: Disk): readonly [Ballot, Ballot, number] | null {
 
 function promiseIsKept({ peer }: Sent, ballot: Ballot, disk: Disk): void {
   const stored = acceptorOn(disk);
+  if (hasMovedOn(disk, ballot)) return;
   if (stored === null || compareBallots(stored[0], ballot) < 0)
     throw new Violation("durability", `I6: ${peer} promised ${ballotName(ballot)} before it was on disk`);
 }
@@ -65,6 +68,7 @@ function voteIsKept(
   vote: { readonly ballot: Ballot; readonly round: number },
   disk: Disk,
 ): void {
+  if (hasMovedOn(disk, vote.ballot)) return;
   const stored = acceptorOn(disk);
   const order = stored === null ? -1 : compareBallots(stored[1], vote.ballot);
   if (stored === null || order < 0 || (order === 0 && stored[2] < vote.round))
@@ -79,18 +83,27 @@ function recordIsKept(
   vote: { readonly name: string; readonly ballot: Ballot; readonly round: number },
   disk: Disk,
 ): void {
+  if (hasMovedOn(disk, vote.ballot)) return;
   const bytes = disk.durable(controlKeys.registers + vote.name);
   // The steps of a closed run are forgotten.
   if (bytes === undefined && vote.name.startsWith("step/")) return;
-  const [epoch, proposer, incarnation, round] = (
-    bytes === undefined ? [0, "", "", 0] : decodeValue(bytes)
-  ) as [number, string, string, number];
-  const order = compareBallots({ epoch, peer: proposer, incarnation }, vote.ballot);
+  const { ballot, round } = bytes === undefined ? { ballot: noBallot, round: 0 } : readRecord(bytes);
+  const order = compareBallots(ballot, vote.ballot);
   if (order < 0 || (order === 0 && round < vote.round))
     throw new Violation(
       "durability",
       `I6: ${peer} accepted ${vote.name} in #${vote.round} before it was on disk`,
     );
+}
+
+/** It was there, and then the whole table gave place to that of a later configuration. */
+function hasMovedOn(disk: Disk, ballot: Ballot): boolean {
+  const bytes = disk.durable(controlKeys.configuration);
+  if (bytes === undefined) return false;
+  const opened = openCharter((decodeValue(bytes) as [string, Uint8Array])[1], null, {
+    verify: verifySimulated,
+  });
+  return opened.ok && opened.value.configuration > ballot.configuration;
 }
 
 function entryIsKept({ peer, life }: Sent, bytes: Uint8Array, disk: Disk): void {

@@ -3,7 +3,8 @@
  *
  * Chain: each chosen value follows from the one chosen before; a token never falls, a past is never rewritten, what is
  * done stays done (I2), what is closed stays closed (I8), an attempt ends under the token that it was leased with (I4). A
- * reign starts from what was chosen. Told: a grant, an acceptance, an admission or a cancellation is told only after it
+ * reign starts from what was chosen. A configuration decides nothing more once it has chosen the next one (I7), and none
+ * begins that was not chosen. Told: a grant, an acceptance, an admission or a cancellation is told only after it
  * was chosen.
  */
 
@@ -13,7 +14,12 @@ import type { Submission } from "../../protocol/manifest.ts";
 import type { Message } from "../../protocol/messages.ts";
 import { type Ballot, compareBallots, noBallot } from "../../protocol/registers/ballot.ts";
 import type { WireRecord } from "../../protocol/registers/messages.ts";
-import { type RegisterValue, runRegister, stepRegister } from "../../protocol/registers/registers.ts";
+import {
+  charterRegister,
+  type RegisterValue,
+  runRegister,
+  stepRegister,
+} from "../../protocol/registers/registers.ts";
 import { scheduleRegister, type ScheduleValue } from "../../protocol/registers/schedule.ts";
 import { decodeValue } from "../../protocol/values.ts";
 import { type Checker, type Observation, type PeerName, Violation } from "../observation.ts";
@@ -29,17 +35,21 @@ type Answered = Extract<Observation, { kind: "answered" }>;
 
 export class RegistersChecker implements Checker {
   readonly name = "registers";
-  readonly #controls = new Set<PeerName>();
+  /** Who votes in each configuration. */
+  readonly #members = new Map<number, ReadonlySet<PeerName>>();
+  #configuration = 0;
   readonly #reigns = new Map<string, Reign>();
   readonly #chosen = new Map<string, Uint8Array>();
   /** How the attempt under a token of a step ended. */
   readonly #ends = new Map<string, AttemptCause>();
   readonly #cancels = new Map<number, string>();
+  /** Every charter that was chosen. */
+  readonly #charters = new Set<string>();
   readonly #orders = new Map<string, Submission>();
   #newest = noBallot;
 
   observe(observation: Observation): void {
-    if (observation.kind === "up" && observation.role === "control") this.#controls.add(observation.peer);
+    if (observation.kind === "configured") this.#configured(observation);
     if (observation.kind === "asked-to-cancel") this.#cancels.set(observation.question, observation.run);
     if (observation.kind === "ordered") this.#orders.set(observation.submission.run, observation.submission);
     if (observation.kind === "answered") this.#answered(observation);
@@ -56,6 +66,13 @@ export class RegistersChecker implements Checker {
     // Everything was checked as it was chosen.
   }
 
+  #configured({ peer, configuration, members, charter }: Extract<Observation, { kind: "configured" }>): void {
+    if (peer === "world") this.#configuration = configuration;
+    else if (configuration > 1 && !this.#charters.has(Buffer.from(charter).toString("base64")))
+      throw this.#violation(`I7: ${peer} goes over to configuration ${configuration}, which was not chosen`);
+    this.#members.set(configuration, new Set(members));
+  }
+
   #propose(ballot: Ballot, round: number, records: readonly WireRecord[]): void {
     const { rounds } = this.#reign(ballot);
     const values = rounds.get(round) ?? new Map<string, Uint8Array>();
@@ -67,11 +84,20 @@ export class RegistersChecker implements Checker {
     const reign = this.#reign(ballot);
     reign.votes.set(peer, Math.max(round, reign.votes.get(peer) ?? 0));
     const votes = [...reign.votes.values()].sort((left, right) => right - left);
-    const majority = votes[Math.floor(this.#controls.size / 2)] ?? 0;
+    const members = this.#members.get(ballot.configuration);
+    if (members?.has(peer) !== true)
+      throw this.#violation(
+        `I7: ${peer} votes in configuration ${ballot.configuration} and is no member of it`,
+      );
+    const majority = votes[Math.floor(members.size / 2)] ?? 0;
     for (; reign.chosen < majority; reign.chosen += 1) {
       const values = reign.rounds.get(reign.chosen + 1);
       if (values === undefined)
         throw this.#violation(`${ballotName(ballot)} has no round ${reign.chosen + 1}`);
+      if (ballot.configuration < this.#configuration) {
+        for (const [name, value] of values) this.#chooseAgain(ballot, name, value);
+        continue;
+      }
       if (compareBallots(ballot, this.#newest) < 0) {
         for (const [name, value] of values) this.#chooseLate(name, value);
         continue;
@@ -87,9 +113,28 @@ export class RegistersChecker implements Checker {
     const problem = before === undefined ? null : breachOf(before, value);
     if (problem !== null) throw this.#violation(`${name}: ${problem}`);
     this.#chosen.set(name, value);
+    if (name === charterRegister) this.#chooseCharter(value);
     const decoded = decodeValue(value) as RegisterValue;
     if (decoded.kind === "step")
       for (const { token, cause } of decoded.past) this.#ends.set(`${name} ${token}`, cause);
+  }
+
+  #chooseCharter(bytes: Uint8Array): void {
+    const value = decodeValue(bytes) as RegisterValue;
+    if (value.kind !== "charter") return;
+    this.#configuration = Math.max(this.#configuration, value.configuration);
+    this.#charters.add(Buffer.from(value.charter).toString("base64"));
+  }
+
+  /** What is chosen in a configuration whose successor was chosen can only be what it had decided by then. */
+  #chooseAgain(ballot: Ballot, name: string, value: Uint8Array): void {
+    const now = this.#chosen.get(name);
+    const before = now === undefined ? "it was never chosen before" : breachOf(value, now);
+    const run = runOf(name);
+    if (before !== null && (run === null || !isClosed(this.#valueOf(runRegister(run)))))
+      throw this.#violation(
+        `I7: ${ballotName(ballot)} decides ${name} after the successor of its configuration was chosen: ${before}`,
+      );
   }
 
   /** A slow voter completes a majority of a reign that is over: what was chosen since must have followed from it. */
@@ -187,6 +232,8 @@ function breach(before: RegisterValue, after: RegisterValue): string | null {
       return "a cancellation was taken back";
     return before.manifest === after.manifest ? null : "admitted twice";
   }
+  if (before.kind === "charter" && after.kind === "charter")
+    return after.configuration > before.configuration ? null : "a configuration was chosen twice";
   if (before.kind === "schedule" && after.kind === "schedule") return scheduleBreach(before, after);
   if (before.kind !== "step" || after.kind !== "step") return "changed its kind";
   if (before.state === "done")

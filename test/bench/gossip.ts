@@ -96,8 +96,12 @@ class Mesh {
       name: "gossip",
       owner: owner.peer,
       version: 1,
+      configuration: 1,
       size: controlCount,
-      controls: all.filter(({ isControl }) => isControl).map(({ peer }) => ({ peer, addresses: [] })),
+      controls: all
+        .filter(({ isControl }) => isControl)
+        .map(({ peer }) => ({ peer, store: "", addresses: [] })),
+      former: [],
       leaseMs: 30_000,
     };
     const members = all.map(({ key, peer, isControl }) => {

@@ -46,8 +46,10 @@ export class Peers {
       name: "test",
       owner: this.owner.peer,
       version: 1,
+      configuration: 1,
       size: controls,
-      controls: this.#controls.map(({ peer }) => ({ peer, addresses: [] })),
+      controls: this.#controls.map(({ peer }) => ({ peer, store: "", addresses: [] })),
+      former: [],
       leaseMs: 1_000,
     };
   }

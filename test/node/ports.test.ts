@@ -55,7 +55,9 @@ async function linkedPair(): Promise<NetworkUnderTest> {
     owner: owner.peer,
     version: 1,
     size: 1,
-    controls: [{ peer: peers[0].peer, addresses: [] }],
+    controls: [{ peer: peers[0].peer, store: "s", addresses: [] }],
+    former: [],
+    configuration: 1,
     leaseMs: 1_000,
   };
   const told = new Map<string, Heard[]>(peers.map(({ peer }) => [peer, []]));

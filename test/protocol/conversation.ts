@@ -110,7 +110,13 @@ export class Conversation {
     const start = (this.#starts.get(peer) ?? 0) + 1;
     this.#starts.set(peer, start);
     const stored = [...(this.#disks.get(peer) ?? [])];
-    const options = { self: peer, peers: this.#peers, incarnation: `${peer}${start}`, stored };
+    const options = {
+      self: peer,
+      peers: this.#peers,
+      incarnation: `${peer}${start}`,
+      configuration: 1,
+      stored,
+    };
     this.#tables.set(peer, new RegisterTable(options, this.#nowMs));
   }
 
@@ -177,6 +183,7 @@ function ballotText({ epoch, incarnation }: Ballot): string {
 function valueText(value: RegisterValue): string {
   if (value.kind === "run") return value.outcome ?? (value.cancelledBy === null ? "open" : "cancelling");
   if (value.kind === "invite") return "used";
+  if (value.kind === "charter") return `configuration ${value.configuration}`;
   if (value.kind === "schedule") return value.order === null ? "removed" : `settled/${value.settledMs}`;
   if (value.state === "leased") return `leased/${value.token}:${value.worker}`;
   return value.state === "done" ? `${value.outcome}/${value.token}` : `queued/${value.token}`;

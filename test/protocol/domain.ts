@@ -22,8 +22,10 @@ export const charter: Charter = {
   name: "dev",
   owner: owner.peer,
   version: 1,
+  configuration: 1,
   size: 1,
-  controls: [{ peer: control.peer, addresses: [`/ip4/127.0.0.1/tcp/4001/p2p/${control.peer}`] }],
+  controls: [{ peer: control.peer, store: "s", addresses: [`/ip4/127.0.0.1/tcp/4001/p2p/${control.peer}`] }],
+  former: [],
   leaseMs: 30_000,
 };
 

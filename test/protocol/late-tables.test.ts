@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { Acceptor } from "../../protocol/registers/acceptor.ts";
 import { encodeValue } from "../../protocol/values.ts";
 
-const ballot = { epoch: 1, peer: "home", incarnation: "home.1" };
+const ballot = { configuration: 1, epoch: 1, peer: "home", incarnation: "home.1" };
 
 it("a voter takes back no vote for a table that was sent before, and comes late", () => {
   const acceptor = new Acceptor();

@@ -7,7 +7,7 @@ import { decodeMessage, encodeMessage, type GrantedLease, type Message } from ".
 import { encodeValue } from "../../protocol/values.ts";
 
 const bytes = Uint8Array.of(1, 2, 3);
-const ballot = { epoch: 2, peer: "a", incarnation: "a1" };
+const ballot = { configuration: 1, epoch: 2, peer: "a", incarnation: "a1" };
 const lease = { run: "r", index: 0, token: 3 };
 const granted: GrantedLease = { ...lease, attempt: 1, inputs: [{ name: "web", tree: "t" }] };
 const records = [{ names: ["run/r"], value: bytes }];
@@ -29,6 +29,16 @@ const messages: { readonly [Kind in Message["kind"]]: Extract<Message, { kind: K
     ballot,
     records: [{ name: "run/r", value: bytes, ballot, round: 4 }],
     last: true,
+  },
+  confirm: { kind: "confirm", log: "0".repeat(32), seq: 3 },
+  confirmed: { kind: "confirmed", log: "0".repeat(32), seq: 2 },
+  configuration: { kind: "configuration", configuration: 2, store: "s", addresses: ["/ip4/127.0.0.1/tcp/1"] },
+  install: {
+    kind: "install",
+    charter: Uint8Array.of(1),
+    records: [{ name: "run/r", value: Uint8Array.of(1), ballot, round: 1 }],
+    first: true,
+    last: false,
   },
   sync: { kind: "sync", ballot, round: 1, records, last: false },
   accept: { kind: "accept", ballot, round: 1, records },

@@ -40,7 +40,10 @@ const requests: { readonly [Call in Request["call"]]: Extract<Request, { call: C
     name: "w1",
     person: "ada",
     addresses: ["/ip4/127.0.0.1/tcp/1"],
+    store: "s",
   },
+  control: { call: "control", certificate: null },
+  recharter: { call: "recharter", certificate: null, charter: Uint8Array.of(6) },
   stop: { call: "stop", certificate: null },
 };
 const all = Object.values(requests);

@@ -15,7 +15,7 @@ import type { PlannedStep } from "../../../protocol/plan.ts";
 import type { StepReport } from "../../../protocol/report.ts";
 import { submissionOf } from "../../../simulations/workload.ts";
 import { reportOf } from "../view/example.ts";
-import { controlKeysOf, exampleCharter, home, worker, workerKeysOf } from "./example.ts";
+import { exampleCharter, home, memberOf, worker, workerKeysOf } from "./example.ts";
 
 /** A lone control peer: what it says to itself is delivered at once, what it stores is kept. */
 export class Bench {
@@ -104,7 +104,7 @@ export class Bench {
     this.#starts += 1;
     const stored: StoredEntry[] = [...this.disk];
     const incarnation = `control0.${this.#starts}`;
-    return new ControlCore({ charter: exampleCharter, keys: controlKeysOf, incarnation, stored }, this.now);
+    return new ControlCore({ ...memberOf(exampleCharter), incarnation, stored }, this.now);
   }
 
   #store({ operations }: Extract<ControlEffect, { kind: "store" }>): void {

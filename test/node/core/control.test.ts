@@ -10,7 +10,7 @@ import { simulatedKeys } from "../../../simulations/keys.ts";
 import { charterOf, submissionOf } from "../../../simulations/workload.ts";
 import { answers, Bench, events, said } from "./bench.ts";
 import { plannedStep, reportOf } from "../view/example.ts";
-import { controlKeysOf, exampleCharter, worker, workerKeysOf } from "./example.ts";
+import { controlKeysOf, exampleCharter, memberOf, worker, workerKeysOf } from "./example.ts";
 
 describe("a home", () => {
   it("admits a run once its files are here, and says so to whoever announced it", () => {
@@ -323,7 +323,7 @@ describe("a control peer that is not home", () => {
   const now = { monotonicMs: 5_000, wallMs: 1_700_000_005_000 };
 
   function follower(): ControlCore {
-    return new ControlCore({ charter, keys: controlKeysOf, incarnation: "control0.1", stored: [] }, now);
+    return new ControlCore({ ...memberOf(charter), incarnation: "control0.1", stored: [] }, now);
   }
 
   it("says that a run is admitted only when it heard so, and passes that on", () => {
@@ -362,7 +362,7 @@ describe("a control peer that is not home", () => {
   it("votes for nobody who speaks in another's name", () => {
     const core = follower();
     const [one, two] = others.map(({ peer }) => peer) as [string, string];
-    const ballot = { epoch: 9, peer: one, incarnation: "x" };
+    const ballot = { configuration: 1, epoch: 9, peer: one, incarnation: "x" };
     const effects = core.decide([{ kind: "message", from: two, message: { kind: "prepare", ballot } }], now);
     expect(effects).toContainEqual({ kind: "count-refused", because: "role", from: two });
     expect(said(effects, "promise")).toEqual([]);

@@ -1,5 +1,6 @@
 /** A domain with one control peer, runs in it, and values of registers, for tests of what cores decide. */
 
+import { type Charter, sealCharter } from "../../../protocol/membership.ts";
 import type { PlannedStep } from "../../../protocol/plan.ts";
 import {
   type Command,
@@ -8,13 +9,23 @@ import {
   type StepValue,
 } from "../../../protocol/registers/registers.ts";
 import { simulatedKeys } from "../../../simulations/keys.ts";
-import { charterOf, submissionOf, type Workload } from "../../../simulations/workload.ts";
+import { charterOf, storeOf, submissionOf, type Workload } from "../../../simulations/workload.ts";
 
 export const controlKeysOf = simulatedKeys("control0");
 export const workerKeysOf = simulatedKeys("worker0");
 export const home = controlKeysOf.peer;
 export const worker = workerKeysOf.peer;
 export const exampleCharter = charterOf([controlKeysOf], 10_000);
+
+/** The first control peer of a charter that simulated keys made, as options of its core. */
+export function memberOf(charter: Charter) {
+  return {
+    charter: { charter, bytes: sealCharter(charter, simulatedKeys("owner")) },
+    store: storeOf(home),
+    addresses: [],
+    keys: controlKeysOf,
+  };
+}
 
 export function runOf(steps: readonly PlannedStep[], nonce = "n1"): Workload {
   return submissionOf(steps, exampleCharter, nonce);

@@ -12,7 +12,7 @@ import type { OrderedSlots } from "../../../protocol/standing-order.ts";
 import { simulatedKeys, verifySimulated } from "../../../simulations/keys.ts";
 import { charterOf, submissionOf, type Workload } from "../../../simulations/workload.ts";
 import { plannedStep } from "../view/example.ts";
-import { controlKeysOf, exampleCharter, home, worker } from "./example.ts";
+import { exampleCharter, home, memberOf, worker } from "./example.ts";
 
 const minute = limits.minuteMs;
 /** The first slot after the beginning of the tests' time. */
@@ -110,7 +110,7 @@ class Bench {
     const incarnation = `control0.${this.#lives}`;
     const stored = [...this.disk];
     const now = { monotonicMs: this.#monotonicMs, wallMs: this.wallMs };
-    return new ControlCore({ charter: exampleCharter, keys: controlKeysOf, incarnation, stored }, now);
+    return new ControlCore({ ...memberOf(exampleCharter), incarnation, stored }, now);
   }
 }
 
@@ -299,12 +299,12 @@ describe("the run of a slot", () => {
   ] as const)("is taken from a control peer alone: %s", (_, from, question, isTaken) => {
     const effects: ControlEffect[] = [];
     const submissions = new Submissions({
-      charter,
+      charter: () => charter,
       keys: { verify: verifySimulated },
       effect: (effect) => effects.push(effect),
       tellControls: () => undefined,
       count: (because) => effects.push({ kind: "count-refused", because, from: null }),
-      openBundleDigest: () => undefined,
+      admittedDigest: () => undefined,
       isClosed: () => false,
     });
     const now = { monotonicMs: 1, wallMs: firstMs };

@@ -22,12 +22,12 @@ function bench() {
   const told: Message[] = [];
   const closed = new Set<string>();
   const submissions = new Submissions({
-    charter,
+    charter: () => charter,
     keys: { verify: verifySimulated },
     effect: (effect) => effects.push(effect),
     tellControls: (message) => told.push(message),
     count: (because, from) => effects.push({ kind: "count-refused", because, from }),
-    openBundleDigest: () => undefined,
+    admittedDigest: () => undefined,
     isClosed: (name) => closed.has(name),
   });
   const bring = (from: string | null = worker) =>

@@ -1,0 +1,104 @@
+/** Mistakes in how one configuration of control peers gives place to the next (`planted.ts` runs them). */
+
+import type { Planting } from "./planted.ts";
+
+const home = "protocol/registers/home.ts";
+const configurations = "node/core/configurations.ts";
+
+export const configurationPlantings: readonly Planting[] = [
+  {
+    name: "a home that takes over decides on though the next configuration was chosen",
+    edits: [
+      {
+        file: home,
+        find: "if (this.successor === null) continue;",
+        replace: "if (this.successor === null || first.round === 1) continue;",
+      },
+    ],
+    caughtBy: ["registers"],
+    firstSeed: 1,
+    seedsMax: 4_000,
+  },
+  {
+    name: "a database that was wiped is taken for the one that founded the domain",
+    edits: [
+      {
+        file: configurations,
+        find: "return founding && isMember(charter.charter, self, store) ? charter : null;",
+        replace: "void [self, store];\n    return founding ? charter : null;",
+      },
+      {
+        file: configurations,
+        find: "return charter.controls.some((control) => control.peer === peer && control.store === store);",
+        replace: 'return charter.controls.some((control) => control.peer === peer && store !== "");',
+      },
+    ],
+    caughtBy: ["registers", "ledger", "progress", "durability"],
+    firstSeed: 1,
+    seedsMax: 4_000,
+  },
+  {
+    name: "a new member is handed the runs without their steps",
+    edits: [
+      {
+        file: home,
+        find: "return [...this.#committed].map(([name, value]) => ({",
+        replace:
+          'return [...this.#committed].filter(([name]) => !name.startsWith("step/")).map(([name, value]) => ({',
+      },
+    ],
+    caughtBy: ["registers", "ledger"],
+    firstSeed: 1,
+    seedsMax: 400,
+  },
+  {
+    name: "a configuration begins that was proposed and not chosen",
+    edits: [
+      {
+        file: "protocol/registers/table.ts",
+        find: 'return this.#home.stage === "closed" ? this.#home.successor : null;',
+        replace: "return this.#home.successor;",
+      },
+      {
+        file: home,
+        find: "const value = this.#committed.get(charterRegister);",
+        replace:
+          "const value = this.#speculative.get(charterRegister) ?? this.#committed.get(charterRegister);",
+      },
+      {
+        file: home,
+        find: 'assert(this.#stage === "closed", "only what is decided for ever is handed over");',
+        replace: "",
+      },
+    ],
+    caughtBy: ["registers", "assertion"],
+    firstSeed: 1,
+    seedsMax: 400,
+  },
+  {
+    name: "a run is closed when its home alone keeps what happened in it",
+    edits: [
+      {
+        file: "node/core/archiving.ts",
+        find: "const through = held[Math.floor(members.size / 2)] ?? 0;",
+        replace: "const through = held[0] ?? members.size;",
+      },
+    ],
+    caughtBy: ["ledger", "verification", "progress"],
+    firstSeed: 1,
+    seedsMax: 4_000,
+  },
+  {
+    name: "a member that came later does not ask for the plans of runs that were over",
+    edits: [
+      {
+        file: "node/core/submissions.ts",
+        find: "if (digest !== undefined) this.#askForBundle(run, digest, null);",
+        replace: "void digest;",
+      },
+    ],
+    caughtBy: ["progress"],
+    firstSeed: 1,
+    seedsMax: 4_000,
+  },
+];
