@@ -6,6 +6,7 @@
  *   node simulations/planted.ts --find                        searches on past a seed where another checker is first,
  *                                                             and from seed 1 when the budget is used up
  *   node simulations/planted.ts --find --keep                 and writes where each is caught into the table
+ *   node simulations/planted.ts --only=linearizability        with this checker alone, whoever else would be first
  *
  * Exit codes: 0 each was caught by a checker that it is for, 1 one survived or something else caught it, 3 it could not
  * be planted. Planted by a hook in Node's module loader, in this process alone.
@@ -43,6 +44,7 @@ const root = new URL("../", import.meta.url);
 
 /** A search gives up after so many seeds beyond the budget. */
 const searchedMax = 4_000;
+const only = process.argv.find((word) => word.startsWith("--only="))?.slice("--only=".length);
 const tables = ["plantings.ts", "schedule-plantings.ts", "fault-plantings.ts", "configuration-plantings.ts"];
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await main(process.argv.slice(2));
@@ -106,7 +108,7 @@ async function look(planting: Planting): Promise<number> {
     const violation = await violationIn(seed, planting);
     if (violation === null) continue;
     console.log(`${name}: seed ${seed}, ${violation.message.slice(0, 300)}`);
-    return caughtBy.includes(violation.checker) ? 0 : 1;
+    return caughtBy.includes(violation.checker) || violation.checker === only ? 0 : 1;
   }
   console.log(`${name}: survived ${seedsMax} seeds`);
   return 1;
@@ -140,7 +142,7 @@ async function violationIn(
   const { allCheckers } = await import("./checkers/all.ts");
   const { violation } = await runWorld({
     seed,
-    checkers: allCheckers(),
+    checkers: allCheckers().filter(({ name }) => only === undefined || name === only),
     encoded: false,
     ...(kinds === undefined ? {} : { kinds }),
   });

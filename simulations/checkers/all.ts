@@ -10,6 +10,7 @@ import { forksChecker } from "./forks.ts";
 import { ledgerChecker } from "./ledger.ts";
 import { logsChecker } from "./logs.ts";
 import { plansChecker } from "./plans.ts";
+import { linearizabilityChecker } from "./linearizability.ts";
 import { progressChecker } from "./progress.ts";
 import { RegistersChecker } from "./registers.ts";
 import { schedulesChecker } from "./schedules.ts";
@@ -34,6 +35,7 @@ export function allCheckers(): Checker[] {
     announcementsChecker(),
     understandingChecker(),
     confinementChecker(),
+    linearizabilityChecker(),
     progressChecker(),
     plansChecker(),
     logsChecker(),

@@ -1,0 +1,3 @@
+module otto/histories
+
+go 1.18
