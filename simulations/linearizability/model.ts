@@ -45,7 +45,8 @@ function applyStep(state: string, input: StepInput): string | null {
     case "told-stale":
       return isHeld(input) ? null : state;
     case "told-duplicate":
-      return finished.split(",").includes(`${input.token}:${input.worker}`) ? state : null;
+      // Somebody's result counted under this token; a worker that claims another's is told no more than that.
+      return finished.split(",").some((end) => end.startsWith(`${input.token}:`)) ? state : null;
     default:
       return null;
   }

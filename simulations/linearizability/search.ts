@@ -104,7 +104,8 @@ function successorsOf({ first, beyond }: Node, ordered: readonly Operation[]): O
     deadline = Math.min(deadline, operation.return ?? Infinity);
     open.push(operation);
   }
-  return open.filter(({ call }) => call < deadline || deadline === Infinity);
+  // One that was called and answered at once may be the one that returns first.
+  return open.filter(({ call }) => call <= deadline);
 }
 
 function successors(node: Node, ordered: readonly Operation[]): Node[] {

@@ -1,6 +1,5 @@
 import { expect, it } from "vitest";
 import { Acceptor } from "../../protocol/registers/acceptor.ts";
-import { noBallot } from "../../protocol/registers/ballot.ts";
 import { encodeValue } from "../../protocol/values.ts";
 
 const ballot = { configuration: 1, epoch: 1, peer: "home", incarnation: "home.1" };
@@ -12,11 +11,10 @@ it("a voter takes back no vote for a table that was sent before, and comes late"
     kind: "sync",
     ballot,
     round: 5,
-    buckets: null,
     records: table("early"),
     last: true,
   } as const;
-  acceptor.prepare({ kind: "prepare", ballot, since: { ballot: noBallot, round: 0 }, page: 0 });
+  acceptor.prepare(ballot);
   acceptor.sync({ ...early, round: 8, records: table("newer") });
   acceptor.accept({ kind: "accept", ballot, round: 9, records: table("newest") });
   expect(acceptor.sync(early)).toEqual([]);
