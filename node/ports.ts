@@ -6,6 +6,7 @@
  * Time is an integer with its unit in the name. Monotonic time never crosses machines.
  */
 
+import type { Verifier } from "../protocol/envelope.ts";
 import type { Source } from "../protocol/manifest.ts";
 import type { Message } from "../protocol/messages.ts";
 import type {
@@ -65,8 +66,7 @@ export type Keys = {
   /** The peer id that belongs to the key. */
   readonly peer: string;
   sign(bytes: Uint8Array): Uint8Array;
-  verify(peer: string, bytes: Uint8Array, signature: Uint8Array): boolean;
-};
+} & Verifier;
 
 /** Everything that is needed to execute one attempt. */
 export type Assignment = {

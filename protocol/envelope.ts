@@ -21,13 +21,15 @@ export type EnvelopeKind =
   | "announcement"
   | "invite";
 
-export type Envelope = {
+type Envelope = {
   readonly kind: EnvelopeKind;
   readonly domain: string;
   readonly signer: string;
   readonly payload: Uint8Array;
   readonly signature: Uint8Array;
 };
+
+export type OpenedEnvelope = { readonly envelope: Envelope; readonly value: unknown };
 
 /** Why bytes from a peer were not taken. Each is counted under its name. */
 export type RefusedBecause =
@@ -46,7 +48,16 @@ export type RefusedBecause =
 
 export type Signer = { readonly peer: string; sign(bytes: Uint8Array): Uint8Array };
 
-export type Verifier = { verify(peer: string, bytes: Uint8Array, signature: Uint8Array): boolean };
+export type Verifier = {
+  verify(peer: string, bytes: Uint8Array, signature: Uint8Array): boolean;
+  /** Where many peers live in one process: what these very bytes were found to be before, or else what `judge` finds. */
+  readonly recall?: <Found>(what: string, bytes: Uint8Array, judge: () => Found) => Found;
+};
+
+/** What bytes are found to be, which depends on nothing but them and `what`. Judged anew where nothing is remembered. */
+export function recalled<Found>(keys: Verifier, what: string, bytes: Uint8Array, judge: () => Found): Found {
+  return keys.recall === undefined ? judge() : keys.recall(what, bytes, judge);
+}
 
 const encoder = new TextEncoder();
 
@@ -65,7 +76,16 @@ export function openEnvelope(
   bytes: Uint8Array,
   expected: { readonly kind: EnvelopeKind; readonly domain: string | null },
   keys: Verifier,
-): Result<{ readonly envelope: Envelope; readonly value: unknown }, RefusedBecause> {
+): Result<OpenedEnvelope, RefusedBecause> {
+  const what = `${expected.kind} ${expected.domain ?? ""}`;
+  return recalled(keys, what, bytes, () => judgeEnvelope(bytes, expected, keys));
+}
+
+function judgeEnvelope(
+  bytes: Uint8Array,
+  expected: { readonly kind: EnvelopeKind; readonly domain: string | null },
+  keys: Verifier,
+): Result<OpenedEnvelope, RefusedBecause> {
   const decoded = decodeUntrusted(bytes);
   if (!decoded.ok || !Array.isArray(decoded.value) || decoded.value.length !== 5) return failure("malformed");
   const [kind, domain, signer, payload, signature] = decoded.value as unknown[];

@@ -12,6 +12,7 @@ import { failure, type Result, success } from "./errors.ts";
 import {
   openEnvelope,
   payloadIn,
+  recalled,
   type RefusedBecause,
   sealEnvelope,
   type Signer,
@@ -124,6 +125,10 @@ export function openEntry(
   domain: string,
   keys: Verifier,
 ): Result<OpenedEntry, RefusedBecause> {
+  return recalled(keys, `entry of ${domain}`, bytes, () => judgeEntry(bytes, domain, keys));
+}
+
+function judgeEntry(bytes: Uint8Array, domain: string, keys: Verifier): Result<OpenedEntry, RefusedBecause> {
   const opened = openEnvelope(bytes, { kind: "log-entry", domain }, keys);
   if (!opened.ok) return opened;
   const written = opened.value.value as WrittenEntry | null;

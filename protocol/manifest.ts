@@ -10,6 +10,7 @@ import { assert, failure, type Result, success } from "./errors.ts";
 import {
   openEnvelope,
   payloadIn,
+  recalled,
   type RefusedBecause,
   sealEnvelope,
   type Signer,
@@ -82,7 +83,7 @@ export function openBundle(
   charter: Charter,
   wallMs: number,
   keys: Verifier,
-): Result<Submission, { readonly because: RefusedBecause; readonly detail: string }> {
+): Result<Submission, BundleProblem> {
   if (bytes.length > limits.manifestBytesMax) return refused("oversized", `${bytes.length} bytes`);
   const decoded = decodeUntrusted(bytes);
   if (!decoded.ok || !Array.isArray(decoded.value) || decoded.value.length < 2 || decoded.value.length > 3)
@@ -97,23 +98,39 @@ export function openBundle(
   const { envelope, value } = opened.value;
   if (certificate.value.peer !== envelope.signer) return refused("stranger", "the certificate is another's");
   if (certificate.value.role !== "person") return refused("role", "only a person submits");
+  const isSlot = decoded.value.length === 3;
+  const judged = recalled(keys, "manifest", bytes, () =>
+    judgeManifest(bytes, envelope.payload, value, isSlot ? { slotMs } : null),
+  );
+  return judged.ok ? success({ ...judged.value, submitter: certificate.value }) : judged;
+}
+
+type BundleProblem = { readonly because: RefusedBecause; readonly detail: string };
+
+/** @param slot what the bundle says of the slot whose run it is; null where it says nothing. */
+function judgeManifest(
+  bundle: Uint8Array,
+  payload: Uint8Array,
+  value: unknown,
+  slot: { readonly slotMs: unknown } | null,
+): Result<Omit<Submission, "submitter">, BundleProblem> {
   const manifest = value as Manifest;
   if (manifest?.otto !== "manifest/1" || typeof manifest.nonce !== "string" || !isSource(manifest.source))
     return refused("malformed", "not a manifest");
   if (manifest.order !== undefined && !isStandingOrder(manifest.order))
     return refused("malformed", "not a standing order");
+  const slotMs = slot?.slotMs;
   const isSlot = manifest.order !== undefined && isSlotOf(manifest.order, slotMs);
-  if (decoded.value.length === 3 && !isSlot) return refused("malformed", "not a slot of this order");
+  if (slot !== null && !isSlot) return refused("malformed", "not a slot of this order");
   const plan = parsePlan(manifest.plan);
   if (!plan.ok) return refused("malformed", plan.problem);
-  const manifestCid = bytesCid(envelope.payload);
+  const manifestCid = bytesCid(payload);
   return success({
     run: isSlot ? runOfSlot(manifestCid, slotMs) : manifestCid.slice(-12),
     manifestCid,
-    planId: planIdIn(envelope.payload),
-    digest: sha256Hex(bytes),
+    planId: planIdIn(payload),
+    digest: sha256Hex(bundle),
     manifest: { ...manifest, plan: plan.value },
-    submitter: certificate.value,
     slotMs: isSlot ? slotMs : null,
   });
 }
@@ -132,10 +149,7 @@ function isDigest(text: unknown): boolean {
   return typeof text === "string" && /^[0-9a-f]{64}$/u.test(text);
 }
 
-function refused(
-  because: RefusedBecause,
-  detail: string,
-): Result<never, { readonly because: RefusedBecause; readonly detail: string }> {
+function refused(because: RefusedBecause, detail: string): Result<never, BundleProblem> {
   return failure({ because, detail });
 }
 

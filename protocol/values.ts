@@ -5,7 +5,7 @@
  * decoder; what is signed or hashed is accepted only in its one canonical form.
  */
 
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { CID } from "multiformats/cid";
 import { create as createDigest } from "multiformats/hashes/digest";
 import { equals } from "uint8arrays/equals";
@@ -35,7 +35,7 @@ export function decodeUntrusted(bytes: Uint8Array): Result<unknown, string> {
 
 /** CIDv1 of DAG-CBOR bytes under sha2-256, base32: `bafyrei...`. */
 export function bytesCid(bytes: Uint8Array): string {
-  const digest = createHash("sha256").update(bytes).digest();
+  const digest = hash("sha256", bytes, "buffer");
   return CID.createV1(dagCborCode, createDigest(sha256Code, digest)).toString();
 }
 
@@ -45,7 +45,7 @@ export function valueCid(value: unknown): string {
 
 /** sha256 in lower-case hex: how blobs, trees and logs are named. */
 export function sha256Hex(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
+  return hash("sha256", bytes, "hex");
 }
 
 /** Orders strings by code unit: the only order that two peers are sure to share. */

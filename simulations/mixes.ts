@@ -67,6 +67,22 @@ export function randomFaults(chance: Chance, peers: Peers, only?: readonly Fault
   return { faults, overUs, lost };
 }
 
+/** So many faults of these kinds, spread over a time after which nobody is lost. */
+export function faultsOver(
+  chance: Chance,
+  peers: Peers,
+  {
+    overUs,
+    count,
+    of,
+  }: { readonly overUs: number; readonly count: number; readonly of: readonly FaultKind[] },
+): readonly Fault[] {
+  const around = { ...peers, overUs, lost: [] };
+  const faults: Fault[] = [];
+  for (let made = 0; made < count; made += 1) faults.push(randomFault(chance, chance.pick(of), around));
+  return faults.toSorted((left, right) => left.atUs - right.atUs);
+}
+
 /** Workers that are cut off, or sleep, again and again and for longer than a lease, some with steps that do not stop. */
 export function isolatingFaults(chance: Chance, { workers }: Peers): FaultPlan {
   const overUs = 20_000_000;

@@ -10,9 +10,9 @@
 
 import type { Agenda } from "./agenda.ts";
 import type { PeerName } from "./observation.ts";
-import { hashBetween } from "./random.ts";
+import { hashBegun, hashBetween, hashFrom, within } from "./random.ts";
 
-/** What a link brings to its end. `null`: the life at that end is gone. */
+/** What a link brings to its end. */
 export type Arrival =
   | { readonly kind: "up" }
   | { readonly kind: "down" }
@@ -20,10 +20,10 @@ export type Arrival =
 
 type Endpoint = {
   /** True when the peer's process is there to hear of it. */
-  readonly lives: () => boolean;
+  readonly lives: boolean;
   /** True when the process answers: a paused one keeps its links until the other side gives up. */
-  readonly answers: () => boolean;
-  readonly arrive: (from: PeerName, arrival: Arrival) => void;
+  readonly answers: boolean;
+  arrive(from: PeerName, arrival: Arrival): void;
 };
 
 /** What becomes of one message: the `count`-th that goes from the one to the other, where news of the link counts too. */
@@ -40,11 +40,19 @@ export type Carried = {
   readonly takesUs: number;
 };
 
+/** One end of a link, and what goes out from there. */
 type Direction = {
+  readonly link: Link;
+  readonly from: PeerName;
+  readonly to: PeerName;
   readyAtUs: number;
   stalledUntilUs: number;
   sent: number;
+  /** True while the end sees the link. */
   sees: boolean;
+  /** The beginning of what the times of its messages are hashes of, and the epoch that it is for. */
+  begun: number;
+  begunEpoch: number;
   lossy: Lossy;
   clogged: Clogged;
   /** When the last of what was under way on a link that broke arrives. */
@@ -65,9 +73,8 @@ const queuedUsMax = 10_000_000;
 const lateUsMax = 3_000_000;
 
 type Link = {
-  readonly ends: readonly [PeerName, PeerName];
   readonly name: string;
-  readonly directions: ReadonlyMap<PeerName, Direction>;
+  readonly directions: readonly [Direction, Direction];
   up: boolean;
   /** Rises with each break and each new start: what was sent before does not arrive after. */
   epoch: number;
@@ -87,30 +94,34 @@ export type NetworkOptions = {
   readonly endpoint: (peer: PeerName) => Endpoint;
 };
 
+const up: Arrival = { kind: "up" };
+const down: Arrival = { kind: "down" };
+
 export class SimulatedNetwork {
   readonly #options: NetworkOptions;
-  readonly #links = new Map<string, Link>();
+  readonly #links: Link[] = [];
+  /** What goes out from each peer, by whom it goes to. */
+  readonly #from = new Map<PeerName, Map<PeerName, Direction>>();
   readonly #fates = new Map<string, MessageFate>();
   #slowUntilUs = 0;
+  #sent = 0;
 
   constructor(options: NetworkOptions) {
     this.#options = options;
     for (const fate of options.fates) this.#fates.set(`${fate.from}>${fate.to} ${fate.count}`, fate);
   }
 
+  /** Messages that went out on a link which both ends saw. */
+  get sent(): number {
+    return this.#sent;
+  }
+
   /** From now on the two keep trying to have a link. */
   connect(left: PeerName, right: PeerName): void {
-    const unhurt = { readyAtUs: 0, stalledUntilUs: 0, sent: 0, sees: false, lossy: lossless, clogged: wide };
-    const direction = (): Direction => ({ ...unhurt, lateUs: 0 });
-    const directions = new Map([
-      [left, direction()],
-      [right, direction()],
-    ]);
-    const name = linkName(left, right);
+    const directions: Direction[] = [];
     const link: Link = {
-      ends: [left, right],
-      name,
-      directions,
+      name: left < right ? `${left}~${right}` : `${right}~${left}`,
+      directions: directions as unknown as Link["directions"],
       up: false,
       epoch: 0,
       blockedUntilUs: 0,
@@ -118,43 +129,49 @@ export class SimulatedNetwork {
       lateUntilUs: 0,
       deaths: 0,
     };
-    this.#links.set(name, link);
+    directions.push(this.#newDirection(link, left, right), this.#newDirection(link, right, left));
+    this.#links.push(link);
     this.#dialLater(link);
   }
 
+  #newDirection(link: Link, from: PeerName, to: PeerName): Direction {
+    const unhurt = { readyAtUs: 0, stalledUntilUs: 0, sent: 0, sees: false, lossy: lossless, clogged: wide };
+    const direction: Direction = { link, from, to, ...unhurt, lateUs: 0, begun: 0, begunEpoch: -1 };
+    const out = this.#from.get(from) ?? new Map<PeerName, Direction>();
+    this.#from.set(from, out.set(to, direction));
+    return direction;
+  }
+
   send(from: PeerName, to: PeerName, frame: unknown): void {
-    const link = this.#links.get(linkName(from, to));
-    const direction = link?.directions.get(from);
-    if (link === undefined || direction === undefined || !direction.sees || !link.up) return;
-    this.#carry(link, { from, to }, { kind: "frame", frame });
+    const direction = this.#direction(from, to);
+    if (direction === undefined || !direction.sees || !direction.link.up) return;
+    this.#sent += 1;
+    this.#carry(direction, { kind: "frame", frame });
   }
 
   /** True when both ends see the link. */
   isUp(left: PeerName, right: PeerName): boolean {
-    const link = this.#links.get(linkName(left, right));
-    if (link === undefined || !link.up) return false;
-    return [...link.directions.values()].every(({ sees }) => sees);
+    const link = this.#direction(left, right)?.link;
+    return link !== undefined && isSeen(link);
   }
 
   /** Peers to which this one sees a link. */
   linkedTo(peer: PeerName): PeerName[] {
     const linked: PeerName[] = [];
-    for (const link of this.#links.values())
-      if (link.up && link.ends.includes(peer) && this.isUp(...link.ends))
-        linked.push(link.ends[0] === peer ? link.ends[1] : link.ends[0]);
+    for (const { link, to } of this.#directionsOf(peer)) if (isSeen(link)) linked.push(to);
     return linked;
   }
 
   /** Breaks the link and keeps it from coming back before `untilUs`. */
   block(left: PeerName, right: PeerName, untilUs: number): void {
-    const link = this.#links.get(linkName(left, right));
+    const link = this.#direction(left, right)?.link;
     if (link === undefined) return;
     link.blockedUntilUs = Math.max(link.blockedUntilUs, untilUs);
     this.#break(link);
   }
 
   stall(from: PeerName, to: PeerName, untilUs: number): void {
-    const direction = this.#links.get(linkName(from, to))?.directions.get(from);
+    const direction = this.#direction(from, to);
     if (direction !== undefined) direction.stalledUntilUs = Math.max(direction.stalledUntilUs, untilUs);
   }
 
@@ -165,18 +182,17 @@ export class SimulatedNetwork {
 
   /** Of a hundred packets so many are lost, both ways. */
   lose(left: PeerName, right: PeerName, lossy: Lossy): void {
-    for (const direction of this.#links.get(linkName(left, right))?.directions.values() ?? [])
-      direction.lossy = lossy;
+    for (const direction of this.#direction(left, right)?.link.directions ?? []) direction.lossy = lossy;
   }
 
   clog(from: PeerName, to: PeerName, clogged: Clogged): void {
-    const direction = this.#links.get(linkName(from, to))?.directions.get(from);
+    const direction = this.#direction(from, to);
     if (direction !== undefined) direction.clogged = clogged;
   }
 
   /** What is under way when the link breaks before then is late, not lost. */
   keepLate(left: PeerName, right: PeerName, untilUs: number): void {
-    const link = this.#links.get(linkName(left, right));
+    const link = this.#direction(left, right)?.link;
     if (link !== undefined) link.lateUntilUs = Math.max(link.lateUntilUs, untilUs);
   }
 
@@ -187,45 +203,51 @@ export class SimulatedNetwork {
 
   /** The process is gone: its links break, and it hears of nothing. */
   dropPeer(peer: PeerName): void {
-    for (const link of this.#links.values()) {
-      if (!link.ends.includes(peer)) continue;
-      const own = link.directions.get(peer);
-      if (own !== undefined) own.sees = false;
-      link.deaths += 1;
-      this.#break(link);
+    for (const direction of this.#directionsOf(peer)) {
+      direction.sees = false;
+      direction.link.deaths += 1;
+      this.#break(direction.link);
     }
   }
 
   /** Nothing is blocked, stalled, lossy or narrow any more. */
   heal(): void {
     this.#slowUntilUs = 0;
-    for (const link of this.#links.values()) {
+    for (const link of this.#links) {
       link.blockedUntilUs = 0;
-      for (const direction of link.directions.values())
+      for (const direction of link.directions)
         Object.assign(direction, { stalledUntilUs: 0, lossy: lossless, clogged: wide });
     }
+  }
+
+  #direction(from: PeerName, to: PeerName): Direction | undefined {
+    return this.#from.get(from)?.get(to);
+  }
+
+  #directionsOf(peer: PeerName): Iterable<Direction> {
+    return this.#from.get(peer)?.values() ?? [];
   }
 
   #break(link: Link): void {
     if (link.up) {
       link.up = false;
       link.epoch += 1;
-      for (const end of link.ends) this.#noticeBreak(link, end);
+      for (const direction of link.directions) this.#noticeBreak(direction);
     }
     this.#dialLater(link);
   }
 
-  #noticeBreak(link: Link, end: PeerName): void {
-    const direction = link.directions.get(end);
-    if (direction === undefined || !direction.sees) return;
-    const other = link.ends[0] === end ? link.ends[1] : link.ends[0];
+  #noticeBreak(direction: Direction): void {
+    if (!direction.sees) return;
+    const { link, from, to } = direction;
     const { agenda, endpoint } = this.#options;
-    const afterUs = this.#chance(link, "notice", 0, 20) < 15 ? 2_000 : this.#chance(link, end, 0, 3_000_000);
+    const afterUs = this.#chance(link, "notice", 0, 20) < 15 ? 2_000 : this.#chance(link, from, 0, 3_000_000);
     const { epoch } = link;
     agenda.in(afterUs, () => {
       if (!direction.sees || link.epoch !== epoch) return;
       direction.sees = false;
-      if (endpoint(end).lives()) endpoint(end).arrive(other, { kind: "down" });
+      const end = endpoint(from);
+      if (end.lives) end.arrive(to, down);
     });
   }
 
@@ -241,31 +263,24 @@ export class SimulatedNetwork {
   #dial(link: Link): void {
     const { agenda, endpoint } = this.#options;
     const blocked = link.blockedUntilUs > agenda.nowUs;
-    const stillSeen = [...link.directions.values()].some(({ sees }) => sees);
-    if (blocked || stillSeen || !link.ends.every((end) => endpoint(end).answers()))
-      return this.#dialLater(link);
+    const [one, other] = link.directions;
+    const answers = endpoint(one.from).answers && endpoint(other.from).answers;
+    if (blocked || one.sees || other.sees || !answers) return this.#dialLater(link);
     link.up = true;
     link.epoch += 1;
-    for (const direction of link.directions.values()) direction.readyAtUs = 0;
-    const [left, right] = link.ends;
-    this.#carry(link, { from: left, to: right }, { kind: "up" });
-    this.#carry(link, { from: right, to: left }, { kind: "up" });
+    for (const direction of link.directions) direction.readyAtUs = 0;
+    this.#carry(one, up);
+    this.#carry(other, up);
   }
 
-  #carry(
-    link: Link,
-    { from, to }: { readonly from: PeerName; readonly to: PeerName },
-    arrival: Arrival,
-  ): void {
-    const direction = link.directions.get(from);
-    const back = link.directions.get(to);
-    if (direction === undefined || back === undefined) return;
+  #carry(direction: Direction, arrival: Arrival): void {
+    const { link, from, to } = direction;
     const { agenda, endpoint } = this.#options;
     direction.sent += 1;
     const isFated = this.#fates.size > 0 && arrival.kind === "frame";
     const fate = isFated ? this.#fates.get(`${from}>${to} ${direction.sent}`) : undefined;
     if (fate?.fate === "drop") return;
-    const takesUs = fate === undefined ? this.#takesUs(link, { from, to }, direction) : fate.delayUs;
+    const takesUs = fate === undefined ? this.#takesUs(direction) : fate.delayUs;
     const isNarrow = agenda.nowUs < direction.clogged.untilUs;
     const through = isNarrow ? Math.max(agenda.nowUs, direction.readyAtUs) + direction.clogged.messageUs : 0;
     const arrivesUs = Math.max(
@@ -280,22 +295,25 @@ export class SimulatedNetwork {
     const { epoch, deaths } = link;
     if (isNarrow && arrivesUs - agenda.nowUs > queuedUsMax) return this.#break(link);
     agenda.at(arrivesUs, () => {
-      if (link.epoch !== epoch) return this.#late(link, { from, to }, arrival, deaths);
-      if (!endpoint(to).lives()) return;
+      if (link.epoch !== epoch) return this.#late(direction, arrival, deaths);
+      const end = endpoint(to);
+      if (!end.lives) return;
       // The end sees the link from the moment that it is told of it.
-      if (arrival.kind === "up") back.sees = true;
-      endpoint(to).arrive(from, arrival);
+      if (arrival.kind === "up") backOf(direction).sees = true;
+      end.arrive(from, arrival);
     });
   }
 
-  #takesUs(
-    link: Link,
-    { from, to }: { readonly from: PeerName; readonly to: PeerName },
-    { sent, lossy }: Direction,
-  ): number {
-    const { agenda, delayUs } = this.#options;
+  #takesUs(direction: Direction): number {
+    const { link, from, to, sent, lossy } = direction;
+    const { agenda, delayUs, seed } = this.#options;
+    if (direction.begunEpoch !== link.epoch) {
+      direction.begunEpoch = link.epoch;
+      direction.begun = hashBegun([seed, link.name, link.epoch], from);
+    }
     const slowness = agenda.nowUs < this.#slowUntilUs ? this.#chance(link, `slow${from}`, 1, 10) : 1;
-    const takesUs = this.#chance(link, `${from}${sent}`, ...delayUs(from, to)) * slowness;
+    const [least, most] = delayUs(from, to);
+    const takesUs = within(hashFrom(direction.begun, String(sent)), least, most) * slowness;
     if (agenda.nowUs >= lossy.untilUs) return takesUs;
     let resends = 0;
     while (
@@ -314,23 +332,19 @@ export class SimulatedNetwork {
   }
 
   /** The link that it was sent on is gone. */
-  #late(
-    link: Link,
-    { from, to }: { readonly from: PeerName; readonly to: PeerName },
-    arrival: Arrival,
-    deaths: number,
-  ): void {
+  #late(direction: Direction, arrival: Arrival, deaths: number): void {
+    const { link, from, to } = direction;
     const { agenda, endpoint } = this.#options;
-    const direction = link.directions.get(from);
-    const back = link.directions.get(to);
-    if (arrival.kind !== "frame" || direction === undefined || back === undefined) return;
+    const back = backOf(direction);
+    if (arrival.kind !== "frame") return;
     if (agenda.nowUs >= link.lateUntilUs || link.deaths !== deaths) return;
     const copies = this.#chance(link, `copies ${from}${agenda.nowUs}`, 1, 2);
     for (let copy = 0; copy < copies; copy += 1) {
       const takesUs = this.#chance(link, `late ${from}${agenda.nowUs}${copy}`, 0, lateUsMax);
       direction.lateUs = Math.max(agenda.nowUs + takesUs, direction.lateUs);
       agenda.at(direction.lateUs, () => {
-        if (back.sees && link.deaths === deaths && endpoint(to).lives()) endpoint(to).arrive(from, arrival);
+        const end = endpoint(to);
+        if (back.sees && link.deaths === deaths && end.lives) end.arrive(from, arrival);
       });
     }
   }
@@ -340,6 +354,11 @@ export class SimulatedNetwork {
   }
 }
 
-function linkName(left: PeerName, right: PeerName): string {
-  return left < right ? `${left}~${right}` : `${right}~${left}`;
+function isSeen({ up: isUp, directions: [one, other] }: Link): boolean {
+  return isUp && one.sees && other.sees;
+}
+
+function backOf(direction: Direction): Direction {
+  const [one, other] = direction.link.directions;
+  return one === direction ? other : one;
 }

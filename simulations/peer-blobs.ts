@@ -40,9 +40,9 @@ export class PeerBlobs {
   /** A blob by its digest, or the bundle of a run that a control peer has made or keeps. */
   holds({ digest, run }: Wanted): Uint8Array | undefined {
     const { bundles, orders, archive } = controlKeys;
-    const kept =
-      run === undefined ? [] : [bundles, orders, archive].flatMap((key) => this.#disk.list(key + run));
-    return this.#blobs.get(digest) ?? kept[0]?.[1];
+    const blob = this.#blobs.get(digest);
+    if (blob !== undefined || run === undefined) return blob;
+    return this.#disk.get(bundles + run) ?? this.#disk.get(orders + run) ?? this.#disk.get(archive + run);
   }
 
   /** Brings a blob from the peer named, or from any that is linked and has it. */

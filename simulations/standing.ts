@@ -9,7 +9,7 @@ import type { Charter } from "../protocol/membership.ts";
 import { readRecord } from "../protocol/registers/acceptor.ts";
 import { nextSlot, scheduleRegister, type ScheduleValue } from "../protocol/registers/schedule.ts";
 import { decodeValue } from "../protocol/values.ts";
-import { verifySimulated } from "./keys.ts";
+import { simulatedVerifier } from "./keys.ts";
 import type { Observation } from "./observation.ts";
 import type { Peer } from "./peer.ts";
 import type { ScheduledOrder, ScheduledOrders } from "./schedule.ts";
@@ -106,9 +106,7 @@ export class StandingWork {
 
   #fire({ bundle }: Workload, slotMs: number): void {
     const { charter, fired } = this.#around;
-    const opened = openBundle(bundleOfSlot(bundle, slotMs), charter, startWallMs, {
-      verify: verifySimulated,
-    });
+    const opened = openBundle(bundleOfSlot(bundle, slotMs), charter, startWallMs, simulatedVerifier);
     if (!opened.ok) throw new Error(`Bug: the slot ${slotMs} is refused: ${opened.problem.detail}`);
     if (orderOf(opened.value) === null) fired(opened.value);
   }

@@ -10,7 +10,7 @@
  */
 
 import type { Storage, StoredEntry, WriteOperation } from "../node/ports.ts";
-import { compareText } from "../protocol/values.ts";
+import { KeyedEntries } from "./keyed-entries.ts";
 
 /** What a process is told whose disk takes no more. */
 export class DiskFull extends Error {
@@ -21,7 +21,7 @@ export class Disk {
   isFull = false;
   #isDamaged = false;
   readonly #durable = new Map<string, Uint8Array>();
-  readonly #current = new Map<string, Uint8Array>();
+  readonly #current = new KeyedEntries();
   /** Writes that are not durable, oldest first. */
   #unsynced: (readonly WriteOperation[])[] = [];
   #opening = 0;
@@ -102,14 +102,12 @@ export class Disk {
     this.#isDamaged = false;
   }
 
-  list(prefix: string): StoredEntry[] {
-    return [...this.#current]
-      .filter(([key]) => key.startsWith(prefix))
-      .sort(([left], [right]) => compareText(left, right));
-  }
-
   get(key: string): Uint8Array | undefined {
     return this.#current.get(key);
+  }
+
+  list(prefix: string): StoredEntry[] {
+    return this.#current.list(prefix);
   }
 
   /** What would be found after a crash now. */
@@ -126,7 +124,7 @@ export class Disk {
   }
 }
 
-function apply(map: Map<string, Uint8Array>, operations: readonly WriteOperation[]): void {
+function apply(map: Pick<KeyedEntries, "set" | "delete">, operations: readonly WriteOperation[]): void {
   for (const operation of operations) {
     if (operation.kind === "put") map.set(operation.key, operation.value);
     else map.delete(operation.key);

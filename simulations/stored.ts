@@ -10,7 +10,7 @@ import { decodeValue } from "../protocol/values.ts";
 import { controlKeys } from "../node/core/control.ts";
 import { entriesOfRun } from "../node/core/history.ts";
 import { workerKeys } from "../node/core/worker.ts";
-import { verifySimulated } from "./keys.ts";
+import { simulatedVerifier } from "./keys.ts";
 import type { Peer } from "./peer.ts";
 import { charterOf } from "./workload.ts";
 
@@ -37,10 +37,7 @@ export type Domain = { readonly charter: Uint8Array; readonly certificates: read
 export function exportOf(peer: Peer, others: readonly Peer[], run: string, domain: Domain): ExportedRun {
   const { disk } = peer;
   const { prefix, keyOf } = entriesOfRun(run);
-  const entries = disk
-    .list(prefix)
-    .flatMap(([key]) => disk.list(keyOf(key)))
-    .map(([, bytes]) => bytes);
+  const entries = disk.list(prefix).flatMap(([key]) => disk.get(keyOf(key)) ?? []);
   const forks = disk.list(controlKeys.forks).map(([, bytes]) => decodeValue(bytes) as ForkEvidence);
   const [bundle = null] = [peer, ...others].flatMap((one) => bundleAt(one, run));
   return {
@@ -55,19 +52,17 @@ export function exportOf(peer: Peer, others: readonly Peer[], run: string, domai
 
 /** True when a worker keeps a submission that it has not heard to be admitted. */
 export function isPendingAt({ disk }: Peer, run: string): boolean {
-  return disk.list(workerKeys.pending + run).length > 0;
+  return disk.get(workerKeys.pending + run) !== undefined;
 }
 
 export function bundleAt({ disk }: Peer, run: string): Uint8Array[] {
-  return [controlKeys.bundles, controlKeys.archive].flatMap((prefix) =>
-    disk.list(prefix + run).map(([, bytes]) => bytes),
-  );
+  return [controlKeys.bundles, controlKeys.archive].flatMap((prefix) => disk.get(prefix + run) ?? []);
 }
 
 export function eventsOf(peer: Peer, seed: number): LoggedEvent[] {
   const domain = charterOf([], seed).domain;
   return peer.disk.list(controlKeys.entries).flatMap(([, bytes]) => {
-    const opened = openEntry(bytes, domain, { verify: verifySimulated });
+    const opened = openEntry(bytes, domain, simulatedVerifier);
     return opened.ok ? [...opened.value.entry.events] : [];
   });
 }

@@ -10,7 +10,7 @@ import { type Charter, domainId, type Role, sealCertificate } from "../protocol/
 import { type Need, type Outcome, outcomes, type Plan, type PlannedStep } from "../protocol/plan.ts";
 import type { StandingOrder } from "../protocol/standing-order.ts";
 import { sha256Hex } from "../protocol/values.ts";
-import { simulatedKeys, verifySimulated } from "./keys.ts";
+import { simulatedKeys, simulatedVerifier } from "./keys.ts";
 import { Chance } from "./random.ts";
 
 /** What a clock that is right says when a world begins. */
@@ -42,16 +42,20 @@ export function storeOf(peer: string, wipes = 0): string {
 
 type RunTraits = {
   readonly nonce: string;
-  readonly outside: boolean;
-  readonly waits: boolean;
+  /** How many steps; of any number up to seven where it is not said. */
+  readonly steps?: number;
+  readonly outside?: boolean;
+  readonly waits?: boolean;
   /** One step at a time in its environment. */
-  readonly locked: boolean;
+  readonly locked?: boolean;
 };
 
 /** A plan that a person of the domain submits; `outside`: nearly all of its steps reach outside and are tried again. */
-export function randomPlan(chance: Chance, { nonce, outside, waits, locked }: RunTraits): Plan {
+export function randomPlan(
+  chance: Chance,
+  { nonce, steps: count = chance.between(1, 7), outside = false, waits = false, locked = false }: RunTraits,
+): Plan {
   const steps: PlannedStep[] = [];
-  const count = chance.between(1, 7);
   for (let index = 0; index < count; index += 1) steps.push(randomStep(chance, steps, outside));
   const own = sayingSomething(new Chance(nonce, "says"), waits ? withWaits(chance, steps) : steps);
   if (!locked) return planOf(own);
@@ -156,7 +160,7 @@ export function runOf(
   const person = simulatedKeys("person");
   const certificate = certificateOf(charter, person.peer, "person");
   const bundle = sealBundle(manifest, charter.domain, person, certificate);
-  const opened = openBundle(bundle, charter, startWallMs, { verify: verifySimulated });
+  const opened = openBundle(bundle, charter, startWallMs, simulatedVerifier);
   if (!opened.ok) throw new Error(`Bug: the workload is refused: ${opened.problem.detail}`);
   return { bundle, submission: opened.value };
 }

@@ -21,7 +21,7 @@ import { type Carried, SimulatedNetwork } from "./network.ts";
 import { type Checker, type Ending, type Observation, type PeerName, Violation } from "./observation.ts";
 import { configured, Owner } from "./owner.ts";
 import { Peer, type Seen, type Surroundings } from "./peer.ts";
-import { Chance, hashOf } from "./random.ts";
+import { Chance, traced } from "./random.ts";
 import { type DelayUs, type Schedule, type ScheduledRun } from "./schedule.ts";
 import { StandingWork } from "./standing.ts";
 import {
@@ -66,6 +66,7 @@ export type WorldResult = {
   readonly violation: Violation | null;
   readonly traceHash: number;
   readonly happened: number;
+  /** That went out on a link. */
   readonly messages: number;
   readonly virtualUs: number;
   readonly peers: number;
@@ -106,7 +107,6 @@ class World {
   #standing: StandingWork | null = null;
   #violation: Violation | null = null;
   #traceHash = 0;
-  #messages = 0;
 
   constructor(schedule: Schedule, options: WorldOptions) {
     this.#options = options;
@@ -193,7 +193,7 @@ class World {
       violation: this.#violation,
       traceHash: this.#traceHash,
       happened: this.#agenda.happened,
-      messages: this.#messages,
+      messages: this.#network.sent,
       virtualUs: this.#agenda.nowUs,
       peers: this.#peers.size,
       schedule: this.#schedule,
@@ -240,14 +240,7 @@ class World {
       fates,
       carried: this.#options.carried,
       delayUs: (from, to) => (own.size > 0 ? own.get(`${from}>${to}`) : undefined) ?? delayUs,
-      endpoint: (name) => {
-        const peer = this.#peer(name);
-        return {
-          lives: () => peer.lives,
-          answers: () => peer.answers,
-          arrive: (from, arrival) => peer.arrive(from, arrival),
-        };
-      },
+      endpoint: (name) => this.#peer(name),
     });
   }
 
@@ -380,16 +373,21 @@ class World {
 
   #see(peer: PeerName, seen: Seen): void {
     const observation = { atUs: this.#agenda.nowUs, peer, ...seen } as Observation;
-    if (observation.kind === "sent") this.#messages += 1;
     if (observation.kind === "recorded")
       for (const { kind, run } of observation.events) if (kind === "run-closed") this.#closed.add(run);
     if (observation.kind === "answered") this.#answered(observation);
     this.#standing?.observe(observation);
     this.#injection?.observe(observation);
     const detail = "message" in observation ? (observation.message?.kind ?? "") : "";
-    this.#traceHash = hashOf(this.#traceHash, observation.atUs, peer, observation.kind, detail);
+    this.#traceHash = traced(this.#traceHash, observation.atUs, peer, observation.kind, detail);
     this.#options.trace?.(observation);
-    for (const checker of this.#options.checkers) this.#check(() => checker.observe(observation));
+    if (this.#violation !== null) return;
+    try {
+      for (const checker of this.#options.checkers) checker.observe(observation);
+    } catch (error) {
+      if (!(error instanceof Violation)) throw error;
+      this.#violation = error;
+    }
   }
 
   #check(check: () => void): void {

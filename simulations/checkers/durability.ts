@@ -10,7 +10,7 @@ import { type Ballot, compareBallots, noBallot } from "../../protocol/registers/
 import { openCharter } from "../../protocol/membership.ts";
 import { decodeValue } from "../../protocol/values.ts";
 import { type Checker, type Observation, type PeerName, Violation } from "../observation.ts";
-import { verifySimulated } from "../keys.ts";
+import { simulatedVerifier } from "../keys.ts";
 import type { Disk } from "../storage.ts";
 import { ballotName } from "./ballots.ts";
 
@@ -101,7 +101,7 @@ function hasMovedOn(disk: Disk, ballot: Ballot): boolean {
   const bytes = disk.durable(controlKeys.configuration);
   if (bytes === undefined) return false;
   const opened = openCharter((decodeValue(bytes) as [string, Uint8Array])[1], null, {
-    verify: verifySimulated,
+    verify: simulatedVerifier,
   });
   return opened.ok && opened.value.configuration > ballot.configuration;
 }

@@ -6,7 +6,7 @@
 import { historyKeys } from "../../node/core/history.ts";
 import { openEntry } from "../../protocol/log.ts";
 import { decodeValue, sha256Hex } from "../../protocol/values.ts";
-import { verifySimulated } from "../keys.ts";
+import { simulatedVerifier } from "../keys.ts";
 import { type Checker, type Ending, type PeerName, Violation } from "../observation.ts";
 
 export function logsChecker(): Checker {
@@ -66,7 +66,7 @@ function checkEntry(
   bytes: Uint8Array,
 ): void {
   const [, domain] = decodeValue(bytes) as [string, string];
-  const opened = openEntry(bytes, domain, { verify: verifySimulated });
+  const opened = openEntry(bytes, domain, simulatedVerifier);
   const { log, seq, prev } = place;
   if (!opened.ok) throw broken(peer, `entry ${seq} of log ${log} is ${opened.problem}`);
   const { entry } = opened.value;

@@ -8,7 +8,7 @@
 import type { FindingCode } from "../../node/verify/finding.ts";
 import { verifyRun } from "../../node/verify/verify.ts";
 import { decodeExport, encodeExport } from "../../protocol/run-export.ts";
-import { verifySimulated } from "../keys.ts";
+import { simulatedVerifier } from "../keys.ts";
 import type { LoggedEvent } from "../../protocol/events.ts";
 import { type Checker, Violation } from "../observation.ts";
 import { KnownLiars } from "./known-liars.ts";
@@ -27,7 +27,7 @@ export function verificationChecker(): Checker {
         for (const { run } of submissions) {
           const read = decodeExport(encodeExport(exported(run)));
           if (!read.ok) throw new Violation("verification", `${run} as ${peer} exports it ${read.problem}`);
-          const { findings, state, uncertified } = verifyRun(read.value, "dev", { verify: verifySimulated });
+          const { findings, state, uncertified } = verifyRun(read.value, "dev", simulatedVerifier);
           // Who told of the run told different things: whatever else is found, a stranger is told so.
           if (findings.some(({ code }) => code === "log-forked")) continue;
           const lied = stepsOf(events, run, (worker) => liars.has(worker));

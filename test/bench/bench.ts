@@ -1,6 +1,6 @@
 /**
  * The benchmark: `npm run bench`, or a part of it: `npm run bench -- commands planning steps claims gap memory
- * hostile detection gossip`.
+ * hostile detection gossip simulator`.
  *
  * Builds Otto, measures what people run (the bundle, through its launcher), takes turns with its yardsticks in the same
  * run, prints medians and ratios beside the targets, and writes them to `bench.json`. It never fails on slowness.
@@ -17,6 +17,7 @@ import { projectFolder, type Row, runToEnd } from "./measure.ts";
 import { benchHostile } from "./hostile.ts";
 import { benchMemory } from "./memory.ts";
 import { benchPlanning } from "./planning.ts";
+import { benchSimulator } from "./simulator.ts";
 import { benchSteps } from "./steps.ts";
 
 const parts = {
@@ -29,6 +30,7 @@ const parts = {
   hostile: benchHostile,
   detection: benchDetection,
   gossip: benchGossip,
+  simulator: benchSimulator,
 } as const;
 
 type Part = keyof typeof parts;

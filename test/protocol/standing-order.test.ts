@@ -13,7 +13,7 @@ import {
 } from "../../protocol/manifest.ts";
 import { runOfSlot, type StandingOrder } from "../../protocol/standing-order.ts";
 import { decodeValue, encodeValue, sha256Hex } from "../../protocol/values.ts";
-import { verifySimulated } from "../../simulations/keys.ts";
+import { simulatedVerifier } from "../../simulations/keys.ts";
 import { startWallMs, submissionOf } from "../../simulations/workload.ts";
 import { exampleCharter, runOf } from "../node/core/example.ts";
 import { plannedStep } from "../node/view/example.ts";
@@ -31,7 +31,7 @@ function give(order: unknown): { readonly bundle: Uint8Array; readonly submissio
 const { bundle, submission } = give(hourly);
 
 function open(bytes: Uint8Array) {
-  return openBundle(bytes, exampleCharter, startWallMs, { verify: verifySimulated });
+  return openBundle(bytes, exampleCharter, startWallMs, simulatedVerifier);
 }
 
 describe("a standing order", () => {

@@ -1,5 +1,5 @@
 import { Agenda } from "../../simulations/agenda.ts";
-import { simulatedKeys } from "../../simulations/keys.ts";
+import { simulatedKeys, withRealKeys } from "../../simulations/keys.ts";
 import { simulatedClock } from "../../simulations/life.ts";
 import { SimulatedNetwork } from "../../simulations/network.ts";
 import { Disk } from "../../simulations/storage.ts";
@@ -23,6 +23,7 @@ storageContract("the simulated disk", () => {
 });
 
 keysContract("fake keys", simulatedKeys);
+keysContract("real keys from a name", (name) => withRealKeys(() => simulatedKeys(name)));
 
 clockContract("the simulated clock", () => {
   const agenda = new Agenda();
@@ -43,8 +44,8 @@ networkContract("the simulated network", () => {
     delayUs: () => [100, 5_000],
     fates: [],
     endpoint: (peer) => ({
-      lives: () => true,
-      answers: () => true,
+      lives: true,
+      answers: true,
       arrive: (from, arrival) => {
         const heard: Heard =
           arrival.kind === "frame"

@@ -9,7 +9,7 @@ import { limits } from "../../../protocol/limits.ts";
 import { bundleOfSlot, nameBundle, sealBundle } from "../../../protocol/manifest.ts";
 import { sealCertificate } from "../../../protocol/membership.ts";
 import type { OrderedSlots } from "../../../protocol/standing-order.ts";
-import { simulatedKeys, verifySimulated } from "../../../simulations/keys.ts";
+import { simulatedKeys, simulatedVerifier } from "../../../simulations/keys.ts";
 import { charterOf, submissionOf, type Workload } from "../../../simulations/workload.ts";
 import { plannedStep } from "../view/example.ts";
 import { exampleCharter, home, memberOf, worker } from "./example.ts";
@@ -300,7 +300,7 @@ describe("the run of a slot", () => {
     const effects: ControlEffect[] = [];
     const submissions = new Submissions({
       charter: () => charter,
-      keys: { verify: verifySimulated },
+      keys: simulatedVerifier,
       effect: (effect) => effects.push(effect),
       tellControls: () => undefined,
       count: (because) => effects.push({ kind: "count-refused", because, from: null }),

@@ -4,7 +4,7 @@ import { submissionKeys, Submissions } from "../../../node/core/submissions.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { sealBundle } from "../../../protocol/manifest.ts";
 import type { Message } from "../../../protocol/messages.ts";
-import { simulatedKeys, verifySimulated } from "../../../simulations/keys.ts";
+import { simulatedKeys, simulatedVerifier } from "../../../simulations/keys.ts";
 import { certificateOf, charterOf, submissionOf } from "../../../simulations/workload.ts";
 import { worker } from "./example.ts";
 import { plannedStep } from "../view/example.ts";
@@ -23,7 +23,7 @@ function bench() {
   const closed = new Set<string>();
   const submissions = new Submissions({
     charter: () => charter,
-    keys: { verify: verifySimulated },
+    keys: simulatedVerifier,
     effect: (effect) => effects.push(effect),
     tellControls: (message) => told.push(message),
     count: (because, from) => effects.push({ kind: "count-refused", because, from }),

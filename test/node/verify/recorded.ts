@@ -13,7 +13,7 @@ import { inputsDigest, type SignedResult } from "../../../protocol/messages.ts";
 import type { Outcome, PlannedStep } from "../../../protocol/plan.ts";
 import type { OutputReference, StepReport } from "../../../protocol/report.ts";
 import type { ExportedRun } from "../../../protocol/run-export.ts";
-import { simulatedKeys, verifySimulated } from "../../../simulations/keys.ts";
+import { simulatedKeys, simulatedVerifier } from "../../../simulations/keys.ts";
 import { certificateOf, charterOf, submissionOf } from "../../../simulations/workload.ts";
 import { plannedStep, reportOf } from "../view/example.ts";
 
@@ -195,7 +195,7 @@ export function exportOf(entries: readonly Uint8Array[], changes: Partial<Export
 }
 
 export function verified(exported: ExportedRun, domain: string | null = null): Verification {
-  return verifyRun(exported, domain, { verify: verifySimulated });
+  return verifyRun(exported, domain, simulatedVerifier);
 }
 
 /** What is found when a home tells this. */
