@@ -13,6 +13,7 @@ type AnyCore = {
     inputs: readonly (ControlInput | WorkerInput)[],
     now: Now,
   ) => readonly (ControlEffect | WorkerEffect)[];
+  readonly tickAfterMs: (now: Now) => number;
 };
 
 export function coreOf(

@@ -76,9 +76,10 @@ export type LifeOptions<Input, Asked extends Effect> = {
   readonly syncUs: () => number;
   readonly core: (now: Now) => {
     readonly decide: (inputs: readonly Input[], now: Now) => readonly (Asked | Stores)[];
+    readonly tickAfterMs: (now: Now) => number;
   };
   readonly perform: (effect: Exclude<Asked, Stores>, life: Life<Input, Asked>) => void;
-  readonly tick: { readonly input: Input; readonly everyMs: number };
+  readonly tick: Input;
   /** Told when the fuse has burnt down: the process ends between two effects. */
   readonly burnt: (life: Life<Input, Asked>) => void;
   readonly broken: (cause: unknown) => void;
@@ -89,6 +90,7 @@ export class Life<Input, Asked extends Effect> {
   readonly #options: LifeOptions<Input, Asked>;
   readonly #loop: Loop<Input, Asked>;
   readonly #clock: Clock;
+  readonly #core: object;
   #dead = false;
   #pausedInbox: (() => void)[] | null = null;
   #fuse: number | null = null;
@@ -102,14 +104,20 @@ export class Life<Input, Asked extends Effect> {
     const storage = options.openStorage((callback) => this.#later(options.syncUs(), callback));
     const now = () => ({ monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() });
     const core = options.core(now());
+    this.#core = core;
     this.#loop = new Loop<Input, Asked>({
       decide: (inputs, at) => (this.#dead ? [] : this.#guard(() => core.decide(inputs, at))),
       perform: (effect) => this.#perform(effect),
       clock,
       storage,
-      tick: options.tick,
+      tick: { input: options.tick, afterMs: (at) => core.tickAfterMs(at) },
       failed: (cause) => options.broken(cause),
     });
+  }
+
+  /** What is in the process: its core and its loop. */
+  get parts(): { readonly core: object; readonly loop: object } {
+    return { core: this.#core, loop: this.#loop };
   }
 
   get dead(): boolean {

@@ -10,7 +10,6 @@ import type { Installed } from "../node/core/configurations.ts";
 import type { ControlEffect, ControlInput, WorkerEffect, WorkerInput } from "../node/core/effects.ts";
 import type { Keys } from "../node/ports.ts";
 import { openAnnouncements, sealAnnouncements } from "../protocol/announcement.ts";
-import { limits } from "../protocol/limits.ts";
 import type { Source } from "../protocol/manifest.ts";
 import { type Charter, isNewer, openCertificate } from "../protocol/membership.ts";
 import { decodeMessage, encodeMessage, type Message } from "../protocol/messages.ts";
@@ -138,6 +137,11 @@ export class Peer {
     return this.disk.list(`${controlKeys.entries}${log}/`).length;
   }
 
+  /** What the process that runs now holds; null when there is none. */
+  get parts(): { readonly core: object; readonly loop: object } | null {
+    return this.#life?.parts ?? null;
+  }
+
   start(): void {
     if (this.disk.isDamaged) return this.#see({ kind: "refused-start" });
     this.#machine.wake();
@@ -165,7 +169,7 @@ export class Peer {
         return core;
       },
       perform: (effect, life) => this.#perform(effect, life),
-      tick: { input: { kind: "tick" }, everyMs: limits.tickMs },
+      tick: { kind: "tick" },
       burnt: () => this.#around.ended(this, "fuse", null),
       broken: (cause) => this.#around.ended(this, cause instanceof DiskFull ? "storage" : "bug", cause),
     });

@@ -47,6 +47,8 @@ export type WorldOptions = {
   readonly encoded: boolean;
   /** Everybody signs with real Ed25519 keys. Dearer; the same otherwise. */
   readonly signed?: boolean;
+  /** Shown all peers again and again, for whoever measures them. */
+  readonly sample?: { readonly everyUs: number; readonly take: (peers: readonly Peer[]) => void };
   /** Told everything that is seen, for a person to read. */
   readonly trace?: (observation: Observation) => void;
   /** Told of every message that a link carries, and how long that takes. */
@@ -174,6 +176,7 @@ class World {
       this.#agenda.at(startUs, () => {
         if (!this.#peer(name).lives) this.#peer(name).start();
       });
+    this.#sampleLater();
     let nextLookUs = 0;
     const over = () => {
       if (this.#violation !== null || this.#agenda.happened > happeningsMax) return true;
@@ -198,6 +201,15 @@ class World {
       peers: this.#peers.size,
       schedule: this.#schedule,
     };
+  }
+
+  #sampleLater(): void {
+    const { sample } = this.#options;
+    if (sample === undefined) return;
+    this.#agenda.in(sample.everyUs, () => {
+      sample.take([...this.#peers.values()]);
+      this.#sampleLater();
+    });
   }
 
   #connectAll(controls: readonly PeerName[], workers: readonly PeerName[]): void {

@@ -1,8 +1,7 @@
 /** The results that a home accepted lately, the oldest forgotten first. */
 
+import { limits } from "../../protocol/limits.ts";
 import type { LeaseRef } from "../../protocol/messages.ts";
-
-const rememberedMax = 10_000;
 
 export class AcceptedResults {
   readonly #keys = new Set<string>();
@@ -13,7 +12,7 @@ export class AcceptedResults {
 
   add(lease: LeaseRef): void {
     this.#keys.add(keyOf(lease));
-    if (this.#keys.size <= rememberedMax) return;
+    if (this.#keys.size <= limits.resultsRememberedMax) return;
     for (const oldest of this.#keys) {
       this.#keys.delete(oldest);
       break;

@@ -48,6 +48,11 @@ export class AntiEntropy {
     this.#context = context;
   }
 
+  /** True while a peer that may have more is to be asked soon. */
+  get isCatchingUp(): boolean {
+    return this.#again.size > 0;
+  }
+
   /** The control peer whose turn it is to be asked for everything, or null. Each is asked in its turn, none is left out. */
   due(now: Now): string | null {
     for (const [peer, atMs] of this.#again) {

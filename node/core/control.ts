@@ -191,6 +191,12 @@ export class ControlCore {
     return this.#submissions.size > 0;
   }
 
+  /** How long until the next tick, should nothing else come: a home watches leases, another the home's silence. */
+  tickAfterMs({ monotonicMs }: Now): number {
+    if (this.#table.stage !== "following" || this.#antiEntropy.isCatchingUp) return limits.tickMs;
+    return Math.max(1, Math.min(limits.idleTickMs, this.#table.dueMs - monotonicMs));
+  }
+
   decide(inputs: readonly ControlInput[], now: Now): readonly ControlEffect[] {
     for (const input of inputs) {
       this.#take(input, now);

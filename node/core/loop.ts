@@ -22,7 +22,8 @@ export type LoopOptions<Input, Effect extends { readonly kind: string }> = {
   readonly perform: (effect: Exclude<Effect, Stores>) => void;
   readonly clock: Clock;
   readonly storage: Storage;
-  readonly tick: { readonly input: Input; readonly everyMs: number };
+  /** Asked after each decision: how long it may be until the next, should nothing else come. */
+  readonly tick: { readonly input: Input; readonly afterMs: (now: Now) => number };
   /** Told once, when storage failed or `decide` threw, and the loop has stopped. */
   readonly failed: (cause: unknown) => void;
 };
@@ -36,6 +37,8 @@ export class Loop<Input, Effect extends { readonly kind: string }> {
   #stopped = false;
   #failed = false;
   #timer: Timer | null = null;
+  /** When it calls back, by the monotonic clock. */
+  #timerMs = 0;
   #idle: (() => void)[] = [];
 
   constructor(options: LoopOptions<Input, Effect>) {
@@ -43,10 +46,8 @@ export class Loop<Input, Effect extends { readonly kind: string }> {
   }
 
   start(): void {
+    this.#timer = null;
     this.post(this.#options.tick.input);
-    this.#timer = this.#options.clock.setTimer(this.#options.tick.everyMs, () => {
-      if (!this.#stopped) this.start();
-    });
   }
 
   post(input: Input): void {
@@ -82,7 +83,18 @@ export class Loop<Input, Effect extends { readonly kind: string }> {
     } catch (cause) {
       return this.#fail(cause);
     }
+    this.#setTimer(now);
     if (!this.#performing && this.#effects.length > 0) this.#perform();
+  }
+
+  /** A timer that is set already and comes no later will do. */
+  #setTimer(now: Now): void {
+    const { clock, tick } = this.#options;
+    const afterMs = tick.afterMs(now);
+    if (this.#timer !== null && this.#timerMs <= now.monotonicMs + afterMs) return;
+    this.#timer?.cancel();
+    this.#timerMs = now.monotonicMs + afterMs;
+    this.#timer = clock.setTimer(afterMs, () => this.start());
   }
 
   /** What was decided and not performed is dropped: it may rest on what was never stored. */

@@ -117,6 +117,13 @@ export class WorkerCore {
     return this.#held.size > 0 || this.#pending.size > 0;
   }
 
+  /** How long until the next tick, should nothing else come: with a lease, or a pull to make, time matters. */
+  tickAfterMs({ monotonicMs }: Now): number {
+    if (this.#held.size > 0) return limits.tickMs;
+    if (this.#home === null || this.#isPullAsked || this.#stopping) return limits.idleTickMs;
+    return Math.max(1, Math.min(limits.tickMs, this.#pullAtMs - monotonicMs));
+  }
+
   decide(inputs: readonly WorkerInput[], now: Now): readonly WorkerEffect[] {
     for (const input of inputs) this.#take(input, now);
     this.#startQueued(now);

@@ -147,7 +147,7 @@ class WorkerNode implements RunningNode {
       perform: (effect) => this.#perform(effect),
       clock: realClock,
       storage,
-      tick: { input: { kind: "tick" }, everyMs: limits.tickMs },
+      tick: { input: { kind: "tick" }, afterMs: (now) => core.tickAfterMs(now) },
       failed: (cause) => this.#fail(cause),
     });
     this.#loop.start();

@@ -167,7 +167,15 @@ export class RegisterTable<Ticket> {
     return nothing;
   }
 
-  /** Call at least every `limits.heartbeatMs`. */
+  /** When a peer that is not home has something to do, should it hear nothing by then. */
+  get dueMs(): number {
+    const followed = this.#following;
+    const silentMs =
+      followed === null ? Infinity : followed.heardMs + limits.homeSilenceMsMax + this.#rankDelayMs() + 1;
+    return Math.min(silentMs, this.#canvassAtMs ?? Infinity);
+  }
+
+  /** Call at least every `limits.heartbeatMs` while this peer stands or reigns, else when it is due. */
   tick(nowMs: number): TableOutput<Ticket> {
     const effects: TableEffect[] = [];
     // A home that has lost its majority falls silent, so that whom it still reaches may follow another.

@@ -101,7 +101,7 @@ function hasMovedOn(disk: Disk, ballot: Ballot): boolean {
   const bytes = disk.durable(controlKeys.configuration);
   if (bytes === undefined) return false;
   const opened = openCharter((decodeValue(bytes) as [string, Uint8Array])[1], null, {
-    verify: simulatedVerifier,
+    ...simulatedVerifier,
   });
   return opened.ok && opened.value.configuration > ballot.configuration;
 }

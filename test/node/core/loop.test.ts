@@ -40,7 +40,7 @@ class Bench {
       },
       clock,
       storage: this.#storage(),
-      tick: { input: "tick", everyMs: 100 },
+      tick: { input: "tick", afterMs: () => 100 },
       failed: (cause) => this.failures.push(cause),
     });
   }
