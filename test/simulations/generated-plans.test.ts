@@ -11,7 +11,7 @@ import type { Plan } from "../../protocol/plan.ts";
 import { endOfReport } from "../../protocol/report.ts";
 import { unsupportedIn } from "../../protocol/unsupported.ts";
 import { allCheckers } from "../../simulations/checkers/all.ts";
-import { simulatedKeys, simulatedVerifier } from "../../simulations/keys.ts";
+import { simulatedKeys, verifySimulated } from "../../simulations/keys.ts";
 import { type Checker, Violation } from "../../simulations/observation.ts";
 import { runWorld } from "../../simulations/world.ts";
 import { charterOf } from "../../simulations/workload.ts";
@@ -47,7 +47,7 @@ function told(notification: WrittenMap): WrittenMap {
 function endsIn(entries: readonly Uint8Array[], domain: string): ReadonlyMap<string, string> {
   const ends = new Map<string, string>();
   for (const bytes of entries) {
-    const opened = openEntry(bytes, domain, simulatedVerifier);
+    const opened = openEntry(bytes, domain, { verify: verifySimulated });
     if (!opened.ok) throw new Error(opened.problem);
     for (const event of opened.value.entry.events) {
       if (event.kind === "step-skipped") ends.set(event.step, "skipped");
