@@ -1,8 +1,10 @@
 /**
  * Real processes on this machine while links and processes fail: real libp2p, real disks, real steps.
  *
- *   node simulations/chaos/chaos.ts [--seed N] [--seconds 60] [--minutes M] [--calm] [--controls 3] [--workers 3] [--keep]
+ *   node simulations/chaos/chaos.ts [--seed N] [--seconds 60] [--minutes M] [--calm] [--every 300] [--controls 3]
+ *     [--workers 3] [--keep]
  *
+ * Each round lasts `--seconds` plus what it takes to end; a run is submitted every so many ms.
  * `--minutes` goes on in rounds of `--seconds` with the same processes; `--calm` leaves the faults out, to see what
  * grows. Linux only: it reads /proc. Exit codes: 0 every promise held, 1 one was broken, 2 the machine was too busy to
  * tell, 3 the run itself could not be made. What failed leaves its folder with all logs, and says so.
@@ -27,6 +29,7 @@ const { values } = parseArgs({
     calm: { type: "boolean", default: false },
     controls: { type: "string", default: "3" },
     workers: { type: "string", default: "3" },
+    every: { type: "string", default: "300" },
     keep: { type: "boolean", default: false },
   },
 });
@@ -50,7 +53,7 @@ async function main(): Promise<number> {
   try {
     const { calm } = values;
     const size = { controls: Number(values.controls), workers: Number(values.workers) };
-    run = await ChaosRun.start({ seed, seconds, calm, ...size, say });
+    run = await ChaosRun.start({ seed, seconds, calm, everyMs: Number(values.every), ...size, say });
     return await goOn(run);
   } catch (error) {
     say(

@@ -39,6 +39,8 @@ export type ChaosOptions = MeshSize & {
   readonly seconds: number;
   /** No faults. */
   readonly calm: boolean;
+  /** Between two submissions, on average. */
+  readonly everyMs: number;
   readonly say: (line: string) => void;
 };
 
@@ -58,7 +60,6 @@ export type Round = {
   readonly memory: ReadonlyMap<string, NodeJS.MemoryUsage>;
 };
 
-const submitEveryMs = 300;
 const openSubmissionsMax = 20;
 /** From the end of the faults until everything has ended and is known everywhere; anti-entropy is among it. */
 const healMsMax = 2 * limits.antiEntropyMs + 30_000;
@@ -129,7 +130,8 @@ export class ChaosRun {
 
   /** Submits all the time, through nodes that seem to be up. */
   async #work(overMs: number): Promise<readonly Submitted[]> {
-    const chance = new Chance("work", this.#options.seed, this.#rounds);
+    const { seed, everyMs } = this.#options;
+    const chance = new Chance("work", seed, this.#rounds);
     const startedMs = performance.now();
     const all: Submitted[] = [];
     const open = new Set<Promise<void>>();
@@ -142,7 +144,7 @@ export class ChaosRun {
           .finally(() => open.delete(submitting));
         open.add(submitting);
       }
-      await sleep(chance.between(submitEveryMs / 2, (3 * submitEveryMs) / 2));
+      await sleep(chance.between(Math.floor(everyMs / 2), Math.ceil((3 * everyMs) / 2)));
     }
     await Promise.all(open);
     return all;
