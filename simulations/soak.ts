@@ -2,6 +2,7 @@
  * Everything that looks for broken promises, on every core, for as long as asked.
  *
  *   node simulations/soak.ts --minutes 30 [--only kept,seeds,mutants,chaos] [--first SEED] [--found FOLDER]
+ *   node simulations/soak.ts --minutes 60 --only chaos --calm   real processes and no faults: what they keep in memory
  *   node simulations/soak.ts --ci               what each change must pass: a minute of seeds, in a few minutes
  *   node simulations/soak.ts SEED [COUNT]       so many worlds from this seed on, in one process
  *   node simulations/soak.ts SEED trace         one of them, line by line
@@ -36,6 +37,7 @@ const { values, positionals } = parseArgs({
     only: { type: "string", default: kinds.join(",") },
     first: { type: "string" },
     found: { type: "string", default: join(folder, "found") },
+    calm: { type: "boolean", default: false },
   },
 });
 
@@ -76,7 +78,12 @@ async function soak(only: readonly Kind[], minutes: number | null): Promise<numb
   ];
   const first = firstSeed();
   // In CI the seeds' time is in all; else they take what time there is when all else is over, less chaos's share.
-  const chaosSeconds = only.includes("chaos") ? (minutes === null ? ciChaosSeconds : (minutes * 60) / 4) : 0;
+  const chaosShare = only.length === 1 ? 1 : 1 / 4;
+  const chaosSeconds = !only.includes("chaos")
+    ? 0
+    : minutes === null
+      ? ciChaosSeconds
+      : minutes * 60 * chaosShare;
   const seedsTask = (core: number): Task => {
     const seconds = minutes === null ? ciSeedSeconds / cores : Math.max(1, leftSeconds() - chaosSeconds);
     const words = [
@@ -134,7 +141,14 @@ async function mutantTasks(): Promise<Task[]> {
 function chaosTasks(seconds: number): Task[] {
   const program = "chaos/chaos.ts";
   if (!existsSync(join(folder, program))) return [];
-  const words = ["--seconds", seconds.toFixed(0)];
+  // In rounds with the same processes: what grows from one to the next is seen.
+  const words = [
+    "--seconds",
+    "60",
+    "--minutes",
+    (seconds / 60).toFixed(2),
+    ...(values.calm ? ["--calm"] : []),
+  ];
   return [{ kind: "chaos", name: `chaos for ${seconds.toFixed(0)} s`, program, words }];
 }
 
