@@ -5,7 +5,8 @@
  * A peer that has heard no home for a while, or whose link to the home broke, canvasses: it asks the others whether they
  * would vote for it. Only when a majority is willing does it stand, and promise itself its new ballot. Who hears a home
  * well is not willing. So one broken link, or a peer that starts anew, neither deposes a home nor ends up with a
- * promise that is ahead of everybody's. The further down the charter, the later a peer canvasses.
+ * promise that is ahead of everybody's. The further down the charter (behind a home that broke off, if one did), the
+ * later a peer canvasses.
  *
  * @source D. Ongaro, "Consensus: Bridging Theory and Practice", 2014, section 9.6: the pre-vote.
  */
@@ -65,6 +66,8 @@ export class RegisterTable<Ticket> {
   #canvassAtMs: number | null;
   /** The ballot that this peer would stand under, and who is willing. */
   #canvass: { readonly ballot: Ballot; readonly willing: Set<string> } | null = null;
+  /** How soon it is asked again, who was not willing because it heard a home; longer each time. */
+  #retryMs: number = limits.standDelayMs;
   #nextHeartbeatMs = 0;
   /** When this home sent the newest heartbeat that each peer has answered. */
   readonly #heardMs = new Map<string, number>();
@@ -162,7 +165,8 @@ export class RegisterTable<Ticket> {
     this.#home.peerDown(peer);
     if (this.#following?.ballot.peer === peer && this.#following.ballot.peer !== this.#self) {
       this.#following = null;
-      this.#canvassAtMs = nowMs + this.#rankDelayMs();
+      this.#retryMs = limits.standDelayMs;
+      this.#canvassAtMs = nowMs + this.#successionDelayMs(peer);
     }
     return nothing;
   }
@@ -319,6 +323,8 @@ export class RegisterTable<Ticket> {
     if (this.#canvass !== null && compareBallots(message.ballot, this.#canvass.ballot) === 0) {
       // Refused only for what that peer had promised before: asked again under a higher ballot.
       if (compareBallots(message.promised, message.ballot) >= 0) this.#canvassAtMs = nowMs;
+      // That peer may be about to see that the home is gone, too.
+      else this.#canvassAtMs = Math.min(this.#canvassAtMs ?? Infinity, nowMs + this.#retryMs);
       return nothing;
     }
     if (this.#home.stage === "following" || compareBallots(message.ballot, this.#home.ballot) !== 0)
@@ -338,6 +344,7 @@ export class RegisterTable<Ticket> {
       incarnation: this.#incarnation,
     };
     this.#canvass = { ballot, willing: new Set() };
+    this.#retryMs = Math.min(2 * this.#retryMs, limits.homeSilenceMsMax);
     this.#canvassAtMs = nowMs + limits.homeSilenceMsMax + this.#rankDelayMs();
     const stood = this.#countWilling(this.#self, ballot, nowMs);
     if (stood.length > 0) return stood;
@@ -376,5 +383,11 @@ export class RegisterTable<Ticket> {
 
   #rankDelayMs(): number {
     return this.#rank * limits.standDelayMs;
+  }
+
+  /** Whoever is next in the charter after a home that broke off does not wait. */
+  #successionDelayMs(home: string): number {
+    const { length } = this.#peers;
+    return ((this.#rank - this.#peers.indexOf(home) - 1 + length) % length) * limits.standDelayMs;
   }
 }

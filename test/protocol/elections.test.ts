@@ -121,3 +121,51 @@ it("control peers find one home, and keep it, in every one of many storms", () =
     expect(storm.talk.table(home ?? "").stage, `storm ${seed}`).toBe("home");
   }
 });
+
+/** Three control peers with b as their home. */
+function reignOfB(): Conversation {
+  const talk = new Conversation("a", "b", "c");
+  talk.link("b", "c");
+  for (let turn = 0; turn < 20; turn += 1) {
+    talk.tick("b", tickMs);
+    talk.tick("c", 0);
+    talk.settle();
+  }
+  talk.link("a", "b");
+  talk.link("a", "c");
+  talk.tick("b", 3 * tickMs);
+  talk.settle();
+  expect([talk.table("b").stage, talk.table("a").home, talk.table("c").home]).toEqual(["home", "b", "b"]);
+  return talk;
+}
+
+it("whoever is next in the charter stands as soon as the home breaks off, and has the other's vote", () => {
+  const talk = reignOfB();
+  for (const peer of ["a", "c"]) talk.cut("b", peer);
+  for (const peer of ["a", "c"]) talk.tick(peer, 0);
+  talk.settle();
+  expect(talk.table("c").stage).toBe("home");
+  expect(talk.table("a").home).toBe("c");
+});
+
+it("who is not willing yet is asked again soon, and less and less often while it hears the home", () => {
+  const talk = reignOfB();
+  talk.cut("b", "c");
+  const asked: number[] = [];
+  for (let turn = 0; turn < 60; turn += 1) {
+    for (const peer of ["b", "a"]) talk.tick(peer, 0);
+    const before = talk.text.length;
+    talk.tick("c", turn === 0 ? 0 : tickMs);
+    talk.settle();
+    if (talk.text.slice(before).includes("c -> a  canvass")) asked.push(turn * tickMs);
+  }
+  const waits = asked.slice(1).map((atMs, index) => atMs - (asked[index] ?? 0));
+  expect(waits.slice(0, 4)).toEqual([200, 400, 800, 1_500]);
+  expect(talk.table("b").stage).toBe("home");
+  talk.cut("b", "a");
+  for (let turn = 0; turn < 17; turn += 1) {
+    for (const peer of ["a", "c"]) talk.tick(peer, tickMs / 2);
+    talk.settle();
+  }
+  expect([talk.table("a").home, talk.table("c").home]).not.toContain("b");
+});
