@@ -76,7 +76,7 @@ type MachineFault =
    * peer stays away.
    */
   | { readonly kind: "rot"; readonly peer: PeerName }
-  /** The disk is empty when the peer is back under its old name. */
+  /** The disk is empty when the peer is back under its old name, and claims to be the same disk. */
   | { readonly kind: "amnesia"; readonly peer: PeerName };
 
 type OwnerFault =

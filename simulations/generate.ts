@@ -6,12 +6,15 @@
 import type { Plan } from "../protocol/plan.ts";
 import type { FaultKind, FaultPlan } from "./faults.ts";
 import {
+  beyondFaults,
   isolatingFaults,
+  kindsBeside,
   lastingFaults,
   type Peers,
   randomFaults,
   recharteringFaults,
   rivallingFaults,
+  waysBeyond,
 } from "./mixes.ts";
 import type { PeerName } from "./observation.ts";
 import { Chance } from "./random.ts";
@@ -101,6 +104,33 @@ function faultsOf(
 /** Control peers that are not members at first. */
 function sparesOf(chance: Chance, members: number): PeerName[] {
   return range("control", members + chance.between(1, 3)).slice(members);
+}
+
+/** In such a world much never comes to its end: so long after the healing that is seen. */
+export const patienceBeyondUs = 30_000_000;
+
+/** A world in which more goes wrong than the design bears: `checkersBeyond` say what must hold all the same. */
+export function scheduleBeyond(seed: number): Schedule {
+  const chance = new Chance(seed, "beyond");
+  const way = waysBeyond[seed % waysBeyond.length] ?? "drift";
+  const base = scheduleOf(seed, undefined, kindsBeside[way]);
+  const { controls, workers } = membersOf(base);
+  const plan = beyondFaults(chance, way, { controls, workers }, base);
+  const farPpm = (): number => chance.pick([-1, 1]) * chance.between(20_000, 100_000);
+  const peers = way === "drift" ? base.peers.map((peer) => ({ ...peer, fastPpm: farPpm() })) : base.peers;
+  // Whoever is lost has taken what was submitted there with it, which everybody sees.
+  const left = [...controls, ...workers].filter((name) => !plan.lost.includes(name));
+  const runs = base.runs.map((run) => ({ ...run, at: left.includes(run.at) ? run.at : chance.pick(left) }));
+  return { ...base, ...plan, peers, runs };
+}
+
+function membersOf({ peers }: Schedule): {
+  readonly controls: readonly PeerName[];
+  readonly workers: readonly PeerName[];
+} {
+  const named = (role: ScheduledPeer["role"]) =>
+    peers.filter((peer) => peer.role === role).map(({ name }) => name);
+  return { controls: named("control"), workers: named("worker") };
 }
 
 function randomPeer(

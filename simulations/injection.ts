@@ -7,7 +7,7 @@
 import type { Charter } from "../protocol/membership.ts";
 import type { Agenda } from "./agenda.ts";
 import type { Fault } from "./faults.ts";
-import { type Act, lie, type Lie, Overheard } from "./liars.ts";
+import { type Act, isRulingAct, lie, type Lie, Overheard } from "./liars.ts";
 import type { SimulatedNetwork } from "./network.ts";
 import type { Observation, PeerName } from "./observation.ts";
 import type { Owner } from "./owner.ts";
@@ -40,6 +40,9 @@ export class Injection {
   readonly #overheard = new Overheard();
   readonly #hasLiars: boolean;
   #healed = false;
+  /** Control peers that misuse their votes, and until when. */
+  readonly #misruling = new Set<PeerName>();
+  #misrulingUntilUs = 0;
 
   constructor(around: InjectionAround, faults: readonly Fault[]) {
     this.#around = around;
@@ -52,7 +55,16 @@ export class Injection {
   }
 
   observe(observation: Observation): void {
-    if (this.#hasLiars) this.#overheard.observe(observation);
+    if (!this.#hasLiars) return;
+    this.#overheard.observe(observation);
+    if (observation.kind !== "sent") return;
+    const { to, message } = observation;
+    if (observation.atUs >= this.#misrulingUntilUs || !this.#misruling.has(to)) return;
+    // Whoever misuses its vote gives it before its honest half has thought about it.
+    if (message.kind === "prepare" || message.kind === "accept") {
+      const act = message.kind === "prepare" ? "promise-empty" : "vote-twice";
+      this.#around.agenda.in(0, () => this.#say(to, act));
+    }
   }
 
   heal(): void {
@@ -188,7 +200,7 @@ export class Injection {
   #loseDisk(peer: Peer, how: "rot" | "amnesia", downUs: number): void {
     peer.crash("crash");
     if (how === "rot") peer.disk.damage();
-    else peer.wipe();
+    else peer.forget();
     this.#start(peer);
     this.#around.agenda.in(downUs, () => {
       // A worker that is refused for its disk is given a new one: it has nothing that others rely on.
@@ -208,9 +220,20 @@ export class Injection {
   }
 
   #beLiar(name: PeerName, acts: readonly Act[], everyUs: number, untilUs: number): void {
-    const { seed, agenda, charter, peers, network, traffic, lied } = this.#around;
+    const { seed, agenda } = this.#around;
     if (this.#healed || agenda.nowUs > untilUs) return;
+    if (acts.some((act) => isRulingAct(act))) {
+      this.#misruling.add(name);
+      this.#misrulingUntilUs = Math.max(this.#misrulingUntilUs, untilUs);
+    }
+    this.#say(name, new Chance(seed, name, agenda.nowUs, "act").pick(acts));
+    agenda.in(Math.max(everyUs, 1_000), () => this.#beLiar(name, acts, everyUs, untilUs));
+  }
+
+  #say(name: PeerName, act: Act): void {
+    const { seed, agenda, charter, peers, network, traffic, lied } = this.#around;
     const liar = this.#peer(name);
+    if (!liar.answers || this.#healed) return;
     const chance = new Chance(seed, name, agenda.nowUs, "lies");
     const named = (role: "control" | "worker") =>
       [...peers.values()].filter(({ traits }) => traits.role === role).map((peer) => peer.name);
@@ -224,14 +247,12 @@ export class Injection {
       workers: named("worker"),
       idOf: (other: PeerName) => this.#peer(other).traits.keys.peer,
     };
-    if (liar.answers)
-      for (const said of lie(chance.pick(acts), around, chance)) {
-        const { to, frame } = said;
-        lied(name, said);
-        if (to !== null) network.send(name, to, frame);
-        else if (frame instanceof Uint8Array) traffic.publish(name, frame);
-      }
-    agenda.in(Math.max(everyUs, 1_000), () => this.#beLiar(name, acts, everyUs, untilUs));
+    for (const said of lie(act, around, chance)) {
+      const { to, frame } = said;
+      lied(name, said);
+      if (to !== null) network.send(name, to, frame);
+      else if (frame instanceof Uint8Array) traffic.publish(name, frame);
+    }
   }
 
   #peer(name: PeerName): Peer {

@@ -68,6 +68,10 @@ export const rulingActs = [
 
 export type Act = (typeof workerActs)[number] | (typeof controlActs)[number] | (typeof rulingActs)[number];
 
+export function isRulingAct(act: Act): boolean {
+  return (rulingActs as readonly Act[]).includes(act);
+}
+
 /** What a liar says: to one peer, or to whoever hears gossip. */
 export type Lie = { readonly to: PeerName | null; readonly frame: Message | Uint8Array };
 

@@ -6,7 +6,7 @@
  */
 
 import type { Fault, FaultKind, FaultPlan } from "./faults.ts";
-import { controlActs, workerActs } from "./liars.ts";
+import { controlActs, rulingActs, workerActs } from "./liars.ts";
 import type { PeerName } from "./observation.ts";
 import type { Chance } from "./random.ts";
 
@@ -153,6 +153,46 @@ function nextMembers(
   if (change === 1 && members.length > 1) return kept.slice(1);
   if (change === 2) return [...others, ...kept].slice(0, members.length);
   return [...kept.slice(1), ...others, ...kept.slice(0, 1)].slice(0, members.length);
+}
+
+/** Ways to go beyond the design: only that nothing is broken in silence is asked for there. */
+export const waysBeyond = ["majority-lost", "amnesia", "lying-controls", "drift"] as const;
+
+export type WayBeyond = (typeof waysBeyond)[number];
+
+/** What goes wrong besides, in a world that goes beyond the design in this way. */
+export const kindsBeside: Readonly<Record<WayBeyond, readonly FaultKind[]>> = {
+  "majority-lost": ["crash", "partition", "one-way"],
+  amnesia: ["crash", "partition", "one-way"],
+  "lying-controls": ["partition", "one-way", "crash"],
+  drift: ["partition", "slow-network"],
+};
+
+/** The same world, and what is beyond the design. */
+export function beyondFaults(chance: Chance, way: WayBeyond, peers: Peers, plan: FaultPlan): FaultPlan {
+  const { overUs } = plan;
+  const shuffled = chance.shuffled(peers.controls);
+  const majority = Math.floor(peers.controls.length / 2) + 1;
+  const liars = way === "lying-controls" ? shuffled.slice(0, chance.between(1, 2)) : [];
+  const lies = liars.map((peer): Fault => {
+    const everyUs = chance.between(50_000, 500_000);
+    return { atUs: 0, lastsUs: overUs, kind: "liar", peer, acts: rulingActs, everyUs };
+  });
+  const wiped: Fault[] = [];
+  if (way === "amnesia")
+    for (let times = chance.between(1, 4); times > 0; times -= 1) {
+      const around = chance.integer(overUs);
+      for (const peer of chance.shuffled(peers.controls).slice(0, chance.between(1, majority)))
+        wiped.push({
+          atUs: around + chance.integer(500_000),
+          lastsUs: chance.between(50_000, 1_000_000),
+          kind: "amnesia",
+          peer,
+        });
+    }
+  const lost = way === "majority-lost" ? shuffled.slice(0, majority) : [];
+  const faults = [...lies, ...wiped, ...plan.faults].sort((left, right) => left.atUs - right.atUs);
+  return { faults, overUs: overUs + 2_000_000, lost };
 }
 
 /** A right clock says so many seconds before a full minute when a world begins. */

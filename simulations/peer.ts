@@ -220,9 +220,14 @@ export class Peer {
     this.resume();
   }
 
-  /** Its disk is an empty one; blobs are on it too. Only while no process runs. */
+  /** Its disk is an empty one, and says so; blobs are on it too. Only while no process runs. */
   wipe(): void {
     this.#wipes += 1;
+    this.forget();
+  }
+
+  /** Its disk is an empty one, and claims to be the same: as if it had been put back to what it once was. */
+  forget(): void {
     this.disk.wipe();
     this.blobs.clear();
   }

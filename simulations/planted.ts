@@ -38,6 +38,8 @@ export type Planting = {
   readonly every?: number;
   /** Only these faults, and worlds about nothing else: nothing but them shows it. */
   readonly kinds?: readonly FaultKind[];
+  /** In worlds that are beyond the design. */
+  readonly beyond?: boolean;
 };
 
 const root = new URL("../", import.meta.url);
@@ -63,6 +65,7 @@ async function main(words: readonly string[]): Promise<void> {
   if (planting === undefined) throw new Error(`There is no planting "${name}".`);
   const planted = plant(planting.edits);
   await import("./world.ts");
+  await import("./checkers/all.ts");
   const notFound = planting.edits.filter((edit) => !planted.has(edit));
   if (notFound.length > 0) {
     console.log(`${name}: not planted, the text is not there exactly once: ${notFound[0]?.find ?? ""}`);
@@ -136,16 +139,19 @@ async function find(planting: Planting, keeps: boolean): Promise<number> {
 
 async function violationIn(
   seed: number,
-  { kinds }: Planting,
+  { kinds, beyond }: Planting,
 ): Promise<{ checker: string; message: string } | null> {
   const { runWorld } = await import("./world.ts");
-  const { allCheckers } = await import("./checkers/all.ts");
-  const { violation } = await runWorld({
-    seed,
-    checkers: allCheckers().filter(({ name }) => only === undefined || name === only),
-    encoded: false,
-    ...(kinds === undefined ? {} : { kinds }),
-  });
+  const { allCheckers, checkersBeyond } = await import("./checkers/all.ts");
+  const { patienceBeyondUs, scheduleBeyond } = await import("./generate.ts");
+  const checkers = (beyond === true ? checkersBeyond() : allCheckers()).filter(
+    ({ name }) => only === undefined || name === only,
+  );
+  const world =
+    beyond === true
+      ? { schedule: scheduleBeyond(seed), patienceUs: patienceBeyondUs }
+      : { seed, ...(kinds === undefined ? {} : { kinds }) };
+  const { violation } = await runWorld({ ...world, checkers, encoded: false });
   return violation;
 }
 

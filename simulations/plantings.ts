@@ -42,7 +42,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["ledger", "registers"],
-    firstSeed: 477,
+    firstSeed: 485,
     seedsMax: 400,
     every: 8,
   },
@@ -104,7 +104,7 @@ export const plantings: readonly Planting[] = [
     name: "one vote is a majority",
     edits: [{ file: home, find: "Math.floor(peers.length / 2) + 1", replace: "Math.min(1, peers.length)" }],
     caughtBy: ["registers"],
-    firstSeed: 2,
+    firstSeed: 5,
     seedsMax: 50,
   },
   {
@@ -169,7 +169,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["registers"],
-    firstSeed: 262,
+    firstSeed: 346,
     seedsMax: 300,
   },
   {
@@ -212,7 +212,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["registers", "ledger", "progress"],
-    firstSeed: 420,
+    firstSeed: 590,
     seedsMax: 600,
   },
   {
@@ -339,7 +339,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["verification"],
-    firstSeed: 228,
+    firstSeed: 284,
     seedsMax: 300,
   },
   {

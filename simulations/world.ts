@@ -37,7 +37,6 @@ import {
 import { Traffic } from "./traffic.ts";
 import { answerOf, certificateOf, charterOf, runOf, type Workload } from "./workload.ts";
 
-/** Virtual time that everything healed gets to come to its end. */
 const livenessUs = 600_000_000;
 const happeningsMaxOfAny = 3_000_000;
 
@@ -53,6 +52,8 @@ export type WorldOptions = {
   readonly trace?: (observation: Observation) => void;
   /** Told of every message that a link carries, and how long that takes. */
   readonly carried?: (message: Carried) => void;
+  /** Virtual time that everything healed gets to come to its end. */
+  readonly patienceUs?: number;
   /** The world ends undecided after so many happenings. */
   readonly happeningsMax?: number;
 } & (
@@ -169,7 +170,7 @@ class World {
   }
 
   run(): WorldResult {
-    const { checkers, happeningsMax = happeningsMaxOfAny } = this.#options;
+    const { checkers, happeningsMax = happeningsMaxOfAny, patienceUs = livenessUs } = this.#options;
     const nameOf = (id: string) => this.#names.get(id) ?? id;
     this.#see("world", configured(this.#owner.newest, nameOf));
     for (const { name, startUs } of this.#schedule.peers)
@@ -184,7 +185,7 @@ class World {
       nextLookUs = this.#agenda.nowUs + 500_000;
       return this.#open().length === 0;
     };
-    guarded(() => this.#agenda.run(this.#schedule.overUs + livenessUs, over));
+    guarded(() => this.#agenda.run(this.#schedule.overUs + patienceUs, over));
     const isBeyond = happeningsMax < happeningsMaxOfAny && this.#agenda.happened > happeningsMax;
     if (this.#violation === null && !isBeyond) {
       const ending = this.#ending();

@@ -14,11 +14,24 @@ import { linearizabilityChecker } from "./linearizability.ts";
 import { progressChecker } from "./progress.ts";
 import { RegistersChecker } from "./registers.ts";
 import { schedulesChecker } from "./schedules.ts";
+import { silenceChecker } from "./silence.ts";
 import { stormsChecker } from "./storms.ts";
 import { tokensChecker } from "./tokens.ts";
 import { understandingChecker } from "./understanding.ts";
 import { valuesChecker } from "./values.ts";
 import { verificationChecker } from "./verification.ts";
+
+/** What must hold also where more goes wrong than the design bears (`scheduleBeyond`). */
+export function checkersBeyond(): Checker[] {
+  return [
+    durabilityChecker(),
+    stormsChecker(),
+    announcementsChecker(),
+    understandingChecker(),
+    confinementChecker(),
+    silenceChecker(),
+  ];
+}
 
 export function allCheckers(): Checker[] {
   return [

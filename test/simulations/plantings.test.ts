@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { allCheckers } from "../../simulations/checkers/all.ts";
+import { allCheckers, checkersBeyond } from "../../simulations/checkers/all.ts";
 import { plantings } from "../../simulations/plantings.ts";
 
 const root = new URL("../../", import.meta.url);
 /** Those that are no file of their own: an assertion of the code that runs. */
-const checkers = new Set([...allCheckers().map(({ name }) => name), "assertion"]);
+const checkers = new Set([...allCheckers(), ...checkersBeyond()].map(({ name }) => name)).add("assertion");
 
 /** That each is caught is shown by `node simulations/planted.ts`, with a process for each, on every core. */
 describe("a mistake to plant", () => {
