@@ -8,6 +8,7 @@ import { Command, CommanderError } from "commander";
 import { exitCodes, type ExitCode, OttoError } from "../protocol/errors.ts";
 import type { ApproveOptions } from "./commands/answer.ts";
 import type { CallbacksOptions } from "./commands/callbacks.ts";
+import type { BackupOptions, ChangeOptions, ControlOptions, RestoreOptions } from "./commands/control.ts";
 import type { JoinOptions, UpOptions } from "./commands/up.ts";
 import type { AddOptions, ListOptions } from "./commands/schedule.ts";
 import type { ExplainOptions } from "./commands/explain.ts";
@@ -276,6 +277,7 @@ function addMeshCommands(otto: Command): void {
     .option("--role <role>", "worker, control or person", "worker")
     .option("--minutes <minutes>", "how long it is good", "15")
     .action(action(async (options: InviteOptions) => (await import("./commands/invite.ts")).invite(options)));
+  addControlCommands(otto);
   withTarget(otto.command("peers"))
     .description("show who is in the mesh")
     .option("--json", "as JSON")
@@ -289,6 +291,43 @@ function addMeshCommands(otto: Command): void {
     .description("stop the processes that `otto run` keeps warm, or a node")
     .option("--node <folder>", "data folder of the node")
     .action(action(async (options: { node?: string }) => (await import("./commands/down.ts")).down(options)));
+}
+
+function addControlCommands(otto: Command): void {
+  const control = otto
+    .command("control")
+    .description("the control peers of a domain, and others in their place");
+  const load = () => import("./commands/control.ts");
+  const withOwner = (command: Command): Command =>
+    withTarget(command).option("--owner-key <file>", "the owner's key (default: owner.key of the node)");
+  withTarget(control.command("ls"))
+    .description("show who votes, and who could")
+    .option("--json", "as JSON")
+    .action(action(async (options: ControlOptions) => (await load()).listControls(options)));
+  withOwner(control.command("add <peer>"))
+    .description("give a control peer that has joined a vote: by its name, or the beginning of its id")
+    .action(action(async (peer: string, options: ChangeOptions) => (await load()).addControl(peer, options)));
+  withOwner(control.command("remove <peer>"))
+    .description("take a control peer's vote")
+    .action(
+      action(async (peer: string, options: ChangeOptions) => (await load()).removeControl(peer, options)),
+    );
+  withOwner(control.command("replace <peer> [by]"))
+    .description("have another take its place; without another, the same peer whose database was lost")
+    .action(
+      action(async (peer: string, by: string | undefined, options: ChangeOptions) =>
+        (await load()).replaceControl(peer, by, options),
+      ),
+    );
+  withTarget(control.command("backup"))
+    .description("write all that a control peer keeps, but its keys, to one file, while it runs")
+    .option("-o, --output <file>", "the file (default: DOMAIN.otto-backup)")
+    .action(action(async (options: BackupOptions) => (await load()).backUp(options)));
+  withNode(control.command("restore <backup>"))
+    .description("found a domain anew from a backup, when all of its control peers are lost")
+    .option("--owner-key <file>", "the owner's key")
+    .option("--others-are-lost", "no control peer of the domain will ever be back")
+    .action(action(async (file: string, options: RestoreOptions) => (await load()).restore(file, options)));
 }
 
 /** A reader that has seen enough (`otto logs | head`) is no failure. */

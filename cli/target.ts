@@ -44,16 +44,22 @@ export function targetWords({ node, peer, domain }: TargetOptions): string {
 
 export async function findTarget(options: TargetOptions): Promise<Target> {
   if (options.peer !== undefined) return remoteTarget(options.peer, options.domain ?? null);
-  const named = options.node ?? process.env["OTTO_NODE"];
-  if (named !== undefined && named !== "") return localTarget(new DataFolder(named));
-  const own = new DataFolder(join(ottoHome(), "node"));
-  if (own.isNode) return localTarget(own);
-  const { control } = embeddedFolders();
-  if (control.isNode) return localTarget(control);
+  const folder = targetFolder(options);
+  const isNamed = options.node !== undefined || (process.env["OTTO_NODE"] ?? "") !== "";
+  if (folder !== null && (isNamed || folder.isNode)) return localTarget(folder);
   throw new OttoError("OTTO_NO_NODE", {
     what: "This user has no Otto node yet.",
     next: "Run a pipeline with `otto run`, join a mesh with `otto join CODE`, or start one with `otto up --control`.",
   });
+}
+
+/** The data folder of the node that is asked; null: it is asked over the network. */
+export function targetFolder({ node, peer }: TargetOptions): DataFolder | null {
+  if (peer !== undefined) return null;
+  const named = node ?? process.env["OTTO_NODE"];
+  if (named !== undefined && named !== "") return new DataFolder(named);
+  const own = new DataFolder(join(ottoHome(), "node"));
+  return own.isNode ? own : embeddedFolders().control;
 }
 
 export function localTarget(folder: DataFolder): Target {

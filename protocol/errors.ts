@@ -30,6 +30,7 @@ export const errorCodes = {
   OTTO_FILE_UNREADABLE: exitCodes.usage,
   OTTO_FILE_EXISTS: exitCodes.usage,
   OTTO_EXPORT_INVALID: exitCodes.usage,
+  OTTO_BACKUP_INVALID: exitCodes.usage,
   OTTO_LOCK_INVALID: exitCodes.usage,
   OTTO_NO_SUCH_RUN: exitCodes.usage,
   OTTO_NO_SUCH_PLAN: exitCodes.usage,

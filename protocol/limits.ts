@@ -210,6 +210,8 @@ export const limits = {
   addressesMax: 16,
   /** A table that is handed over in pages, as it is gathered by its receiver. */
   installBytesMax: 512 * MiB,
+  /** How far tokens are raised in a domain that is restored: above all that can have been granted since its backup. */
+  restoredTokenGap: 1_000_000_000,
   /** Control peers of one domain. */
   controlPeersMax: 7,
   connectionsMax: 2_000,

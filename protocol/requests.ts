@@ -76,6 +76,7 @@ const request = z.discriminatedUnion("call", [
   }),
   z.object({ call: z.literal("control"), certificate }),
   z.object({ call: z.literal("recharter"), certificate, charter: bytes }),
+  z.object({ call: z.literal("backup"), certificate }),
   z.object({ call: z.literal("stop"), certificate }),
 ]);
 

@@ -191,7 +191,7 @@ async function found(folder: DataFolder, options: UpOptions): Promise<void> {
   if (own !== null) keepStanding(charter, folder.need("charter"), own);
 }
 
-function configOf(role: "control" | "worker", options: NodeOptions): NodeConfig {
+export function configOf(role: "control" | "worker", options: NodeOptions): NodeConfig {
   const listen = options.listen ?? (role === "control" ? "127.0.0.1:4105" : undefined);
   return {
     otto: "node/1",

@@ -54,6 +54,8 @@ export type ControlActions = {
   useInvite(nonce: string, peer: string): Promise<void>;
   controls(): Extract<AnswerItem, { kind: "control" }>;
   recharter(charter: Uint8Array): Promise<void>;
+  /** All that this peer keeps but its keys, in pieces of at most a frame. */
+  backup(): AsyncIterable<Uint8Array>;
   join(request: RequestOf<"join">, peer: string): Promise<Extract<AnswerItem, { kind: "joined" }>>;
 };
 
@@ -114,7 +116,7 @@ export class CallServer {
     const opened =
       shown === null ? null : openCertificate(shown, membership.charter, realClock.wallMs(), identity);
     if (opened?.ok === true && opened.value.peer === channel.peer) {
-      const reserved = request.call === "stop" || request.call === "use-invite";
+      const reserved = ["stop", "backup", "use-invite"].includes(request.call);
       const allowed = !reserved || (request.call === "use-invite" && opened.value.role === "control");
       if (allowed) return;
       this.#count("role");
@@ -176,6 +178,7 @@ export class CallServer {
       case "join":
       case "control":
       case "recharter":
+      case "backup":
         return this.#performAsControl(channel, request, frames);
       default:
         return unreachable(request);
@@ -198,6 +201,7 @@ export class CallServer {
       | "join"
       | "control"
       | "recharter"
+      | "backup"
     >,
     frames: AsyncGenerator<Uint8Array, void, void>,
   ): Promise<void> {
@@ -240,6 +244,9 @@ export class CallServer {
         return this.#send(channel, control.controls());
       case "recharter":
         await control.recharter(request.charter);
+        return this.#send(channel, { kind: "done" });
+      case "backup":
+        for await (const bytes of control.backup()) await this.#send(channel, { kind: "chunk", bytes });
         return this.#send(channel, { kind: "done" });
       default:
         return unreachable(request);

@@ -27,6 +27,7 @@ import { askFor } from "./client.ts";
 import { type CallActions, CallServer, type ControlActions } from "./call-server.ts";
 import { realClock } from "./clock.ts";
 import { exportRun } from "./exporting.ts";
+import { backupOf } from "./backup.ts";
 import { controlsSeen, recharter } from "./controls.ts";
 import { Joining } from "./joining.ts";
 import { KeptEntries } from "./kept-entries.ts";
@@ -292,6 +293,7 @@ class ControlNode implements RunningNode {
       useInvite: (nonce, peer) => this.#decideInvite(nonce, peer),
       join: (request, peer) => this.#joining.join(request, peer),
       controls: () => controlsSeen(this.host, this.#core?.configurations ?? null, this.#home),
+      backup: () => backupOf(this.host),
       recharter: (charter) => recharter(this.host, charter, (input) => this.post(input)),
     };
   }

@@ -44,6 +44,7 @@ const requests: { readonly [Call in Request["call"]]: Extract<Request, { call: C
   },
   control: { call: "control", certificate: null },
   recharter: { call: "recharter", certificate: null, charter: Uint8Array.of(6) },
+  backup: { call: "backup", certificate: null },
   stop: { call: "stop", certificate: null },
 };
 const all = Object.values(requests);

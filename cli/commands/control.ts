@@ -1,0 +1,329 @@
+/**
+ * `otto control`: which control peers a domain has, and others in their place while it runs; backups, and a domain from
+ * one of them when every control peer is lost.
+ */
+
+import { createWriteStream, existsSync, renameSync, rmSync } from "node:fs";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { askFor, callFor } from "../../node/edge/client.ts";
+import { DataFolder } from "../../node/edge/data-folder.ts";
+import { type Identity, openIdentity, verifySignature } from "../../node/edge/identity.ts";
+import type { AnswerItem, ControlSeen } from "../../protocol/calls.ts";
+import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
+import { limits } from "../../protocol/limits.ts";
+import {
+  type Charter,
+  type ControlPeer,
+  openCharter,
+  sealCharter,
+  successorOf,
+} from "../../protocol/membership.ts";
+import { sizeWords } from "../../protocol/sizes.ts";
+import { keepStanding, person } from "../person.ts";
+import { controlsTable } from "../render/controls.ts";
+import { wantsColor } from "../render/renderer.ts";
+import { findTarget, type Target, targetFolder, type TargetOptions } from "../target.ts";
+import { shellWord, shortId } from "../words.ts";
+import { configOf, type NodeOptions } from "./up.ts";
+
+export type ControlOptions = TargetOptions & { readonly json?: boolean };
+export type ChangeOptions = TargetOptions & { readonly ownerKey?: string };
+export type BackupOptions = TargetOptions & { readonly output?: string };
+export type RestoreOptions = NodeOptions & { readonly ownerKey?: string; readonly othersAreLost?: boolean };
+
+type Seen = Extract<AnswerItem, { kind: "control" }>;
+type Known = Seen & { readonly opened: Charter };
+
+/** Members get their tables within moments; a command does not wait for one that is away. */
+const settlesWithinMs = 15_000;
+const lookAgainMs = 200;
+
+export async function listControls(options: ControlOptions): Promise<ExitCode> {
+  return withTarget(options, async (target) => {
+    const seen = await look(target);
+    const { opened, controls } = seen;
+    const { stdout } = process;
+    if (options.json === true) {
+      const { name, domain, configuration } = opened;
+      const rows = controls.map((control) => ({ ...control, standing: standingOf(control, opened) }));
+      stdout.write(`${JSON.stringify({ domain: name, domainId: domain, configuration, controls: rows })}\n`);
+      return;
+    }
+    const style = { color: wantsColor(stdout), columns: stdout.isTTY ? stdout.columns : null };
+    const rows = controls.map((control) => ({ ...control, standing: standingOf(control, opened) }));
+    const { size } = opened;
+    const lines = [
+      `Domain ${opened.name}, configuration ${opened.configuration}: ${size} control ${size === 1 ? "peer" : "peers"}`,
+      ...controlsTable(rows, style),
+    ];
+    stdout.write(`${lines.join("\n")}\n`);
+  });
+}
+
+export function addControl(named: string, options: ChangeOptions): Promise<ExitCode> {
+  return change(options, (seen) => {
+    const peer = find(named, seen);
+    if (isMember(peer, seen.opened)) throw usage(`${nameOf(peer)} is a control peer of the domain already.`);
+    return [...seen.opened.controls, memberOf(peer)];
+  });
+}
+
+export function removeControl(named: string, options: ChangeOptions): Promise<ExitCode> {
+  return change(options, (seen) => {
+    const { peer } = member(named, seen);
+    return seen.opened.controls.filter((control) => control.peer !== peer);
+  });
+}
+
+/** Without another name: the same peer with the database that it has now, since its own was lost. */
+export function replaceControl(
+  named: string,
+  by: string | undefined,
+  options: ChangeOptions,
+): Promise<ExitCode> {
+  return change(options, (seen) => {
+    const old = member(named, seen);
+    const next = memberOf(by === undefined ? old : find(by, seen));
+    const others = seen.opened.controls.filter(({ peer }) => peer !== old.peer);
+    if (others.some(({ peer }) => peer === next.peer))
+      throw usage(`${shortId(next.peer)} is a control peer of the domain already.`);
+    return seen.opened.controls.map((control) => (control.peer === old.peer ? next : control));
+  });
+}
+
+export async function backUp(options: BackupOptions): Promise<ExitCode> {
+  return withTarget(options, async (target) => {
+    const { opened } = await look(target);
+    const path = options.output ?? `${opened.name}.otto-backup`;
+    let bytes = 0;
+    await whole(path, async (write) => {
+      for await (const item of callFor(await target.open(), {
+        call: "backup",
+        certificate: target.certificate,
+      })) {
+        if (item.kind === "done") return true;
+        if (item.kind !== "chunk") continue;
+        bytes += item.bytes.length;
+        await write(item.bytes);
+      }
+      return false;
+    });
+    process.stdout.write(
+      `Wrote ${path}, ${sizeWords(bytes)}. It holds no key: keep the owner's key apart from it.\n`,
+    );
+  });
+}
+
+export async function restore(file: string, options: RestoreOptions): Promise<ExitCode> {
+  if (options.othersAreLost !== true)
+    throw usage(
+      "While more than half of a domain's control peers live, nothing needs to be restored: a new one joins, and takes the place of the lost one.",
+      "Join with a control invite and use `otto control replace`. If all are lost for good, say --others-are-lost.",
+    );
+  if (options.data === undefined)
+    throw usage("The new control peer needs a folder of its own.", "Say --data FOLDER.");
+  const owner = ownerOf(options.ownerKey ?? null);
+  const isNew = !existsSync(options.data);
+  const folder = new DataFolder(options.data);
+  if (folder.isNode) throw usage(`${folder.path} already holds a node.`, "Name another folder with --data.");
+  const { restoreDomain } = await import("../../node/edge/restoring.ts");
+  const config = configOf("control", options);
+  const restoring = { file, folder: folder.path, owner, config, person: person().peer };
+  try {
+    const { charter, madeMs, entries, blobs, raised } = await restoreDomain(restoring);
+    const own = folder.read("person.cert");
+    if (own !== null) keepStanding(charter, folder.need("charter"), own);
+    const { name, configuration } = charter;
+    const lines = [
+      `Restored domain ${name} as of ${new Date(madeMs).toISOString()}: ${entries} entries, ${blobs} files.`,
+      `Its one control peer is ${config.name}, in configuration ${configuration}. What was decided after the backup is lost.`,
+      `The tokens of ${raised} ${raised === 1 ? "step" : "steps"} that were not over were raised above all that were granted.`,
+      `Start it with: otto up --data ${shellWord(folder.path)}`,
+    ];
+    process.stdout.write(`${lines.join("\n")}\n`);
+    return exitCodes.passed;
+  } catch (error) {
+    if (isNew) rmSync(folder.path, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function withTarget(
+  options: TargetOptions,
+  work: (target: Target) => Promise<void>,
+): Promise<ExitCode> {
+  const target = await findTarget(options);
+  try {
+    await work(target);
+    return exitCodes.passed;
+  } finally {
+    await target.close();
+  }
+}
+
+async function look(target: Target): Promise<Known> {
+  const { certificate } = target;
+  const seen = await askFor(await target.open(), { call: "control", certificate }, "control");
+  const opened = openCharter(seen.charter, null, { verify: verifySignature });
+  if (opened.ok) return { ...seen, opened: opened.value };
+  throw new OttoError("OTTO_MESSAGE_INVALID", {
+    what: "The node answered with a charter that its owner has not signed.",
+    next: "Ask another node with --node or --peer.",
+  });
+}
+
+/** The owner signs, the domain decides, and the command waits until the members have their tables. */
+function change(
+  options: ChangeOptions,
+  controlsOf: (seen: Known) => readonly ControlPeer[],
+): Promise<ExitCode> {
+  return withTarget(options, async (target) => {
+    const seen = await look(target);
+    const next = successorOf(seen.opened, controlsOf(seen));
+    const owner = ownerOf(options.ownerKey ?? targetFolder(options)?.ownerKey ?? null);
+    if (owner.peer !== next.owner) throw notOwner(next);
+    const { certificate } = target;
+    const request = { call: "recharter", certificate, charter: sealCharter(next, owner) } as const;
+    await askFor(await target.open(), request, "done");
+    const after = await untilInstalled(target, next);
+    process.stdout.write(`${changedLines(seen.opened, next, after).join("\n")}\n`);
+  });
+}
+
+async function untilInstalled(target: Target, next: Charter): Promise<Known> {
+  const deadlineMs = performance.now() + settlesWithinMs;
+  for (;;) {
+    const seen = await look(target);
+    const isSettled = next.controls.every(({ peer }) =>
+      seen.controls.some((control) => control.peer === peer && control.configuration >= next.configuration),
+    );
+    if (isSettled || performance.now() >= deadlineMs) return seen;
+    await sleep(lookAgainMs);
+  }
+}
+
+function changedLines(before: Charter, next: Charter, { controls }: Known): string[] {
+  const named = (peer: string) =>
+    nameOf(controls.find((control) => control.peer === peer) ?? { peer, name: "" });
+  const lines = [
+    `Domain ${next.name} has configuration ${next.configuration}: ${next.controls.map(({ peer }) => named(peer)).join(", ")}.`,
+  ];
+  for (const { peer } of next.controls) {
+    const configuration = controls.find((control) => control.peer === peer)?.configuration ?? 0;
+    if (configuration < next.configuration)
+      lines.push(`${named(peer)} does not vote yet: it gets its table as soon as it can be reached.`);
+  }
+  const gone = before.controls.filter(({ peer }) => next.controls.every((control) => control.peer !== peer));
+  for (const { peer } of gone)
+    lines.push(
+      `${named(peer)} has no vote any more. Let it run for a minute more, so that the others have all that it knows; then it can be stopped.`,
+    );
+  if (next.size % 2 === 0 && next.size !== 4)
+    lines.push(`${next.size} control peers bear no more losses than ${next.size - 1}.`);
+  return lines;
+}
+
+function ownerOf(path: string | null): Identity {
+  if (path !== null && existsSync(path)) return openIdentity(path);
+  throw new OttoError("OTTO_REFUSED", {
+    what: "Only the domain's owner says who its control peers are, and the owner's key is not here.",
+    state: "The domain's control peers are who they were.",
+    next: "Do it on the machine that founded the domain, or name the file of its key with --owner-key.",
+  });
+}
+
+function notOwner({ name }: Charter): OttoError {
+  return new OttoError("OTTO_REFUSED", {
+    what: `This key does not own domain ${name}.`,
+    state: "The domain's control peers are who they were.",
+    next: "Name the file of its owner's key with --owner-key: owner.key in the founder's data folder.",
+  });
+}
+
+/** What a control peer is to its domain. */
+export type Standing = "home" | "member" | "no table" | "other database" | "unlinked" | "spare";
+
+function standingOf(control: ControlSeen, charter: Charter): Standing {
+  const member = charter.controls.find(({ peer }) => peer === control.peer);
+  if (member === undefined) return "spare";
+  if (control.state === "unlinked") return "unlinked";
+  if (control.store !== "" && control.store !== member.store) return "other database";
+  if (control.configuration < charter.configuration) return "no table";
+  return control.isHome ? "home" : "member";
+}
+
+function isMember({ peer }: { readonly peer: string }, charter: Charter): boolean {
+  return charter.controls.some((control) => control.peer === peer);
+}
+
+function nameOf({ peer, name }: Pick<ControlSeen, "peer" | "name">): string {
+  return name === "" ? shortId(peer) : name;
+}
+
+/** By its name or the beginning of its id. */
+function find(named: string, { controls }: Known): ControlSeen {
+  const found = controls.filter(({ peer, name }) => name === named || peer.startsWith(named));
+  const [only, second] = found;
+  if (only !== undefined && second === undefined) return only;
+  throw usage(
+    only === undefined
+      ? `No control peer ${named} is linked.`
+      : `${named} is not one control peer: ${found.map(nameOf).join(", ")}.`,
+    "Look with `otto control ls`. A new one joins with a code of `otto invite --role control` first.",
+  );
+}
+
+function member(named: string, seen: Known): ControlSeen {
+  const found = find(named, seen);
+  if (isMember(found, seen.opened)) return found;
+  throw usage(`${nameOf(found)} is no control peer of the domain.`);
+}
+
+function memberOf({ peer, name, store, addresses }: ControlSeen): ControlPeer {
+  if (store !== "") return { peer, store, addresses: addresses.slice(0, limits.addressesMax) };
+  throw new OttoError("OTTO_UNREACHABLE", {
+    what: `${nameOf({ peer, name })} cannot be reached from the node that was asked.`,
+    state: "The domain's control peers are who they were.",
+    next: "Start it, wait until `otto control ls` shows it linked, and try again.",
+  });
+}
+
+function usage(what: string, next = "Look with `otto control ls`."): OttoError {
+  return new OttoError("OTTO_USAGE", { what, state: "Nothing was changed.", next });
+}
+
+/** The file is there whole or not at all. */
+async function whole(
+  path: string,
+  fill: (write: (bytes: Uint8Array) => Promise<void>) => Promise<boolean>,
+): Promise<void> {
+  const partial = `${path}.part`;
+  const stream = createWriteStream(partial, { mode: 0o600, flush: true });
+  const failed = once(stream, "error").then(([error]) => {
+    throw error;
+  });
+  try {
+    const isWhole = await Promise.race([
+      failed,
+      fill(async (bytes) => {
+        if (!stream.write(bytes)) await once(stream, "drain");
+      }),
+    ]);
+    stream.end();
+    await Promise.race([failed, once(stream, "close")]);
+    if (!isWhole) throw new Error("the node's answer ended early");
+    renameSync(partial, path);
+  } catch (error) {
+    rmSync(partial, { force: true });
+    if (error instanceof OttoError) throw error;
+    throw new OttoError("OTTO_FILE_UNREADABLE", {
+      what: `${path} cannot be written: ${error instanceof Error ? error.message : String(error)}.`,
+      state: "There is no backup.",
+      next: "Name a file that you may write with --output, on a disk with room.",
+      cause: error,
+    });
+  } finally {
+    failed.catch(() => undefined);
+  }
+}
