@@ -146,6 +146,7 @@ function plan(): JsonSchema {
     {
       otto: { type: "integer", const: 1 },
       pipeline: text,
+      priority: { ...oneOf(["high", "low"]), description: "Only when it is not normal." },
       origin: { anyOf: origins },
       context: record<PlanContext>(
         {
@@ -177,6 +178,7 @@ function plan(): JsonSchema {
       triggers: listOf({ anyOf: triggers() }),
       steps: listOf({ $ref: "#/definitions/step" }),
     },
+    "priority",
     "uses",
     "triggers",
   );

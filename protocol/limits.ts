@@ -101,6 +101,16 @@ export const limits = {
   leasesPerMessageMax: 2_000,
   parkedPullsMax: 10_000,
   queuedStepsMax: 100_000,
+  /** Sets of required labels, and sets of labels that workers have, that are remembered while nothing waits under them. */
+  shelvesKeptMax: 1_000,
+  capabilitySetsKeptMax: 1_000,
+  /** Steps of higher priorities that are given out in a row while one of a lower priority waits for the same workers. */
+  passedOverMax: 15,
+  /** How long a step waits for a worker that has its caches at hand, while others could have it. */
+  warmWaitMs: 500,
+  /** What a worker says that it has at hand. */
+  warmCachesMax: 32,
+  warmTreesMax: 16,
   openRunsMax: 10_000,
   /** The report of one attempt as it is signed by its worker and kept in the register table. */
   reportBytesMax: 16 * KiB,

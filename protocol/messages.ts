@@ -56,13 +56,17 @@ export type WorkerMessage =
       readonly slots: number;
       readonly held: readonly LeaseRef[];
     }
-  /** `again`: asked before, perhaps of another home, and not answered: what it was granted then is told again. */
+  /**
+   * `again`: asked before, perhaps of another home, and not answered: what it was granted then is told again.
+   * `atHand`: names of what the worker has, only when they are others than it said to this home before.
+   */
   | {
       readonly kind: "pull";
       readonly session: string;
       readonly nonce: string;
       readonly slots: number;
       readonly again: boolean;
+      readonly atHand?: readonly string[];
     }
   | {
       readonly kind: "renew";
@@ -196,6 +200,7 @@ const message = z.discriminatedUnion("kind", [
     nonce: text,
     slots: count.check(z.maximum(limits.pullSlotsMax)),
     again: z.boolean(),
+    atHand: z.optional(z.array(text).check(z.maxLength(limits.warmCachesMax + limits.warmTreesMax))),
   }),
   kind("renew", { session: text, sentMs: z.number(), held: leases }),
   kind("result", { envelope: bytes }),

@@ -48,6 +48,8 @@ import {
 } from "./plan.ts";
 
 const retryCauses = ["lost", "timed-out", "failed"];
+/** One that is normal is not said. */
+const unusualPriorities: readonly unknown[] = [undefined, "high", "low"];
 
 export function parsePlan(value: unknown): Result<Plan, string> {
   const problem = planProblem(value);
@@ -62,10 +64,11 @@ function planProblem(value: unknown): Problem {
       plan,
       "plan",
       ["otto", "pipeline", "origin", "context", "environments", "steps"],
-      ["uses", "triggers"],
+      ["priority", "uses", "triggers"],
     ) ??
     when(plan["otto"] !== 1, "otto: not version 1") ??
     when(!isName(plan["pipeline"], isPlainName), "pipeline: not a name") ??
+    when(!unusualPriorities.includes(plan["priority"]), "priority: not high and not low") ??
     originProblem(plan["origin"]) ??
     contextProblem(plan["context"]) ??
     environmentsProblem(plan["environments"]) ??

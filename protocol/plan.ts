@@ -197,9 +197,15 @@ export type PlanContext = {
   readonly changes?: Changes;
 };
 
+/** Whose steps are given out first, the highest first. */
+export const priorities = ["high", "normal", "low"] as const;
+export type Priority = (typeof priorities)[number];
+
 export type Plan = {
   readonly otto: 1;
   readonly pipeline: string;
+  /** Only when it is not normal. */
+  readonly priority?: Exclude<Priority, "normal">;
   /** Where the plan comes from: a file, or conventions of a stated version. */
   readonly origin:
     | { readonly kind: "file"; readonly path: string }

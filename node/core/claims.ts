@@ -15,7 +15,10 @@ import type { Now } from "./effects.ts";
 import type { HeldLease, Leases } from "./leases.ts";
 import type { OpenRun } from "./open-run.ts";
 import { Locks } from "./locks.ts";
-import { type ParkedPull, ReadyQueue, type ReadyStep } from "./queue.ts";
+import type { ParkedPull } from "./queue/parking.ts";
+import { ReadyQueue } from "./queue/ready-queue.ts";
+import type { ReadyStep } from "./queue/shelf.ts";
+import { Warmth } from "./queue/warmth.ts";
 
 /** The claims of one pull: the grant goes out when the last of them is decided. */
 type Order = { readonly pull: ParkedPull; left: number; readonly leases: GrantedLease[] };
@@ -42,7 +45,8 @@ export class Claims {
   readonly #leases: Leases;
   readonly #chronicle: Chronicle;
   readonly #locks = new Locks();
-  #queue = new ReadyQueue();
+  readonly #warmth = new Warmth();
+  #queue = new ReadyQueue(this.#warmth);
 
   constructor(context: ClaimsContext, leases: Leases, chronicle: Chronicle) {
     this.#context = context;
@@ -56,7 +60,8 @@ export class Claims {
   }
 
   clear(): void {
-    this.#queue = new ReadyQueue();
+    this.#warmth.clear();
+    this.#queue = new ReadyQueue(this.#warmth);
     this.#locks.clear();
   }
 
@@ -95,14 +100,16 @@ export class Claims {
   }
 
   offer(run: OpenRun, index: number): void {
-    this.#queue.push({ run: run.submission.run, index }, run.step(index).labels);
+    this.#queue.push({ run: run.submission.run, index }, run.demandOf(index));
   }
 
   pull(peer: string, message: Extract<WorkerMessage, { kind: "pull" }>): void {
     const session = this.#leases.session(message.session);
     if (session === undefined || session.peer !== peer || message.slots === 0) return;
-    const { session: id, nonce, slots } = message;
-    const pull: ParkedPull = { peer, session: id, nonce, labels: session.labels, slots };
+    const { session: id, nonce, slots, atHand } = message;
+    const { labels } = session;
+    if (atHand !== undefined) this.#warmth.know(id, { labels, slots: session.slots, names: new Set(atHand) });
+    const pull: ParkedPull = { peer, session: id, nonce, labels, slots };
     const granted = message.again ? this.#leases.ofPull(peer, id, nonce) : [];
     if (granted.length > 0) return this.#grantAgain(pull, granted);
     this.#queue.park(pull);
@@ -110,20 +117,22 @@ export class Claims {
 
   dropSession(session: string): void {
     this.#queue.dropPull(session);
+    this.#warmth.forget(session);
+  }
+
+  /** Nothing of the run is given out any more. */
+  cancelled(run: string): void {
+    this.#queue.drop(run);
   }
 
   /** Pairs what waits with what is ready. Call after each turn's inputs. */
-  serve(): void {
-    for (const { pull, steps } of this.#queue.match()) {
-      const claimable = steps.filter((step) => {
-        const open = this.#context.run(step.run);
-        if (open === undefined || open.cancelled || open.phase(step.index) !== "ready") return false;
-        return this.#hasLock(open, step);
-      });
-      if (claimable.length === 0) {
-        this.#parkAgain(pull);
-        continue;
-      }
+  serve(now: Now): void {
+    const mayGive = (step: ReadyStep): boolean => {
+      const open = this.#context.run(step.run);
+      if (open === undefined || open.cancelled || open.phase(step.index) !== "ready") return false;
+      return this.#hasLock(open, step);
+    };
+    for (const { pull, steps: claimable } of this.#queue.match(now.monotonicMs, mayGive)) {
       const order: Order = { pull, left: claimable.length, leases: [] };
       const { peer: worker, session, nonce } = pull;
       // One command, and one nonce, for all: a pull that takes several steps tells them apart by their registers.

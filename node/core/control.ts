@@ -228,7 +228,7 @@ export class ControlCore {
   /** Pairs, proposes and starts rounds until nothing more can be decided without hearing from somebody. */
   #serve(now: Now): void {
     while (this.#table.stage === "home") {
-      this.#reign.claims.serve();
+      this.#reign.claims.serve(now);
       const output = this.#table.flush();
       if (output.effects.length === 0 && output.decisions.length === 0) return;
       this.#perform(output, now);

@@ -4,7 +4,7 @@
  * seen all of them.
  */
 
-import type { ReadyStep } from "./queue.ts";
+import type { ReadyStep } from "./queue/shelf.ts";
 
 export class Locks {
   /** Environment -> the step that holds it, as `run/index`. */

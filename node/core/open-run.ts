@@ -15,9 +15,11 @@ import { assert } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Submission } from "../../protocol/manifest.ts";
 import type { GivenValue, GrantedLease } from "../../protocol/messages.ts";
-import { isSettledByMesh, outcomes, type PlannedStep } from "../../protocol/plan.ts";
+import { isSettledByMesh, outcomes, type PlannedStep, priorities } from "../../protocol/plan.ts";
 import type { PastAttempt, RunOutcome, StepValue } from "../../protocol/registers/registers.ts";
 import type { StepReport } from "../../protocol/report.ts";
+import { cacheAtHand, sourceAtHand } from "./at-hand.ts";
+import type { Demand } from "./queue/shelf.ts";
 import { outcomeOfMembers } from "./settlements.ts";
 
 /** `waiting`: settled by the mesh, and not settled yet. */
@@ -102,6 +104,19 @@ export class OpenRun {
     const { environment } = this.step(index);
     if (environment === null) return null;
     return this.submission.manifest.plan.environments[environment]?.lock === true ? environment : null;
+  }
+
+  /** What whoever runs the step must be, and had better have. */
+  demandOf(index: number): Demand {
+    const { labels, caches = [] } = this.step(index);
+    const { plan, source } = this.submission.manifest;
+    return {
+      labels,
+      level: priorities.indexOf(plan.priority ?? "normal"),
+      caches: caches.map(({ name }) => cacheAtHand(plan.pipeline, name)),
+      inputs: this.#inputsOf(index).map(({ tree }) => tree),
+      source: sourceAtHand(source),
+    };
   }
 
   phase(index: number): StepPhase {

@@ -294,6 +294,7 @@ export class Reign {
         if (decision.value.outcome === null) return;
         this.chronicle.closed(ticket.run, decision.value.outcome, now);
         this.#runs.delete(ticket.run);
+        this.claims.cancelled(ticket.run);
         return;
       case "await":
       case "settle":
@@ -331,8 +332,9 @@ export class Reign {
 
   /** What a step needs has ended: a worker may claim it, or it is asked. */
   #offer(run: OpenRun, index: number, now: Now): void {
+    if (run.cancelled) return;
     if (!isSettledByMesh(run.step(index))) this.claims.offer(run, index);
-    else if (!run.cancelled) this.settlements.begin(run, index, now);
+    else this.settlements.begin(run, index, now);
   }
 
   /** Also when a run is taken over: whoever admitted it may have died before it told. */
@@ -409,6 +411,7 @@ export class Reign {
     const run = this.#runs.get(id);
     if (run === undefined) return;
     run.cancelled = true;
+    this.claims.cancelled(id);
     for (const index of run.leased()) {
       const lease = this.#leases.get(id, index);
       if (lease === undefined) continue;

@@ -25,6 +25,7 @@ import {
 import type { StepReport } from "../../protocol/report.ts";
 import type { Random, StoredEntry, WriteOperation } from "../ports.ts";
 import { assignmentOf } from "./assignment.ts";
+import { AtHand, cacheAtHand, sourceAtHand } from "./at-hand.ts";
 import type { Now, WorkerEffect, WorkerInput } from "./effects.ts";
 import { workerDeadlineMs } from "./leases.ts";
 
@@ -78,6 +79,7 @@ export class WorkerCore {
   readonly #held = new Map<string, Held>();
   /** Submitted here and not admitted yet: run -> digest of the bundle. */
   readonly #pending = new Map<string, string>();
+  readonly #atHand = new AtHand();
   #effects: WorkerEffect[] = [];
   #home: string | null = null;
   #hadHome = false;
@@ -285,6 +287,7 @@ export class WorkerCore {
     if (message.home === null || !this.#linked.has(message.home) || message.home === this.#home) return;
     this.#home = message.home;
     this.#isPullAsked = false;
+    this.#atHand.tellAnew();
     // After a take-over all workers pull again: spread over half a second.
     const jitterMs = this.#hadHome ? this.#options.random.integer(limits.pullJitterMsMax) : 0;
     this.#pullAtMs = now.monotonicMs + jitterMs;
@@ -317,7 +320,9 @@ export class WorkerCore {
 
   #askForSteps(home: string, pull: OpenPull, again: boolean): void {
     this.#isPullAsked = true;
-    this.#send(home, { kind: "pull", session: this.#session, ...pull, again });
+    const atHand = this.#atHand.news();
+    const told = atHand === undefined ? {} : { atHand };
+    this.#send(home, { kind: "pull", session: this.#session, ...pull, again, ...told });
   }
 
   /** Very short steps are asked for ahead, so that a slot never waits for a round; long ones never are. */
@@ -436,6 +441,8 @@ export class WorkerCore {
         this.#giveBack(lease, false);
         continue;
       }
+      this.#atHand.tree(sourceAtHand(assignment.source));
+      for (const { tree } of assignment.inputs) this.#atHand.tree(tree);
       held.phase = "running";
       held.startedMs = now.monotonicMs;
       free -= 1;
@@ -461,10 +468,20 @@ export class WorkerCore {
       this.#held.delete(id);
       return;
     }
+    this.#remember(held.lease, report);
     held.report = report;
     held.phase = "keeping";
     if (report.log.digest === null && report.outputs.length === 0) return this.#report(id);
     this.#effects.push({ kind: "keep-blobs", assignment: id, report });
+  }
+
+  /** What the step read, wrote and made is here now. */
+  #remember({ bundle, index }: Lease, { outcome, outputs }: StepReport): void {
+    const plan = this.#bundles.get(bundle)?.manifest.plan;
+    if (plan === undefined || outcome !== "passed") return;
+    for (const { name } of plan.steps[index]?.caches ?? [])
+      this.#atHand.cache(cacheAtHand(plan.pipeline, name));
+    for (const { tree } of outputs) this.#atHand.tree(tree);
   }
 
   #report(id: string): void {

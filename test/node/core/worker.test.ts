@@ -116,6 +116,23 @@ describe("a worker", () => {
     for (const message of next) if (message.kind === "pull") expect(message.nonce).not.toBe(asked.nonce);
   });
 
+  it("says with a pull what it has at hand, once", () => {
+    const caches = [{ name: "modules", paths: ["node_modules"], keyFiles: [] }];
+    const bench = new Bench([plannedStep("a", [], { caches })], 1);
+    const [first] = said(bench.welcome());
+    expect(first).not.toHaveProperty("atHand");
+    bench.grant(bench.lease());
+    const made = [{ name: "files", tree: "made", files: 1, bytes: 1 }];
+    const pulls = said(bench.end(bench.lease(), reportOf({ outputs: made })));
+    const source = bench.run.submission.manifest.source;
+    const tree = source.kind === "tree" ? source.tree : source.commit;
+    expect(pulls.find(({ kind }) => kind === "pull")).toMatchObject({
+      atHand: ["cache/checks/modules", tree, "made"],
+    });
+    const later = said(bench.hear({ ...bench.granted(), nonce: "w:1/2" } as Message));
+    expect(later.find(({ kind }) => kind === "pull")).not.toHaveProperty("atHand");
+  });
+
   it("fetches the plan of a grant, checks it, and starts as many steps as it has slots", () => {
     const bench = new Bench(["a", "b", "c"].map((name) => plannedStep(name)));
     bench.welcome();
