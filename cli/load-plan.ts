@@ -11,11 +11,11 @@ import type { ChangedPaths } from "../planner/changes.ts";
 import type { Detection, Found } from "../planner/conventions/detect.ts";
 import { type Diagnostic, formatDiagnostics } from "../planner/diagnostics.ts";
 import type { Imports } from "../planner/imports.ts";
-import { planId, planPipeline } from "../planner/plan.ts";
+import { planId, planPipeline, withPriority } from "../planner/plan.ts";
 import { whyNotStarted } from "../planner/triggers.ts";
 import { OttoError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
-import type { Plan, PlanContext } from "../protocol/plan.ts";
+import { type Plan, type PlanContext, priorities, type Priority } from "../protocol/plan.ts";
 import type { BaseOptions } from "./changes.ts";
 import { type GitContext, readGitContext } from "./git-context.ts";
 import { readEvent } from "./read-event.ts";
@@ -31,6 +31,8 @@ export type LoadOptions = BaseOptions & {
   readonly folder: string;
   /** A file that says what happened, or `-` for standard input. */
   readonly event?: string;
+  /** `high`, `normal` or `low` as typed, in place of what the file says. */
+  readonly priority?: string;
   /** What the plan is made for when there is no event; "manual" when not said. */
   readonly trigger?: "schedule";
 };
@@ -95,7 +97,10 @@ export async function loadPlan(options: LoadOptions): Promise<LoadedPlan> {
     trigger: event?.trigger ?? options.trigger ?? "manual",
     parameters: { ...event?.parameters, ...typed },
   };
-  const planned = await planIn({ root, folder, file: options.file, context, changed });
+  const priority = options.priority === undefined ? null : parsePriority(options.priority);
+  const written = await planIn({ root, folder, file: options.file, context, changed });
+  const plan = priority === null ? written.plan : withPriority(written.plan, priority);
+  const planned = priority === null ? written : { ...written, plan, planId: planId(plan) };
   return { ...planned, changed, notStarted: event === null ? null : whyNotStarted(planned.plan, event) };
 }
 
@@ -166,6 +171,16 @@ export function parseParameters(typed: readonly string[]): Readonly<Record<strin
     parameters.set(name, word.slice(equals + 1));
   }
   return Object.fromEntries(parameters);
+}
+
+function parsePriority(typed: string): Priority {
+  const priority = priorities.find((known) => known === typed);
+  if (priority !== undefined) return priority;
+  throw new OttoError("OTTO_USAGE", {
+    what: `"${typed}" is no priority.`,
+    state: "Nothing was started.",
+    next: `Write --priority ${priorities.join(", --priority ")}`,
+  });
 }
 
 export type FoundFile = {

@@ -55,10 +55,12 @@ function withFile(command: Command): Command {
 }
 
 function withPlan(command: Command): Command {
-  return withFile(command).option(
-    "--event <file>",
-    "what happened, as a file says it (`-`: standard input); see `otto schema event`",
-  );
+  return withFile(command)
+    .option(
+      "--event <file>",
+      "what happened, as a file says it (`-`: standard input); see `otto schema event`",
+    )
+    .option("--priority <priority>", "high, normal or low, in place of what the file says");
 }
 
 function withSnapshot(command: Command): Command {

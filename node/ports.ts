@@ -76,6 +76,8 @@ export type Assignment = {
   readonly step: string;
   readonly attempt: number;
   readonly token: number;
+  /** Of an exclusive step: what it shows to the target that it reaches. */
+  readonly fence: number | null;
   readonly commands: readonly string[];
   readonly variables: Readonly<Record<string, string>>;
   /** What Otto tells of the run and hands over, as variables: `variables` cannot override them. */

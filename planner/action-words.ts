@@ -50,6 +50,8 @@ export function actionLines(action: StepAction): readonly Line[] {
 /** What most steps do not have. */
 export function surroundingLines(step: PlannedStep): readonly Line[] {
   const lines: Line[] = [];
+  if (step.lock !== undefined)
+    lines.push(["alone", `under the lock ${step.lock}: one step at a time, over all runs`, "lock"]);
   for (const { name, step: from, value } of step.valueInputs ?? [])
     lines.push(["takes", `${name}, the value ${value} of ${from}, as ${inputVariable(name)}`, "inputs"]);
   for (const { name, type } of step.values ?? []) lines.push(["tells", `${name}, a ${type}`, "values"]);
@@ -72,9 +74,16 @@ export function surroundingLines(step: PlannedStep): readonly Line[] {
   return lines;
 }
 
+const orderWords = {
+  high: "before those of other runs",
+  low: "after those of other runs, and not for ever after",
+} as const;
+
 /** What the plan as a whole has besides steps. */
 export function planLines(plan: Plan): readonly PlanLine[] {
   const lines: PlanLine[] = [];
+  if (plan.priority !== undefined)
+    lines.push(["priority", `${plan.priority}: its steps are given to workers ${orderWords[plan.priority]}`]);
   const { changes } = plan.context;
   if (changes?.base === null) {
     lines.push(["changes", `not known, so everything counts as changed: ${changes.because}`]);

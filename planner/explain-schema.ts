@@ -250,6 +250,7 @@ function step(): JsonSchema {
       retry: record<PlannedStep["retry"]>({ attemptsMax: count, on: listOf(oneOf(retryCauses)) }),
       effect: { ...flag, description: "The step reaches outside: no two attempts of it at once." },
       labels: listOf(text),
+      lock: { ...text, description: "One step at a time under this name, over all runs of the domain." },
       action: { ...action(), description: "What does the step's work, when no commands do." },
       outcomes: listOf(text),
       values: listOf(record<StepValueDeclaration>({ name: text, type: oneOf(parameterTypes) })),

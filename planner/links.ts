@@ -51,8 +51,17 @@ function outerOf(name: string): string {
 }
 
 function checkEnvironment(mistakes: Mistakes, step: StepDeclaration, file: PipelineFile): void {
-  if (step.environment === null || file.environments.has(step.environment.value)) return;
+  if (step.environment === null) return;
   const { value, span } = step.environment;
+  const environment = file.environments.get(value);
+  if (environment?.lock === true && step.lock !== null)
+    mistakes.add({
+      code: "pipeline/bad-step",
+      message: `the environment ${quote(value)} has a lock, and a step can have one`,
+      help: `remove \`lock\` from the step or from ${quote(value)}`,
+      span: step.lock.span,
+    });
+  if (environment !== undefined) return;
   mistakes.add({
     code: "pipeline/unknown-environment",
     message: `there is no environment called ${quote(value)}`,

@@ -177,6 +177,7 @@ const nothing: StepDeclaration = {
   sandbox: null,
   image: null,
   effect: false,
+  lock: null,
   needs: [],
   condition: null,
   matrix: null,

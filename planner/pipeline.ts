@@ -6,6 +6,7 @@
 import type {
   PlannedStep,
   PlannedTrigger,
+  Priority,
   SandboxLevel,
   Scalar,
   StepCache,
@@ -132,6 +133,7 @@ export type StepDeclaration = {
   readonly sandbox: SandboxLevel | null;
   readonly image: { readonly name: string; readonly orHost: boolean } | null;
   readonly effect: boolean;
+  readonly lock: Placed<string> | null;
   readonly needs: readonly NeedDeclaration[];
   readonly condition: ConditionText | null;
   readonly matrix: MatrixDeclaration | null;
@@ -146,6 +148,7 @@ export type StepDeclaration = {
 
 export type PipelineFile = {
   readonly name: string;
+  readonly priority: Priority;
   readonly parameters: ReadonlyMap<string, ParameterDeclaration>;
   readonly environments: ReadonlyMap<string, EnvironmentDeclaration>;
   readonly variables: ReadonlyMap<string, string>;

@@ -10,7 +10,14 @@
 
 import { assert, failure, type Result, success } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
-import type { Plan, PlanContext, PlannedEnvironment, PlannedStep, StepAction } from "../protocol/plan.ts";
+import type {
+  Plan,
+  PlanContext,
+  PlannedEnvironment,
+  PlannedStep,
+  Priority,
+  StepAction,
+} from "../protocol/plan.ts";
 import { bytesCid, compareText, encodeValue, valueCid } from "../protocol/values.ts";
 import { cellsOf, type StepCell } from "./cells.ts";
 import { changeAnswers, type ChangedPaths, changesOf } from "./changes.ts";
@@ -91,6 +98,7 @@ async function planModules(modules: Modules, root: Module, request: PlanRequest)
   const plan: Plan = {
     otto: 1,
     pipeline: file.name,
+    ...(file.priority === "normal" ? {} : { priority: file.priority }),
     origin: request.origin ?? { kind: "file", path: request.path },
     context,
     environments: planEnvironments(environments),
@@ -99,6 +107,13 @@ async function planModules(modules: Modules, root: Module, request: PlanRequest)
     steps,
   };
   return fitting(plan, cells);
+}
+
+/** The same plan under a priority that somebody asks for in place of the file's: another plan, with an id of its own. */
+export function withPriority(plan: Plan, asked: Priority): Plan {
+  if (asked !== "normal") return { ...plan, priority: asked };
+  const { priority: _written, ...rest } = plan;
+  return rest;
 }
 
 /** Of plans that were made here: encoding them was needed to know whether they fit into a manifest. */
@@ -231,6 +246,7 @@ const defaultTimes: Readonly<Record<ActionDeclaration["kind"], number>> = {
 function surroundingsOf({ step, valueInputs }: StepCell, needed: ReadonlySet<string>): Partial<PlannedStep> {
   const taken = valueInputs.filter((input) => needed.has(input.step));
   return {
+    ...(step.lock === null ? {} : { lock: step.lock.value }),
     ...(step.outcomes.length > 0 ? { outcomes: step.outcomes } : {}),
     ...(step.values.length > 0 ? { values: step.values } : {}),
     ...(taken.length > 0 ? { valueInputs: taken } : {}),

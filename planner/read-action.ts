@@ -40,6 +40,7 @@ const workKeys: readonly KeyOf<"step">[] = [
   "timeout",
   "retry",
   "labels",
+  "lock",
   "requires",
 ];
 

@@ -7,8 +7,10 @@ import { outcomes as allOutcomes, type RetryCause, type StepOutput } from "../pr
 import { compareText } from "../protocol/values.ts";
 import { type Mistakes, quote } from "./diagnostics.ts";
 import {
+  checkName,
   outputNames,
   overLimit,
+  plainNames,
   readCondition,
   readCount,
   readDuration,
@@ -34,7 +36,7 @@ import {
   readRequirements,
   readValues,
 } from "./read-surroundings.ts";
-import type { InputDeclaration, NeedDeclaration, StepDeclaration } from "./pipeline.ts";
+import type { InputDeclaration, NeedDeclaration, StepDeclaration, Placed } from "./pipeline.ts";
 import { suggestion } from "./suggestions.ts";
 import type { MapEntry, YamlNode } from "./yaml.ts";
 
@@ -77,6 +79,7 @@ export function readStep(mistakes: Mistakes, entry: MapEntry): StepDeclaration {
     sandbox: requirements?.sandbox ?? null,
     image: requirements?.image ?? null,
     effect: field("effect", (node) => readFlag(mistakes, node, "`effect`")) ?? false,
+    lock: field("lock", (node) => readLock(mistakes, node)),
     timeoutMs:
       field("timeout", (node) =>
         readDuration(mistakes, node, { what: "a step", maxMs: limits.timeoutMsMax }),
@@ -89,6 +92,12 @@ export function readStep(mistakes: Mistakes, entry: MapEntry): StepDeclaration {
       ...(requirements?.labels ?? []),
     ],
   };
+}
+
+function readLock(mistakes: Mistakes, node: YamlNode): Placed<string> | null {
+  const name = readText(mistakes, node, { what: "`lock`", help: "write `lock: NAME`" });
+  const rule = { span: node.span, noun: "a lock", rule: plainNames };
+  return name !== null && checkName(mistakes, { name, ...rule }) ? { value: name, span: node.span } : null;
 }
 
 function readCommands(mistakes: Mistakes, node: YamlNode): readonly string[] {

@@ -6,7 +6,7 @@
  */
 
 import { limits } from "../protocol/limits.ts";
-import type { Scalar } from "../protocol/plan.ts";
+import { priorities, type Priority, type Scalar } from "../protocol/plan.ts";
 import { type Mistakes, quote, type Span } from "./diagnostics.ts";
 import {
   checkName,
@@ -60,11 +60,13 @@ export function readPipeline(root: YamlNode, mistakes: Mistakes): PipelineFile |
   const uses = top.entries.get("uses");
   const triggers = top.entries.get("triggers");
   const notify = top.entries.get("notify");
+  const priority = top.entries.get("priority");
   return {
     uses: uses === undefined ? new Map() : readUses(mistakes, uses.value),
     triggers: triggers === undefined ? [] : readTriggers(mistakes, triggers.value),
     notify: notify === undefined ? [] : readNotifications(mistakes, notify.value),
     name: name === undefined ? "main" : (readName(mistakes, name.value) ?? "main"),
+    priority: priority === undefined ? "normal" : readPriority(mistakes, priority.value),
     parameters: parameters === undefined ? new Map() : readParameters(mistakes, parameters.value),
     environments: environments === undefined ? new Map() : readEnvironments(mistakes, environments.value),
     variables: variables === undefined ? new Map() : readVariables(mistakes, variables.value, "`env`"),
@@ -110,6 +112,22 @@ function readName(mistakes: Mistakes, node: YamlNode): string | null {
   if (name === null) return null;
   const rule = { name, span: node.span, noun: "a pipeline", rule: plainNames };
   return checkName(mistakes, rule) ? name : null;
+}
+
+function readPriority(mistakes: Mistakes, node: YamlNode): Priority {
+  const text = readText(mistakes, node, {
+    what: "`priority`",
+    help: "write `priority: high` or `priority: low`",
+  });
+  const priority = priorities.find((known) => known === text);
+  if (text !== null && priority === undefined)
+    mistakes.add({
+      code: "pipeline/bad-value",
+      message: `${quote(text)} is no priority`,
+      help: () => suggestion(text, priorities, "priority"),
+      span: node.span,
+    });
+  return priority ?? "normal";
 }
 
 function readUses(mistakes: Mistakes, node: YamlNode): Map<string, Placed<string>> {

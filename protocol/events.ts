@@ -38,7 +38,14 @@ export type RunRefused = Fact<"run-refused", { manifest: string; reason: string 
 export type CancelRequested = Fact<"cancel-requested", { by: string }>;
 export type AttemptStarted = Fact<
   "attempt-started",
-  { step: string; attempt: number; token: number; worker: string }
+  {
+    step: string;
+    attempt: number;
+    token: number;
+    worker: string;
+    /** Of an exclusive step: what it shows to the target that it reaches. */
+    fence?: number;
+  }
 >;
 export type AttemptEnded = Fact<
   "attempt-ended",

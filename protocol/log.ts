@@ -177,12 +177,13 @@ function gathered(noted: readonly Noted[]): Written[] {
 }
 
 function startTogether(one: AttemptStarted, other: AttemptStarted): boolean {
-  const { run, timeMs, attempt, token, worker } = one;
+  const { run, timeMs, attempt, token, worker, fence } = one;
   return (
     run === other.run &&
     timeMs === other.timeMs &&
     attempt === other.attempt &&
     token === other.token &&
+    fence === other.fence &&
     worker === other.worker
   );
 }

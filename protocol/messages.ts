@@ -19,6 +19,8 @@ export type LeaseRef = { readonly run: string; readonly index: number; readonly 
 
 export type GrantedLease = LeaseRef & {
   readonly attempt: number;
+  /** Of an exclusive step: higher than whatever was granted to another one before, over all runs of the domain. */
+  readonly fence?: number;
   /** Trees of the declared inputs, in the order of the plan. */
   readonly inputs: readonly { readonly name: string; readonly tree: string }[];
   /** Values that other steps said, by the name that this one takes them under; only when there are some. */
@@ -157,6 +159,7 @@ const granted = z.object({
   index: count,
   token: count,
   attempt: count,
+  fence: z.optional(count),
   inputs: z.array(input),
   values: z.optional(
     z.array(z.object({ name: text, value: z.union([z.string(), z.boolean(), z.number()]) })),

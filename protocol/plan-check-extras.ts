@@ -27,6 +27,7 @@ import { cronProblem } from "./schedule.ts";
 
 /** Keys that a step may have besides those that every step has. */
 export const stepExtras = [
+  "lock",
   "action",
   "outcomes",
   "values",
@@ -44,7 +45,10 @@ const usual: readonly string[] = usualOutcomes;
 export function extrasProblem(step: Fields, place: string): Problem {
   const some = (key: (typeof stepExtras)[number], check: (item: unknown) => Problem): Problem =>
     step[key] === undefined ? null : filledProblem(step[key], `${place}.${key}`, check);
+  const isWorkers = step["action"] === undefined || fieldsOf(step["action"])?.["kind"] === "uses";
   return (
+    when(step["lock"] !== undefined && !isName(step["lock"], isPlainName), `${place}.lock: not a name`) ??
+    when(step["lock"] !== undefined && !isWorkers, `${place}.lock: no worker does it`) ??
     (step["action"] === undefined ? null : actionProblem(step["action"], `${place}.action`)) ??
     some("outcomes", (name) =>
       when(!isName(name, isPlainName) || usual.includes(String(name)), "not an outcome of its own"),

@@ -315,6 +315,8 @@ function linksProblem(
   if (step.environment !== null) {
     if (!Object.hasOwn(plan.environments, step.environment)) return `${place}.environment: not declared`;
     if (!step.effect) return `${place}.effect: false in an environment`;
+    const { lock } = plan.environments[step.environment] as { readonly lock?: true };
+    if (lock === true && step.lock !== undefined) return `${place}.lock: its environment has one`;
   }
   const passed = new Set<string>();
   const needed = new Set<string>();

@@ -119,6 +119,8 @@ export type PlannedStep = {
   readonly labels: readonly string[];
 
   // Each of these is there only when it says something.
+  /** One step at a time under this name, over all runs of the domain; not in an environment that is locked. */
+  readonly lock?: string;
   readonly action?: StepAction;
   /** Outcomes of its own that the step may end with besides `passed`, sorted. */
   readonly outcomes?: readonly string[];
@@ -223,6 +225,22 @@ export type Plan = {
 /** The trees of the step libraries that a plan's steps run. */
 export function libraryTrees({ uses = [] }: Pick<Plan, "uses">): readonly string[] {
   return uses.flatMap(({ kind, digest }) => (kind === "library" ? [digest] : []));
+}
+
+/** What no other step of the domain may have at the same time, or null: a lock by its name, or an environment. */
+export function lockOf(
+  { environments }: Pick<Plan, "environments">,
+  { lock, environment }: Pick<PlannedStep, "lock" | "environment">,
+): string | null {
+  if (lock !== undefined) return lock;
+  const isLocked = environment !== null && environments[environment]?.lock === true;
+  // No lock has a slash in its name.
+  return isLocked ? `environment/${environment}` : null;
+}
+
+/** True for a step that must never run in two places, and is stopped when its lease may have ended: it gets a fencing token. */
+export function isExclusive(step: Pick<PlannedStep, "effect" | "lock">): boolean {
+  return step.effect || step.lock !== undefined;
 }
 
 /** True for a step that no worker does: people, something outside, or other steps settle it. */

@@ -7,6 +7,7 @@ import type { Plan } from "../protocol/plan.ts";
 import type { FaultKind, FaultPlan } from "./faults.ts";
 import {
   beyondFaults,
+  deposingFaults,
   isolatingFaults,
   kindsBeside,
   lastingFaults,
@@ -30,6 +31,8 @@ export function scheduleOf(seed: number, plans?: readonly Plan[], kinds?: readon
   const controls = range("control", chance.pick([1, 3, 3, 3, 3, 5]));
   const about = kinds === undefined ? seed % 8 : null;
   const outside = about === 3;
+  // Half of those have locks by name, over several runs, and homes that die.
+  const locked = outside ? (seed % 16 === 3 ? "environment" : "names") : null;
   const waits = about === 5;
   const scheduled = about === 7;
   const workers = range("worker", chance.between(outside ? 2 : 1, 4));
@@ -50,10 +53,10 @@ export function scheduleOf(seed: number, plans?: readonly Plan[], kinds?: readon
   const gone = new Set([...lost, ...faults.flatMap((fault) => (fault.kind === "rot" ? [fault.peer] : []))]);
   const survivors = [...controls, ...workers].filter((name) => !gone.has(name));
   const runs: ScheduledRun[] = [];
-  const count = plans?.length ?? chance.between(1, 4);
+  const count = plans?.length ?? chance.between(locked === "names" ? 2 : 1, 4);
   for (let run = 0; run < count; run += 1) {
     const nonce = `nonce${seed}-${run}`;
-    const traits = { nonce, outside, waits, locked: outside && seed % 16 === 3 };
+    const traits = { nonce, outside, waits, locked } as const;
     runs.push(scheduledRun(chance, nonce, plans?.[run] ?? randomPlan(chance, traits), { survivors, overUs }));
   }
   return {
@@ -89,7 +92,7 @@ function faultsOf(
   if (seed % 16 === 5) return rivallingFaults(chance, peers);
   switch (seed % 8) {
     case 3:
-      return isolatingFaults(chance, peers);
+      return seed % 16 === 3 ? isolatingFaults(chance, peers) : deposingFaults(chance, peers);
     case 4:
       return recharteringFaults(chance, peers, spares);
     case 6:

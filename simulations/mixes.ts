@@ -100,6 +100,26 @@ export function isolatingFaults(chance: Chance, { workers }: Peers): FaultPlan {
   return { faults, overUs, lost: [] };
 }
 
+/**
+ * Workers that are cut off, and besides homes that die and processes that stand still: who holds what must be known to
+ * the next home, and who comes back late must do no harm.
+ */
+export function deposingFaults(chance: Chance, peers: Peers): FaultPlan {
+  const { faults, ...plan } = isolatingFaults(chance, peers);
+  const more: Fault[] = [];
+  for (
+    let atUs = chance.integer(3_000_000);
+    atUs < plan.overUs;
+    atUs += chance.between(1_000_000, 5_000_000)
+  ) {
+    const when = { atUs, lastsUs: chance.between(500_000, 9_000_000) };
+    const isControl = chance.percent(60);
+    const peer = chance.pick(isControl ? peers.controls : peers.workers);
+    more.push({ ...when, kind: isControl && chance.percent(70) ? "crash" : "pause", peer });
+  }
+  return { ...plan, faults: [...faults, ...more] };
+}
+
 /** Control peers that hear each other late or not at all, again and again: one home after the other, and rivals. */
 export function rivallingFaults(chance: Chance, { controls }: Peers): FaultPlan {
   const overUs = 20_000_000;

@@ -118,6 +118,7 @@ function valueWords(bytes: Uint8Array): string {
   if (value.kind === "run") return value.outcome ?? (value.cancelledBy === null ? "open" : "cancelling");
   if (value.kind === "invite") return "used";
   if (value.kind === "charter") return `configuration ${value.configuration}`;
+  if (value.kind === "fence") return String(value.token);
   if (value.kind === "schedule")
     return `${value.order?.id ?? "removed"}/${value.revision}, settled ${value.settledMs}, fired ${value.fired?.run ?? "none"}`;
   return value.state === "done" ? `${value.outcome}/${value.token}` : `${value.state}/${value.token}`;

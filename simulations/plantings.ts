@@ -10,6 +10,7 @@ import { logPlantings } from "./log-plantings.ts";
 import { configurationPlantings } from "./configuration-plantings.ts";
 import { faultPlantings } from "./fault-plantings.ts";
 import { schedulePlantings } from "./schedule-plantings.ts";
+import { schedulingPlantings } from "./scheduling-plantings.ts";
 
 const acceptor = "protocol/registers/acceptor.ts";
 const home = "protocol/registers/home.ts";
@@ -356,6 +357,7 @@ export const plantings: readonly Planting[] = [
     seedsMax: 1_000,
     every: 16,
   },
+  ...schedulingPlantings,
   ...schedulePlantings,
   ...logPlantings,
   ...faultPlantings,

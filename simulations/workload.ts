@@ -46,21 +46,47 @@ type RunTraits = {
   readonly steps?: number;
   readonly outside?: boolean;
   readonly waits?: boolean;
-  /** One step at a time in its environment. */
-  readonly locked?: boolean;
+  /** One step at a time in its environment, or under the locks that its steps name. */
+  readonly locked?: "environment" | "names" | null;
 };
 
 /** A plan that a person of the domain submits; `outside`: nearly all of its steps reach outside and are tried again. */
 export function randomPlan(
   chance: Chance,
-  { nonce, steps: count = chance.between(1, 7), outside = false, waits = false, locked = false }: RunTraits,
+  { nonce, steps: count = chance.between(1, 7), outside = false, waits = false, locked = null }: RunTraits,
 ): Plan {
   const steps: PlannedStep[] = [];
   for (let index = 0; index < count; index += 1) steps.push(randomStep(chance, steps, outside));
-  const own = sayingSomething(new Chance(nonce, "says"), waits ? withWaits(chance, steps) : steps);
-  if (!locked) return planOf(own);
-  const alone = own.map((step) => (step.effect ? { ...step, variables: { OTTO_EFFECT: "locked" } } : step));
-  return planOf(alone, { locked });
+  const said = sayingSomething(new Chance(nonce, "says"), waits ? withWaits(chance, steps) : steps);
+  const own = withCaches(new Chance(nonce, "caches"), said);
+  const priority = new Chance(nonce, "priority").pick<Plan["priority"] | null>(["high", "low", null, null]);
+  const urgency = priority === null || priority === undefined ? {} : { priority };
+  if (locked === "names") return { ...planOf(withLocks(new Chance(nonce, "locks"), own)), ...urgency };
+  if (locked === null) return { ...planOf(own), ...urgency };
+  const alone = own.map((step) => (step.effect ? inVariables(step, { OTTO_LOCK: "production" }) : step));
+  return { ...planOf(alone, { locked: true }), ...urgency };
+}
+
+/** Most steps take a lock that steps of other runs take too. */
+function withLocks(chance: Chance, steps: readonly PlannedStep[]): readonly PlannedStep[] {
+  return steps.map((step) => {
+    const lock = chance.pick(["database", "database", "printer", null]);
+    if (lock === null || step.action !== undefined) return step;
+    return { ...inVariables(step, { OTTO_EFFECT: "yes", OTTO_LOCK: lock }), lock };
+  });
+}
+
+/** Some steps read caches that those of other runs have written. */
+function withCaches(chance: Chance, steps: readonly PlannedStep[]): readonly PlannedStep[] {
+  return steps.map((step) => {
+    if (step.action !== undefined || !chance.percent(25)) return step;
+    const name = chance.pick(["modules", "objects"]);
+    return { ...step, caches: [{ name, paths: [name], keyFiles: [] }] };
+  });
+}
+
+function inVariables(step: PlannedStep, more: Readonly<Record<string, string>>): PlannedStep {
+  return { ...step, variables: { ...step.variables, ...more } };
 }
 
 /** The same steps, some of them settled by people, by something outside, or by the steps that they need. */

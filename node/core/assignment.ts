@@ -6,17 +6,19 @@
 import type { Submission } from "../../protocol/manifest.ts";
 import type { GrantedLease } from "../../protocol/messages.ts";
 import { inputVariable } from "../../protocol/names.ts";
-import type { PlannedStep } from "../../protocol/plan.ts";
+import { isExclusive, type PlannedStep } from "../../protocol/plan.ts";
 import type { Assignment } from "../ports.ts";
 import { libraryCallOf } from "./library-call.ts";
 
-/** Null for a step that the plan does not have, or leaves out. */
+/** Null for a step that the plan does not have, or leaves out, and for an exclusive one without a fencing token. */
 export function assignmentOf(
   { id, domain, lease }: { readonly id: string; readonly domain: string; readonly lease: GrantedLease },
   submission: Submission | undefined,
 ): Assignment | null {
   const step = submission?.manifest.plan.steps[lease.index];
   if (submission === undefined || step === undefined || !step.included) return null;
+  // Without a token whatever it reaches could not tell it from one that comes late.
+  if (isExclusive(step) && lease.fence === undefined) return null;
   const { run, token, attempt, inputs } = lease;
   const { commands, variables, timeoutMs, outputs, name } = step;
   const { plan, source } = submission.manifest;
@@ -26,6 +28,7 @@ export function assignmentOf(
     step: name,
     attempt,
     token,
+    fence: lease.fence ?? null,
     commands,
     variables,
     surroundings: surroundingsOf(step, lease, submission),

@@ -2,18 +2,11 @@
 
 import type { Noted } from "../../protocol/log.ts";
 import type { Event } from "../../protocol/events.ts";
-import type { PastAttempt, RunOutcome } from "../../protocol/registers/registers.ts";
+import type { PastAttempt, RunOutcome, StepValue } from "../../protocol/registers/registers.ts";
 import type { SignedResult } from "../../protocol/messages.ts";
 import { endOfReport, type StepReport } from "../../protocol/report.ts";
 import type { Now } from "./effects.ts";
 import type { OpenRun } from "./open-run.ts";
-
-type Started = {
-  readonly index: number;
-  readonly attempt: number;
-  readonly token: number;
-  readonly worker: string;
-};
 
 type Ended = {
   readonly past: PastAttempt;
@@ -45,8 +38,10 @@ export class Chronicle {
     });
   }
 
-  started(run: OpenRun, { index, ...lease }: Started, now: Now): void {
+  started(run: OpenRun, index: number, leased: Extract<StepValue, { state: "leased" }>, now: Now): void {
     const step = run.step(index).name;
+    const { attempt, token, worker, fence } = leased;
+    const lease = { attempt, token, worker, ...(fence === undefined ? {} : { fence }) };
     this.#note({ kind: "attempt-started", run: run.submission.run, timeMs: now.wallMs, step, ...lease });
   }
 

@@ -3,12 +3,24 @@
  * becomes a lease, and when all claims of a pull are decided its worker is told.
  *
  *   ready --a pull fits--> claiming --decided--> leased --all of the pull--> granted
+ *
+ * An exclusive step is claimed with a fencing token, which it shows to whatever it reaches. There is one number for the
+ * whole domain, in a register of its own, and it is raised ahead of the claim: rounds are chosen in order, so no claim is
+ * chosen without it. Whoever gets the step, the lock or the environment later, in whatever run, has a higher one, and a
+ * target that refuses lower ones than it saw is safe from workers that come back late. One number and not one a lock: it
+ * never starts anew when a lock is renamed, and leaves nothing behind.
  */
 
 import { limits } from "../../protocol/limits.ts";
 import type { GrantedLease, Message, WorkerMessage } from "../../protocol/messages.ts";
 import type { Decision } from "../../protocol/registers/home.ts";
-import { type Command, stepRegister } from "../../protocol/registers/registers.ts";
+import { isExclusive } from "../../protocol/plan.ts";
+import {
+  type Command,
+  fenceRegister,
+  type RegisterValue,
+  stepRegister,
+} from "../../protocol/registers/registers.ts";
 import { encodeValue } from "../../protocol/values.ts";
 import type { Chronicle } from "./chronicle.ts";
 import type { Now } from "./effects.ts";
@@ -30,14 +42,15 @@ export type ClaimTicket = {
   readonly order: Order;
 };
 
+/** Nobody waits for it: what it is for comes behind it. */
+export type RaiseTicket = { readonly kind: "raise" };
+
 export type ClaimsContext = {
-  propose(register: string, command: Command, ticket: ClaimTicket): void;
+  propose(register: string, command: Command, ticket: ClaimTicket | RaiseTicket): void;
   send(to: string, message: Message): void;
   run(id: string): OpenRun | undefined;
   /** Its worker never heard of the lease, or must not keep it. */
   takeBack(lease: HeldLease): void;
-  /** False while runs are being taken over whose plans are not here: what they hold is not known. */
-  knowsAllRuns(): boolean;
 };
 
 export class Claims {
@@ -47,6 +60,8 @@ export class Claims {
   readonly #locks = new Locks();
   readonly #warmth = new Warmth();
   #queue = new ReadyQueue(this.#warmth);
+  /** The highest fencing token that was given out. */
+  #fence = 0;
 
   constructor(context: ClaimsContext, leases: Leases, chronicle: Chronicle) {
     this.#context = context;
@@ -65,42 +80,45 @@ export class Claims {
     this.#locks.clear();
   }
 
-  /** A run was taken over: steps that waited for what it might hold try again. */
-  adopted(): void {
-    if (this.#context.knowsAllRuns()) this.#offerAgain(this.#locks.wake());
-  }
-
-  /** A step that was leased before this reign. */
-  restored(run: OpenRun, index: number): void {
-    const environment = run.lockOf(index);
-    if (environment !== null) this.#locks.take(environment, { run: run.submission.run, index });
+  /** What was decided before this reign: who holds which lock, and the highest token. */
+  begin(entries: Iterable<[string, RegisterValue]>): void {
+    this.#fence = 0;
+    for (const [name, value] of entries) {
+      if (value.kind === "fence") this.#fence = value.token;
+      if (value.kind === "step" && value.state === "leased" && value.lock !== undefined)
+        this.#locks.hold(value.lock, name.slice("step/".length));
+    }
   }
 
   /** An attempt is over, whatever comes next. */
   ended(run: OpenRun, index: number): void {
-    const environment = run.lockOf(index);
-    if (environment === null) return;
-    this.#offerAgain(this.#locks.release(environment, { run: run.submission.run, index }));
+    const lock = run.lockOf(index);
+    if (lock !== null) this.#leave(lock, { run: run.submission.run, index });
   }
 
-  #offerAgain(steps: readonly ReadyStep[]): void {
-    for (const { run, index } of steps) {
-      const open = this.#context.run(run);
-      if (open !== undefined) this.offer(open, index);
-    }
-  }
-
-  /** True when the step's environment is free, or locked by nobody; else it waits for that. */
-  #hasLock(open: OpenRun, step: ReadyStep): boolean {
-    const environment = open.lockOf(step.index);
-    if (environment === null) return true;
-    if (this.#context.knowsAllRuns() && this.#locks.take(environment, step)) return true;
-    this.#locks.wait(environment, step);
-    return false;
+  /** The lock goes to whom it may: some who waited for it are not wanted any more. */
+  #leave(lock: string, step: ReadyStep): void {
+    const left = [step];
+    for (let gone = left.pop(); gone !== undefined; gone = left.pop())
+      for (const next of this.#locks.leave(lock, gone)) {
+        const open = this.#context.run(next.run);
+        if (open !== undefined && this.#isWanted(open, next.index)) this.#push(open, next.index);
+        else left.push(next);
+      }
   }
 
   offer(run: OpenRun, index: number): void {
+    const lock = run.lockOf(index);
+    const step = { run: run.submission.run, index };
+    if (lock === null || this.#locks.enter(lock, step, run.step(index).labels)) this.#push(run, index);
+  }
+
+  #push(run: OpenRun, index: number): void {
     this.#queue.push({ run: run.submission.run, index }, run.demandOf(index));
+  }
+
+  #isWanted(run: OpenRun, index: number): boolean {
+    return !run.cancelled && run.phase(index) === "ready";
   }
 
   pull(peer: string, message: Extract<WorkerMessage, { kind: "pull" }>): void {
@@ -121,27 +139,47 @@ export class Claims {
   }
 
   /** Nothing of the run is given out any more. */
-  cancelled(run: string): void {
-    this.#queue.drop(run);
+  cancelled(id: string): void {
+    const run = this.#context.run(id);
+    for (const { index } of this.#queue.drop(id)) if (run !== undefined) this.ended(run, index);
   }
 
   /** Pairs what waits with what is ready. Call after each turn's inputs. */
   serve(now: Now): void {
-    const mayGive = (step: ReadyStep): boolean => {
-      const open = this.#context.run(step.run);
-      if (open === undefined || open.cancelled || open.phase(step.index) !== "ready") return false;
-      return this.#hasLock(open, step);
-    };
-    for (const { pull, steps: claimable } of this.#queue.match(now.monotonicMs, mayGive)) {
-      const order: Order = { pull, left: claimable.length, leases: [] };
-      const { peer: worker, session, nonce } = pull;
-      // One command, and one nonce, for all: a pull that takes several steps tells them apart by their registers.
-      const command: Command = { kind: "claim", worker, session, nonce };
-      for (const { run, index } of claimable) {
-        this.#context.run(run)?.setPhase(index, "claiming");
-        this.#context.propose(stepRegister(run, index), command, { kind: "claim", run, index, order });
-      }
+    for (const { pull, steps } of this.#queue.match(now.monotonicMs, (step) => this.#mayGive(step)))
+      this.#claim(pull, steps);
+  }
+
+  #mayGive(step: ReadyStep): boolean {
+    const run = this.#context.run(step.run);
+    if (run === undefined) return false;
+    const lock = run.lockOf(step.index);
+    if (!this.#isWanted(run, step.index)) {
+      if (lock !== null) this.#leave(lock, step);
+      return false;
     }
+    return lock === null || this.#locks.take(lock, step);
+  }
+
+  #claim(pull: ParkedPull, steps: readonly ReadyStep[]): void {
+    const order: Order = { pull, left: steps.length, leases: [] };
+    const { peer: worker, session, nonce } = pull;
+    // One command, and one nonce, for all: a pull that takes several steps tells them apart by their registers.
+    const shared = { kind: "claim", worker, session, nonce } as const;
+    for (const { run, index } of steps) {
+      const open = this.#context.run(run);
+      open?.setPhase(index, "claiming");
+      const command =
+        open === undefined || !isExclusive(open.step(index)) ? shared : this.#fenced(shared, open, index);
+      this.#context.propose(stepRegister(run, index), command, { kind: "claim", run, index, order });
+    }
+  }
+
+  #fenced(claim: Extract<Command, { kind: "claim" }>, run: OpenRun, index: number): Command {
+    this.#fence += 1;
+    this.#context.propose(fenceRegister, { kind: "raise", token: this.#fence }, { kind: "raise" });
+    const lock = run.lockOf(index);
+    return { ...claim, fence: this.#fence, ...(lock === null ? {} : { lock }) };
   }
 
   decided({ run: id, index, order }: ClaimTicket, decision: Decision<unknown>, now: Now): void {
@@ -152,13 +190,11 @@ export class Claims {
     if (run !== undefined && decision.value?.kind === "step") {
       run.apply(index, decision.value, null);
       if (decision.value.state === "leased" && decision.verdict === "changed") {
-        const { token, attempt, worker, session, nonce } = decision.value;
-        const lease = { run: id, index, token, attempt, worker, session, nonce };
-        const held = this.#leases.grant(lease, now.monotonicMs);
-        this.#chronicle.started(run, { index, attempt, token, worker }, now);
+        const held = this.#leases.grant({ run: id, index }, decision.value, now.monotonicMs);
+        this.#chronicle.started(run, index, decision.value, now);
         // A worker that is gone is not told, so it holds nothing: the step is offered again at once.
         if (run.cancelled || !this.#isPresent(order.pull)) this.#context.takeBack(held);
-        else order.leases.push(grantOf(run, { index, token, attempt }));
+        else order.leases.push(grantOf(run, held));
       }
     }
     if (order.left > 0) return;
@@ -168,9 +204,9 @@ export class Claims {
 
   /** The grant was decided, and whoever decided it may have died before it was told. */
   #grantAgain(pull: ParkedPull, leases: readonly HeldLease[]): void {
-    const granted = leases.flatMap(({ run, index, token, attempt }) => {
-      const open = this.#context.run(run);
-      return open === undefined ? [] : [grantOf(open, { index, token, attempt })];
+    const granted = leases.flatMap((lease) => {
+      const open = this.#context.run(lease.run);
+      return open === undefined ? [] : [grantOf(open, lease)];
     });
     this.#grant(pull, granted);
   }
@@ -204,7 +240,7 @@ export class Claims {
   }
 }
 
-function grantOf(run: OpenRun, lease: Pick<GrantedLease, "index" | "token" | "attempt">): GrantedLease {
-  const { index } = lease;
-  return { run: run.submission.run, ...lease, ...run.given(index) };
+function grantOf(run: OpenRun, { index, token, attempt, fence }: HeldLease): GrantedLease {
+  const lease = { run: run.submission.run, index, token, attempt, ...(fence === undefined ? {} : { fence }) };
+  return { ...lease, ...run.given(index) };
 }

@@ -716,7 +716,7 @@ export class ControlCore {
         const submissions = new Map(
           [...this.#submissions.entries()].map(([run, { submission }]) => [run, submission]),
         );
-        this.#reign.begin(this.#table.committedEntries(), submissions, now);
+        this.#reign.begin([...this.#table.committedEntries()], submissions, now);
         this.#schedules.begin(this.#table.committedEntries(), now);
         this.#fetchMissing();
         this.#admitReady(now);

@@ -10,6 +10,7 @@
 
 import { limits } from "../../protocol/limits.ts";
 import type { LeaseRef } from "../../protocol/messages.ts";
+import type { StepValue } from "../../protocol/registers/registers.ts";
 
 export type Session = {
   readonly peer: string;
@@ -26,6 +27,7 @@ export type HeldLease = {
   readonly session: string;
   /** The pull that it was granted for. */
   readonly nonce: string;
+  readonly fence: number | undefined;
   deadlineMs: number;
   /** True once its end is proposed: it is told to nobody any more. */
   ending: boolean;
@@ -93,11 +95,17 @@ export class Leases {
     return closed;
   }
 
-  grant(lease: Omit<HeldLease, "deadlineMs" | "ending">, nowMs: number): HeldLease {
-    this.end(lease.run, lease.index);
-    const { run, index, token, attempt, worker, session, nonce } = lease;
+  /** The lease that is in a step's register. */
+  grant(
+    { run, index }: { readonly run: string; readonly index: number },
+    leased: Extract<StepValue, { state: "leased" }>,
+    nowMs: number,
+  ): HeldLease {
+    this.end(run, index);
+    const { token, attempt, worker, session, nonce, fence } = leased;
     const deadlineMs = nowMs + reofferAfterMs(this.#leaseMs);
-    const held: HeldLease = { run, index, token, attempt, worker, session, nonce, deadlineMs, ending: false };
+    const lease = { run, index, token, attempt, worker, session, nonce, fence };
+    const held: HeldLease = { ...lease, deadlineMs, ending: false };
     const ofRun = this.#held.get(run) ?? new Map<number, HeldLease>();
     if (ofRun.size === 0) this.#held.set(run, ofRun);
     ofRun.set(index, held);

@@ -1,50 +1,92 @@
 /**
- * Environments in which one step runs at a time, over all runs of the domain. Only the home grants, so the home keeps
- * the locks; a new home finds them in the leases of the runs that it takes over, and locks nothing away before it has
- * seen all of them.
+ * Locks: one step at a time that names the lock, or works in an environment that is locked, over all runs of the domain.
+ *
+ *   enters --nobody before it--> offered --a worker comes--> holds --its attempt is over--> left
+ *      |                            ^
+ *      +----> waits ----------------+  when those before it have left
+ *
+ * First come, first served, in a line for each set of labels: one that nobody can run must not stand in the way of those
+ * that somebody can. Only the home grants, so only it keeps the lines. Who holds a lock is in the register of the step
+ * itself (its lease names the lock), so there is no second truth that could be left behind: a new home reads it there, of
+ * runs too whose plans it does not have. Why a late holder does no harm: `claims.ts`, fencing tokens.
  */
 
+import { Fifo } from "./queue/fifo.ts";
 import type { ReadyStep } from "./queue/shelf.ts";
 
-export class Locks {
-  /** Environment -> the step that holds it, as `run/index`. */
-  readonly #held = new Map<string, string>();
-  readonly #waiting = new Map<string, ReadyStep[]>();
+type Line = { offered: ReadyStep | null; readonly waiting: Fifo<ReadyStep> };
 
-  /** True when the step has the environment now. */
-  take(environment: string, step: ReadyStep): boolean {
-    const holder = this.#held.get(environment);
-    if (holder !== undefined && holder !== keyOf(step)) return false;
-    this.#held.set(environment, keyOf(step));
+type Lock = { holder: string | null; readonly lines: Map<string, Line> };
+
+export class Locks {
+  readonly #locks = new Map<string, Lock>();
+
+  /** The step is ready. True when it may be offered; else it waits. */
+  enter(name: string, step: ReadyStep, labels: readonly string[]): boolean {
+    const lock = this.#lock(name);
+    const key = labels.join("\n");
+    const line = lock.lines.get(key) ?? { offered: null, waiting: new Fifo<ReadyStep>() };
+    lock.lines.set(key, line);
+    if (lock.holder === null && line.offered === null) {
+      line.offered = step;
+      return true;
+    }
+    line.waiting.push(step);
+    return false;
+  }
+
+  /** A worker is there for the step that was offered. False: another has the lock now, and it waits, the first of its line. */
+  take(name: string, step: ReadyStep): boolean {
+    const lock = this.#lock(name);
+    const key = keyOf(step);
+    const line = [...lock.lines.values()].find(({ offered }) => offered !== null && keyOf(offered) === key);
+    if (line !== undefined) line.offered = null;
+    if (lock.holder !== null && lock.holder !== key) {
+      line?.waiting.putBack(step);
+      return false;
+    }
+    lock.holder = key;
     return true;
   }
 
-  /** The step is offered again when the environment is free. */
-  wait(environment: string, step: ReadyStep): void {
-    const waiting = this.#waiting.get(environment) ?? [];
-    if (waiting.length === 0) this.#waiting.set(environment, waiting);
-    waiting.push(step);
+  /** The step has the lock by what was decided before this reign. */
+  hold(name: string, register: string): void {
+    this.#lock(name).holder = register;
   }
 
-  /** The step does not run any more. Returns those that may try now, in the order in which they came. */
-  release(environment: string, step: ReadyStep): readonly ReadyStep[] {
-    if (this.#held.get(environment) !== keyOf(step)) return [];
-    this.#held.delete(environment);
-    const waiting = this.#waiting.get(environment) ?? [];
-    this.#waiting.delete(environment);
-    return waiting;
-  }
-
-  /** Everything that waits may try. */
-  wake(): readonly ReadyStep[] {
-    const all = [...this.#waiting.values()].flat();
-    this.#waiting.clear();
-    return all;
+  /** The step's attempt is over, or nobody wants it any more. Returns those that may be offered now. */
+  leave(name: string, step: ReadyStep): ReadyStep[] {
+    const lock = this.#locks.get(name);
+    if (lock === undefined) return [];
+    const key = keyOf(step);
+    if (lock.holder === key) lock.holder = null;
+    for (const line of lock.lines.values())
+      if (line.offered !== null && keyOf(line.offered) === key) line.offered = null;
+    if (lock.holder !== null) return [];
+    const next: ReadyStep[] = [];
+    for (const [labels, line] of lock.lines) {
+      if (line.offered !== null) continue;
+      const first = line.waiting.first(() => true);
+      if (first === undefined) {
+        lock.lines.delete(labels);
+        continue;
+      }
+      line.waiting.shift();
+      line.offered = first;
+      next.push(first);
+    }
+    if (lock.lines.size === 0) this.#locks.delete(name);
+    return next;
   }
 
   clear(): void {
-    this.#held.clear();
-    this.#waiting.clear();
+    this.#locks.clear();
+  }
+
+  #lock(name: string): Lock {
+    const lock = this.#locks.get(name) ?? { holder: null, lines: new Map<string, Line>() };
+    this.#locks.set(name, lock);
+    return lock;
   }
 }
 

@@ -15,7 +15,7 @@ import { assert } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Submission } from "../../protocol/manifest.ts";
 import type { GivenValue, GrantedLease } from "../../protocol/messages.ts";
-import { isSettledByMesh, outcomes, type PlannedStep, priorities } from "../../protocol/plan.ts";
+import { isSettledByMesh, lockOf, outcomes, type PlannedStep, priorities } from "../../protocol/plan.ts";
 import type { PastAttempt, RunOutcome, StepValue } from "../../protocol/registers/registers.ts";
 import type { StepReport } from "../../protocol/report.ts";
 import { cacheAtHand, sourceAtHand } from "./at-hand.ts";
@@ -99,11 +99,9 @@ export class OpenRun {
     return index;
   }
 
-  /** The environment in which no other step may run at the same time, or null. */
+  /** What no other step may have while this one runs, or null. */
   lockOf(index: number): string | null {
-    const { environment } = this.step(index);
-    if (environment === null) return null;
-    return this.submission.manifest.plan.environments[environment]?.lock === true ? environment : null;
+    return lockOf(this.submission.manifest.plan, this.step(index));
   }
 
   /** What whoever runs the step must be, and had better have. */

@@ -30,7 +30,7 @@ import {
 import { isSettledByMesh } from "../../protocol/plan.ts";
 import { endOfReport, type StepReport } from "../../protocol/report.ts";
 import { AcceptedResults } from "./accepted-results.ts";
-import { Claims, type ClaimsContext, type ClaimTicket } from "./claims.ts";
+import { Claims, type ClaimsContext, type ClaimTicket, type RaiseTicket } from "./claims.ts";
 import { Chronicle } from "./chronicle.ts";
 import type { Answer, Now, PollRequest } from "./effects.ts";
 import type { HeldLease, Leases } from "./leases.ts";
@@ -41,6 +41,7 @@ import type { ScheduleTicket } from "./schedules.ts";
 export type Ticket =
   | { readonly kind: "admit"; readonly submission: Submission }
   | ClaimTicket
+  | RaiseTicket
   | {
       readonly kind: "finish";
       readonly from: string;
@@ -100,7 +101,6 @@ export class Reign {
       send: (to, message) => context.send(to, message),
       run: (id) => this.#runs.get(id),
       takeBack: (lease) => this.expire(lease, "released"),
-      knowsAllRuns: () => this.#bodiless.size === 0,
     };
     this.claims = new Claims(claimsContext, leases, this.chronicle);
     this.settlements = new Settlements({
@@ -113,8 +113,9 @@ export class Reign {
   }
 
   /** Takes over: every open run in the registers is this home's now. */
-  begin(entries: Iterable<[string, RegisterValue]>, known: ReadonlyMap<string, Submission>, now: Now): void {
+  begin(entries: readonly [string, RegisterValue][], known: ReadonlyMap<string, Submission>, now: Now): void {
     this.end();
+    this.claims.begin(entries);
     for (const [name, value] of entries) {
       if (value.kind !== "run") continue;
       const run = name.slice("run/".length);
@@ -185,7 +186,6 @@ export class Reign {
       if (value?.kind === "step") this.#restore(run, index, value, now);
     }
     this.#offerReady(run, now);
-    this.claims.adopted();
     this.#settle(run);
   }
 
@@ -283,6 +283,8 @@ export class Reign {
         return;
       case "claim":
         return this.claims.decided(ticket, decision, now);
+      case "raise":
+        return;
       case "finish":
         return this.#finished(ticket, decision, now);
       case "expire":
@@ -359,11 +361,8 @@ export class Reign {
     const { skipped } = run.apply(index, value, report);
     this.chronicle.skipped(run, skipped, now);
     if (value.state !== "leased") return;
-    const { token, attempt, worker, session, nonce } = value;
-    const lease = { run: run.submission.run, index, token, attempt, worker, session, nonce };
-    this.#leases.grant(lease, now.monotonicMs);
-    this.claims.restored(run, index);
-    this.chronicle.started(run, { index, attempt, token, worker }, now);
+    this.#leases.grant({ run: run.submission.run, index }, value, now.monotonicMs);
+    this.chronicle.started(run, index, value, now);
   }
 
   #finished(ticket: Extract<Ticket, { kind: "finish" }>, decision: Decision<Ticket>, now: Now): void {

@@ -22,6 +22,7 @@ import {
   type Message,
   type SignedResult,
 } from "../../protocol/messages.ts";
+import { isExclusive } from "../../protocol/plan.ts";
 import type { StepReport } from "../../protocol/report.ts";
 import type { Random, StoredEntry, WriteOperation } from "../ports.ts";
 import { assignmentOf } from "./assignment.ts";
@@ -597,7 +598,8 @@ export class WorkerCore {
 
   /** Undefined while the plan is not here. */
   #exclusive(lease: Lease): boolean | undefined {
-    return this.#bundles.get(lease.bundle)?.manifest.plan.steps[lease.index]?.effect;
+    const step = this.#bundles.get(lease.bundle)?.manifest.plan.steps[lease.index];
+    return step === undefined ? undefined : isExclusive(step);
   }
 
   #store(operations: readonly WriteOperation[]): void {

@@ -9,6 +9,7 @@
  *   run:    open --cancel--> open, cancelled --close--> closed
  *   invite: (absent) --use--> used
  *   charter: the configuration that takes the place of this one; the last thing that a configuration decides
+ *   fence:  a number --raise--> a higher one: the fencing token of whoever may reach outside, one for the whole domain
  *   schedule: `schedule.ts`
  *
  * A step that nobody has claimed has no record: it is queued under token 0. Pure: a refusal says why and changes nothing.
@@ -45,6 +46,10 @@ export type StepValue =
       readonly session: string;
       /** The pull that won the lease: asked again with it, the same lease is answered. */
       readonly nonce: string;
+      /** Of an exclusive step: the token that it shows to whatever it reaches, above that of everybody before it. */
+      readonly fence?: number;
+      /** What it has for itself while it is leased. */
+      readonly lock?: string;
     }
   | {
       /** A step that no worker does waits for its answer. */
@@ -95,13 +100,24 @@ export type CharterValue = {
   readonly charter: Uint8Array;
 };
 
-export type RegisterValue = StepValue | RunValue | InviteValue | ScheduleValue | CharterValue;
+/** Never falls and never starts anew: a target may remember the highest that it saw. */
+type FenceValue = { readonly kind: "fence"; readonly token: number };
+
+export type RegisterValue = StepValue | RunValue | InviteValue | FenceValue | ScheduleValue | CharterValue;
 
 export type Command =
   | { readonly kind: "admit"; readonly manifest: string; readonly envelope: string }
   | { readonly kind: "cancel"; readonly by: string }
   | { readonly kind: "close"; readonly outcome: RunOutcome }
-  | { readonly kind: "claim"; readonly worker: string; readonly session: string; readonly nonce: string }
+  | {
+      readonly kind: "claim";
+      readonly worker: string;
+      readonly session: string;
+      readonly nonce: string;
+      readonly fence?: number;
+      readonly lock?: string;
+    }
+  | { readonly kind: "raise"; readonly token: number }
   | {
       readonly kind: "finish";
       readonly token: number;
@@ -132,6 +148,8 @@ export type Evaluation =
 export function runRegister(run: string): string {
   return `run/${run}`;
 }
+
+export const fenceRegister = "fence";
 
 /** The register of a step, by its place in the plan. */
 export function stepRegister(run: string, index: number): string {
@@ -173,6 +191,10 @@ export function evaluate(value: RegisterValue | null, command: Command): Evaluat
       if (value.outcome !== null) return refused("duplicate");
       // A cancellation that was accepted is what the run ended by, whatever raced it.
       return changed({ ...value, outcome: value.cancelledBy === null ? command.outcome : "cancelled" });
+    case "raise":
+      if (value !== null && value.kind !== "fence") return refused("absent");
+      if (value !== null && command.token <= value.token) return refused("stale");
+      return changed({ kind: "fence", token: command.token });
     case "use-invite":
       if (value === null) return changed({ kind: "invite", usedBy: command.peer });
       return refused(value.kind === "invite" && value.usedBy === command.peer ? "duplicate" : "taken");
@@ -212,7 +234,7 @@ function evaluateStep(
   if (command.kind === "claim") {
     if (value.state === "leased" && value.nonce === command.nonce) return refused("duplicate");
     if (value.state !== "queued") return refused("taken");
-    const { worker, session, nonce } = command;
+    const { kind: _, ...lease } = command;
     const attempt = value.past.length + 1;
     const token = value.token + 1;
     return changed({
@@ -221,9 +243,7 @@ function evaluateStep(
       token,
       past: value.past,
       attempt,
-      worker,
-      session,
-      nonce,
+      ...lease,
     });
   }
   if (value.token !== command.token) return refused(wasFinished(value, command) ? "duplicate" : "stale");

@@ -6,6 +6,7 @@ import { ballotsChecker } from "./ballots.ts";
 import { confinementChecker } from "./confinement.ts";
 import { durabilityChecker } from "./durability.ts";
 import { effectsChecker } from "./effects.ts";
+import { fencesChecker } from "./fences.ts";
 import { forksChecker } from "./forks.ts";
 import { ledgerChecker } from "./ledger.ts";
 import { logsChecker } from "./logs.ts";
@@ -40,6 +41,7 @@ export function allCheckers(): Checker[] {
     durabilityChecker(),
     new RegistersChecker(),
     effectsChecker(),
+    fencesChecker(),
     ledgerChecker(),
     valuesChecker(),
     schedulesChecker(),

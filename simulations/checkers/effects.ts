@@ -1,7 +1,8 @@
 /**
- * A step that reaches outside runs in one place at a time, and alone in an environment that is locked, whatever the network does, as long as clocks keep within
- * their bound. A process that was stopped cannot keep that and is left out: only its token protects there; and a liar
- * that said it was done while its step runs on.
+ * A step that reaches outside runs in one place at a time, and alone under its lock or in an environment that is locked,
+ * over all runs, whatever the network does, as long as clocks keep within their bound. A process that was stopped cannot
+ * keep that and is left out: only its token protects there (`fences.ts`); and a liar that said it was done while its step
+ * runs on.
  */
 
 import { type Checker, type PeerName, Violation } from "../observation.ts";
@@ -12,8 +13,8 @@ const awakeUs = 600_000;
 
 type Running = {
   readonly step: string;
-  /** True in an environment in which one step runs at a time. */
-  readonly locked: boolean;
+  /** What no other step may have meanwhile. */
+  readonly lock: string | undefined;
   readonly worker: PeerName;
   readonly token: number;
 };
@@ -34,10 +35,10 @@ export function effectsChecker(): Checker {
       if (observation.kind === "step-over") running.delete(`${peer} ${observation.assignment}`);
       if (observation.kind !== "step-started" || !observation.effect) return;
       const { id, run, step, token, variables } = observation.assignment;
-      const locked = variables["OTTO_EFFECT"] === "locked";
+      const lock = variables["OTTO_LOCK"];
       for (const other of running.values())
         if (
-          (other.step === `${run}/${step}` || (locked && other.locked)) &&
+          (other.step === `${run}/${step}` || (lock !== undefined && other.lock === lock)) &&
           (asleep.get(other.worker) ?? 0) < atUs &&
           !liars.has(other.worker)
         )
@@ -45,7 +46,7 @@ export function effectsChecker(): Checker {
             "effects",
             `${other.step} runs at ${other.worker} under ${other.token}, ${run}/${step} at ${peer} under ${token}`,
           );
-      running.set(`${peer} ${id}`, { step: `${run}/${step}`, locked, worker: peer, token });
+      running.set(`${peer} ${id}`, { step: `${run}/${step}`, lock, worker: peer, token });
     },
     finish: () => undefined,
   };

@@ -234,6 +234,8 @@ function breach(before: RegisterValue, after: RegisterValue): string | null {
   }
   if (before.kind === "charter" && after.kind === "charter")
     return after.configuration > before.configuration ? null : "a configuration was chosen twice";
+  if (before.kind === "fence" && after.kind === "fence")
+    return after.token > before.token ? null : `the fence fell from ${before.token} to ${after.token}`;
   if (before.kind === "schedule" && after.kind === "schedule") return scheduleBreach(before, after);
   if (before.kind !== "step" || after.kind !== "step") return "changed its kind";
   if (before.state === "done")

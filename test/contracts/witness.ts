@@ -84,6 +84,7 @@ export function assignmentOf(
     step: "step",
     attempt: 1,
     token: 7,
+    fence: 7,
     commands,
     variables: {},
     timeoutMs: 60_000,

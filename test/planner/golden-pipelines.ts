@@ -54,6 +54,7 @@ const written: Readonly<Record<string, string>> = {
   retry:
     "{ a: { run: x, retry: 2 }, b: { run: x, retry: { max: 1, on: [failed] } }, c: { run: x, retry: 0 } }",
   labels: "a: { run: x, labels: [gpu, os=linux] }",
+  "a lock": "a: { run: x, lock: database }",
   "labels of the matrix": "a: { run: x, matrix: { os: [linux, mac] }, labels: { os: matrix.os } }",
   requirements:
     "a: { run: x, requires: { os: linux, arch: x64, labels: [gpu], tools: { ruby: '3.4' }, cores: 2, memory: 8GiB, sandbox: S1, image: ruby, or: host } }",
@@ -75,6 +76,10 @@ pipeline: shop
 env: { A: file, B: file }
 environments: { production: { domain: ops, settings: { A: environment }, lock: true }, bare: }
 steps: { a: { run: x, environment: production, env: { B: step } }, b: { run: x, environment: bare } }
+`,
+  "a priority": `otto: 1
+priority: low
+steps: { a: { run: x } }
 `,
   triggers: `otto: 1
 triggers:

@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { explainPlan } from "../../planner/explain.ts";
 import { formatDiagnostics } from "../../planner/diagnostics.ts";
-import { planId } from "../../planner/plan.ts";
+import { planId, withPriority } from "../../planner/plan.ts";
 import { parsePlan } from "../../protocol/plan-check.ts";
 import type { PlannedStep } from "../../protocol/plan.ts";
 import { decodeValue, encodeValue } from "../../protocol/values.ts";
@@ -97,6 +97,61 @@ describe("a step", () => {
       effect: true,
       retry: { attemptsMax: 1 },
     });
+  });
+});
+
+describe("a lock", () => {
+  it("is a name of a step's own, which leaves it free of effects outside", async () => {
+    const step = await stepOf("{ run: x, lock: database }");
+    expect(step).toMatchObject({ lock: "database", effect: false, retry: { attemptsMax: 3 } });
+    expect(await stepOf("{ run: x }")).not.toHaveProperty("lock");
+    const plan = await planOf("otto: 1\nsteps: { a: { run: x, lock: database } }\n");
+    expect(explainPlan(plan, planId(plan))).toContain("under the lock database: one step at a time");
+    expect(parsePlan(plan).ok).toBe(true);
+  });
+
+  it.each([
+    ["steps: { a: { run: x, lock: [] } }", "pipeline/wrong-type"],
+    ["steps: { a: { run: x, lock: a/b } }", "pipeline/bad-name"],
+    ["steps: { a: { approve: Really?, lock: b } }", "pipeline/bad-step"],
+    [
+      "environments: { p: { lock: true } }\nsteps: { a: { run: x, environment: p, lock: b } }",
+      "pipeline/bad-step",
+    ],
+  ])("is refused: %s", async (text, code) => {
+    expect((await diagnosticsOf(`otto: 1\n${text}\n`)).map((diagnostic) => diagnostic.code)).toEqual([code]);
+  });
+
+  it("is refused of a stranger's plan where there is another, or nobody to have it", async () => {
+    const plan = await planOf(`otto: 1
+environments: { p: { lock: true } }
+steps: { a: { run: x, environment: p }, b: { approve: Really? } }
+`);
+    const withLock = (name: string) => ({
+      ...plan,
+      steps: plan.steps.map((step) => (step.name === name ? { ...step, lock: "b" } : step)),
+    });
+    expect(parsePlan(withLock("a"))).toMatchObject({ problem: "steps[0].lock: its environment has one" });
+    expect(parsePlan(withLock("b"))).toMatchObject({ problem: "steps[1].lock: no worker does it" });
+  });
+});
+
+describe("a priority", () => {
+  it("is in the plan when it is not normal, and can be asked for in its place", async () => {
+    const low = await planOf("otto: 1\npriority: low\nsteps: { a: { run: x } }\n");
+    const usual = await planOf("otto: 1\nsteps: { a: { run: x } }\n");
+    expect(low.priority).toBe("low");
+    expect(usual).not.toHaveProperty("priority");
+    expect(await planOf("otto: 1\npriority: normal\nsteps: { a: { run: x } }\n")).toEqual(usual);
+    expect(planId(withPriority(low, "normal"))).toBe(planId(usual));
+    expect(planId(withPriority(usual, "low"))).toBe(planId(low));
+    expect(explainPlan(low, planId(low))).toContain("priority    low: its steps are given to workers after");
+    expect([parsePlan(low).ok, parsePlan({ ...low, priority: "normal" }).ok]).toEqual([true, false]);
+  });
+
+  it("is refused when it is none", async () => {
+    const [mistake] = await diagnosticsOf("otto: 1\npriority: hihg\nsteps: { a: { run: x } }\n");
+    expect([mistake?.code, mistake?.help]).toEqual(["pipeline/bad-value", expect.stringContaining("high")]);
   });
 });
 

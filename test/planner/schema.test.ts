@@ -23,6 +23,7 @@ import { diagnosticsOf, importsOf, planOf, schemaProblems, valueOf } from "./pla
 /** A pipeline that says everything that can be said. */
 const everything = `otto: 1
 pipeline: webapp
+priority: high
 parameters:
   channel: { type: string, enum: [beta, stable], default: beta }
 environments:
@@ -57,6 +58,7 @@ steps:
     caches: { gems: { paths: [vendor, ~/.gem], key: { files: [Gemfile.lock] } } }
     reports: { junit: reports/*.xml }
     effect: true
+    lock: database
     credentials: { api: { http: https://api.example.org }, code: { git: https://git.example.org/a } }
     requires:
       { os: linux, arch: x64, labels: [gpu], tools: { ruby: "3.4" }, cores: 2, memory: 8GiB, sandbox: S1, image: ruby, or: host }

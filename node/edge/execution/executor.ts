@@ -346,7 +346,7 @@ function stepEnvironment(assignment: Assignment, workspace: Workspace): Record<s
     OTTO_RUN: assignment.run,
     OTTO_STEP: assignment.step,
     OTTO_ATTEMPT: String(assignment.attempt),
-    OTTO_FENCING_TOKEN: String(assignment.token),
+    ...(assignment.fence === null ? {} : { OTTO_FENCING_TOKEN: String(assignment.fence) }),
   };
 }
 

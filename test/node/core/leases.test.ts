@@ -12,12 +12,13 @@ const held = {
   session: "life1:1",
   nonce: "life1:1/1",
 };
+const value = { kind: "step", state: "leased", past: [], ...held } as const;
 const session = { peer: "w", labels: new Set<string>(), slots: 1 };
 
 function leased(): Leases {
   const leases = new Leases(leaseMs);
   leases.open("life1:1", session);
-  leases.grant(held, 1_000);
+  leases.grant(held, value, 1_000);
   return leases;
 }
 

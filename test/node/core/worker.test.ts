@@ -4,7 +4,7 @@ import { WorkerCore, workerKeys } from "../../../node/core/worker.ts";
 import type { WorkerEffect, WorkerInput } from "../../../node/core/effects.ts";
 import { limits } from "../../../protocol/limits.ts";
 import type { GrantedLease, Message } from "../../../protocol/messages.ts";
-import type { PlannedStep } from "../../../protocol/plan.ts";
+import { isExclusive, type PlannedStep } from "../../../protocol/plan.ts";
 import type { StepReport } from "../../../protocol/report.ts";
 import { plannedStep, reportOf } from "../view/example.ts";
 import { exampleCharter, home, runOf, workerKeysOf } from "./example.ts";
@@ -56,8 +56,10 @@ class Bench {
   }
 
   lease(index = 0, token = 1, attempt = 1): GrantedLease {
-    const { run } = this.run.submission;
-    return { run, index, token, attempt, inputs: [] };
+    const { run, manifest } = this.run.submission;
+    const step = manifest.plan.steps[index];
+    const fenced = step !== undefined && isExclusive(step) ? { fence: 7 } : {};
+    return { run, index, token, attempt, inputs: [], ...fenced };
   }
 
   granted(...leases: readonly GrantedLease[]): Message {
@@ -114,23 +116,6 @@ describe("a worker", () => {
     bench.hear({ ...bench.granted(bench.lease()), nonce: asked.nonce } as Message);
     const next = said(bench.tick(1));
     for (const message of next) if (message.kind === "pull") expect(message.nonce).not.toBe(asked.nonce);
-  });
-
-  it("says with a pull what it has at hand, once", () => {
-    const caches = [{ name: "modules", paths: ["node_modules"], keyFiles: [] }];
-    const bench = new Bench([plannedStep("a", [], { caches })], 1);
-    const [first] = said(bench.welcome());
-    expect(first).not.toHaveProperty("atHand");
-    bench.grant(bench.lease());
-    const made = [{ name: "files", tree: "made", files: 1, bytes: 1 }];
-    const pulls = said(bench.end(bench.lease(), reportOf({ outputs: made })));
-    const source = bench.run.submission.manifest.source;
-    const tree = source.kind === "tree" ? source.tree : source.commit;
-    expect(pulls.find(({ kind }) => kind === "pull")).toMatchObject({
-      atHand: ["cache/checks/modules", tree, "made"],
-    });
-    const later = said(bench.hear({ ...bench.granted(), nonce: "w:1/2" } as Message));
-    expect(later.find(({ kind }) => kind === "pull")).not.toHaveProperty("atHand");
   });
 
   it("fetches the plan of a grant, checks it, and starts as many steps as it has slots", () => {
@@ -355,5 +340,34 @@ describe("a worker tells the executor of a step", () => {
     expect(assignmentOf(extras).assignment).toMatchObject(extras);
     expect(assignmentOf({}).assignment).toMatchObject({ values: [], outcomes: [], caches: [], reports: [] });
     expect(assignmentOf({}).assignment.cacheScope).toBe(`${exampleCharter.domain} checks`);
+  });
+});
+
+it("gives back an exclusive step that came without a fencing token: its target could not tell it from a late one", () => {
+  const bench = new Bench([plannedStep("a", [], { lock: "database" })]);
+  bench.welcome();
+  const { fence: _without, ...lease } = bench.lease();
+  bench.grant(lease);
+  const effects = bench.hear({ kind: "renewed", sentMs: bench.nowMs, superseded: [] });
+  expect(kinds(effects)).toContain("send release");
+  expect(kinds(effects)).not.toContain("start-step");
+});
+
+describe("a worker that has something at hand", () => {
+  it("says with a pull what it has at hand, once", () => {
+    const caches = [{ name: "modules", paths: ["node_modules"], keyFiles: [] }];
+    const bench = new Bench([plannedStep("a", [], { caches })], 1);
+    const [first] = said(bench.welcome());
+    expect(first).not.toHaveProperty("atHand");
+    bench.grant(bench.lease());
+    const made = [{ name: "files", tree: "made", files: 1, bytes: 1 }];
+    const pulls = said(bench.end(bench.lease(), reportOf({ outputs: made })));
+    const source = bench.run.submission.manifest.source;
+    const tree = source.kind === "tree" ? source.tree : source.commit;
+    expect(pulls.find(({ kind }) => kind === "pull")).toMatchObject({
+      atHand: ["cache/checks/modules", tree, "made"],
+    });
+    const later = said(bench.hear({ ...bench.granted(), nonce: "w:1/2" } as Message));
+    expect(later.find(({ kind }) => kind === "pull")).not.toHaveProperty("atHand");
   });
 });

@@ -94,7 +94,7 @@ describe.runIf(isLinux)("what a step's processes are given", () => {
       run: "run-9",
       step: "test (os=linux)",
       attempt: 2,
-      token: 41,
+      fence: 41,
     });
     const variables = Object.fromEntries(
       report.tail
