@@ -100,6 +100,12 @@ export const limits = {
   pullSlotsMax: 256,
   leasesPerMessageMax: 2_000,
   parkedPullsMax: 10_000,
+  /** Sessions of one peer: of more, the oldest is forgotten. A worker has one. */
+  sessionsPerPeerMax: 1_000,
+  /** What a worker may ask of a control peer, in what the plainest message costs. */
+  workPerSecondMax: 20_000,
+  /** Bundles that one peer has announced and that are being fetched; it announces the others again. */
+  announcedPerPeerMax: 1_000,
   queuedStepsMax: 100_000,
   /** Sets of required labels, and sets of labels that workers have, that are remembered while nothing waits under them. */
   shelvesKeptMax: 1_000,

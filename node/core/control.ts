@@ -34,6 +34,7 @@ import type { Answer, ControlEffect, ControlInput, Now } from "./effects.ts";
 import { AntiEntropy } from "./anti-entropy.ts";
 import { History, historyKeys } from "./history.ts";
 import { Leases } from "./leases.ts";
+import { Quotas } from "./quotas.ts";
 import { Reign, type Ticket } from "./reign.ts";
 import { Schedules } from "./schedules.ts";
 import { type Known, submissionKeys, Submissions } from "./submissions.ts";
@@ -82,6 +83,7 @@ export class ControlCore {
   readonly #antiEntropy: AntiEntropy;
   readonly #archiving: Archiving;
   readonly #leases: Leases;
+  readonly #quotas = new Quotas();
   readonly #reign: Reign;
   readonly #submissions: Submissions;
   readonly #schedules: Schedules;
@@ -314,6 +316,7 @@ export class ControlCore {
   }
 
   #tick(now: Now): void {
+    this.#quotas.forgetSilent(now.monotonicMs);
     this.#perform(this.#table.tick(now.monotonicMs), now);
     if (this.#table.stage === "home") {
       this.#reign.tick(now);
@@ -480,6 +483,8 @@ export class ControlCore {
   }
 
   #message(from: string, message: Message, now: Now): void {
+    if (!this.#peers.has(from) && !this.#quotas.mayAsk(from, message, now.monotonicMs))
+      return this.#count("flood", from);
     switch (message.kind) {
       case "canvass":
       case "willing":
@@ -501,6 +506,8 @@ export class ControlCore {
           : this.#spoken(from, message, now);
       case "session": {
         const { session, labels, slots, held } = message;
+        for (const forgotten of this.#leases.makeRoom(from, session))
+          this.#reign.claims.dropSession(forgotten);
         const replaced = this.#leases.open(session, { peer: from, labels: new Set(labels), slots });
         // The name is another worker's.
         if (replaced === null) return this.#count("role", from);

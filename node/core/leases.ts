@@ -54,6 +54,8 @@ export function workerStopMs(leaseMs: number): number {
 export class Leases {
   readonly #leaseMs: number;
   readonly #sessions = new Map<string, Session>();
+  /** The names of each peer's sessions, the oldest first. */
+  readonly #ofPeer = new Map<string, Set<string>>();
   /** By run and the step's place in its plan. */
   readonly #held = new Map<string, Map<number, HeldLease>>();
   /** The same leases by worker and process. */
@@ -81,6 +83,7 @@ export class Leases {
     const known = this.#sessions.get(id);
     if (known !== undefined && known.peer !== session.peer) return null;
     this.#sessions.set(id, session);
+    this.#ofPeer.set(session.peer, (this.#ofPeer.get(session.peer) ?? new Set()).add(id));
     const own = processOf(id);
     const replaced: HeldLease[] = [];
     for (const [process, leases] of this.#byProcess.get(session.peer) ?? [])
@@ -88,9 +91,22 @@ export class Leases {
     return replaced;
   }
 
+  /** Before the peer opens one more: forgets its oldest sessions beyond what it may have. Returns the sessions' names. */
+  makeRoom(peer: string, id: string): string[] {
+    const own = this.#ofPeer.get(peer);
+    if (own === undefined || own.has(id)) return [];
+    const forgotten = [...own].slice(0, Math.max(0, own.size + 1 - limits.sessionsPerPeerMax));
+    for (const session of forgotten) {
+      own.delete(session);
+      this.#sessions.delete(session);
+    }
+    return forgotten;
+  }
+
   /** Forgets the sessions of a peer whose link is down; its leases run on. Returns the sessions' names. */
   closePeer(peer: string): string[] {
-    const closed = [...this.#sessions].filter(([, session]) => session.peer === peer).map(([id]) => id);
+    const closed = [...(this.#ofPeer.get(peer) ?? [])];
+    this.#ofPeer.delete(peer);
     for (const id of closed) this.#sessions.delete(id);
     return closed;
   }

@@ -69,12 +69,14 @@ type BundleInput = Extract<ControlInput, { kind: "bundle" }>;
 export class Submissions {
   readonly #context: SubmissionsContext;
   readonly #known = new Map<string, Known>();
-  /** Runs whose bundle is being fetched. */
-  readonly #asked = new Set<string>();
   /** Closed runs whose plans are not here: this peer came later. They are asked for a few at a time. */
   readonly #backlog = new Map<string, { triesLeft: number }>();
   /** Runs that were archived lately: to be told again that one is closed is no reason to ask for its plan. */
   readonly #archived = new Set<string>();
+  /** Runs whose bundle is being fetched, and who announced it when somebody did. */
+  readonly #asked = new Map<string, string | null>();
+  /** How many of each announcer's are. */
+  readonly #askedFor = new Map<string, number>();
   /** Control peers that hold what is not known here yet. */
   readonly #heldElsewhere = new Map<string, Set<string>>();
 
@@ -130,7 +132,7 @@ export class Submissions {
   /** Somebody knows of a submission that is not admitted as far as this peer knows. */
   announced(from: string, run: string, digest: string): void {
     const known = this.#known.get(run);
-    if (known === undefined) return this.#askForBundle(run, digest, from);
+    if (known === undefined) return this.#askAnnouncer(run, digest, from);
     known.announcers.add(from);
     this.#askForSource(known, from);
   }
@@ -148,7 +150,9 @@ export class Submissions {
 
   /** A bundle came, or nobody had it. Returns it when it is good. */
   bundle(input: BundleInput, now: Now): Known | null {
+    const asked = this.#asked.get(input.run) ?? null;
     this.#asked.delete(input.run);
+    if (asked !== null) this.#fetched(asked);
     const holders = this.#heldElsewhere.get(input.run);
     this.#heldElsewhere.delete(input.run);
     if (input.bytes === null || !this.#mayTake(input)) return null;
@@ -223,8 +227,25 @@ export class Submissions {
 
   #askForBundle(run: string, digest: string, from: string | null): void {
     if (this.#asked.has(run) || this.#asked.size > limits.openRunsMax) return;
-    this.#asked.add(run);
+    this.#asked.set(run, null);
     this.#context.effect({ kind: "fetch-bundle", run, digest, from });
+  }
+
+  /** No more than its share, so that others' are fetched too. */
+  #askAnnouncer(run: string, digest: string, from: string): void {
+    const asked = this.#askedFor.get(from) ?? 0;
+    if (asked >= limits.announcedPerPeerMax) return this.#context.count("flood", from);
+    if (this.#asked.has(run)) return;
+    this.#askForBundle(run, digest, from);
+    if (!this.#asked.has(run)) return;
+    this.#asked.set(run, from);
+    this.#askedFor.set(from, asked + 1);
+  }
+
+  #fetched(announcer: string): void {
+    const left = (this.#askedFor.get(announcer) ?? 1) - 1;
+    if (left > 0) this.#askedFor.set(announcer, left);
+    else this.#askedFor.delete(announcer);
   }
 
   #askForSource(known: Known, from: string | null): void {

@@ -9,6 +9,7 @@
 import { writeFileSync } from "node:fs";
 import { cpus, loadavg, totalmem } from "node:os";
 import { join } from "node:path";
+import { benchBounds, benchMessages } from "./bounds.ts";
 import { benchClaims, benchGap } from "./claims.ts";
 import { benchCommands } from "./commands.ts";
 import { benchDetection } from "./detection.ts";
@@ -29,6 +30,8 @@ const parts = {
   memory: benchMemory,
   hostile: benchHostile,
   detection: benchDetection,
+  bounds: benchBounds,
+  messages: benchMessages,
   gossip: benchGossip,
   simulator: benchSimulator,
 } as const;

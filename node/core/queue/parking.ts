@@ -45,6 +45,11 @@ export class Parking {
     return this.#pulls.size;
   }
 
+  /** How much is remembered. */
+  get kept(): { readonly shelves: number; readonly sets: number } {
+    return { shelves: this.#shelves.size, sets: this.#sets.size };
+  }
+
   get hot(): ReadonlySet<Shelf> {
     return this.#hot;
   }
