@@ -83,10 +83,7 @@ export const records = {
   file: {
     otto: said("The version of the language.", { type: "integer", const: 1 }),
     pipeline: said("What the pipeline is called; `main` when not said.", plainName),
-    priority: said(
-      "Whose steps are given to workers first: `high`, `normal` or `low`; `normal` when not said. Low is never starved.",
-      oneOf(priorities),
-    ),
+    priority: said("Whose steps workers are given first; `normal` when not said.", oneOf(priorities)),
     parameters: said(
       "Values that are given with `--parameters NAME=VALUE`, each with a type.",
       named(namePatterns.identifier, { $ref: "#/definitions/parameter" }, entriesMax),
@@ -172,10 +169,7 @@ export const records = {
     effect: said("True for a step that reaches outside without an environment: never two attempts at once.", {
       type: "boolean",
     }),
-    lock: said(
-      "One step at a time under this name, over all runs of the domain; first come, first served.",
-      plainName,
-    ),
+    lock: said("One step at a time under this name, over all runs, first come, first served.", plainName),
     timeout: said("How long one attempt may take; an hour when not said.", duration),
     retry: said("Further attempts after the first.", {
       anyOf: [furtherAttempts, { $ref: "#/definitions/retry" }],
