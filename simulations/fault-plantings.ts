@@ -164,11 +164,16 @@ export const faultPlantings: readonly Planting[] = [
     edits: [
       {
         file: "node/core/history.ts",
-        find: 'if (entry.seq > head.seq + 1) return { kind: "gap" };\n    if (entry.prev !== head.hash)',
-        replace: "if (entry.seq === head.seq + 1 && entry.prev !== head.hash)",
+        find: 'if (seq > head.seq + 1) return { kind: "gap", log };',
+        replace: "",
+      },
+      {
+        file: "node/core/history.ts",
+        find: "if (entry.prev !== head.hash) return",
+        replace: "if (seq === head.seq + 1 && entry.prev !== head.hash) return",
       },
     ],
-    caughtBy: ["logs", "verification"],
+    caughtBy: ["logs", "verification", "ledger"],
     firstSeed: 1,
     seedsMax: 200,
   },
@@ -176,10 +181,10 @@ export const faultPlantings: readonly Planting[] = [
     name: "what a peer has is told back to whoever tells what it has",
     edits: [
       {
-        file: "node/core/control.ts",
-        find: "#vector(from: string, heads: Readonly<Record<string, number>>): void {",
+        file: "node/core/anti-entropy.ts",
+        find: 'asked(from: string, known: Extract<Message, { kind: "vector" }>): void {',
         replace:
-          '#vector(from: string, heads: Readonly<Record<string, number>>): void {\n    this.#send(from, { kind: "vector", heads: this.#history.heads() });',
+          'asked(from: string, known: Extract<Message, { kind: "vector" }>): void {\n    this.ask(from);',
       },
     ],
     caughtBy: ["storms"],
@@ -285,7 +290,7 @@ export const faultPlantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["silence"],
-    firstSeed: 1,
+    firstSeed: 41,
     seedsMax: 100,
     every: 4,
     beyond: true,

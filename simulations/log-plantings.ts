@@ -27,7 +27,7 @@ export const logPlantings: readonly Planting[] = [
         find: "if (this.#forks.has(log) || this.#isSilenced(signer)) return",
         replace: "if (this.#isSilenced(signer)) return",
       },
-      { file: history, find: "    this.#heads.delete(fork.log);\n", replace: "" },
+      { file: history, find: "    this.#heads.delete(log);\n", replace: "" },
     ],
     caughtBy: ["forks"],
     firstSeed: 89,
@@ -37,7 +37,11 @@ export const logPlantings: readonly Planting[] = [
     name: "the proof of a fork is shown to nobody",
     edits: [
       { file: antiEntropy, find: "if (peer !== from) this.#send", replace: "if (peer === from) this.#send" },
-      { file: antiEntropy, find: "if (!known.has(log)) effect(", replace: "if (log === from) effect(" },
+      {
+        file: antiEntropy,
+        find: "history.forksMissingAt(known)) effect(",
+        replace: "history.forksMissingAt(known)) if (log === from) effect(",
+      },
     ],
     caughtBy: ["forks", "progress"],
     firstSeed: 33,

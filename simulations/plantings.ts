@@ -152,8 +152,8 @@ export const plantings: readonly Planting[] = [
     edits: [
       {
         file: acceptor,
-        find: "this.#keep(key.slice(recordPrefix.length), { ballot: { epoch, peer, incarnation }, round, value });",
-        replace: "void [key, epoch, peer, incarnation, round, value];",
+        find: "this.#keep(key.slice(recordPrefix.length), readRecord(bytes));",
+        replace: "void [key, readRecord(bytes)];",
       },
     ],
     caughtBy: ["registers"],
@@ -183,8 +183,8 @@ export const plantings: readonly Planting[] = [
       },
       {
         file: table,
-        find: "peer: this.#self, incarnation: this.#incarnation }",
-        replace: 'peer: this.#self, incarnation: this.#incarnation.slice(0, 0) + "again" }',
+        find: "incarnation: this.#incarnation,\n    };\n    this.#canvass",
+        replace: 'incarnation: this.#incarnation.slice(0, 0) + "again",\n    };\n    this.#canvass',
       },
     ],
     caughtBy: ["ballots"],

@@ -96,6 +96,8 @@ export class WorkerCore {
   #stepMsAverage = 1_000;
   #stopping = false;
   #clockGapMs: number | null = null;
+  /** When this worker saw last that its machine had been suspended. */
+  #awakeSinceMs = -Infinity;
   /** Reports that are to be told together, and since when the first of them waits. */
   #gathered: Held[] = [];
   #gatheredSinceMs: number | null = null;
@@ -128,6 +130,7 @@ export class WorkerCore {
   }
 
   decide(inputs: readonly WorkerInput[], now: Now): readonly WorkerEffect[] {
+    this.#watchClocks(now);
     for (const input of inputs) this.#take(input, now);
     this.#startQueued(now);
     this.#sendGathered(now);
@@ -169,7 +172,6 @@ export class WorkerCore {
   }
 
   #tick(now: Now): void {
-    this.#watchClocks(now);
     for (const held of this.#held.values()) {
       const past = held.deadlineMs !== null && now.monotonicMs > held.deadlineMs;
       if (past) this.#fence(held);
@@ -185,13 +187,21 @@ export class WorkerCore {
     this.#sendReported();
   }
 
-  /** The two clocks drift apart when the machine was suspended: exclusive steps may have lost their lease. */
+  /**
+   * The two clocks drift apart when the machine was suspended: exclusive steps may have lost their lease. No deadline
+   * holds that was counted before, nor one that an answer to an earlier renewal would set.
+   */
   #watchClocks(now: Now): void {
     const gapMs = now.wallMs - now.monotonicMs;
     const driftMs = this.#clockGapMs === null ? 0 : Math.abs(gapMs - this.#clockGapMs);
     this.#clockGapMs = gapMs;
     if (driftMs <= limits.suspendMsMax) return;
-    for (const held of this.#held.values()) this.#fence(held);
+    this.#awakeSinceMs = now.monotonicMs;
+    this.#renewAtMs = now.monotonicMs;
+    for (const held of this.#held.values()) {
+      this.#fence(held);
+      held.deadlineMs = null;
+    }
   }
 
   /** Somebody else may be given the step from now on: one that reaches outside must not go on here. */
@@ -545,7 +555,8 @@ export class WorkerCore {
     // A lease that came after the renewal was sent was not renewed by it: the home counts from the grant. (A
     // session's greeting is answered without a time: it only tells what was superseded.)
     for (const held of this.#held.values())
-      if (held.heldSinceMs <= message.sentMs) held.deadlineMs = deadlineMs;
+      if (held.heldSinceMs <= message.sentMs && message.sentMs >= this.#awakeSinceMs)
+        held.deadlineMs = deadlineMs;
     for (const lease of message.superseded) this.#revoke(lease, "superseded");
   }
 

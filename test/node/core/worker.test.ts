@@ -226,6 +226,29 @@ describe("a step that reaches outside", () => {
     expect(kinds(bench.core.decide([{ kind: "tick" }], slept))).toContain("stop-step");
   });
 
+  it("does not start when the machine slept since its lease was renewed, until it is renewed again", () => {
+    const bench = new Bench(steps);
+    bench.welcome();
+    const renewedMs = bench.nowMs;
+    bench.hear(bench.granted(bench.lease()));
+    bench.hear({ kind: "renewed", sentMs: renewedMs, superseded: [] });
+    const slept = { monotonicMs: bench.nowMs + 1, wallMs: bench.now.wallMs + 5_000 };
+    const { run, digest } = bench.run.submission;
+    const bundle = {
+      kind: "bundle",
+      run,
+      digest,
+      from: home,
+      bytes: bench.run.bundle,
+      question: null,
+    } as const;
+    expect(kinds(bench.core.decide([bundle], slept))).not.toContain("start-step");
+    const answer = (sentMs: number) =>
+      ({ kind: "message", from: home, message: { kind: "renewed", sentMs, superseded: [] } }) as const;
+    expect(kinds(bench.core.decide([answer(renewedMs)], slept))).not.toContain("start-step");
+    expect(kinds(bench.core.decide([answer(slept.monotonicMs)], slept))).toContain("start-step");
+  });
+
   it("is the only kind that stops: any other goes on, since its token decides", () => {
     const bench = new Bench([plannedStep("test")]);
     bench.welcome();
