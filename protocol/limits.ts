@@ -202,6 +202,8 @@ export const limits = {
   messagesPerSecondMax: 10_000,
   messageBytesPerSecondMax: 64 * MiB,
   requestMsMax: 10_000,
+  /** How long a connection may take to close after its last call. */
+  hangUpMsMax: 2_000,
   /** How long a caller waits for the domain to decide what it asked. */
   questionMsMax: 5_000,
   /** How long a caller waits for the first word of the node that it asked. */
