@@ -10,6 +10,7 @@ import type { Target } from "./target.ts";
 /**
  * Watches until the run is closed; a node that is lost is asked again, for a while.
  *
+ * @param offset where in each attempt's log to begin.
  * @param from `submitted`: the run is known to exist, so a node that has not heard of it yet is asked again, too.
  */
 export async function followRun(
@@ -17,6 +18,7 @@ export async function followRun(
   target: Target,
   from: "submitted" | "named",
   show: (item: WatchItem) => void,
+  offset = 0,
 ): Promise<void> {
   const seen = new Seen();
   let exists = from === "submitted";
@@ -29,6 +31,8 @@ export async function followRun(
         run,
         output: true,
         follow: true,
+        from: offset,
+        offsets: seen.offsets,
       } as const;
       for await (const item of callFor(channel, request)) {
         failures = 0;
@@ -73,6 +77,11 @@ export class Seen {
   readonly #events = new Set<string>();
   readonly #output = new Map<string, number>();
   #plan = false;
+
+  /** How far the logs are that were shown, for whoever is asked to go on; of very many only the newest. */
+  get offsets(): Record<string, number> {
+    return Object.fromEntries([...this.#output].slice(-limits.offsetsPerWatchMax));
+  }
 
   /** The part of an item that is new, or null. */
   take(item: WatchItem): WatchItem | null {

@@ -121,6 +121,7 @@ function program(): Command {
   withTarget(otto.command("logs <run> [step]"))
     .description("show what the steps of a run wrote")
     .option("-f, --follow", "go on until the run is over")
+    .option("--offset <bytes>", "begin so far into the log of each attempt")
     .option("--json", "as JSON lines")
     .action(
       action(async (run: string, step: string | undefined, options: LogsOptions) =>

@@ -122,6 +122,8 @@ export type ExecutorObserver = {
 export type Executor = {
   /** Never throws for what a step does wrong: that is in the report. */
   start(assignment: Assignment): void;
+  /** What the attempt has written from `offset` on, at most `bytesMax`; empty at its end, and once it is over. */
+  read(id: string, offset: number, bytesMax: number): Uint8Array;
   /** Ends everything of the attempt (SIGTERM, then SIGKILL); its report says `cancelled`. Unknown ids are ignored. */
   stop(id: string, cause: StopCause): void;
   close(): Promise<void>;

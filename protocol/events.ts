@@ -6,16 +6,30 @@
 import type { SettleCause } from "./registers/settling.ts";
 import type { StepReport } from "./report.ts";
 
-/** How an attempt ended, by name. `finished` means that its commands passed. */
-export type AttemptCause =
-  | "finished"
-  | "failed"
-  | "timed-out"
+/** How an attempt ended that no worker has reported on. */
+export type UnreportedCause =
   | "cancelled"
   /** The lease ran out: nothing was heard of the worker in time. */
   | "lost"
+  /** Another process of the same worker is there now: the one that held the lease is gone. */
+  | "superseded"
   /** The worker gave the lease back before it was done (it was asked to stop). */
-  | "released";
+  | "released"
+  /** The worker gave the lease back since it cannot run the step: it has no plan to it, or not the one that was signed. */
+  | "refused";
+
+/** How an attempt ended, by name. `finished` means that its commands passed. */
+export type AttemptCause = "finished" | "failed" | "timed-out" | UnreportedCause;
+
+/** True when no worker was there any more: what the step did outside is not known. */
+export function isOfLostWorker(cause: AttemptCause): boolean {
+  return cause === "lost" || cause === "superseded";
+}
+
+/** True when a worker gave the step back: that is not counted among the tries that a plan allows. */
+export function isGivenBack(cause: AttemptCause): boolean {
+  return cause === "released" || cause === "refused";
+}
 
 type Fact<Kind extends string, Fields> = {
   readonly kind: Kind;

@@ -219,8 +219,8 @@ export const limits = {
   exportBytesMax: 256 * MiB,
   /** Deviations that are told of one run. */
   findingsMax: 1_000,
-  liveOutputBytesMax: 1 * MiB,
-  watchQueueBytesMax: 16 * MiB,
+  /** Positions in logs that a watcher names when it asks again. */
+  offsetsPerWatchMax: 2_000,
   runsInMemoryMax: 50,
   unknownRunWaitMs: 3_000,
   watchRetriesMax: 50,
@@ -253,6 +253,17 @@ export const limits = {
   /** Output of one attempt; what comes after is counted and dropped, and the log says so. */
   logBytesMax: 64 * MiB,
   logChunkBytesMax: 64 * KiB,
+  /** A step that is over sooner has its output told with its report alone. */
+  outputAfterMs: 150,
+  /** One piece of a running step's output on its way to a control peer, and when it is sent again unanswered. */
+  outputChunkBytesMax: 256 * KiB,
+  outputAgainMs: 5_000,
+  /** Shorter pieces are gathered for so long. */
+  outputGatherMs: 50,
+  /** Output that a control peer keeps of attempts that run or whose worker was lost. */
+  outputsBytesMax: 2 * 1024 * MiB,
+  /** Attempts whose output is hashed on; of one more all that is kept is read again. */
+  outputsOpenMax: 2_000,
   killGraceMs: 5_000,
   sourceBytesMax: 4 * 1024 * MiB,
   sourceFilesMax: 200_000,

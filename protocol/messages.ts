@@ -78,8 +78,12 @@ export type WorkerMessage =
       readonly held: readonly LeaseRef[];
     }
   | { readonly kind: "result"; readonly envelope: Uint8Array }
-  /** `begun`: the step had started here, and was stopped. */
-  | { readonly kind: "release"; readonly leases: readonly LeaseRef[]; readonly begun: boolean }
+  /** Given back: before the step had started here, after it was stopped, or since it cannot run here. */
+  | {
+      readonly kind: "release";
+      readonly leases: readonly LeaseRef[];
+      readonly how: "unstarted" | "begun" | "refused";
+    }
   | {
       readonly kind: "output";
       readonly run: string;
@@ -87,6 +91,8 @@ export type WorkerMessage =
       readonly attempt: number;
       readonly offset: number;
       readonly bytes: Uint8Array;
+      /** sha256 of the attempt's log from its beginning to the end of these bytes. */
+      readonly digest: string;
     };
 
 type HomeMessage =
@@ -100,6 +106,14 @@ type HomeMessage =
     }
   | { readonly kind: "renewed"; readonly sentMs: number; readonly superseded: readonly LeaseRef[] }
   | { readonly kind: "ack"; readonly lease: LeaseRef; readonly verdict: Verdict }
+  /** So much of an attempt's output is kept here. */
+  | {
+      readonly kind: "output-kept";
+      readonly run: string;
+      readonly index: number;
+      readonly attempt: number;
+      readonly end: number;
+    }
   | { readonly kind: "revoke"; readonly lease: LeaseRef; readonly cause: "cancelled" | "superseded" };
 
 type SharedMessage =
@@ -207,8 +221,9 @@ const message = z.discriminatedUnion("kind", [
   }),
   kind("renew", { session: text, sentMs: z.number(), held: leases }),
   kind("result", { envelope: bytes }),
-  kind("release", { leases, begun: z.boolean() }),
-  kind("output", { run: text, index: count, attempt: count, offset: count, bytes }),
+  kind("release", { leases, how: z.enum(["unstarted", "begun", "refused"]) }),
+  kind("output", { run: text, index: count, attempt: count, offset: count, bytes, digest: text }),
+  kind("output-kept", { run: text, index: count, attempt: count, end: count }),
   kind("welcome", { home: z.nullable(text), leaseMs: count }),
   kind("grant", {
     nonce: text,

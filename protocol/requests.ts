@@ -12,6 +12,7 @@ import { decodeUntrusted } from "./values.ts";
 const text = z.string().check(z.maxLength(512));
 const role = z.enum(["control", "worker", "person"]);
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array);
+const offset = z.int().check(z.nonnegative());
 const digest = z.string().check(z.regex(/^[0-9a-f]{64}$/u));
 const digests = z.readonly(z.array(digest).check(z.maxLength(limits.digestsPerCallMax)));
 /** Callers over libp2p show who they are; over the local socket the file's rights say it. */
@@ -36,7 +37,17 @@ const request = z.discriminatedUnion("call", [
     output: z.boolean(),
     /** False: what happened so far, and no more. */
     follow: z.boolean(),
+    /** What comes before in each attempt's log is left out. */
+    from: z.optional(offset),
+    /** The same for these attempts, by `<number>/<step>`: where a watcher is that was cut off. */
+    offsets: z.optional(
+      z
+        .record(z.string().check(z.maxLength(1_024)), offset)
+        .check(z.refine((offsets) => Object.keys(offsets).length <= limits.offsetsPerWatchMax)),
+    ),
   }),
+  /** What a control peer keeps of the output of an attempt, as chunks; `done` comes behind the last. */
+  z.object({ call: z.literal("kept-output"), certificate, run: text, step: text, attempt: offset, offset }),
   z.object({ call: z.literal("find-plan"), certificate, wanted: wantedPlan }),
   z.object({ call: z.literal("submit"), certificate, bundle: bytes }),
   z.object({ call: z.literal("cancel"), certificate, run: text, by: text }),

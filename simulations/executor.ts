@@ -39,13 +39,19 @@ export class SimulatedExecutor implements Executor {
   readonly #running = new Map<string, Running>();
   /** What each step that was frozen has left to run. */
   #frozen = new Map<string, number>();
+  /** All that each has written. */
+  readonly #written = new Map<string, Uint8Array>();
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
   }
 
+  read(id: string, offset: number, bytesMax: number): Uint8Array {
+    return (this.#written.get(id) ?? new Uint8Array()).subarray(offset, offset + bytesMax);
+  }
+
   start(assignment: Assignment): void {
-    const { seed, durationMsMax, observer } = this.#options;
+    const { seed, agenda, durationMsMax } = this.#options;
     const { id, run, step, attempt } = assignment;
     const short = hashOf(seed, run, step, "short") % 3 === 0;
     const durationUs = hashBetween(
@@ -61,8 +67,17 @@ export class SimulatedExecutor implements Executor {
     const hangs = unruly && hashOf(seed, id, "hangs") % 4 === 0;
     const runsUs = hangs ? assignment.timeoutMs * 1_000 : durationUs;
     this.#run(id, this.#reportOf(assignment, runsUs, hangs), runsUs);
-    observer.output(id, 0, new TextEncoder().encode(`${step} ${canaryOf(run, step, attempt)}\n`));
+    const said = new TextEncoder().encode(`${step} ${canaryOf(run, step, attempt)}\n`);
+    this.#write(id, said);
+    agenda.in(Math.floor(durationUs / 2), () => this.#write(id, said));
     if (unruly) this.#flood(id, Math.min(durationUs, 2_000_000));
+  }
+
+  #write(id: string, bytes: Uint8Array): void {
+    if (!this.#running.has(id) || this.#frozen.has(id)) return;
+    const before = this.#written.get(id) ?? new Uint8Array();
+    this.#written.set(id, Buffer.concat([before, bytes]));
+    this.#options.observer.output(id, before.length, bytes);
   }
 
   stop(id: string): void {
@@ -99,6 +114,7 @@ export class SimulatedExecutor implements Executor {
     for (const { end } of this.#running.values()) end.action = null;
     this.#running.clear();
     this.#frozen.clear();
+    this.#written.clear();
     return Promise.resolve();
   }
 
@@ -108,16 +124,14 @@ export class SimulatedExecutor implements Executor {
   }
 
   #flood(id: string, forUs: number): void {
-    const { agenda, observer } = this.#options;
+    const bytes = new Uint8Array(floodBytes).fill(0x2e);
     for (let piece = 1; piece <= floodPieces; piece += 1)
-      agenda.in((piece * forUs) / floodPieces, () => {
-        if (this.#running.has(id) && !this.#frozen.has(id))
-          observer.output(id, piece * floodBytes, new Uint8Array(floodBytes).fill(0x2e));
-      });
+      this.#options.agenda.in((piece * forUs) / floodPieces, () => this.#write(id, bytes));
   }
 
   #end(id: string, report: StepReport): void {
     this.#running.delete(id);
+    this.#written.delete(id);
     this.#options.observer.ended(id, report);
   }
 

@@ -150,7 +150,7 @@ export function lie(act: Act, around: LiarAround, chance: Chance): readonly Lie[
     case "release-of-another":
       return anothers === undefined
         ? []
-        : toAll({ kind: "release", leases: [anothers].map(refOf), begun: chance.percent(50) });
+        : toAll({ kind: "release", leases: [anothers].map(refOf), how: chance.percent(50) ? "begun" : "unstarted" });
     case "session-of-another": {
       const session = overheard.sessions.filter(({ of }) => of !== self).at(-1)?.session;
       const held = anothers === undefined ? [] : [refOf(anothers)];
@@ -160,10 +160,7 @@ export function lie(act: Act, around: LiarAround, chance: Chance): readonly Lie[
     case "output-of-another":
     case "output-beyond": {
       const lease = act === "output-of-another" ? anothers : own;
-      if (lease === undefined) return [];
-      const { run, index, attempt } = lease;
-      const offset = act === "output-beyond" ? Number.MAX_SAFE_INTEGER : 0;
-      return toAll({ kind: "output", run, index, attempt, offset, bytes: new Uint8Array(64) });
+      return lease === undefined ? [] : toAll(madeUpOutput(lease, act === "output-beyond"));
     }
     case "votes":
     case "ballot-of-another":
@@ -379,4 +376,10 @@ function misrule(act: (typeof rulingActs)[number], around: LiarAround, chance: C
     default:
       return unreachable(act);
   }
+}
+
+function madeUpOutput({ run, index, attempt }: GrantedLease, beyond: boolean): Message {
+  const bytes = new Uint8Array(64);
+  const offset = beyond ? Number.MAX_SAFE_INTEGER : 0;
+  return { kind: "output", run, index, attempt, offset, bytes, digest: sha256Hex(bytes) };
 }

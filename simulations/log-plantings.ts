@@ -61,6 +61,19 @@ export const logPlantings: readonly Planting[] = [
     seedsMax: 800,
   },
   {
+    name: "whoever likes may write a step's output",
+    edits: [
+      {
+        file: "node/core/control.ts",
+        find: "value.worker === from &&\n      value.attempt === attempt;",
+        replace: "attempt <= value.attempt;",
+      },
+    ],
+    caughtBy: ["outputs"],
+    firstSeed: 1,
+    seedsMax: 300,
+  },
+  {
     name: "peers with many logs do not say where they differ",
     edits: [
       // A world has few logs: here any two are many.

@@ -59,6 +59,11 @@ function words(observation: Observation, nameOf: (id: string) => PeerName): stri
       return "refuses to start: its disk is damaged";
     case "refused":
       return `refused ${observation.because} from ${observation.from ?? "nobody"}`;
+    case "step-wrote":
+    case "outputs-gone":
+      return null;
+    case "output-kept":
+      return `keeps ${observation.bytes.length} bytes of ${observation.id} from ${observation.by}`;
     case "forged":
       return `somebody else signs an entry of log ${observation.log}`;
     case "log-frozen":
@@ -81,6 +86,7 @@ function messageWords(message: Message, nameOf: (id: string) => PeerName): strin
     case "renew":
     case "renewed":
     case "output":
+    case "output-kept":
       return null;
     case "canvass":
     case "willing":

@@ -35,6 +35,12 @@ export type Observation = { readonly atUs: number; readonly peer: PeerName } & (
   | { readonly kind: "step-started"; readonly assignment: Assignment; readonly effect: boolean }
   | { readonly kind: "step-over"; readonly assignment: string }
   | { readonly kind: "refused"; readonly because: string; readonly from: PeerName | null }
+  /** A step has written this. */
+  | { readonly kind: "step-wrote"; readonly assignment: string; readonly bytes: Uint8Array }
+  /** The peer's machine was replaced, with all the output that it kept. */
+  | { readonly kind: "outputs-gone" }
+  /** A control peer has taken output that worker `by` brought; `bytes`: all that it keeps of that attempt's. */
+  | { readonly kind: "output-kept"; readonly id: string; readonly by: PeerName; readonly bytes: Uint8Array }
   /** Somebody who has a control peer's key has signed a second entry in a place of its log. */
   | { readonly kind: "forged"; readonly log: string }
   /** `own`: it is the peer's own; `kept`: how many of its entries the peer has. */
@@ -70,6 +76,8 @@ export type Ending = {
     readonly keys: readonly string[];
     /** All entries of all logs, by their keys. */
     readonly entries: readonly StoredEntry[];
+    /** What it keeps of an attempt's output. */
+    readonly output: (id: string) => Uint8Array;
     /** Logs that it calls forked when it is asked. */
     readonly forks: readonly string[];
     /** What a stranger would be given who wants to judge a run. */

@@ -8,6 +8,7 @@
 import { ControlCore, controlKeys } from "../node/core/control.ts";
 import type { Installed } from "../node/core/configurations.ts";
 import type { ControlEffect, ControlInput, WorkerEffect, WorkerInput } from "../node/core/effects.ts";
+import { OutputSender } from "../node/core/output-sender.ts";
 import type { Keys } from "../node/ports.ts";
 import { openAnnouncements, sealAnnouncements } from "../protocol/announcement.ts";
 import type { Source } from "../protocol/manifest.ts";
@@ -21,6 +22,7 @@ import { SimulatedExecutor } from "./executor.ts";
 import { type ClockTraits, Life, MachineTime } from "./life.ts";
 import type { Arrival, SimulatedNetwork } from "./network.ts";
 import type { Observation, PeerName } from "./observation.ts";
+import { KeptOutputs } from "./kept-outputs.ts";
 import { fromDisk, type Telling } from "./kept-entries.ts";
 import { pollOutside } from "./outside.ts";
 import { configured } from "./owner.ts";
@@ -78,6 +80,9 @@ export class Peer {
   #wipes = 0;
   readonly #machine: MachineTime;
   readonly #ailments: Ailments;
+  /** What is kept of the output of attempts; as a real file does, it outlives the process. */
+  readonly outputs = new KeptOutputs();
+  readonly #sender = new OutputSender((...part) => this.#executor?.read(...part) ?? new Uint8Array());
   readonly #around: Surroundings;
   #life: PeerLife | null = null;
   #executor: SimulatedExecutor | null = null;
@@ -229,6 +234,8 @@ export class Peer {
   /** Its disk is an empty one, and claims to be the same: as if it had been put back to what it once was. */
   forget(): void {
     this.disk.wipe();
+    this.outputs.clear();
+    this.#see({ kind: "outputs-gone" });
     this.blobs.clear();
   }
 
@@ -333,7 +340,14 @@ export class Peer {
         return pollOutside(effect.request, agenda, this.#around.seed, (polled) =>
           life.post({ kind: "polled", polled }),
         );
-      case "show-output":
+      case "push-output": {
+        const { to, assignment, attempt, offset } = effect;
+        const piece = this.#sender.cut(assignment, to, offset);
+        if (piece !== null) this.#send(to, { kind: "output", ...attempt, ...piece }, life);
+        return;
+      }
+      case "keep-output":
+        return this.#keepOutput(effect, life);
       case "home-is":
       case "stopped":
         return;
@@ -394,13 +408,25 @@ export class Peer {
       leaseMs: charter.leaseMs,
       isUnruly: () => this.#ailments.isUnruly,
       observer: {
-        output: (id, offset, bytes) => this.tell({ kind: "step-output", assignment: id, offset, bytes }),
+        output: (id, offset, bytes) => {
+          this.#see({ kind: "step-wrote", assignment: id, bytes });
+          this.tell({ kind: "step-output", assignment: id, end: offset + bytes.length });
+        },
         ended: (id, report) => {
           this.#see({ kind: "step-over", assignment: id });
           this.tell({ kind: "step-ended", assignment: id, report });
         },
       },
     });
+  }
+
+  #keepOutput({ from, output }: Extract<Effect, { kind: "keep-output" }>, life: PeerLife): void {
+    const { run, index, attempt } = output;
+    const id = `${run}-${index}-${attempt}`;
+    const end = this.outputs.append(id, output);
+    const by = this.#around.nameOf(from);
+    this.#see({ kind: "output-kept", id, by, bytes: this.outputs.read(id) });
+    this.#send(from, { kind: "output-kept", run, index, attempt, end }, life);
   }
 
   #telling(life: PeerLife): Telling {

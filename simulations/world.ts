@@ -475,6 +475,7 @@ class World {
         events: eventsOf(peer, this.#schedule.seed),
         keys: peer.disk.list("").map(([key]) => key),
         entries: peer.disk.list(controlKeys.entries),
+        output: (id) => peer.outputs.read(id),
         forks: peer.forks,
         exported: (run) =>
           exportOf(peer, this.#survivingControls(), run, {

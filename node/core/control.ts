@@ -20,7 +20,7 @@ import type {
   PromisedRecord,
   RegisterMessage,
 } from "../../protocol/registers/messages.ts";
-import { charterRegister, type RunOutcome, runRegister } from "../../protocol/registers/registers.ts";
+import { charterRegister, type RunOutcome, runRegister, stepRegister } from "../../protocol/registers/registers.ts";
 import { bundleOfSlot, nameBundle, orderOf, type Submission } from "../../protocol/manifest.ts";
 import type { ScheduleValue } from "../../protocol/registers/schedule.ts";
 import { entriesOf, type Noted } from "../../protocol/log.ts";
@@ -513,7 +513,7 @@ export class ControlCore {
         if (replaced === null) return this.#count("role", from);
         this.#send(from, this.#welcome());
         if (this.#table.stage !== "home") return;
-        for (const lease of replaced) this.#reign.expire(lease, "lost");
+        for (const lease of replaced) this.#reign.expire(lease, "superseded");
         return this.#renewed(from, { held, sentMs: 0 }, now);
       }
       case "pull":
@@ -561,6 +561,7 @@ export class ControlCore {
       case "renewed":
       case "ack":
       case "revoke":
+      case "output-kept":
         return this.#count("role", from);
       default:
         return unreachable(message);
@@ -608,13 +609,19 @@ export class ControlCore {
   }
 
   #output(from: string, message: Extract<Message, { kind: "output" }>): void {
-    const { run, index, attempt, offset, bytes } = message;
-    const lease = this.#leases.get(run, index);
+    const { run, index, attempt } = message;
     const plan = this.#submissions.get(run)?.submission.manifest.plan;
     const step = plan?.steps[index]?.name;
-    // Only the holder of the lease is heard: a superseded worker's output is not the step's.
-    if (lease?.worker !== from || lease.attempt !== attempt || step === undefined) return;
-    this.#effects.push({ kind: "show-output", run, step, attempt, offset, bytes });
+    const value = this.#table.value(stepRegister(run, index));
+    // Only the holder of the lease is heard: a superseded worker's output is not the step's. Away from home this peer
+    // goes by what it has voted for last, which is enough to keep what the rest may need.
+    const isHolder =
+      value?.kind === "step" &&
+      value.state === "leased" &&
+      value.worker === from &&
+      value.attempt === attempt;
+    if (isHolder && step !== undefined)
+      this.#effects.push({ kind: "keep-output", from, step, output: message });
   }
 
   #announced(from: string, { run, bundle: digest }: Extract<Message, { kind: "announce" }>, now: Now): void {

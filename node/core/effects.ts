@@ -70,8 +70,8 @@ export type WorkerInput =
   | {
       readonly kind: "step-output";
       readonly assignment: string;
-      readonly offset: number;
-      readonly bytes: Uint8Array;
+      /** Length of the attempt's log now. */
+      readonly end: number;
     }
   | { readonly kind: "step-ended"; readonly assignment: string; readonly report: StepReport }
   /** The report's blobs are safe with the control peers, or not yet. */
@@ -123,12 +123,11 @@ export type ControlEffect =
   /** Events are now history: views and watchers are told. */
   | { readonly kind: "recorded"; readonly events: readonly LoggedEvent[] }
   | {
-      readonly kind: "show-output";
-      readonly run: string;
+      /** To be answered with `output-kept`. */
+      readonly kind: "keep-output";
+      readonly from: string;
       readonly step: string;
-      readonly attempt: number;
-      readonly offset: number;
-      readonly bytes: Uint8Array;
+      readonly output: Extract<Message, { kind: "output" }>;
     }
   | {
       readonly kind: "send-entries";
@@ -164,4 +163,12 @@ export type WorkerEffect =
   | { readonly kind: "stop-step"; readonly assignment: string; readonly cause: StopCause }
   /** Bring the report's blobs to the control peers before the result is told. */
   | { readonly kind: "keep-blobs"; readonly assignment: string; readonly report: StepReport }
+  /** The next piece of an attempt's output from here on, to a control peer that keeps it. */
+  | {
+      readonly kind: "push-output";
+      readonly to: string;
+      readonly assignment: string;
+      readonly attempt: Pick<Extract<Message, { kind: "output" }>, "run" | "index" | "attempt">;
+      readonly offset: number;
+    }
   | { readonly kind: "stopped" };

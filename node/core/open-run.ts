@@ -12,6 +12,7 @@
  */
 
 import { assert } from "../../protocol/errors.ts";
+import { type AttemptCause, isGivenBack, isOfLostWorker } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Submission } from "../../protocol/manifest.ts";
 import type { GivenValue, GrantedLease } from "../../protocol/messages.ts";
@@ -216,13 +217,13 @@ export class OpenRun {
   triesAgain(
     index: number,
     past: readonly PastAttempt[],
-    cause: "lost" | "released" | "timed-out" | "failed",
+    cause: Exclude<AttemptCause, "finished" | "cancelled">,
   ): boolean {
     if (this.cancelled || past.length + 1 >= limits.attemptsMax) return false;
-    if (cause === "released") return true;
+    if (isGivenBack(cause)) return true;
     const { attemptsMax, on } = this.step(index).retry;
-    const used = past.filter((attempt) => attempt.cause !== "released").length + 1;
-    return used < attemptsMax && on.includes(cause);
+    const used = past.filter((attempt) => !isGivenBack(attempt.cause)).length + 1;
+    return used < attemptsMax && on.some((one) => one === cause || (one === "lost" && isOfLostWorker(cause)));
   }
 
   #release(index: number, changes: { ready: number[]; skipped: Skip[] }): void {

@@ -7,7 +7,7 @@
 
 import type { RefusedBecause } from "../../protocol/envelope.ts";
 import { assert, unreachable } from "../../protocol/errors.ts";
-import type { AttemptCause } from "../../protocol/events.ts";
+import type { AttemptCause, UnreportedCause } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Noted } from "../../protocol/log.ts";
 import type { Submission } from "../../protocol/manifest.ts";
@@ -48,7 +48,7 @@ export type Ticket =
       readonly result: SignedResult;
       readonly envelope: Uint8Array;
     }
-  | { readonly kind: "expire"; readonly lease: HeldLease; readonly cause: "lost" | "released" | "cancelled" }
+  | { readonly kind: "expire"; readonly lease: HeldLease; readonly cause: UnreportedCause }
   | { readonly kind: "cancel"; readonly run: string; readonly by: string; readonly question: number }
   | { readonly kind: "close"; readonly run: string }
   | SettleTicket
@@ -232,16 +232,16 @@ export class Reign {
   }
 
   /** The worker gives leases back. */
-  release(from: string, { leases, begun }: Extract<WorkerMessage, { kind: "release" }>): void {
+  release(from: string, { leases, how }: Extract<WorkerMessage, { kind: "release" }>): void {
     for (const ref of leases) {
       const held = this.#leases.get(ref.run, ref.index);
       if (held !== undefined && held.token === ref.token && held.worker === from)
-        this.expire(held, "released", begun);
+        this.expire(held, how === "refused" ? "refused" : "released", how === "begun");
     }
   }
 
   /** @param begun true when its worker had started the step: what reaches outside may have done half of its work. */
-  expire(lease: HeldLease, why: "lost" | "released", begun = false): void {
+  expire(lease: HeldLease, why: Exclude<UnreportedCause, "cancelled">, begun = false): void {
     const run = this.#runs.get(lease.run);
     if (run === undefined) return;
     // A worker that comes back and asks again must not begin what is being taken from it.

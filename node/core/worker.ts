@@ -28,6 +28,7 @@ import type { Random, StoredEntry, WriteOperation } from "../ports.ts";
 import { assignmentOf } from "./assignment.ts";
 import { AtHand, cacheAtHand, sourceAtHand } from "./at-hand.ts";
 import type { Now, WorkerEffect, WorkerInput } from "./effects.ts";
+import { OutputPushes } from "./output-pushes.ts";
 import { workerDeadlineMs } from "./leases.ts";
 
 export const workerKeys = {
@@ -78,6 +79,7 @@ export class WorkerCore {
   readonly #bundles = new Map<string, Submission>();
   readonly #asked = new Set<string>();
   readonly #held = new Map<string, Held>();
+  readonly #outputs = new OutputPushes();
   /** Submitted here and not admitted yet: run -> digest of the bundle. */
   readonly #pending = new Map<string, string>();
   readonly #atHand = new AtHand();
@@ -134,6 +136,7 @@ export class WorkerCore {
     for (const input of inputs) this.#take(input, now);
     this.#startQueued(now);
     this.#sendGathered(now);
+    this.#pushOutputs(now);
     this.#pull(now);
     if (this.#stopping && this.#held.size === 0) this.#effects.push({ kind: "stopped" });
     const effects = this.#effects;
@@ -152,6 +155,7 @@ export class WorkerCore {
       case "peer-down":
         this.#linked.delete(input.peer);
         this.#linkedControls.delete(input.peer);
+        this.#outputs.peerDown(input.peer);
         if (input.peer === this.#home) this.#loseHome();
         return;
       case "message":
@@ -159,7 +163,7 @@ export class WorkerCore {
       case "bundle":
         return this.#bundle(input, now);
       case "step-output":
-        return this.#output(input.assignment, input.offset, input.bytes);
+        return this.#outputs.grew(input.assignment, input.end);
       case "step-ended":
         return this.#ended(input.assignment, input.report, now);
       case "kept":
@@ -252,6 +256,10 @@ export class WorkerCore {
         return this.#renewed(message);
       case "ack":
         return this.#acknowledged(message.lease);
+      case "output-kept": {
+        const { run, index, attempt, end } = message;
+        return this.#outputs.kept(idOf({ run, index, attempt }), from, end);
+      }
       case "revoke":
         return this.#revoke(message.lease, message.cause);
       case "announced":
@@ -355,7 +363,7 @@ export class WorkerCore {
     }
     const leases = message.leases.map((lease) => ({ ...lease, bundle: message.bundles[lease.run] ?? "" }));
     for (const lease of leases) {
-      const id = `${lease.run}-${lease.index}-${lease.attempt}`;
+      const id = idOf(lease);
       if (this.#held.has(id)) continue;
       const { monotonicMs: startedMs, monotonicMs: heldSinceMs } = now;
       this.#held.set(id, {
@@ -368,7 +376,7 @@ export class WorkerCore {
         unfinished: "report",
         report: null,
       });
-      if (this.#stopping) this.#giveBack(lease, false);
+      if (this.#stopping) this.#giveBack(lease, "unstarted");
       else if (this.#bundles.has(lease.bundle)) this.#ready(lease);
       else if (!this.#asked.has(lease.bundle)) {
         this.#asked.add(lease.bundle);
@@ -409,7 +417,7 @@ export class WorkerCore {
     }
     // A standing order is signed by a person too, and is no run: only its slots are.
     if (opened === null || !opened.ok || opened.value.run !== input.run || orderOf(opened.value) !== null) {
-      for (const { lease } of waiting) this.#giveBack(lease, false);
+      for (const { lease } of waiting) this.#giveBack(lease, "refused");
       return;
     }
     this.#bundles.set(input.digest, opened.value);
@@ -449,32 +457,46 @@ export class WorkerCore {
       const { domain } = this.#charter;
       const assignment = assignmentOf({ id, domain, lease }, this.#bundles.get(lease.bundle));
       if (assignment === null) {
-        this.#giveBack(lease, false);
+        this.#giveBack(lease, "refused");
         continue;
       }
       this.#atHand.tree(sourceAtHand(assignment.source));
       for (const { tree } of assignment.inputs) this.#atHand.tree(tree);
       held.phase = "running";
       held.startedMs = now.monotonicMs;
+      this.#outputs.started(id, now.monotonicMs);
       free -= 1;
       this.#effects.push({ kind: "start-step", assignment });
     }
   }
 
-  #output(id: string, offset: number, bytes: Uint8Array): void {
-    const held = this.#held.get(id);
-    if (held === undefined || this.#home === null) return;
-    const { run, index, attempt } = held.lease;
-    this.#send(this.#home, { kind: "output", run, index, attempt, offset, bytes });
+  /** Brings what running steps have written to a majority of the control peers, the home among them. */
+  #pushOutputs(now: Now): void {
+    const others = [...this.#linked].filter((peer) => peer !== this.#home);
+    const controls = this.#home === null ? others : [this.#home, ...others];
+    const copies = Math.floor(this.#charter.controls.length / 2) + 1;
+    for (const { id, to, offset } of this.#outputs.due(controls, copies, now.monotonicMs)) {
+      const held = this.#held.get(id);
+      if (held === undefined) continue;
+      const { run, index, attempt } = held.lease;
+      this.#effects.push({
+        kind: "push-output",
+        to,
+        assignment: id,
+        attempt: { run, index, attempt },
+        offset,
+      });
+    }
   }
 
   #ended(id: string, report: StepReport, now: Now): void {
+    this.#outputs.ended(id);
     const held = this.#held.get(id);
     if (held === undefined) return;
     const tookMs = now.monotonicMs - held.startedMs;
     this.#stepMsAverage = this.#stepMsAverage * 0.8 + tookMs * 0.2;
     if (report.outcome === "cancelled" && held.unfinished === "give-back")
-      return this.#giveBack(held.lease, true);
+      return this.#giveBack(held.lease, "begun");
     if (report.outcome === "cancelled" && held.unfinished === "forget") {
       this.#held.delete(id);
       return;
@@ -570,20 +592,20 @@ export class WorkerCore {
     const held = this.#find(lease);
     if (held === undefined) return;
     if (held.phase === "running") this.#effects.push({ kind: "stop-step", assignment: held.id, cause });
-    else if (held.phase === "granted" || held.phase === "queued") this.#giveBack(held.lease, false);
+    else if (held.phase === "granted" || held.phase === "queued") this.#giveBack(held.lease, "unstarted");
   }
 
-  #giveBack(lease: Lease, begun: boolean): void {
+  #giveBack(lease: Lease, how: Extract<Message, { kind: "release" }>["how"]): void {
     const { run, index, token, attempt } = lease;
-    this.#held.delete(`${run}-${index}-${attempt}`);
+    this.#held.delete(idOf({ run, index, attempt }));
     const leases = [{ run, index, token }];
-    if (this.#home !== null) this.#send(this.#home, { kind: "release", leases, begun });
+    if (this.#home !== null) this.#send(this.#home, { kind: "release", leases, how });
   }
 
   #stop(): void {
     this.#stopping = true;
     for (const held of this.#held.values()) {
-      if (held.phase === "granted" || held.phase === "queued") this.#giveBack(held.lease, false);
+      if (held.phase === "granted" || held.phase === "queued") this.#giveBack(held.lease, "unstarted");
       else if (held.phase === "running") {
         if (held.unfinished === "report") held.unfinished = "give-back";
         this.#effects.push({ kind: "stop-step", assignment: held.id, cause: "lease-ended" });
@@ -624,4 +646,8 @@ export class WorkerCore {
   #count(because: RefusedBecause, from: string | null): void {
     this.#effects.push({ kind: "count-refused", because, from });
   }
+}
+
+function idOf({ run, index, attempt }: Pick<GrantedLease, "run" | "index" | "attempt">): string {
+  return `${run}-${index}-${attempt}`;
 }

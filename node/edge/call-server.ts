@@ -24,6 +24,7 @@ import { decodeRequest, type Request, type WantedPlan } from "../../protocol/req
 import { receiveBlobs, sendBlobs } from "./blob-transfer.ts";
 import type { Channel } from "./channel.ts";
 import { realClock } from "./clock.ts";
+import type { AttemptName } from "./outputs.ts";
 import type { NodeHost } from "./node-host.ts";
 
 type RequestOf<Call extends Request["call"]> = Extract<Request, { call: Call }>;
@@ -43,6 +44,8 @@ export type CallActions = {
 
 export type ControlActions = {
   watch(request: RequestOf<"watch">, signal: AbortSignal): AsyncIterable<Item>;
+  /** A chunk of what is kept of an attempt's output, from `offset` on; empty at its end. */
+  keptOutput(name: AttemptName, offset: number): Uint8Array;
   runs(): Promise<Extract<AnswerItem, { kind: "runs" }>["runs"]>;
   findPlan(wanted: WantedPlan): Promise<FoundPlan>;
   cancel(run: string, by: string): Promise<void>;
@@ -168,6 +171,7 @@ export class CallServer {
       case "status":
       case "find-plan":
       case "watch":
+      case "kept-output":
       case "cancel":
       case "answer":
       case "export":
@@ -191,6 +195,7 @@ export class CallServer {
       | "status"
       | "find-plan"
       | "watch"
+      | "kept-output"
       | "cancel"
       | "answer"
       | "export"
@@ -219,6 +224,8 @@ export class CallServer {
         return this.#send(channel, { kind: "found-plan", ...(await control.findPlan(request.wanted)) });
       case "watch":
         return this.#watch(channel, request, frames, control);
+      case "kept-output":
+        return this.#keptOutput(channel, request, control);
       case "cancel":
         await control.cancel(request.run, request.by);
         return this.#send(channel, { kind: "done" });
@@ -277,6 +284,19 @@ export class CallServer {
     }
     await channel.close();
     await gone;
+  }
+
+  async #keptOutput(
+    channel: Channel,
+    { offset, ...name }: RequestOf<"kept-output">,
+    control: ControlActions,
+  ): Promise<void> {
+    let at = offset;
+    for (let bytes = control.keptOutput(name, at); bytes.length > 0; bytes = control.keptOutput(name, at)) {
+      await this.#send(channel, { kind: "chunk", bytes });
+      at += bytes.length;
+    }
+    await this.#send(channel, { kind: "done" });
   }
 
   async #export(channel: Channel, bytes: Uint8Array): Promise<void> {

@@ -33,6 +33,7 @@ import { Joining } from "./joining.ts";
 import { KeptEntries } from "./kept-entries.ts";
 import { type NodeHost, openHost } from "./node-host.ts";
 import { findPlan } from "./plan-finder.ts";
+import { Outputs } from "./outputs.ts";
 import { poll } from "./polling.ts";
 import { Views } from "./views.ts";
 
@@ -83,6 +84,7 @@ class ControlNode implements RunningNode {
   readonly host: NodeHost;
   readonly calls: CallServer;
   readonly stopped: Promise<unknown>;
+  readonly #outputs: Outputs;
   readonly #views: Views;
   readonly #kept: KeptEntries;
   readonly #joining: Joining;
@@ -103,12 +105,15 @@ class ControlNode implements RunningNode {
       this.#resolveStopped = resolve;
     });
     const { domain } = membership.charter;
+    this.#outputs = new Outputs(host.folder.outputs);
     this.#views = new Views({
       domain,
       keys: identity,
       storage,
       blobs,
+      outputs: this.#outputs,
       fetch: (some) => fetching.blobs(some),
+      outputElsewhere: (name, offset) => fetching.outputElsewhere(name, offset),
     });
     this.#kept = new KeptEntries({
       storage,
@@ -195,8 +200,8 @@ class ControlNode implements RunningNode {
       case "recorded":
         this.#busyAtMs = realClock.monotonicMs();
         return this.#views.record(effect.events.filter(isOfRun));
-      case "show-output":
-        return this.#views.output({ ...effect, kind: "output" });
+      case "keep-output":
+        return this.#keepOutput(effect);
       case "send-entries":
         return this.#kept.sendEntries(effect);
       case "compare-entry":
@@ -240,6 +245,12 @@ class ControlNode implements RunningNode {
     );
   }
 
+  #keepOutput({ from, step, output }: Extract<ControlEffect, { kind: "keep-output" }>): void {
+    const { run, index, attempt } = output;
+    const end = this.#views.output({ run, step, attempt }, output);
+    if (end !== null) this.host.network.send(from, { kind: "output-kept", run, index, attempt, end });
+  }
+
   #poll(request: PollRequest): void {
     poll(request).then(
       (polled) => this.post({ kind: "polled", polled }),
@@ -268,6 +279,7 @@ class ControlNode implements RunningNode {
     const { questions } = this.host;
     return {
       watch: (request, signal) => this.#views.watch(request, signal),
+      keptOutput: (name, offset) => this.#outputs.read(name, offset),
       runs: () => this.#views.newest(limits.runsListedMax),
       findPlan: (wanted) => findPlan(wanted, this.#views),
       schedules: () =>

@@ -5,6 +5,7 @@
  *   charter       the domain's charter                certificate   the peer's role certificate
  *   owner.key     on the founder: the domain's key    person.cert   what its person may show
  *   db/           registers and logs                  blobs/        files, trees, outputs, logs
+ *   outputs/      output of steps that run or were lost
  *   work/         workspaces of a worker              running.json  while it runs: pid, socket, addresses
  *   store         the name that a new database takes, until it has taken it
  */
@@ -82,6 +83,10 @@ export class DataFolder {
 
   get blobs(): string {
     return join(this.path, "blobs");
+  }
+
+  get outputs(): string {
+    return join(this.path, "outputs");
   }
 
   get work(): string {

@@ -7,6 +7,8 @@ import type { Source } from "../../protocol/manifest.ts";
 import { parseTree } from "../../protocol/tree.ts";
 import { fetchFrom, itemsOf, putTo } from "./blob-transfer.ts";
 import type { Blobs } from "./blobs.ts";
+import { callFor } from "./client.ts";
+import type { AttemptName } from "./outputs.ts";
 import { type Channel, impatient } from "./channel.ts";
 import type { RealNetwork } from "./network.ts";
 
@@ -77,6 +79,30 @@ export class Fetching {
       }
     }
     return null;
+  }
+
+  /** What other control peers keep of an attempt's output beyond `offset`: of each in turn what the ones before lack. */
+  async *outputElsewhere(
+    { run, step, attempt }: AttemptName,
+    offset: number,
+  ): AsyncGenerator<Uint8Array, void, void> {
+    let end = offset;
+    const controls = [...this.#network.links].filter(([, { role }]) => role === "control");
+    for (const [peer] of controls) {
+      try {
+        const channel = await this.#open(peer);
+        const certificate = this.#certificate();
+        const request = { call: "kept-output", certificate, run, step, attempt, offset: end } as const;
+        for await (const item of callFor(channel, request)) {
+          if (item.kind !== "chunk") continue;
+          end += item.bytes.length;
+          yield item.bytes;
+        }
+      } catch (error) {
+        // The next one may have as much.
+        if (!(error instanceof OttoError)) throw error;
+      }
+    }
   }
 
   /** Gives blobs to so many control peers; throws when fewer could take them. */

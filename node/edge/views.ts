@@ -1,9 +1,10 @@
 /**
  * What a control peer can show: plans, events and output of runs, as they are and as they happen.
  *
- * Events come from the core once they are stored; a view is a fold of them (`node/view/`). Output of running
- * attempts is kept in memory up to a bound; the whole log of an attempt that ended is a blob. What was heard of an
- * attempt whose worker was lost is kept as one, too.
+ * Events come from the core once they are stored; a view is a fold of them (`node/view/`). Output of attempts that run, or
+ * whose worker was lost, is what was brought here (`outputs.ts`); the log of an attempt that gave a report is in that or a
+ * blob. All of one attempt have the same bytes at the same offset, so a watcher is told what lies behind the offset it
+ * has reached, from whichever there is, at the pace at which it reads.
  */
 
 import type { FoundPlan, RunSummary, WatchItem } from "../../protocol/calls.ts";
@@ -18,13 +19,23 @@ import { entriesOfRun } from "../core/history.ts";
 import type { Keys, Storage } from "../ports.ts";
 import { applyItem, newRunView, type RunView } from "../view/run.ts";
 import { summarizeRun } from "../view/summary.ts";
-import type { Blobs } from "./blobs.ts";
-import { ItemQueue } from "./item-queue.ts";
+import type { OutputPiece } from "../core/output-sender.ts";
+import { type AttemptName, attemptKey } from "./outputs.ts";
+import { RunOutput, type RunOutputOptions } from "./run-output.ts";
+import { Wakes } from "./wakes.ts";
 
 const summaryPrefix = "summary/";
-const heardPrefix = "heard/";
-
-type Heard = { offset: number; chunks: Uint8Array[]; bytes: number };
+export type Watching = {
+  readonly run: string;
+  /** Also what the steps write. */
+  readonly output: boolean;
+  /** False: what happened so far, and no more. */
+  readonly follow: boolean;
+  /** Where in each attempt's log to begin. */
+  readonly from?: number | undefined;
+  /** Where to begin in the logs of these attempts (`<number>/<step>`) instead. */
+  readonly offsets?: Readonly<Record<string, number>> | undefined;
+};
 
 type PlanItem = Extract<WatchItem, { kind: "plan" }>;
 
@@ -35,21 +46,21 @@ type RunRecord = {
   /** What the first `folded` of the events make of the run; the rest is folded in when somebody asks. */
   readonly view: RunView;
   folded: number;
-  readonly heard: Map<string, Heard>;
-  readonly watchers: Set<(item: WatchItem) => void>;
+  /** Attempts that have output here and have not ended. */
+  readonly running: Set<string>;
+  /** Woken when something is new. */
+  readonly watchers: Set<() => void>;
 };
 
 export type ViewOptions = {
   readonly domain: string;
   readonly keys: Keys;
   readonly storage: Storage;
-  readonly blobs: Blobs;
-  /** Brings blobs from other peers; throws when nobody has them. */
-  readonly fetch: (digests: string[]) => Promise<void>;
-};
+} & RunOutputOptions;
 
 export class Views {
   readonly #options: ViewOptions;
+  readonly #outputs: RunOutput;
   readonly #records = new Map<string, RunRecord>();
   readonly #loading = new Map<string, Promise<RunRecord>>();
   readonly #summaries = new Map<string, RunSummary>();
@@ -57,6 +68,7 @@ export class Views {
 
   constructor(options: ViewOptions) {
     this.#options = options;
+    this.#outputs = new RunOutput(options);
   }
 
   async start(): Promise<void> {
@@ -84,45 +96,25 @@ export class Views {
       if (known !== undefined) this.#tell(known, own);
       else
         this.#load(run).then(
-          // What was read from disk may hold these already.
-          (loaded) => this.#tell(loaded, missingIn(loaded.events, own)),
+          (loaded) => {
+            // What was read from disk may hold these already.
+            this.#tell(loaded, missingIn(loaded.events, own));
+            for (const event of own) if (event.kind === "attempt-ended") this.#outputOver(loaded, event);
+          },
           (cause: unknown) => this.#failed(run, cause),
         );
     }
   }
 
-  /** Output of a running attempt, as its worker sent it. */
-  output(item: Extract<WatchItem, { kind: "output" }>): void {
-    const record = this.#records.get(item.run);
-    if (record === undefined) {
-      // The run is being read from disk: its first output waits for that.
-      this.#loading.get(item.run)?.then(
-        () => this.output(item),
-        () => undefined,
-      );
-      return;
+  /** Takes the next piece of a running attempt's output. Returns how much is kept of it, or null. */
+  output(name: AttemptName, piece: OutputPiece): number | null {
+    const end = this.#options.outputs.append(name, piece);
+    const record = this.#records.get(name.run);
+    if (record !== undefined && end !== null && end > 0) {
+      record.running.add(attemptKey(name));
+      wake(record);
     }
-    const key = attemptKey(item.step, item.attempt);
-    const heard = record.heard.get(key) ?? { offset: item.offset, chunks: [], bytes: 0 };
-    record.heard.set(key, heard);
-    const end = heard.offset + heard.bytes;
-    // Sent again after a take-over: only what is new is taken.
-    const fresh = item.offset < end ? item.bytes.subarray(end - item.offset) : item.bytes;
-    if (fresh.length === 0) return;
-    if (item.offset > end) {
-      heard.offset = item.offset;
-      heard.chunks = [];
-      heard.bytes = 0;
-    }
-    heard.chunks.push(fresh);
-    heard.bytes += fresh.length;
-    while (heard.bytes > limits.liveOutputBytesMax && heard.chunks.length > 1) {
-      const dropped = heard.chunks.shift()?.length ?? 0;
-      heard.offset += dropped;
-      heard.bytes -= dropped;
-    }
-    const offset = Math.max(item.offset, end);
-    for (const watcher of record.watchers) watcher({ ...item, offset, bytes: fresh });
+    return end;
   }
 
   /** The newest runs first. */
@@ -153,41 +145,44 @@ export class Views {
   }
 
   /**
-   * Yields the plan, what happened and what happens until the run is closed. Waits a little for a run that is
-   * not known yet: its announcement may be on its way.
+   * Yields the plan, what happened and what happens until the run is closed, an attempt's output before its end. Waits a
+   * little for a run that is not known yet: its announcement may be on its way.
    */
   async *watch(
-    { run, output, follow }: { readonly run: string; readonly output: boolean; readonly follow: boolean },
+    { run, output, follow, from = 0, offsets = {} }: Watching,
     signal: AbortSignal,
   ): AsyncGenerator<WatchItem, void, void> {
     const record = await this.#find(run, signal);
-    const queue = new ItemQueue(signal);
-    if (record.planItem !== null) yield record.planItem;
-    const history = [...record.events];
-    const heard = [...record.heard];
-    const watcher = (item: WatchItem): void => {
-      if (item.kind !== "output" || output) queue.push(item);
-    };
-    record.watchers.add(watcher);
+    const reached = new Map(Object.entries(offsets));
+    const woken = new Wakes(signal);
+    record.watchers.add(woken.wake);
     try {
-      for (const event of history) {
-        if (output && event.kind === "attempt-ended") yield* this.#logOf(run, event);
-        yield { kind: "event", event };
-        if (event.kind === "run-closed") return;
-      }
-      if (output)
-        for (const [key, { offset, chunks }] of heard) {
-          const { step, attempt } = parseAttemptKey(key);
-          if (isOver(history, step, attempt)) continue;
-          yield { kind: "output", run, step, attempt, offset, bytes: Buffer.concat(chunks) };
+      if (record.planItem !== null) yield record.planItem;
+      for (let told = 0; !signal.aborted;) {
+        const event = record.events[told];
+        if (event !== undefined) {
+          if (output && event.kind === "attempt-ended")
+            yield* this.#outputs.restOf(run, event, reached, from);
+          yield { kind: "event", event };
+          if (event.kind === "run-closed") return;
+          told += 1;
+          continue;
         }
-      if (!follow) return;
-      for await (const item of queue) {
-        yield item;
-        if (item.kind === "event" && item.event.kind === "run-closed") return;
+        let isBehind = false;
+        if (output)
+          for (const key of record.running) {
+            const item = this.#outputs.next(run, key, reached.get(key) ?? from);
+            if (item === null) continue;
+            reached.set(key, item.offset + item.bytes.length);
+            isBehind = true;
+            yield item;
+          }
+        if (isBehind || told < record.events.length) continue;
+        if (!follow) return;
+        await woken.next();
       }
     } finally {
-      record.watchers.delete(watcher);
+      record.watchers.delete(woken.wake);
       this.#forgetSome();
     }
   }
@@ -231,10 +226,10 @@ export class Views {
   #tell(record: RunRecord, events: readonly Event[]): void {
     for (const event of events) {
       record.events.push(event);
-      if (event.kind === "attempt-ended") this.#keepHeard(record, event);
-      for (const watcher of record.watchers) watcher({ kind: "event", event });
+      if (event.kind === "attempt-ended") this.#outputOver(record, event);
       if (event.kind === "run-closed") this.#closed(record);
     }
+    wake(record);
     this.appeared(record.run);
   }
 
@@ -245,45 +240,9 @@ export class Views {
     this.#forgetSome();
   }
 
-  /** A lost attempt has no log of its own: what was heard of it is kept. */
-  #keepHeard(record: RunRecord, event: AttemptEnded): void {
-    const key = attemptKey(event.step, event.attempt);
-    const heard = record.heard.get(key);
-    record.heard.delete(key);
-    if (heard === undefined || event.report !== null) return;
-    const value = encodeValue({ offset: heard.offset, bytes: Buffer.concat(heard.chunks) });
-    this.#write(`${heardPrefix}${record.run}/${key}`, value);
-  }
-
-  async *#logOf(run: string, event: AttemptEnded): AsyncGenerator<WatchItem, void, void> {
-    const { step, attempt, report } = event;
-    const from = { kind: "output", run, step, attempt } as const;
-    if (report === null) {
-      const stored = await this.#options.storage.get(`${heardPrefix}${run}/${attemptKey(step, attempt)}`);
-      if (stored !== undefined)
-        yield { ...from, ...(decodeValue(stored) as { offset: number; bytes: Uint8Array }) };
-      return;
-    }
-    const { digest } = report.log;
-    if (digest === null) {
-      const bytes = Buffer.from(report.tail);
-      if (bytes.length > 0) yield { ...from, offset: 0, bytes };
-      return;
-    }
-    const { blobs, fetch } = this.#options;
-    try {
-      if (!blobs.has(digest)) await fetch([digest]);
-      let offset = 0;
-      for await (const bytes of blobs.read(digest, 0)) {
-        yield { ...from, offset, bytes };
-        offset += bytes.length;
-      }
-    } catch (error) {
-      const bytes = Buffer.from(report.tail);
-      const why = error instanceof Error ? error.message : String(error);
-      yield { kind: "notice", text: `The whole log of ${step} is not here (${why}); its last lines follow.` };
-      yield { ...from, offset: report.log.bytes - bytes.length, bytes };
-    }
+  #outputOver(record: RunRecord, event: AttemptEnded): void {
+    record.running.delete(attemptKey(event));
+    this.#outputs.over(event).catch((cause: unknown) => this.#failed(`the output of ${event.step}`, cause));
   }
 
   #load(run: string): Promise<RunRecord> {
@@ -311,11 +270,24 @@ export class Views {
     }
     // Entries of several authors are read one log after the other: by time they tell the story in order.
     events.sort((left, right) => left.timeMs - right.timeMs);
-    const record = { run, planItem, events, view, folded: 0, heard: new Map(), watchers: new Set<never>() };
+    const running = this.#runningIn(run, events);
+    const record = { run, planItem, events, view, folded: 0, running, watchers: new Set<() => void>() };
     const raced = this.#records.get(run);
     if (raced !== undefined) return raced;
     this.#records.set(run, record);
     return record;
+  }
+
+  /** Attempts that have begun and not ended, as far as something of their output is here. */
+  #runningIn(run: string, events: readonly Event[]): Set<string> {
+    const running = new Set<string>();
+    for (const event of events)
+      if (event.kind === "attempt-started") {
+        const { step, attempt } = event;
+        if (this.#options.outputs.size({ run, step, attempt }) > 0) running.add(attemptKey(event));
+      }
+    for (const event of events) if (event.kind === "attempt-ended") running.delete(attemptKey(event));
+    return running;
   }
 
   async #readPlan(run: string): Promise<PlanItem | null> {
@@ -362,15 +334,6 @@ function viewOf(record: RunRecord): RunView {
   return view;
 }
 
-function attemptKey(step: string, attempt: number): string {
-  return `${attempt}/${step}`;
-}
-
-function parseAttemptKey(key: string): { readonly step: string; readonly attempt: number } {
-  const at = key.indexOf("/");
-  return { attempt: Number(key.slice(0, at)), step: key.slice(at + 1) };
-}
-
 /** Those of the events that are not among the known. */
 function missingIn(known: readonly Event[], events: readonly Event[]): Event[] {
   const times = new Set(events.map(({ timeMs }) => timeMs));
@@ -379,8 +342,6 @@ function missingIn(known: readonly Event[], events: readonly Event[]): Event[] {
   return events.filter((event) => !texts.has(JSON.stringify(event)));
 }
 
-function isOver(events: readonly Event[], step: string, attempt: number): boolean {
-  return events.some(
-    (event) => event.kind === "attempt-ended" && event.step === step && event.attempt === attempt,
-  );
+function wake({ watchers }: RunRecord): void {
+  for (const watcher of watchers) watcher();
 }

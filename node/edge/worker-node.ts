@@ -18,6 +18,7 @@ import type { RunningNode } from "./control-node.ts";
 import { startExecutor } from "./execution/executor.ts";
 import { choosePassVariables } from "./execution/pass-variables.ts";
 import { type NodeHost, openHost } from "./node-host.ts";
+import { OutputSender } from "../core/output-sender.ts";
 
 export async function startWorker(path: string): Promise<RunningNode> {
   const queued: WorkerInput[] = [];
@@ -39,8 +40,12 @@ export async function startWorker(path: string): Promise<RunningNode> {
       passVariables: { ...choosePassVariables(process.env), ...declared(host.config.passVariables) },
       slots: host.config.slots,
       observer: {
-        output: (assignment, offset, bytes) => post({ kind: "step-output", assignment, offset, bytes }),
-        ended: (assignment, report) => post({ kind: "step-ended", assignment, report }),
+        output: (assignment, offset, bytes) =>
+          post({ kind: "step-output", assignment, end: offset + bytes.length }),
+        ended: (assignment, report) => {
+          worker?.forget(assignment);
+          post({ kind: "step-ended", assignment, report });
+        },
       },
     });
   } catch (error) {
@@ -65,6 +70,7 @@ class WorkerNode implements RunningNode {
   readonly calls: CallServer;
   readonly stopped: Promise<unknown>;
   readonly #executor: Executor;
+  readonly #sender: OutputSender;
   #core: WorkerCore | null = null;
   #loop: Loop<WorkerInput, WorkerEffect> | null = null;
   #early: WorkerInput[] = [];
@@ -77,6 +83,7 @@ class WorkerNode implements RunningNode {
   constructor(host: NodeHost, executor: Executor) {
     this.host = host;
     this.#executor = executor;
+    this.#sender = new OutputSender((id, offset, bytesMax) => executor.read(id, offset, bytesMax));
     this.stopped = new Promise((resolve) => {
       this.#resolveStopped = resolve;
     });
@@ -103,6 +110,11 @@ class WorkerNode implements RunningNode {
   post(input: WorkerInput): void {
     if (this.#loop === null) this.#early.push(input);
     else this.#loop.post(input);
+  }
+
+  /** The attempt is over: nothing more of its output is sent. */
+  forget(assignment: string): void {
+    this.#sender.ended(assignment);
   }
 
   charterChanged(): void {
@@ -170,6 +182,12 @@ class WorkerNode implements RunningNode {
       case "start-step":
         this.#busyAtMs = realClock.monotonicMs();
         return this.#executor.start(effect.assignment);
+      case "push-output": {
+        const { to, assignment, attempt, offset } = effect;
+        const piece = this.#sender.cut(assignment, to, offset);
+        if (piece !== null) host.network.send(to, { kind: "output", ...attempt, ...piece });
+        return;
+      }
       case "stop-step":
         return this.#executor.stop(effect.assignment, effect.cause);
       case "keep-blobs":

@@ -1,6 +1,6 @@
 /** What a worker reported of one attempt, held against its plan and against how the attempt was recorded to end. */
 
-import type { AttemptEnded } from "../../protocol/events.ts";
+import { type AttemptEnded, isGivenBack, isOfLostWorker } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
 import { type GrantedLease, inputsDigest, type SignedResult } from "../../protocol/messages.ts";
 import type { PlannedStep } from "../../protocol/plan.ts";
@@ -23,7 +23,7 @@ export function checkReport(reported: Reported, findings: Findings): void {
   const { attempt, cause, report } = event;
   if (report === null) {
     // A later home knows the report of the attempt that decided; of those before it knows only how they ended.
-    const silent = cause === "lost" || cause === "released" || cause === "cancelled" || !event.final;
+    const silent = isOfLostWorker(cause) || isGivenBack(cause) || cause === "cancelled" || !event.final;
     if (!silent)
       findings.add(
         "result-unsigned",
@@ -90,7 +90,7 @@ function checkOutcome(
   step: PlannedStep,
   findings: Findings,
 ): void {
-  const byWorker = cause !== "lost" && cause !== "released";
+  const byWorker = !isOfLostWorker(cause) && !isGivenBack(cause);
   if (!byWorker || outcomeOfCause(cause) !== report.outcome) {
     const expected = byWorker
       ? `An attempt that is recorded as ${cause} was reported as ${outcomeOfCause(cause)}.`

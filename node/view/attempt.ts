@@ -3,7 +3,13 @@
  */
 
 import { unreachable } from "../../protocol/errors.ts";
-import type { AttemptCause, AttemptEnded, AttemptStarted, ResultRefused } from "../../protocol/events.ts";
+import {
+  type AttemptCause,
+  type AttemptEnded,
+  type AttemptStarted,
+  isOfLostWorker,
+  type ResultRefused,
+} from "../../protocol/events.ts";
 import type { Outcome } from "../../protocol/plan.ts";
 
 export type AttemptView = {
@@ -37,8 +43,10 @@ export function outcomeOfCause(cause: AttemptCause): Exclude<Outcome, "skipped">
       return "passed";
     case "failed":
     case "lost":
-    // Given back half done, and not to be tried again: nobody cancelled it.
+    case "superseded":
+    // Given back half done, or by everybody, and not to be tried again: nobody cancelled it.
     case "released":
+    case "refused":
       return "failed";
     case "timed-out":
       return "timed-out";
@@ -64,7 +72,7 @@ export function attemptWords(attempt: AttemptView): string {
 export function reasonOfEnding(decisive: AttemptEnded, attempts: readonly AttemptView[]): string {
   if (decisive.cause === "finished") return "";
   if (decisive.cause === "lost") {
-    const lost = attempts.filter((attempt) => attempt.ended?.cause === "lost").length;
+    const lost = attempts.filter(({ ended }) => ended !== null && isOfLostWorker(ended.cause)).length;
     return lost > 1 ? `lost ${lost} times: nothing was heard of its workers in time` : causeWords("lost");
   }
   return decisive.report?.problem || causeWords(decisive.cause);
@@ -93,8 +101,12 @@ function causeWords(cause: AttemptCause): string {
       return "cancelled";
     case "lost":
       return "lost: nothing was heard of its worker in time";
+    case "superseded":
+      return "superseded: its worker's process was replaced by another one";
     case "released":
       return "released: its worker was asked to stop";
+    case "refused":
+      return "refused: its worker could not run it";
     default:
       return unreachable(cause);
   }

@@ -17,7 +17,7 @@
 
 import { equals } from "uint8arrays/equals";
 import { unreachable } from "../errors.ts";
-import type { AttemptCause } from "../events.ts";
+import type { AttemptCause, UnreportedCause } from "../events.ts";
 import { evaluateSettling, type Settlement, type SettlingCommand, type StepAnswer } from "./settling.ts";
 import { evaluateSchedule, type ScheduleCommand, type ScheduleValue } from "./schedule.ts";
 
@@ -131,7 +131,7 @@ export type Command =
   | {
       readonly kind: "expire";
       readonly token: number;
-      readonly cause: "lost" | "released" | "cancelled";
+      readonly cause: UnreportedCause;
       readonly again: boolean;
     }
   | { readonly kind: "use-invite"; readonly peer: string }

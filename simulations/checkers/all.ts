@@ -12,6 +12,7 @@ import { ledgerChecker } from "./ledger.ts";
 import { logsChecker } from "./logs.ts";
 import { plansChecker } from "./plans.ts";
 import { linearizabilityChecker } from "./linearizability.ts";
+import { outputsChecker } from "./outputs.ts";
 import { progressChecker } from "./progress.ts";
 import { RegistersChecker } from "./registers.ts";
 import { schedulesChecker } from "./schedules.ts";
@@ -51,6 +52,7 @@ export function allCheckers(): Checker[] {
     understandingChecker(),
     confinementChecker(),
     linearizabilityChecker(),
+    outputsChecker(),
     progressChecker(),
     plansChecker(),
     logsChecker(),

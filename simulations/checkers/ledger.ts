@@ -8,6 +8,8 @@ import {
   type AttemptEnded,
   type AttemptStarted,
   type Event,
+  isGivenBack,
+  isOfLostWorker,
   isOfRun,
   type StepSettled,
 } from "../../protocol/events.ts";
@@ -182,11 +184,12 @@ function checkAttempts(place: string, planned: PlannedStep, step: Step, { execut
     const half = cause === "released" && planned.effect && executed.has(`${place} ${token}`);
     if (half && !final && !planned.retry.on.includes("lost"))
       throw new Violation("ledger", `${place} reaches outside, was stopped half done and was tried again`);
-    const again = !final && cause !== "released" && cause !== "cancelled";
-    if (again && !planned.retry.on.includes(cause === "finished" ? "failed" : cause))
+    const again = !final && !isGivenBack(cause) && cause !== "cancelled";
+    const asked = cause === "finished" ? "failed" : isOfLostWorker(cause) ? "lost" : cause;
+    if (again && !planned.retry.on.some((one) => one === asked))
       throw new Violation("ledger", `${place} was tried again after it was ${cause}`);
   }
-  const counted = ended.filter(({ cause }) => cause !== "released").length;
+  const counted = ended.filter(({ cause }) => !isGivenBack(cause)).length;
   if (counted > planned.retry.attemptsMax)
     throw new Violation("ledger", `${place} was tried ${counted} times`);
   if (step.skipped && step.started.size > 0)
@@ -208,7 +211,7 @@ function endOf(place: string, step: Step): string | null {
 
 function outcomeOfCause(cause: AttemptCause): Outcome {
   if (cause === "finished") return "passed";
-  return cause === "lost" || cause === "released" ? "failed" : cause;
+  return cause === "failed" || cause === "timed-out" || cause === "cancelled" ? cause : "failed";
 }
 
 function checkNeeds(

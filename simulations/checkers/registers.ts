@@ -9,7 +9,7 @@
  */
 
 import { equals } from "uint8arrays/equals";
-import type { AttemptCause } from "../../protocol/events.ts";
+import { type AttemptCause, isGivenBack, isOfLostWorker } from "../../protocol/events.ts";
 import type { Submission } from "../../protocol/manifest.ts";
 import type { Message } from "../../protocol/messages.ts";
 import { type Ballot, compareBallots, noBallot } from "../../protocol/registers/ballot.ts";
@@ -168,7 +168,7 @@ export class RegistersChecker implements Checker {
     if (message.kind === "ack" && message.verdict === "accepted") {
       const { run, index, token } = message.lease;
       const end = this.#ends.get(`${stepRegister(run, index)} ${token}`);
-      if (end === undefined || end === "lost" || end === "released")
+      if (end === undefined || isOfLostWorker(end) || isGivenBack(end))
         throw this.#violation(
           `I4: ${peer} accepted ${run}/${index} under ${token}, chosen was ${end ?? "nothing"}`,
         );

@@ -231,7 +231,7 @@ export class Puller {
   /** So that the domain's table stays as large as that of a few runs, however long is claimed. */
   #giveBack(granted: readonly LeaseRef[]): void {
     const leases = granted.map(({ run, index, token }) => ({ run, index, token }));
-    if (this.#home !== null) this.#network.send(this.#home, { kind: "release", leases, begun: false });
+    if (this.#home !== null) this.#network.send(this.#home, { kind: "release", leases, how: "unstarted" });
   }
 
   #ask(session: string, nonce: string, again: boolean): void {

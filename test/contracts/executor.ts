@@ -108,6 +108,20 @@ function reporting(make: Maker): void {
     expect(report.commands.map((command) => command.logOffset)).toEqual([0, 4, 8]);
   });
 
+  it("shows what a running attempt has written, from any offset, and nothing once it is over", async () => {
+    const id = under.start([under.commands.prints("before "), under.commands.lasts]);
+    await under.witness.text(id, "begun");
+    const read = (offset: number, bytesMax: number) =>
+      Buffer.from(under.executor.read(id, offset, bytesMax)).toString();
+    expect(read(0, 12)).toBe("before begun");
+    expect(read(7, 100).startsWith("begun")).toBe(true);
+    expect(read(1_000, 100)).toBe("");
+    under.executor.stop(id, "cancelled");
+    await under.witness.report(id);
+    expect(read(0, 100)).toBe("");
+    expect(Buffer.from(under.executor.read("unknown", 0, 100)).toString()).toBe("");
+  });
+
   it("ends each of many attempts exactly once", async () => {
     const ids = Array.from({ length: 10 }, () => under.start([under.commands.passes]));
     await Promise.all(ids.map(async (id) => under.witness.report(id)));

@@ -8,7 +8,7 @@ import { join } from "node:path";
 
 const otto = join(import.meta.dirname, "../../cli/otto.ts");
 /** The longest that anything in these tests may take; a wait that lasts longer is a failure with words. */
-export const patienceMs = 40_000;
+export const patienceMs = Number(process.env["OTTO_TEST_PATIENCE_MS"] ?? 40_000);
 
 export type Ended = {
   readonly code: number | null;

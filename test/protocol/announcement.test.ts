@@ -76,7 +76,7 @@ describe("an announcement", () => {
     [
       "of a message that is not gossiped",
       "malformed",
-      () => seal(encodeMessage({ kind: "release", leases: [], begun: false }), domain, person, certify()),
+      () => seal(encodeMessage({ kind: "release", leases: [], how: "unstarted" }), domain, person, certify()),
     ],
     ["of a value that is no bytes", "malformed", () => sealed(message)],
     ["of null", "malformed", () => sealed(null)],

@@ -51,8 +51,9 @@ const messages: { readonly [Kind in Message["kind"]]: Extract<Message, { kind: K
   pull: { kind: "pull", session: "s", nonce: "n", slots: 1, again: false },
   renew: { kind: "renew", session: "s", sentMs: 0.25, held: [lease] },
   result: { kind: "result", envelope: bytes },
-  release: { kind: "release", leases: [lease], begun: true },
-  output: { kind: "output", run: "r", index: 1, attempt: 1, offset: 0, bytes },
+  release: { kind: "release", leases: [lease], how: "begun" },
+  output: { kind: "output", run: "r", index: 1, attempt: 1, offset: 0, bytes, digest: "d" },
+  "output-kept": { kind: "output-kept", run: "r", index: 1, attempt: 1, end: 3 },
   welcome: { kind: "welcome", home: null, leaseMs: 30_000 },
   grant: { kind: "grant", nonce: "n", leases: [granted], bundles: { r: "b" } },
   renewed: { kind: "renewed", sentMs: 1, superseded: [lease] },
@@ -88,7 +89,7 @@ describe("a message", () => {
 
   it("arrives without unknown fields of its parts", () => {
     const later = { ...lease, later: true };
-    expect(decode({ kind: "release", leases: [later], begun: true })).toEqual({
+    expect(decode({ kind: "release", leases: [later], how: "begun" })).toEqual({
       ok: true,
       value: messages.release,
     });

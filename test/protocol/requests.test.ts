@@ -15,6 +15,7 @@ const digests = [digest, "ab".repeat(32)];
 const requests: { readonly [Call in Request["call"]]: Extract<Request, { call: Call }> } = {
   status: { call: "status", certificate: null },
   watch: { call: "watch", certificate, run: "r", output: true, follow: false },
+  "kept-output": { call: "kept-output", certificate: null, run: "r", step: "s", attempt: 1, offset: 0 },
   "find-plan": {
     call: "find-plan",
     certificate,

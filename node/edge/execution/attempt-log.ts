@@ -5,7 +5,7 @@
  * is counted, and a file that could not be written whole is not there at all.
  */
 
-import { closeSync, openSync, rmSync, writeSync } from "node:fs";
+import { closeSync, openSync, readSync, rmSync, writeSync } from "node:fs";
 import type { Hash } from "node:crypto";
 import { limits } from "../../../protocol/limits.ts";
 
@@ -91,5 +91,31 @@ export class AttemptLog {
   #write(bytes: Buffer): void {
     this.#hash?.update(bytes);
     for (let at = 0; at < bytes.length;) at += writeSync(this.#file ?? -1, bytes, at);
+  }
+}
+
+/**
+ * Bytes of a log that is being written, as its worker reads them: of a short one, and of the end of a long one, the tail
+ * that the worker has; the rest from the file. Empty when the file is gone.
+ */
+export function readLog(
+  log: { readonly tail: Buffer; readonly logBytes: number; readonly file: string },
+  offset: number,
+  length: number,
+): Uint8Array {
+  const tailFrom = log.logBytes - log.tail.length;
+  if (offset >= tailFrom) return log.tail.subarray(offset - tailFrom, offset - tailFrom + length);
+  let file: number;
+  try {
+    file = openSync(log.file, "r");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return new Uint8Array();
+    throw error;
+  }
+  try {
+    const bytes = Buffer.allocUnsafe(length);
+    return bytes.subarray(0, readSync(file, bytes, 0, length, offset));
+  } finally {
+    closeSync(file);
   }
 }

@@ -10,8 +10,7 @@
  * folder left running is killed before this one starts anything.
  */
 
-import { randomBytes } from "node:crypto";
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { OttoError, unreachable } from "../../../protocol/errors.ts";
 import { limits } from "../../../protocol/limits.ts";
@@ -20,7 +19,8 @@ import type { Assignment, Executor, ExecutorObserver, StopCause } from "../../po
 import { type Blobs, isDiskFull } from "../blobs.ts";
 import { type CacheLimits, Caches, type SoughtCache } from "./caches.ts";
 import { type PreparedLibrary, prepareLibrary } from "./libraries.ts";
-import { killAll } from "./processes.ts";
+import { readLog } from "./attempt-log.ts";
+import { identityOf, killAll } from "./processes.ts";
 import { boundReport, commandProblem, Tail, tailText } from "./report.ts";
 import { RunnerLink } from "./runner-link.ts";
 import type { RunnerResult } from "./runner-messages.ts";
@@ -136,6 +136,14 @@ export class LocalExecutor implements Executor {
     this.#attempts.set(assignment.id, attempt);
     const execution = this.#execute(attempt).finally(() => this.#executions.delete(execution));
     this.#executions.add(execution);
+  }
+
+  read(id: string, offset: number, bytesMax: number): Uint8Array {
+    const attempt = this.#attempts.get(id);
+    if (attempt === undefined || offset >= attempt.logBytes) return new Uint8Array();
+    const { tail, logBytes } = attempt;
+    const length = Math.min(bytesMax, logBytes - offset);
+    return readLog({ tail: tail.bytes(), logBytes, file: this.#logFile(attempt) }, offset, length);
   }
 
   stop(id: string, _cause: StopCause): void {
@@ -385,16 +393,4 @@ function problemOf(error: unknown, folder: string): string {
     return `The disk that holds ${folder} is full. Free some space there, then try again.`;
   if (error instanceof OttoError) return [error.message, error.next].join(" ");
   return error instanceof Error ? error.message : String(error);
-}
-
-/** The name that marks every process of this folder's steps, the same after a restart. */
-function identityOf(folder: string): string {
-  const file = join(folder, "identity");
-  if (existsSync(file)) {
-    const identity = readFileSync(file, "utf8").trim();
-    if (/^[0-9a-f]{16}$/.test(identity)) return identity;
-  }
-  const identity = randomBytes(8).toString("hex");
-  writeFileSync(file, `${identity}\n`);
-  return identity;
 }

@@ -11,7 +11,9 @@
  * closes every descriptor *and* leaves its group is not found. A sandbox (S2) has no such hole.
  */
 
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 
 const markerName = "OTTO_EXECUTION";
 
@@ -220,4 +222,16 @@ function notReadable(error: unknown): false {
     return false;
   }
   throw error;
+}
+
+/** The name that marks every process of this folder's steps, the same after a restart. */
+export function identityOf(folder: string): string {
+  const file = join(folder, "identity");
+  if (existsSync(file)) {
+    const identity = readFileSync(file, "utf8").trim();
+    if (/^[0-9a-f]{16}$/.test(identity)) return identity;
+  }
+  const identity = randomBytes(8).toString("hex");
+  writeFileSync(file, `${identity}\n`);
+  return identity;
 }

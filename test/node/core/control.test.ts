@@ -101,7 +101,7 @@ describe("a home and its workers", () => {
       bench.pull(2);
       for (const index of [0, 1]) {
         const leases = [{ run, index, token: 1 }];
-        const released = bench.hear({ kind: "release", leases, begun });
+        const released = bench.hear({ kind: "release", leases, how: begun ? "begun" : "unstarted" });
         const final = index === 0 ? !again : false;
         expect(events(released)).toMatchObject([{ kind: "attempt-ended", cause: "released", final }]);
       }
@@ -114,8 +114,27 @@ describe("a home and its workers", () => {
     bench.pull();
     const back = bench.pull(1, "w2");
     expect(events(back)).toMatchObject([
-      { kind: "attempt-ended", cause: "lost" },
+      { kind: "attempt-ended", cause: "superseded" },
       { kind: "attempt-started", attempt: 2 },
+    ]);
+  });
+
+  it("names why an attempt that nobody reported on ended, and counts only what its plan counts", () => {
+    const bench = new Bench();
+    const once = { retry: { attemptsMax: 2, on: ["lost"] as const } };
+    const { run } = bench.submit([plannedStep("a", [], once)]);
+    bench.pull();
+    const refused = bench.hear({ kind: "release", leases: [{ run, index: 0, token: 1 }], how: "refused" });
+    expect(events(refused)).toMatchObject([{ kind: "attempt-ended", cause: "refused", final: false }]);
+    bench.pull();
+    // A worker whose process was replaced is a lost one, and is tried again as one.
+    expect(events(bench.pull(1, "w2"))).toMatchObject([
+      { kind: "attempt-ended", cause: "superseded", final: false },
+      { kind: "attempt-started", attempt: 3 },
+    ]);
+    expect(events(bench.pull(1, "w3"))).toMatchObject([
+      { kind: "attempt-ended", cause: "superseded", final: true },
+      { kind: "run-closed", outcome: "failed" },
     ]);
   });
 });

@@ -138,7 +138,7 @@ describe("a worker", () => {
       expect(said(effects)).toContainEqual({
         kind: "release",
         leases: [{ run, index: 0, token: 1 }],
-        begun: false,
+        how: "refused",
       });
       expect(kinds(effects)).not.toContain("start-step");
     }
@@ -266,7 +266,7 @@ describe("a worker that is asked to stop", () => {
     const effects = bench.tell({ kind: "stop" });
     expect(kinds(effects)).toEqual(["stop-step", "stop-step", "send release"]);
     const broken = bench.end(bench.lease(0), reportOf({ outcome: "cancelled", problem: "stopped" }));
-    expect(said(broken)).toMatchObject([{ kind: "release", begun: true }]);
+    expect(said(broken)).toMatchObject([{ kind: "release", how: "begun" }]);
     const finished = bench.end(bench.lease(1));
     expect(kinds(finished)).toEqual(["send result"]);
     const { run, index, token } = bench.lease(1);

@@ -37,6 +37,21 @@ describe("the log of an attempt", () => {
     expect(logFiles()).toEqual([]);
   });
 
+  it("can be read from any offset while it grows, however long it is", async () => {
+    const long = 10 * limits.reportTailBytesMax;
+    const id = surroundings.start([
+      `printf first; head -c ${long} /dev/zero | tr '\\0' x; printf last; sleep 600`,
+    ]);
+    await surroundings.witness.text(id, "last");
+    const read = (offset: number, bytesMax: number) =>
+      Buffer.from(surroundings.executor.read(id, offset, bytesMax)).toString();
+    expect(read(0, 7)).toBe("firstxx");
+    expect(read(long + 3, 100)).toBe("xxlast");
+    expect(read(5, long)).toBe("x".repeat(long));
+    surroundings.executor.stop(id, "cancelled");
+    await surroundings.witness.report(id);
+  });
+
   it("is a blob, too, when it is short and no text", async () => {
     const report = await surroundings.run(["printf 'a\\377b'"]);
     expect(report.tail).toBe("a\u{fffd}b");

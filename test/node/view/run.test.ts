@@ -279,7 +279,16 @@ describe("a view that was told in any way", () => {
         ...attempt,
         report,
         final: fc.boolean(),
-        cause: fc.constantFrom("finished", "failed", "timed-out", "cancelled", "lost", "released"),
+        cause: fc.constantFrom(
+          "finished",
+          "failed",
+          "timed-out",
+          "cancelled",
+          "lost",
+          "released",
+          "superseded",
+          "refused",
+        ),
       })
       .map((f) => eventOf("attempt-ended", f)),
     fc.record({ ...attempt, outcome: fc.constantFrom(...outcomes) }).map((f) => eventOf("result-refused", f)),
