@@ -150,7 +150,11 @@ export function lie(act: Act, around: LiarAround, chance: Chance): readonly Lie[
     case "release-of-another":
       return anothers === undefined
         ? []
-        : toAll({ kind: "release", leases: [anothers].map(refOf), how: chance.percent(50) ? "begun" : "unstarted" });
+        : toAll({
+            kind: "release",
+            leases: [anothers].map(refOf),
+            how: chance.percent(50) ? "begun" : "unstarted",
+          });
     case "session-of-another": {
       const session = overheard.sessions.filter(({ of }) => of !== self).at(-1)?.session;
       const held = anothers === undefined ? [] : [refOf(anothers)];

@@ -1,4 +1,7 @@
-/** Mistakes to plant in the logs of control peers (`plantings.ts`): one seed in eight has a log that forks. */
+/**
+ * Mistakes to plant in the logs of control peers, in the output of steps and in how a worker measures time (`plantings.ts`). One
+ * seed in eight has a log that forks, others machines that are suspended.
+ */
 
 import type { Planting } from "./planted.ts";
 
@@ -61,17 +64,30 @@ export const logPlantings: readonly Planting[] = [
     seedsMax: 800,
   },
   {
-    name: "whoever likes may write a step's output",
+    name: "a worker cuts the next piece of output one byte too early",
     edits: [
       {
-        file: "node/core/control.ts",
-        find: "value.worker === from &&\n      value.attempt === attempt;",
-        replace: "attempt <= value.attempt;",
+        file: "node/core/output-sender.ts",
+        find: "const bytes = this.#read(id, offset, limits.outputChunkBytesMax);",
+        replace: "const bytes = this.#read(id, Math.max(0, offset - 1), limits.outputChunkBytesMax);",
       },
     ],
     caughtBy: ["outputs"],
     firstSeed: 1,
-    seedsMax: 300,
+    seedsMax: 50,
+  },
+  {
+    name: "a worker does not notice that its machine was suspended",
+    edits: [
+      {
+        file: "node/core/worker.ts",
+        find: "if (driftMs <= limits.suspendMsMax) return;",
+        replace: "if (driftMs >= 0) return;",
+      },
+    ],
+    caughtBy: ["effects"],
+    firstSeed: 3,
+    seedsMax: 1_000,
   },
   {
     name: "peers with many logs do not say where they differ",

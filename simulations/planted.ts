@@ -47,7 +47,13 @@ const root = new URL("../", import.meta.url);
 /** A search gives up after so many seeds beyond the budget. */
 const searchedMax = 4_000;
 const only = process.argv.find((word) => word.startsWith("--only="))?.slice("--only=".length);
-const tables = ["plantings.ts", "schedule-plantings.ts", "fault-plantings.ts", "configuration-plantings.ts", "log-plantings.ts"];
+const tables = [
+  "plantings.ts",
+  "schedule-plantings.ts",
+  "fault-plantings.ts",
+  "configuration-plantings.ts",
+  "log-plantings.ts",
+];
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await main(process.argv.slice(2));
 

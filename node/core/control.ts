@@ -20,7 +20,12 @@ import type {
   PromisedRecord,
   RegisterMessage,
 } from "../../protocol/registers/messages.ts";
-import { charterRegister, type RunOutcome, runRegister, stepRegister } from "../../protocol/registers/registers.ts";
+import {
+  charterRegister,
+  type RunOutcome,
+  runRegister,
+  stepRegister,
+} from "../../protocol/registers/registers.ts";
 import { bundleOfSlot, nameBundle, orderOf, type Submission } from "../../protocol/manifest.ts";
 import type { ScheduleValue } from "../../protocol/registers/schedule.ts";
 import { entriesOf, type Noted } from "../../protocol/log.ts";

@@ -21,7 +21,7 @@ import {
   statSync,
   writeSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { limits } from "../../protocol/limits.ts";
 import { sha256Hex } from "../../protocol/values.ts";
 import type { OutputPiece } from "../core/output-sender.ts";
@@ -42,7 +42,7 @@ export class Outputs {
   constructor(folder: string) {
     this.#folder = folder;
     mkdirSync(folder, { recursive: true });
-    const found = readdirSync(folder, { recursive: true, withFileTypes: true })
+    const found = readdirSync(folder, { withFileTypes: true })
       .filter((entry) => entry.isFile())
       .map((entry) => {
         const path = join(entry.parentPath, entry.name);
@@ -161,13 +161,12 @@ export class Outputs {
 
   /** Names of steps are anything: their hash is a name for a file. */
   #pathOf({ run, step, attempt }: AttemptName): string {
-    const name = sha256Hex(Buffer.from(step)).slice(0, 32);
-    return join(this.#folder, sha256Hex(Buffer.from(run)).slice(0, 32), `${name}-${attempt}`);
+    const name = sha256Hex(Buffer.from(JSON.stringify([run, step]))).slice(0, 32);
+    return join(this.#folder, `${name}-${attempt}`);
   }
 }
 
 function appendTo(path: string, bytes: Uint8Array): void {
-  mkdirSync(dirname(path), { recursive: true });
   const file = openSync(path, "a");
   try {
     for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at);

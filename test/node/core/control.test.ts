@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ControlCore, controlKeys } from "../../../node/core/control.ts";
-import type { ControlInput } from "../../../node/core/effects.ts";
+import type { ControlEffect, ControlInput } from "../../../node/core/effects.ts";
 import { reofferAfterMs } from "../../../node/core/leases.ts";
 import { openEnvelope, sealEnvelope } from "../../../protocol/envelope.ts";
 import { limits } from "../../../protocol/limits.ts";
@@ -106,6 +106,23 @@ describe("a home and its workers", () => {
         expect(events(released)).toMatchObject([{ kind: "attempt-ended", cause: "released", final }]);
       }
     }
+  });
+
+  it("keeps what the holder of a step's lease writes, and nobody else's words", () => {
+    const bench = new Bench();
+    const { run } = bench.submit([plannedStep("a")]);
+    const piece = { offset: 0, bytes: Uint8Array.of(1), digest: "d" };
+    const output = { kind: "output", run, index: 0, attempt: 1, ...piece } as const;
+    const kept = (effects: readonly ControlEffect[]) => effects.filter(({ kind }) => kind === "keep-output");
+    expect(kept(bench.hear(output))).toEqual([]);
+    bench.pull();
+    expect(kept(bench.hear(output))).toEqual([{ kind: "keep-output", from: worker, step: "a", output }]);
+    expect(kept(bench.hear({ ...output, attempt: 2 }))).toEqual([]);
+    expect(kept(bench.hear({ ...output, index: 1 }))).toEqual([]);
+    const stranger = simulatedKeys("worker1").peer;
+    expect(kept(bench.tell({ kind: "message", from: stranger, message: output }))).toEqual([]);
+    bench.result(run, 0, 1);
+    expect(kept(bench.hear(output))).toEqual([]);
   });
 
   it("ends the leases of a worker's former process as soon as its next one comes", () => {
