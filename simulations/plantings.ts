@@ -43,7 +43,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["ledger", "registers"],
-    firstSeed: 485,
+    firstSeed: 565,
     seedsMax: 400,
     every: 8,
   },
@@ -57,7 +57,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["values"],
-    firstSeed: 4,
+    firstSeed: 24,
     seedsMax: 50,
   },
   {
@@ -213,7 +213,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["registers", "ledger", "progress"],
-    firstSeed: 590,
+    firstSeed: 689,
     seedsMax: 600,
   },
   {
@@ -262,7 +262,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["registers", "progress"],
-    firstSeed: 185,
+    firstSeed: 212,
     seedsMax: 300,
   },
   {
@@ -275,7 +275,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["progress"],
-    firstSeed: 25,
+    firstSeed: 41,
     seedsMax: 60,
   },
   {

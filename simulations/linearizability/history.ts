@@ -6,6 +6,7 @@
  * A change has returned when anybody was told of it: a grant, an acknowledgement, an answer, an event in a log.
  */
 
+import { simulatedKeys } from "../keys.ts";
 import type { Submission } from "../../protocol/manifest.ts";
 import type { LoggedEvent } from "../../protocol/events.ts";
 import type { SignedResult } from "../../protocol/messages.ts";
@@ -55,8 +56,14 @@ export class RegisterHistory {
     switch (observation.kind) {
       case "submitted":
         return this.#submitted(observation.submission);
+      case "up":
+        return void this.#ids.set(observation.peer, simulatedKeys(observation.peer).peer);
       case "sent":
         return this.#message(observation);
+      case "lied":
+        // Who holds a lease may say what it likes of it, and that counts.
+        if (observation.message?.kind === "result") this.#result(observation.message.envelope);
+        return;
       case "recorded":
         for (const event of observation.events) this.#recorded(event);
         return;
@@ -77,9 +84,9 @@ export class RegisterHistory {
     this.#plans.set(run, new Map(manifest.plan.steps.map(({ name }, index) => [name, index])));
   }
 
-  #message({ peer, to, message }: Extract<Observation, { kind: "sent" }>): void {
+  #message({ to, message }: Extract<Observation, { kind: "sent" }>): void {
     if (message.kind === "pull") this.#first(`pull ${message.nonce}`);
-    else if (message.kind === "result") this.#result(peer, message.envelope);
+    else if (message.kind === "result") this.#result(message.envelope);
     else if (message.kind === "accept") this.#intend(message.records);
     else if (message.kind === "grant")
       for (const { run, index, token } of message.leases)
@@ -96,10 +103,9 @@ export class RegisterHistory {
     }
   }
 
-  #result(peer: PeerName, envelope: Uint8Array): void {
+  #result(envelope: Uint8Array): void {
     const [, , signer, payload] = decodeValue(envelope) as [string, string, string, Uint8Array];
     const { run, index, token } = decodeValue(payload) as SignedResult;
-    this.#ids.set(peer, signer);
     this.#first(`result ${stepRegister(run, index)} ${token} ${signer}`);
   }
 
