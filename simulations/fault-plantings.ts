@@ -196,8 +196,8 @@ export const faultPlantings: readonly Planting[] = [
     edits: [
       {
         file: "node/core/leases.ts",
-        find: "const deadlineMs = nowMs + reofferAfterMs(this.#leaseMs);\n    const held",
-        replace: "const deadlineMs = nowMs + reofferAfterMs(this.#leaseMs) + Date.now() * 0;\n    const held",
+        find: "    const deadlineMs = nowMs + reofferAfterMs(this.#leaseMs);",
+        replace: "    const deadlineMs = nowMs + reofferAfterMs(this.#leaseMs) + Date.now() * 0;",
       },
     ],
     caughtBy: ["assertion"],
@@ -237,8 +237,13 @@ export const faultPlantings: readonly Planting[] = [
     edits: [
       {
         file: "node/core/locks.ts",
-        find: "if (holder !== undefined && holder !== keyOf(step)) return false;",
-        replace: "if (holder === keyOf(step)) return false;",
+        find: "if (lock.holder !== null && lock.holder !== key) {",
+        replace: "if (key.length === 0) {",
+      },
+      {
+        file: "node/core/locks.ts",
+        find: "if (lock.holder === null && line.offered === null) {",
+        replace: "if (labels.length >= 0) {",
       },
     ],
     caughtBy: ["effects"],
