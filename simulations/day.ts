@@ -76,6 +76,7 @@ export async function runDay(options: DayOptions): Promise<DayResult> {
 const known: readonly (readonly [part: string, most: number])[] = [
   /** Full only after longer than a day. */
   ["control #reign.#accepted.#keys", limits.resultsRememberedMax],
+  ["control #submissions.#archived", limits.openRunsMax],
   /** A few hundred bytes for each run that was ever closed, so that none is admitted twice. */
   ["#table.#acceptor.#records", Infinity],
   ["#table.#acceptor.#closedRuns", Infinity],
