@@ -46,6 +46,7 @@ const refused: readonly (readonly [file: string, line: string])[] = [
   ["simulations/a.ts", 'import "../cli/words.ts";'],
   ["simulations/checkers/a.ts", 'import "../../node/edge/clock.ts";'],
   ["simulations/chaos/a.ts", 'import "../../test/mesh/mesh.ts";'],
+  ["simulations/libp2p/a.ts", 'import "../../cli/words.ts";'],
   ["protocol/circle.ts", 'import "./round.ts";'],
 ];
 
@@ -55,6 +56,7 @@ const allowed: typeof refused = [
   ["node/core/ok.ts", 'import "../ports.ts";\nimport "../../planner/plan.ts";'],
   ["node/edge/ok.ts", 'import "../core/loop.ts";\nimport "node:fs";\nimport "level";'],
   ["cli/ok.ts", 'import "../node/edge/clock.ts";\nsetTimeout(() => 0, 1);'],
+  ["simulations/libp2p/ok.ts", 'import "../../node/edge/network.ts";'],
   ["simulations/ok.ts", 'import "../node/core/loop.ts";'],
   ["simulations/chaos/ok.ts", 'import "../../node/edge/clock.ts";\nimport "../../cli/words.ts";'],
 ];

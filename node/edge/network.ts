@@ -388,6 +388,10 @@ class LinkedNetwork implements RealNetwork {
     const certificate = openCertificate(message.certificate, membership.charter, clock.wallMs(), identity);
     if (!certificate.ok) return certificate.problem;
     if (certificate.value.peer !== peer || certificate.value.role === "person") return "role";
+    // Who begins anew has given up the link that was: what is still under way on it must not come in behind this.
+    const before = this.#links.get(peer);
+    if (before !== undefined && before.inbound !== null && before.inbound !== stream)
+      this.#drop(peer, before);
     const link = this.#link(peer);
     link.inbound = stream;
     link.role = certificate.value.role;
