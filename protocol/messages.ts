@@ -265,6 +265,11 @@ const message = z.discriminatedUnion("kind", [
   kind("fork", { evidence: z.tuple([bytes, bytes]) }),
 ]);
 
+/** Every kind of message that this version knows. */
+export const messageKinds: readonly string[] = message._zod.def.options.map((option) =>
+  String(option._zod.def.shape.kind._zod.def.values[0]),
+);
+
 export function encodeMessage(value: Message): Uint8Array {
   return encodeValue(value);
 }

@@ -26,6 +26,10 @@ export type ExecutorOptions = {
   readonly leaseMs: number;
   /** Asked as a step is started or stopped. */
   readonly isUnruly: () => boolean;
+  /** Of these steps, least and most. */
+  readonly durationsMs?: Readonly<Record<string, readonly [least: number, most: number]>> | undefined;
+  /** How many times as long as elsewhere they take here. */
+  readonly slowness?: number | undefined;
 };
 
 type Running = { readonly startedUs: number; readonly report: StepReport; end: Happening };
@@ -51,20 +55,11 @@ export class SimulatedExecutor implements Executor {
   }
 
   start(assignment: Assignment): void {
-    const { seed, agenda, durationMsMax } = this.#options;
+    const { agenda } = this.#options;
     const { id, run, step, attempt } = assignment;
-    const short = hashOf(seed, run, step, "short") % 3 === 0;
-    const durationUs = hashBetween(
-      1_000,
-      (short ? 30 : durationMsMax) * 1_000,
-      seed,
-      run,
-      step,
-      attempt,
-      "us",
-    );
+    const durationUs = this.#durationUs(assignment);
     const unruly = this.#options.isUnruly();
-    const hangs = unruly && hashOf(seed, id, "hangs") % 4 === 0;
+    const hangs = unruly && hashOf(this.#options.seed, id, "hangs") % 4 === 0;
     const runsUs = hangs ? assignment.timeoutMs * 1_000 : durationUs;
     this.#run(id, this.#reportOf(assignment, runsUs, hangs), runsUs);
     const said = new TextEncoder().encode(`${step} ${canaryOf(run, step, attempt)}\n`);
@@ -78,6 +73,14 @@ export class SimulatedExecutor implements Executor {
     const before = this.#written.get(id) ?? new Uint8Array();
     this.#written.set(id, Buffer.concat([before, bytes]));
     this.#options.observer.output(id, before.length, bytes);
+  }
+
+  #durationUs({ run, step, attempt, timeoutMs }: Assignment): number {
+    const { seed, durationMsMax, durationsMs, slowness = 1 } = this.#options;
+    const short = hashOf(seed, run, step, "short") % 3 === 0;
+    const [least, most] = durationsMs?.[step] ?? [1, short ? 30 : durationMsMax];
+    const durationUs = hashBetween(least * 1_000, most * 1_000, seed, run, step, attempt, "us") * slowness;
+    return Math.min(Math.round(durationUs), timeoutMs * 1_000);
   }
 
   stop(id: string): void {
@@ -150,7 +153,8 @@ export class SimulatedExecutor implements Executor {
       const report = emptyReport("failed", "`make` exited with 1", durationMs);
       return { ...report, tail, commands: ended({ kind: "exit", code: 1 }) };
     }
-    if (fate < failing.failed + failing.timedOut || hangs)
+    // One that hangs runs until its time is up, too.
+    if (fate < failing.failed + failing.timedOut || durationUs >= assignment.timeoutMs * 1_000)
       return { ...emptyReport("timed-out", "too slow", durationMs), commands: ended({ kind: "timed-out" }) };
     const encoder = new TextEncoder();
     // Each attempt says something else: whoever is handed what another attempt said is seen.

@@ -55,6 +55,7 @@ export type Surroundings = {
   readonly clocksAreSet: boolean;
   readonly failing: { readonly failed: number; readonly timedOut: number };
   readonly durationMsMax: number;
+  readonly durationsMs?: Readonly<Record<string, readonly [least: number, most: number]>> | undefined;
 };
 
 export type PeerTraits = {
@@ -64,6 +65,7 @@ export type PeerTraits = {
   readonly labels: readonly string[];
   readonly slots: number;
   readonly fastPpm: number;
+  readonly slowness?: number;
 };
 
 type Input = ControlInput | WorkerInput;
@@ -399,7 +401,7 @@ export class Peer {
   }
 
   #newExecutor(): SimulatedExecutor {
-    const { seed, agenda, charter, failing, durationMsMax } = this.#around;
+    const { seed, agenda, charter, failing, durationMsMax, durationsMs } = this.#around;
     return new SimulatedExecutor({
       seed,
       agenda,
@@ -407,6 +409,8 @@ export class Peer {
       durationMsMax,
       leaseMs: charter.leaseMs,
       isUnruly: () => this.#ailments.isUnruly,
+      durationsMs,
+      slowness: this.traits.slowness,
       observer: {
         output: (id, offset, bytes) => {
           this.#see({ kind: "step-wrote", assignment: id, bytes });

@@ -70,6 +70,8 @@ const faultFields = {
   liar: { peer: name, acts: listOf(z.enum(acts)), everyUs: count },
 } as const satisfies Record<Fault["kind"], Record<string, z.core.$ZodType>>;
 
+export const faultKinds: readonly string[] = Object.keys(faultFields);
+
 const faultShapes = Object.entries(faultFields).map(([kind, fields]) =>
   z.strictObject({ kind: z.literal(kind), atUs: count, lastsUs: count, ...fields }),
 );
@@ -90,6 +92,7 @@ const peer = z.strictObject({
   slots: z.int().check(z.minimum(1), z.maximum(1_000)),
   fastPpm: z.int().check(z.minimum(-100_000), z.maximum(100_000)),
   startUs: count,
+  slowness: z.optional(z.number().check(z.minimum(0.01), z.maximum(1_000))),
 });
 
 const run = z.strictObject({
@@ -98,7 +101,7 @@ const run = z.strictObject({
   at: name,
   submitUs: count,
   cancelUs: z.nullable(count),
-  answers: listOf(z.strictObject({ step: text, atUs: count })),
+  answers: listOf(z.strictObject({ step: text, atUs: count, passes: z.optional(z.boolean()) })),
 });
 
 const order = z
@@ -124,6 +127,7 @@ const shape = z.strictObject({
     failed: percent,
     timedOut: percent,
     durationMsMax: z.int().check(z.minimum(1)),
+    durationsMs: z.optional(z.record(text, z.tuple([count, count]))),
   }),
   runs: listOf(run),
   orders: z.nullable(

@@ -4,6 +4,7 @@
  *   node simulations/replay.ts FILE|SEED                  its verdict; of a kept file, whether it is the one expected
  *   node simulations/replay.ts FILE|SEED --trace          line by line
  *   node simulations/replay.ts FILE|SEED --shrink FILE    and, if it breaks a promise, made small and written
+ *   node simulations/replay.ts FILE|SEED --report HTML    and written as a page: a lane for each peer over virtual time
  *   node simulations/replay.ts FILE --planted             with the mistake planted that the kept file names
  *   node simulations/replay.ts SEED --planted NAME        with this one
  *
@@ -24,6 +25,7 @@ const { values, positionals } = parseArgs({
   options: {
     trace: { type: "boolean", default: false },
     shrink: { type: "string" },
+    report: { type: "string" },
     planted: { type: "boolean", default: false },
   },
 });
@@ -42,6 +44,13 @@ async function main([what, mistake]: readonly string[]): Promise<number> {
   const schedule = typeof kept === "number" ? scheduleOf(kept) : kept.schedule;
   const result = await runWorld({ schedule, checkers: allCheckers(), encoded: false, ...tracing() });
   if (values.shrink !== undefined && result.violation !== null) await shrinkTo(values.shrink, result);
+  if (values.report !== undefined) {
+    const { reportOf } = await import("./report.ts");
+    const words = [what ?? "", ...(mistake === undefined ? [] : [JSON.stringify(mistake)])];
+    const replay = `node simulations/replay.ts ${words.join(" ")}${values.planted ? " --planted" : ""} --trace`;
+    const { html } = await reportOf(schedule, { title: `seed ${schedule.seed}`, replay });
+    writeFileSync(values.report, html);
+  }
   const expected =
     planting === null ? (typeof kept === "number" ? "passed" : kept.expected) : planting.expected;
   return judge(result, expected);

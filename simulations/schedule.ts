@@ -23,6 +23,8 @@ export type ScheduledPeer = {
   /** Parts per million by which its clocks run fast. */
   readonly fastPpm: number;
   readonly startUs: number;
+  /** How many times as long as elsewhere steps take there; 1 when it is not said. */
+  readonly slowness?: number;
 };
 
 export type ScheduledRun = {
@@ -34,7 +36,12 @@ export type ScheduledRun = {
   /** When a person wants it cancelled. */
   readonly cancelUs: number | null;
   /** Steps that people, or things outside, begin to settle then. */
-  readonly answers: readonly { readonly step: string; readonly atUs: number }[];
+  readonly answers: readonly {
+    readonly step: string;
+    readonly atUs: number;
+    /** They say yes until the step is over; else they say what chance has them say, a few times. */
+    readonly passes?: boolean;
+  }[];
 };
 
 export type ScheduledOrder = {
@@ -69,6 +76,8 @@ export type Schedule = {
     readonly failed: number;
     readonly timedOut: number;
     readonly durationMsMax: number;
+    /** Of these steps, least and most. */
+    readonly durationsMs?: Readonly<Record<string, readonly [least: number, most: number]>>;
   };
   readonly runs: readonly ScheduledRun[];
   /** Null where nothing is ordered: such a world need not last until a slot. */

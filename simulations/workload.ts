@@ -119,15 +119,27 @@ function withWaits(chance: Chance, steps: readonly PlannedStep[]): readonly Plan
   });
 }
 
-/** What a person says to a step that waits: most say yes. */
+/** Who says what to a step that waits. */
+type Said = { readonly person: string; readonly verdict: "passed" | "failed" | "inconclusive" };
+
+/** Most say yes. */
+export function anyAnswerOf(chance: Chance): Said {
+  const person = chance.pick(["person", "another"]);
+  const verdict = chance.percent(75) ? "passed" : chance.pick(["failed", "inconclusive"] as const);
+  return { person, verdict };
+}
+
+export function yesOf(person: string): Said {
+  return { person, verdict: "passed" };
+}
+
 export function answerOf(
-  chance: Chance,
+  { person, verdict }: Said,
   charter: Charter,
   { run, manifestCid }: Submission,
   step: string,
 ): Uint8Array {
-  const keys = simulatedKeys(chance.pick(["person", "another"]));
-  const verdict = chance.percent(75) ? "passed" : chance.pick(["failed", "inconclusive"] as const);
+  const keys = simulatedKeys(person);
   const certificate = certificateOf(charter, keys.peer, "person");
   const answer = { otto: "answer/1", run, manifest: manifestCid, step, verdict, detail: "" } as const;
   return sealAnswer(answer, charter.domain, { keys, certificate });

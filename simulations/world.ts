@@ -35,7 +35,7 @@ import {
   isPendingAt,
 } from "./stored.ts";
 import { Traffic } from "./traffic.ts";
-import { answerOf, certificateOf, charterOf, runOf, type Workload } from "./workload.ts";
+import { answerOf, anyAnswerOf, certificateOf, charterOf, runOf, type Workload, yesOf } from "./workload.ts";
 
 const livenessUs = 600_000_000;
 const happeningsMaxOfAny = 3_000_000;
@@ -50,6 +50,8 @@ export type WorldOptions = {
   readonly sample?: { readonly everyUs: number; readonly take: (peers: readonly Peer[]) => void };
   /** Told everything that is seen, for a person to read. */
   readonly trace?: (observation: Observation) => void;
+  /** Asked after each happening: the world ends when nobody wants to know more. What is asked of its end is not. */
+  readonly done?: () => boolean;
   /** Told of every message that a link carries, and how long that takes. */
   readonly carried?: (message: Carried) => void;
   /** Virtual time that everything healed gets to come to its end. */
@@ -148,6 +150,7 @@ class World {
       clocksAreSet,
       failing: { failed: steps.failed, timedOut: steps.timedOut },
       durationMsMax: steps.durationMsMax,
+      durationsMs: steps.durationsMs,
     };
     for (const traits of peers) {
       const keys = simulatedKeys(traits.name);
@@ -171,6 +174,7 @@ class World {
 
   run(): WorldResult {
     const { checkers, happeningsMax = happeningsMaxOfAny, patienceUs = livenessUs } = this.#options;
+    const { done = () => false } = this.#options;
     const nameOf = (id: string) => this.#names.get(id) ?? id;
     this.#see("world", configured(this.#owner.newest, nameOf));
     for (const { name, startUs } of this.#schedule.peers)
@@ -180,14 +184,14 @@ class World {
     this.#sampleLater();
     let nextLookUs = 0;
     const over = () => {
-      if (this.#violation !== null || this.#agenda.happened > happeningsMax) return true;
+      if (this.#violation !== null || this.#agenda.happened > happeningsMax || done()) return true;
       if (!this.#injection.healed || this.#agenda.nowUs < nextLookUs) return false;
       nextLookUs = this.#agenda.nowUs + 500_000;
       return this.#open().length === 0;
     };
     guarded(() => this.#agenda.run(this.#schedule.overUs + patienceUs, over));
     const isBeyond = happeningsMax < happeningsMaxOfAny && this.#agenda.happened > happeningsMax;
-    if (this.#violation === null && !isBeyond) {
+    if (this.#violation === null && !isBeyond && !done()) {
       const ending = this.#ending();
       for (const checker of checkers) this.#check(() => checker.finish(ending));
     }
@@ -277,7 +281,8 @@ class World {
     const { submission } = workload;
     const peer = this.#peer(at);
     this.#agenda.at(submitUs, () => this.#submit(peer, workload));
-    for (const { step, atUs } of answers) this.#agenda.at(atUs, () => this.#answer(submission, step, 0));
+    for (const { step, atUs, passes = false } of answers)
+      this.#agenda.at(atUs, () => this.#answer(submission, { step, passes }, 0));
     if (cancelUs !== null) this.#agenda.at(cancelUs, () => this.#cancel(submission.run, 0));
   }
 
@@ -363,18 +368,24 @@ class World {
   }
 
   /** People say what they think until the run is over; most of it comes too early, too late or twice. */
-  #answer(submission: Submission, step: string, tries: number): void {
-    if (tries > 40 || this.#closed.has(submission.run)) return;
+  #answer(
+    submission: Submission,
+    asked: { readonly step: string; readonly passes: boolean },
+    tries: number,
+  ): void {
+    const { step, passes } = asked;
+    if ((tries > 40 && !passes) || this.#closed.has(submission.run)) return;
     const controls = [...this.#peers.values()].filter(
       ({ traits, answers }) => traits.role === "control" && answers,
     );
     const to = controls[tries % Math.max(1, controls.length)];
     if (to !== undefined) {
       const chance = new Chance(this.#schedule.seed, `${step} ${tries}`);
-      const bytes = answerOf(chance, this.#charter, submission, step);
+      const said = passes ? yesOf(`person${tries}`) : anyAnswerOf(chance);
+      const bytes = answerOf(said, this.#charter, submission, step);
       to.tell({ kind: "answer-step", bytes, said: null, question: this.#ask({ kind: "answer" }) });
     }
-    this.#agenda.in(900_000, () => this.#answer(submission, step, tries + 1));
+    this.#agenda.in(passes ? 5_000_000 : 900_000, () => this.#answer(submission, asked, tries + 1));
   }
 
   #ended(peer: Peer, why: "fuse" | "storage" | "bug", cause: unknown): void {
