@@ -18,6 +18,7 @@ import type { InviteOptions } from "./commands/invite.ts";
 import type { LockOptions } from "./commands/lock.ts";
 import type { LogsOptions } from "./commands/logs.ts";
 import type { StatusOptions } from "./commands/status.ts";
+import type { SimulateOptions } from "./commands/simulate.ts";
 import type { SubmitOptions } from "./commands/submit.ts";
 import type { RunOptions } from "./commands/run.ts";
 import type { VerifyOptions } from "./commands/verify.ts";
@@ -211,6 +212,7 @@ function addPlanCommands(otto: Command): void {
     .action(
       action(async (options: ExplainOptions) => (await import("./commands/explain.ts")).explain(options)),
     );
+  addSimulate(otto);
   withFile(otto.command("lock"))
     .description("pin the templates and step libraries of other repositories in otto.lock")
     .option("--check", "only say whether it is up to date: exit code 1 when it is not")
@@ -232,6 +234,55 @@ function addPlanCommands(otto: Command): void {
       action(async (of: string | undefined) =>
         (await import("./commands/schema.ts")).schema(of ?? "pipeline"),
       ),
+    );
+}
+
+const simulateExample = `
+Example: what the loss of a site would do, on five machines on two sites
+
+  $ cat > mesh.yaml <<'END'
+  otto-mesh: 1
+  lease: 30s
+  latency: { within: 1, between: 20 }
+  sites:
+    a: { control: 2, workers: [{ count: 1, slots: 4, labels: [gpu] }] }
+    b: { control: 1, workers: [{ count: 1, slots: 4, labels: [gpu] }] }
+  durations: { build: 3m, test: 90s }
+  END
+  $ otto simulate --scenario site-loss --mesh mesh.yaml --compare 5x3
+
+Latencies are milliseconds, one way. Exit codes: 0 answered, whatever the answer
+is; 1 Otto broke a promise of its own; 8 a schedule that was replayed came to no
+end.`;
+
+function addSimulate(otto: Command): void {
+  otto
+    .command("simulate")
+    .description("say what faults would do to this folder's pipeline, from many runs in virtual time")
+    .option("-C, --folder <folder>", "folder of the repository", ".")
+    .option("--pipeline <file>", "pipeline file (default: otto.yaml, or what is detected)")
+    .option("-p, --parameters <name=value>", "value of a parameter; may be repeated", several)
+    .option(
+      "--mesh <file>",
+      "which machines there are (default: this user's node's domain, or 3 control peers)",
+    )
+    .option(
+      "--scenario <name>",
+      "site-loss, rolling-upgrade, slow-worker, key-revoked or flaky-network (default: each)",
+    )
+    .option(
+      "--compare <mesh>",
+      "the loss of a site with other control peers too: 5x3 are five on three sites",
+    )
+    .option("--seeds <count>", "how many runs of each scenario", "40")
+    .option("--seed <number>", "only the run of this seed")
+    .option("--seconds <seconds>", "at most so much of a processor's time for each mesh", "20")
+    .option("--report <file>", "write the run that was harmed most as a page (HTML)")
+    .option("--replay <file>", "only run a schedule that a simulation wrote")
+    .option("--json", "as JSON")
+    .addHelpText("after", simulateExample)
+    .action(
+      action(async (options: SimulateOptions) => (await import("./commands/simulate.ts")).simulate(options)),
     );
 }
 

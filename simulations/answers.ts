@@ -60,7 +60,7 @@ export function sentencesOf(mesh: Mesh, answers: readonly Answer[]): string[] {
   ];
 }
 
-function lossSentence(mesh: Mesh, losses: readonly Answer[]): string {
+export function lossSentence(mesh: Mesh, losses: readonly Answer[]): string {
   const harmed = losses.filter(({ distribution }) => distribution.finished < distribution.runs);
   const unharmed = losses.filter(({ distribution }) => distribution.finished === distribution.runs);
   const names = unharmed.map(({ scenario }) => scenario.site).join(" or ");

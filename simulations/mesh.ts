@@ -87,7 +87,7 @@ export function respread(mesh: Mesh, controls: number, sites: number): Mesh {
   return { ...mesh, sites: [...kept, ...others.map((site) => ({ ...site, controls: 0 }))] };
 }
 
-function controlsOf({ sites }: Mesh): number {
+export function controlsOf({ sites }: Mesh): number {
   return sites.reduce((sum, { controls }) => sum + controls, 0);
 }
 

@@ -42,6 +42,7 @@ const refused: readonly (readonly [file: string, line: string])[] = [
   ["node/edge/execution/a.ts", 'import "../../../cli/words.ts";'],
   ["node/edge/b.ts", 'import "../../simulations/random.ts";'],
   ["cli/a.ts", 'import "../simulations/random.ts";'],
+  ["cli/commands/a.ts", 'import "../../simulations/random.ts";'],
   ["cli/render/a.ts", 'import "../../test/mesh/mesh.ts";'],
   ["simulations/a.ts", 'import "../cli/words.ts";'],
   ["simulations/checkers/a.ts", 'import "../../node/edge/clock.ts";'],
@@ -57,6 +58,7 @@ const allowed: typeof refused = [
   ["node/edge/ok.ts", 'import "../core/loop.ts";\nimport "node:fs";\nimport "level";'],
   ["cli/ok.ts", 'import "../node/edge/clock.ts";\nsetTimeout(() => 0, 1);'],
   ["simulations/libp2p/ok.ts", 'import "../../node/edge/network.ts";'],
+  ["cli/commands/simulate.ts", 'import "../../simulations/random.ts";'],
   ["simulations/ok.ts", 'import "../node/core/loop.ts";'],
   ["simulations/chaos/ok.ts", 'import "../../node/edge/clock.ts";\nimport "../../cli/words.ts";'],
 ];
