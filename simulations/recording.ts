@@ -80,7 +80,7 @@ export class Recording implements Checker {
       case "up":
         return this.#close(`down ${peer}`, atUs);
       case "down":
-        for (const key of [...this.#open.keys()]) if (key.includes(` ${peer}`)) this.#close(key, atUs);
+        for (const key of this.#open.keys()) if (key.includes(` ${peer}`)) this.#close(key, atUs);
         return this.#begin(`down ${peer}`, {
           peer,
           kind: "down",
@@ -121,7 +121,7 @@ export class Recording implements Checker {
   /** The world has ended: what lasts, lasts until now. */
   over(atUs: number): void {
     this.endUs = atUs;
-    for (const key of [...this.#open.keys()]) this.#close(key, atUs);
+    for (const key of this.#open.keys()) this.#close(key, atUs);
     for (const span of this.spans) span.untilUs = Math.min(span.untilUs, atUs);
   }
 
