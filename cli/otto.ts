@@ -22,6 +22,7 @@ import type { SimulateOptions } from "./commands/simulate.ts";
 import type { SubmitOptions } from "./commands/submit.ts";
 import type { RunOptions } from "./commands/run.ts";
 import type { VerifyOptions } from "./commands/verify.ts";
+import { simulateExample } from "./simulate-help.ts";
 import type { TargetOptions } from "./target.ts";
 
 const version = "0.1.0";
@@ -236,24 +237,6 @@ function addPlanCommands(otto: Command): void {
       ),
     );
 }
-
-const simulateExample = `
-Example: what the loss of a site would do, on five machines on two sites
-
-  $ cat > mesh.yaml <<'END'
-  otto-mesh: 1
-  lease: 30s
-  latency: { within: 1, between: 20 }
-  sites:
-    a: { control: 2, workers: [{ count: 1, slots: 4, labels: [gpu] }] }
-    b: { control: 1, workers: [{ count: 1, slots: 4, labels: [gpu] }] }
-  durations: { build: 3m, test: 90s }
-  END
-  $ otto simulate --scenario site-loss --mesh mesh.yaml --compare 5x3
-
-Latencies are milliseconds, one way. Exit codes: 0 answered, whatever the answer
-is; 1 Otto broke a promise of its own; 8 a schedule that was replayed came to no
-end.`;
 
 function addSimulate(otto: Command): void {
   otto
