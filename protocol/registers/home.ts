@@ -7,7 +7,8 @@
  *                                                             +--the next configuration is chosen--> closed
  *
  * Promises: a decision is told only after a majority has it on disk; decisions are told in the order of their
- * rounds; a refusal is told only when the value it rests on is committed; a reign that ended leaves its open
+ * rounds; a refusal is told only after a majority has taken a round that was started for it, so that nobody else had
+ * decided anything before; a reign that ended leaves its open
  * proposals "unknown": nobody is told anything, and who asked asks the next home with the same nonce.
  *
  * The next configuration is the last thing that this one decides: no round is started behind it, and a home that finds
@@ -200,16 +201,13 @@ export class Home<Ticket> {
    */
   flush(): { readonly effects: TableEffect[]; readonly decisions: readonly Decision<Ticket>[] } {
     const effects: TableEffect[] = [];
-    const decisions: Decision<Ticket>[] = [];
     while (this.#stage === "home" && !this.#closing && this.#waiting.length > 0) {
       const full = this.#waiting.length >= limits.batchRecordsMax;
       if (this.#rounds.length >= (full ? limits.roundsInFlightMax : limits.roundsInFlightMin)) break;
       const batch = this.#nextBatch();
-      const started = this.#startRound(batch);
-      effects.push(...started.effects);
-      decisions.push(...started.decisions);
+      effects.push(...this.#startRound(batch));
     }
-    return { effects, decisions };
+    return { effects, decisions: [] };
   }
 
   #nextBatch(): readonly Proposal<Ticket>[] {
@@ -224,13 +222,9 @@ export class Home<Ticket> {
     return this.#waiting.splice(0, size);
   }
 
-  #startRound(batch: readonly Proposal<Ticket>[]): {
-    readonly effects: TableEffect[];
-    readonly decisions: readonly Decision<Ticket>[];
-  } {
+  #startRound(batch: readonly Proposal<Ticket>[]): TableEffect[] {
     const values = new Map<string, RegisterValue>();
     const decisions: Decision<Ticket>[] = [];
-    const settled: Decision<Ticket>[] = [];
     /** What the last command makes of a register that nobody has written: the same object for the same command. */
     const fresh: { command: Command | null; evaluation: Evaluation | null } = {
       command: null,
@@ -249,17 +243,9 @@ export class Home<Ticket> {
         continue;
       }
       const refusal = { ticket, register, command, reason: evaluation.reason, value } as const;
-      if (uncommitted === undefined) settled.push({ verdict: "refused", ...refusal });
-      else decisions.push({ verdict: "refused", ...refusal });
+      decisions.push({ verdict: "refused", ...refusal });
     }
-    if (values.size === 0) {
-      // Refusals that rest on a round in flight are told together with it.
-      const last = this.#rounds.at(-1);
-      if (last === undefined || decisions.length === 0)
-        return { effects: [], decisions: [...settled, ...decisions] };
-      this.#rounds[this.#rounds.length - 1] = { ...last, decisions: [...last.decisions, ...decisions] };
-      return { effects: [], decisions: settled };
-    }
+    // A refusal changes nothing and has its round all the same: who was succeeded without knowing it refuses nobody.
     this.#round += 1;
     for (const [name, value] of values) this.#speculative.set(name, value);
     this.#rounds.push({ round: this.#round, decisions, values, acceptedBy: new Set() });
@@ -268,7 +254,7 @@ export class Home<Ticket> {
     // The others are sent to before this peer's own disk is asked: both work at once.
     const others = [...this.#following].filter((peer) => peer !== this.#self);
     const to = this.#following.has(this.#self) ? [...others, this.#self] : others;
-    return { effects: to.map((peer) => ({ kind: "send", to: peer, message })), decisions: settled };
+    return to.map((peer) => ({ kind: "send", to: peer, message }));
   }
 
   #reigns(ballot: Ballot): boolean {
