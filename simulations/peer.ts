@@ -429,7 +429,8 @@ export class Peer {
     const id = `${run}-${index}-${attempt}`;
     const end = this.outputs.append(id, output);
     const by = this.#around.nameOf(from);
-    this.#see({ kind: "output-kept", id, by, bytes: this.outputs.read(id) });
+    const bytes = this.outputs.read(id);
+    if (bytes.length > 0) this.#see({ kind: "output-kept", id, by, bytes });
     this.#send(from, { kind: "output-kept", run, index, attempt, end }, life);
   }
 
