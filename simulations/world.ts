@@ -328,8 +328,12 @@ class World {
 
   /** What only a lost disk had is gone: whoever submitted it misses it, and submits it once more. */
   #submitAgain(run: string, workload: Workload): void {
+    const all = [...this.#peers.values()];
+    const { source } = workload.submission.manifest;
     const isKept = (peer: Peer) => bundleAt(peer, run).length > 0 || isPendingAt(peer, run);
-    if ([...this.#peers.values()].some(isKept)) return;
+    const hasFiles = (peer: Peer) =>
+      source.kind !== "tree" || peer.blobs.holds({ digest: source.tree }) !== undefined;
+    if (this.#closed.has(run) || (all.some(isKept) && all.some(hasFiles))) return;
     this.#submitted.delete(run);
     const members = this.#survivingControls();
     const at = members.find((peer) => peer.answers) ?? members[0];
