@@ -207,11 +207,13 @@ export class Reign {
     });
   }
 
-  result(from: string, result: SignedResult, envelope: Uint8Array, now: Now): void {
+  result(from: string, result: SignedResult, envelope: Uint8Array): void {
     const lease: LeaseRef = { run: result.run, index: result.index, token: result.token };
     const run = this.#runs.get(result.run);
     if (run === undefined || !run.has(result.index)) {
-      if (!this.#bodiless.has(result.run)) this.#refuseResult(from, result, now);
+      // Over, or never heard of; but whoever was succeeded without knowing it has not heard of much: a majority is asked.
+      if (!this.#bodiless.has(result.run))
+        this.#finish(from, result, envelope, { cause: "failed", outcome: "failed", again: false });
       return;
     }
     const value = this.#context.committed(stepRegister(lease.run, lease.index));
@@ -224,9 +226,19 @@ export class Reign {
     const cause = isDeclared ? causeOf(result.report.outcome) : "failed";
     const outcome = isDeclared ? endOfReport(result.report) : "failed";
     const again = (cause === "failed" || cause === "timed-out") && run.triesAgain(lease.index, past, cause);
+    this.#finish(from, result, envelope, { cause, outcome, again });
+  }
+
+  #finish(
+    from: string,
+    result: SignedResult,
+    envelope: Uint8Array,
+    end: Pick<Extract<Command, { kind: "finish" }>, "cause" | "outcome" | "again">,
+  ): void {
+    const { run, index, token } = result;
     this.#context.propose(
-      stepRegister(lease.run, lease.index),
-      { kind: "finish", token: lease.token, worker: from, cause, outcome, report: envelope, again },
+      stepRegister(run, index),
+      { kind: "finish", token, worker: from, ...end, report: envelope },
       { kind: "finish", from, result, envelope },
     );
   }
