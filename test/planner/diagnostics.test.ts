@@ -205,7 +205,7 @@ it("a key that another tool has", async () => {
   ]);
   for (const name of ["constructor", "__proto__", "toString"])
     expect(await helps(`otto: 1\n${name}: 1\nsteps: { a: { run: x } }\n`)).toEqual([
-      "write one of `env`, `environments`, `notify`, `otto`, `parameters`, `pipeline`, `steps`, `triggers`, `uses`",
+      "write one of `env`, `environments`, `notify`, `otto`, `parameters`, `pipeline`, `priority`, `steps`, `triggers`, `uses`",
     ]);
 });
 
