@@ -266,6 +266,19 @@ export const faultPlantings: readonly Planting[] = [
     every: 8,
   },
   {
+    name: "a home assures a worker of what it is taking back",
+    edits: [
+      {
+        file: "node/core/control.ts",
+        find: "if (this.#leases.isEnding(from, message.held)) return;",
+        replace: "",
+      },
+    ],
+    caughtBy: ["effects"],
+    firstSeed: 352_574_734,
+    seedsMax: 200,
+  },
+  {
     name: "a worker goes on outside after its lease",
     edits: [
       {

@@ -525,6 +525,8 @@ export class ControlCore {
         return this.#table.stage === "home" ? this.#reign.claims.pull(from, message) : this.#redirect(from);
       case "renew":
         if (this.#table.stage !== "home") return this.#redirect(from);
+        // An answer assures every lease that was named, and one of them is being taken back: it waits for the next time.
+        if (this.#leases.isEnding(from, message.held)) return;
         if (this.#table.isAssured(now.monotonicMs)) return this.#renewed(from, message, now);
         // A home that may have been succeeded answers nothing, since its successor is counting; but should it still be
         // home when the others are back, a worker that was heard all the time has not lost its steps.

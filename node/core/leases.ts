@@ -168,6 +168,14 @@ export class Leases {
     }
   }
 
+  /** True when one of these, still the peer's own, is being taken back: to whom it goes next may be decided already. */
+  isEnding(peer: string, held: readonly LeaseRef[]): boolean {
+    return held.some((ref) => {
+      const lease = this.get(ref.run, ref.index);
+      return lease?.token === ref.token && lease.worker === peer && lease.ending;
+    });
+  }
+
   expired(nowMs: number): HeldLease[] {
     if (nowMs < this.#earliestMs) return [];
     const expired: HeldLease[] = [];
