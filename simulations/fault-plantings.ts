@@ -40,7 +40,7 @@ export const faultPlantings: readonly Planting[] = [
         replace: "",
       },
     ],
-    caughtBy: ["verification", "ledger"],
+    caughtBy: ["verification", "ledger", "linearizability"],
     firstSeed: 1,
     seedsMax: 200,
     kinds: ["liar"],
@@ -68,7 +68,7 @@ export const faultPlantings: readonly Planting[] = [
         replace: "if (held !== undefined && held.token === ref.token)",
       },
     ],
-    caughtBy: ["effects", "ledger"],
+    caughtBy: ["effects", "ledger", "progress"],
     firstSeed: 1,
     seedsMax: 200,
     kinds: ["liar"],
@@ -102,20 +102,6 @@ export const faultPlantings: readonly Planting[] = [
     kinds: ["disk-full"],
   },
   {
-    name: "a damaged disk is used all the same",
-    edits: [
-      {
-        file: "simulations/peer.ts",
-        find: 'if (this.disk.isDamaged) return this.#see({ kind: "refused-start" });',
-        replace: "",
-      },
-    ],
-    caughtBy: ["registers", "ledger", "durability", "logs", "progress", "assertion"],
-    firstSeed: 1,
-    seedsMax: 600,
-    kinds: ["rot", "crash", "fuse", "partition"],
-  },
-  {
     name: "leases are counted by the wall clock",
     edits: [
       {
@@ -125,7 +111,7 @@ export const faultPlantings: readonly Planting[] = [
           "decide(inputs: readonly ControlInput[], at: Now): readonly ControlEffect[] {\n    const now = { monotonicMs: at.wallMs, wallMs: at.wallMs };\n    for",
       },
     ],
-    caughtBy: ["effects", "progress"],
+    caughtBy: ["effects", "progress", "linearizability"],
     firstSeed: 1,
     seedsMax: 200,
     kinds: ["clock-jump"],

@@ -19,8 +19,9 @@ export const logPlantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["forks"],
-    firstSeed: 89,
-    seedsMax: 400,
+    firstSeed: 2_745,
+    seedsMax: 40,
+    every: 8,
   },
   {
     name: "a frozen log is taken further",
@@ -75,19 +76,6 @@ export const logPlantings: readonly Planting[] = [
     caughtBy: ["outputs"],
     firstSeed: 1,
     seedsMax: 50,
-  },
-  {
-    name: "a worker does not notice that its machine was suspended",
-    edits: [
-      {
-        file: "node/core/worker.ts",
-        find: "if (driftMs <= limits.suspendMsMax) return;",
-        replace: "if (driftMs >= 0) return;",
-      },
-    ],
-    caughtBy: ["effects"],
-    firstSeed: 3,
-    seedsMax: 1_000,
   },
   {
     name: "peers with many logs do not say where they differ",
