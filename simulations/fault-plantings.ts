@@ -278,25 +278,4 @@ export const faultPlantings: readonly Planting[] = [
     seedsMax: 600,
     every: 8,
   },
-  {
-    name: "what two records tell differently is no deviation",
-    edits: [
-      {
-        file: "node/verify/verify.ts",
-        find: "  checkAgreement(events, findings);\n",
-        replace: "",
-      },
-      {
-        file: "node/verify/verify.ts",
-        find: "const replayed = accounts.flatMap((account) => replay(account, submission, findings));",
-        replace:
-          "const replayed = accounts.flatMap((account) => replay(account, submission, new Findings()));",
-      },
-    ],
-    caughtBy: ["silence"],
-    firstSeed: 41,
-    seedsMax: 100,
-    every: 4,
-    beyond: true,
-  },
 ];

@@ -64,6 +64,7 @@ export class Joining {
     if (invite.role === "control" && request.addresses.length === 0) throw hasNoAddress();
     const { membership, folder } = this.#host;
     if (isFormed(membership.charter)) {
+      await this.#assertUnusedHere(invite.nonce, peer);
       await this.#useInDomain(invite.nonce, peer);
     } else {
       if (!folder.isOwner) throw notFounder();
@@ -88,12 +89,17 @@ export class Joining {
     return invite;
   }
 
+  /** What was used while the domain was being formed is in no register of it. */
+  async #assertUnusedHere(nonce: string, peer: string): Promise<void> {
+    const used = await this.#host.storage.get(`invite-used/${nonce}`);
+    if (used !== undefined && Buffer.from(used).toString() !== peer) throw invalid("it was used before");
+  }
+
   /** Good once, and again for the same peer: its answer may have been lost on the way. */
   async #useHere(nonce: string, peer: string): Promise<void> {
     const { storage } = this.#host;
     const key = `invite-used/${nonce}`;
-    const used = await storage.get(key);
-    if (used !== undefined && Buffer.from(used).toString() !== peer) throw invalid("it was used before");
+    await this.#assertUnusedHere(nonce, peer);
     await storage.write([{ kind: "put", key, value: Buffer.from(peer) }]);
     await storage.sync();
   }
