@@ -452,6 +452,7 @@ class World {
         for (const [log, seq] of Object.entries(headsOf(peer))) newest[log] = Math.max(seq, newest[log] ?? 0);
     const forks = new Set<string>();
     for (const peer of this.#survivingControls()) {
+      if (!peer.lives) open.push(`${peer.name} has not started again`);
       const heads = headsOf(peer);
       const own = forksOf(peer);
       forks.add(JSON.stringify(own));

@@ -98,7 +98,6 @@ type Ran = {
   readonly key: string;
   readonly kind: Effect["kind"];
   readonly worker: string | null;
-  readonly token: number;
   readonly beganSeconds: number;
   readonly first: number;
   last: number;
@@ -115,16 +114,16 @@ export function checkEffects(
   asleep: readonly Asleep[],
 ): EffectsFound {
   const broken: Broken[] = [];
-  const holders = new Map<string, string>();
+  const holders = new Map<string, { readonly worker: string; readonly fence: number }>();
   for (const event of events)
     if (event.kind === "attempt-started")
-      holders.set(`${event.run}/${event.step} ${event.attempt}/${event.token}`, event.worker);
+      holders.set(attemptOf(event), { worker: event.worker, fence: event.fence ?? 0 });
   const ran = attemptsIn(effects, holders);
   for (const { key, worker } of ran.values())
     if (worker === null) broken.push({ checker: "effects", what: `${key} ran, and nobody was granted it` });
   for (const event of events) {
     if (event.kind !== "attempt-ended" || !event.final || event.cause !== "finished") continue;
-    const key = `${event.run}/${event.step} ${event.attempt}/${event.token}`;
+    const key = attemptOf(event);
     if (ran.get(key)?.ended !== true)
       broken.push({ checker: "effects", what: `${key} was accepted as finished and never ended` });
   }
@@ -132,18 +131,26 @@ export function checkEffects(
   return { broken: [...broken, ...overlaps.broken, ...olderAfterNewer(effects)], excused: overlaps.excused };
 }
 
+function attemptOf(one: { readonly run: string; readonly step: string; readonly attempt: number }): string {
+  return `${one.run}/${one.step} attempt ${one.attempt}`;
+}
+
+/** What ran with another fencing token than its attempt was given is nobody's. */
 function attemptsIn(
   effects: readonly Effect[],
-  holders: ReadonlyMap<string, string>,
+  holders: ReadonlyMap<string, { readonly worker: string; readonly fence: number }>,
 ): ReadonlyMap<string, Ran> {
   const ran = new Map<string, Ran>();
-  for (const [at, { what, run, step, attempt, token, kind, upSeconds }] of effects.entries()) {
-    const key = `${run}/${step} ${attempt}/${token}`;
+  for (const [at, effect] of effects.entries()) {
+    const { what, run, step, fence, kind, upSeconds } = effect;
+    const attempt = attemptOf(effect);
+    const holder = holders.get(attempt);
+    const isGranted = holder?.fence === fence;
+    const key = isGranted ? attempt : `${attempt} under ${fence}`;
     const known = ran.get(key) ?? {
       key,
       kind,
-      worker: holders.get(key) ?? null,
-      token,
+      worker: isGranted ? holder.worker : null,
       beganSeconds: upSeconds,
       first: at,
       last: at,
@@ -187,16 +194,16 @@ function overlapsIn(ran: readonly Ran[], asleep: readonly Asleep[]): EffectsFoun
 function olderAfterNewer(effects: readonly Effect[]): readonly Broken[] {
   const broken: Broken[] = [];
   const highest = new Map<string, number>();
-  for (const { what, run, step, token, kind } of effects) {
+  for (const { what, run, step, fence, kind } of effects) {
     if (kind === "free" || what === "refused") continue;
-    const key = `${run}/${step}`;
-    const known = highest.get(key) ?? 0;
-    if (token < known)
+    const target = kind === "locked" ? "what is locked" : `${run}/${step}`;
+    const known = highest.get(target) ?? 0;
+    if (fence < known)
       broken.push({
         checker: "tokens",
-        what: `${key} took effect under ${token} after it had under ${known}`,
+        what: `${run}/${step} took effect under ${fence} after ${target} had seen ${known}`,
       });
-    highest.set(key, Math.max(known, token));
+    highest.set(target, Math.max(known, fence));
   }
   return broken;
 }

@@ -32,22 +32,26 @@ export type Submitted = {
   readonly acknowledged: boolean;
 };
 
-/** `effect KIND TICKS`; the words of a line: what, run, step, attempt, token, kind, seconds since the machine's start. */
+/**
+ * `effect KIND TICKS`; the words of a line: what, run, step, attempt, token, kind, seconds since the machine's start. The
+ * token is 0 for a free step, which has none. All that is locked is one target, and so is each step outside of a lock.
+ */
 const effectScript = `#!/bin/sh
 set -u
-kind=$1 ticks=$2
+kind=$1 ticks=$2 token=\${OTTO_FENCING_TOKEN:-0}
+[ "$kind" = locked ] && target=locked || target=$OTTO_RUN-$OTTO_STEP
 tell() {
   read -r up _ < /proc/uptime
-  echo "$1 $OTTO_RUN $OTTO_STEP $OTTO_ATTEMPT $OTTO_FENCING_TOKEN $kind $up" >> "$TARGET/lines"
+  echo "$1 $OTTO_RUN $OTTO_STEP $OTTO_ATTEMPT $token $kind $up" >> "$TARGET/lines"
 }
 fenced() {
   [ "$kind" = free ] && { tell "$1"; return; }
   (
     flock 9
     highest=0
-    [ -s "$TARGET/$OTTO_RUN-$OTTO_STEP" ] && read -r highest < "$TARGET/$OTTO_RUN-$OTTO_STEP"
-    if [ "$OTTO_FENCING_TOKEN" -lt "$highest" ]; then tell refused; exit 9; fi
-    echo "$OTTO_FENCING_TOKEN" > "$TARGET/$OTTO_RUN-$OTTO_STEP"
+    [ -s "$TARGET/$target" ] && read -r highest < "$TARGET/$target"
+    if [ "$token" -lt "$highest" ]; then tell refused; exit 9; fi
+    echo "$token" > "$TARGET/$target"
     tell "$1"
   ) 9>> "$TARGET/lock" || exit 9
 }
@@ -146,7 +150,8 @@ export type Effect = {
   readonly run: string;
   readonly step: string;
   readonly attempt: number;
-  readonly token: number;
+  /** The fencing token that it showed; 0 when it has none. */
+  readonly fence: number;
   readonly kind: "free" | "locked" | "outside";
   /** Seconds since the machine's start, of a clock that all processes share. */
   readonly upSeconds: number;
@@ -157,14 +162,14 @@ export function effectsIn(text: string): readonly Effect[] {
     // The names of matrix cells have spaces: `part (part=a)`.
     const words = /^(\w+) (\S+) (.+) (\d+) (\d+) (\w+) ([\d.]+)$/u.exec(line);
     if (words === null) return [];
-    const [, what = "", run = "", step = "", attempt, token, kind = "", upSeconds] = words;
+    const [, what = "", run = "", step = "", attempt, fence, kind = "", upSeconds] = words;
     return [
       {
         what: what as Effect["what"],
         run,
         step,
         attempt: Number(attempt),
-        token: Number(token),
+        fence: Number(fence),
         kind: kind as Effect["kind"],
         upSeconds: Number(upSeconds),
       },

@@ -17,6 +17,11 @@ function started(step: string, attempt: number, token: number, worker: string, t
   return { kind: "attempt-started", run, timeMs, step, attempt, token, worker };
 }
 
+/** An exclusive one: its fencing token is another number than its lease's. */
+function fenced(step: string, attempt: number, fence: number, worker: string): AttemptStarted {
+  return { ...started(step, attempt, 2 * attempt - 1, worker), fence };
+}
+
 function finished(step: string, attempt: number, token: number, worker: string): AttemptEnded {
   const end = {
     kind: "attempt-ended",
@@ -35,17 +40,17 @@ function lines(...said: readonly string[]): ReturnType<typeof effectsIn> {
 }
 
 describe("a checker of what steps left behind", () => {
-  const granted = [started("deploy", 1, 1, "worker-1"), started("deploy", 2, 3, "worker-2")];
+  const granted = [fenced("deploy", 1, 7, "worker-1"), fenced("deploy", 2, 9, "worker-2")];
   const apart = lines(
-    "begin deploy 1 1 locked 10.00",
-    "begin deploy 2 3 locked 14.00",
-    "end deploy 2 3 locked 14.30",
+    "begin deploy 1 7 locked 10.00",
+    "begin deploy 2 9 locked 14.00",
+    "end deploy 2 9 locked 14.30",
   );
   const together = lines(
-    "begin deploy 1 1 locked 10.00",
-    "begin deploy 2 3 locked 14.00",
-    "refused deploy 1 1 locked 14.10",
-    "end deploy 2 3 locked 14.30",
+    "begin deploy 1 7 locked 10.00",
+    "begin deploy 2 9 locked 14.00",
+    "refused deploy 1 7 locked 14.10",
+    "end deploy 2 9 locked 14.30",
   );
   const names = (found: ReturnType<typeof checkEffects>) => found.broken.map(({ checker }) => checker);
 
@@ -63,24 +68,31 @@ describe("a checker of what steps left behind", () => {
 
   it("sees two steps in one locked environment, and lets others be", () => {
     const two = (kind: string) =>
-      lines(`begin a 1 1 ${kind} 1.00`, `begin b 1 1 ${kind} 1.10`, `end a 1 1 ${kind} 1.20`);
-    const events = [started("a", 1, 1, "worker-1"), started("b", 1, 1, "worker-2")];
-    expect(names(checkEffects(two("locked"), events, []))).toEqual(["overlap"]);
+      lines(`begin a 1 1 ${kind} 1.00`, `begin b 1 2 ${kind} 1.10`, `end a 1 1 ${kind} 1.20`);
+    const events = [fenced("a", 1, 1, "worker-1"), fenced("b", 1, 2, "worker-2")];
+    expect(names(checkEffects(two("locked"), events, []))).toEqual(["overlap", "tokens"]);
     expect(names(checkEffects(two("outside"), events, []))).toEqual([]);
-    expect(names(checkEffects(two("free"), events, []))).toEqual([]);
+    const free = lines("begin a 1 0 free 1.00", "begin b 1 0 free 1.10", "end a 1 0 free 1.20");
+    const apart = [started("a", 1, 1, "worker-1"), started("b", 1, 1, "worker-2")];
+    expect(names(checkEffects(free, apart, []))).toEqual([]);
   });
 
   it("sees what was taken under an older token after a newer one", () => {
-    const late = lines("begin deploy 2 3 outside 14.00", "begin deploy 1 1 outside 15.00");
+    const late = lines("begin deploy 2 9 outside 14.00", "begin deploy 1 7 outside 15.00");
     expect(names(checkEffects(late, granted, []))).toContain("tokens");
   });
 
   it("sees what ran without being granted, and what was accepted and never ended", () => {
-    expect(names(checkEffects(lines("begin deploy 9 9 free 1.00"), granted, []))).toEqual(["effects"]);
-    const cut = lines("begin deploy 1 1 free 1.00");
+    expect(names(checkEffects(lines("begin deploy 9 9 outside 1.00"), granted, []))).toEqual(["effects"]);
+    const cut = lines("begin deploy 1 7 outside 1.00");
     expect(names(checkEffects(cut, [...granted, finished("deploy", 1, 1, "worker-1")], []))).toEqual([
       "effects",
     ]);
+  });
+
+  it("sees a fencing token that is not the one that its attempt was given", () => {
+    const other = lines("begin deploy 1 8 outside 1.00");
+    expect(names(checkEffects(other, granted, []))).toEqual(["effects"]);
   });
 });
 
