@@ -265,6 +265,46 @@ export const faultPlantings: readonly Planting[] = [
     seedsMax: 200,
   },
   {
+    name: "a result that is being decided is decided as often as it is said",
+    edits: [
+      {
+        file: "node/core/reign.ts",
+        find: "if (this.#reported.has(report)) return;",
+        replace: "",
+      },
+    ],
+    caughtBy: ["storms"],
+    firstSeed: 1,
+    seedsMax: 400,
+  },
+  {
+    name: "a worker waits for ever for the answer to a pull that its home has forgotten",
+    edits: [
+      {
+        file: "node/core/worker.ts",
+        find: "this.#isPullAsked = false;\n    if (message.nonce === this.#openPull?.nonce) this.#openPull = null;",
+        replace:
+          "if (message.nonce === this.#openPull?.nonce) {\n      this.#isPullAsked = false;\n      this.#openPull = null;\n    }",
+      },
+    ],
+    caughtBy: ["progress"],
+    firstSeed: 2_002_146,
+    seedsMax: 200,
+  },
+  {
+    name: "a result that comes after its attempt was cancelled is said to be known",
+    edits: [
+      {
+        file: "protocol/registers/registers.ts",
+        find: 'if (cause === "cancelled" && (value.state !== "done" || value.report === null)) return false;',
+        replace: "",
+      },
+    ],
+    caughtBy: ["linearizability"],
+    firstSeed: 2_000_870,
+    seedsMax: 200,
+  },
+  {
     name: "a worker goes on outside after its lease",
     edits: [
       {

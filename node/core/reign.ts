@@ -91,6 +91,8 @@ export class Reign {
   #over: string[] = [];
   /** Results accepted lately, so that one sent again is a duplicate and not a late one. */
   readonly #accepted = new AcceptedResults();
+  /** Results that are being decided: said again meanwhile, they are answered once. */
+  readonly #reported = new Set<string>();
 
   constructor(context: ReignContext, leases: Leases) {
     this.#context = context;
@@ -137,6 +139,7 @@ export class Reign {
     this.#admitting = new Set();
     this.#bodiless = new Set();
     this.#over = [];
+    this.#reported.clear();
     this.#leases.clearHeld();
   }
 
@@ -236,6 +239,9 @@ export class Reign {
     end: Pick<Extract<Command, { kind: "finish" }>, "cause" | "outcome" | "again">,
   ): void {
     const { run, index, token } = result;
+    const report = reportOf(from, result);
+    if (this.#reported.has(report)) return;
+    this.#reported.add(report);
     this.#context.propose(
       stepRegister(run, index),
       { kind: "finish", token, worker: from, ...end, report: envelope },
@@ -380,6 +386,7 @@ export class Reign {
   #finished(ticket: Extract<Ticket, { kind: "finish" }>, decision: Decision<Ticket>, now: Now): void {
     const { from, result } = ticket;
     const { run: id, index, token } = result;
+    this.#reported.delete(reportOf(from, result));
     if (decision.verdict === "refused") {
       if (decision.reason !== "duplicate") return this.#refuseResult(from, result, now);
       return this.#context.send(from, {
@@ -481,6 +488,10 @@ function isOfLease(result: SignedResult, run: OpenRun, value: StepValue): boolea
   const { index, attempt, step, inputs } = result;
   const isNamed = attempt === value.attempt && step === run.step(index).name;
   return isNamed && inputs === inputsDigest(run.given(index));
+}
+
+function reportOf(from: string, { run, index, token }: SignedResult): string {
+  return `${from} ${run}/${index}/${token}`;
 }
 
 function causeOf(outcome: StepReport["outcome"]): AttemptCause {

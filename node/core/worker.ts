@@ -357,10 +357,9 @@ export class WorkerCore {
   }
 
   #grant(message: Extract<Message, { kind: "grant" }>, now: Now): void {
-    if (message.nonce === this.#openPull?.nonce) {
-      this.#openPull = null;
-      this.#isPullAsked = false;
-    }
+    // The home knows one pull of a session's: one that answers another has forgotten this one, which is asked again.
+    this.#isPullAsked = false;
+    if (message.nonce === this.#openPull?.nonce) this.#openPull = null;
     const leases = message.leases.map((lease) => ({ ...lease, bundle: message.bundles[lease.run] ?? "" }));
     for (const lease of leases) {
       const id = idOf(lease);

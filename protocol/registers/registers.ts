@@ -247,7 +247,9 @@ function evaluateStep(
     });
   }
   if (value.token !== command.token) return refused(wasFinished(value, command) ? "duplicate" : "stale");
-  if (value.state !== "leased") return refused(value.state === "done" ? "duplicate" : "stale");
+  // The token that ended the step; not the one that it was raised to when its last lease ran out.
+  if (value.state !== "leased")
+    return refused(value.past.at(-1)?.token === command.token ? "duplicate" : "stale");
   if (command.kind === "finish" && value.worker !== command.worker) return refused("stale");
   const ended = { attempt: value.attempt, token: value.token, worker: value.worker, cause: command.cause };
   const past = [...value.past, ended];
@@ -264,6 +266,8 @@ function evaluateStep(
 function wasFinished(value: StepValue, command: Extract<Command, { kind: "finish" | "expire" }>): boolean {
   if (command.kind !== "finish") return false;
   const { token, worker, cause } = command;
+  // Only the home ends an attempt as cancelled without its worker's word; then no report is kept.
+  if (cause === "cancelled" && (value.state !== "done" || value.report === null)) return false;
   return value.past.some((past) => past.token === token && past.worker === worker && past.cause === cause);
 }
 

@@ -1,9 +1,10 @@
 /**
  * Nobody says one thing to one peer over and over: what is said in answer to an answer, or again without waiting, grows
- * with nothing that anybody does.
+ * with nothing that anybody does. A liar that floods others is answered as often as it asks.
  */
 
 import { type Checker, Violation } from "../observation.ts";
+import { KnownLiars } from "./known-liars.ts";
 
 const secondUs = 1_000_000;
 /** Of one kind, from one peer to one, within a second: several times what was ever seen. */
@@ -14,10 +15,12 @@ const outputsMax = 600;
 export function stormsChecker(): Checker {
   let second = 0;
   let said = new Map<string, number>();
+  const liars = new KnownLiars();
   return {
     name: "storms",
     observe: (observation) => {
-      if (observation.kind !== "sent") return;
+      liars.observe(observation);
+      if (observation.kind !== "sent" || liars.has(observation.to)) return;
       const { atUs, peer, to, message } = observation;
       const now = Math.floor(atUs / secondUs);
       if (now !== second) {

@@ -51,12 +51,21 @@ describe("a step's register", () => {
     expect(evaluate(again, finish("w", 1, true))).toMatchObject({ reason: "duplicate" });
     const lost = stepAfter(claim("w"), expire(1, true));
     expect(evaluate(lost, finish("w", 1))).toMatchObject({ reason: "stale" });
+    expect(evaluate(lost, finish("w", 2))).toMatchObject({ reason: "stale" });
+  });
+
+  it("calls a result late when its attempt was cancelled without it, and known when it was cancelled with it", () => {
+    const cancelled: Command = { kind: "expire", token: 1, cause: "cancelled", again: false };
+    const reported: Command = { ...finish("w", 1), cause: "cancelled", outcome: "cancelled" } as Command;
+    expect(evaluate(stepAfter(claim("w"), cancelled), reported)).toMatchObject({ reason: "stale" });
+    expect(evaluate(stepAfter(claim("w"), reported), reported)).toMatchObject({ reason: "duplicate" });
   });
 
   it("raises the token when a lease runs out for good, so that a late result is stale", () => {
     const lost = stepAfter(claim("w"), expire(1, false));
     expect(lost).toMatchObject({ state: "done", outcome: "failed", token: 2, report: null });
     expect(evaluate(lost, finish("w", 1))).toMatchObject({ reason: "stale" });
+    expect(evaluate(lost, finish("w", 2))).toMatchObject({ reason: "stale" });
   });
 
   it("is not granted while it is leased or done, and answers the pull that won it again", () => {

@@ -118,6 +118,13 @@ describe("a worker", () => {
     for (const message of next) if (message.kind === "pull") expect(message.nonce).not.toBe(asked.nonce);
   });
 
+  it("asks again when its home answers a pull of another nonce: a home knows one pull of a session's", () => {
+    const bench = new Bench([plannedStep("a")]);
+    const [asked] = said(bench.welcome());
+    const other = { kind: "grant", nonce: "another", leases: [], bundles: {} } as const;
+    expect(said(bench.hear(other))).toEqual([{ ...asked, again: true }]);
+  });
+
   it("fetches the plan of a grant, checks it, and starts as many steps as it has slots", () => {
     const bench = new Bench(["a", "b", "c"].map((name) => plannedStep(name)));
     bench.welcome();
