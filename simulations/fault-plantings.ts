@@ -265,19 +265,6 @@ export const faultPlantings: readonly Planting[] = [
     seedsMax: 200,
   },
   {
-    name: "a result that is being decided is decided as often as it is said",
-    edits: [
-      {
-        file: "node/core/reign.ts",
-        find: "if (this.#reported.has(report)) return;",
-        replace: "",
-      },
-    ],
-    caughtBy: ["storms"],
-    firstSeed: 1,
-    seedsMax: 400,
-  },
-  {
     name: "a worker waits for ever for the answer to a pull that its home has forgotten",
     edits: [
       {

@@ -10,7 +10,7 @@ import { type Ballot, compareBallots, noBallot } from "../../protocol/registers/
 import { openCharter } from "../../protocol/membership.ts";
 import { decodeValue } from "../../protocol/values.ts";
 import { type Checker, type Observation, type PeerName, Violation } from "../observation.ts";
-import { simulatedVerifier } from "../keys.ts";
+import { simulatedKeys, simulatedVerifier } from "../keys.ts";
 import type { Disk } from "../storage.ts";
 import { ballotName } from "./ballots.ts";
 
@@ -32,6 +32,8 @@ export function durabilityChecker(): Checker {
       if (observation.kind === "received") {
         const { message } = observation;
         if (message.kind !== "accept") return;
+        // In somebody else's name: it is refused.
+        if (message.ballot.peer !== simulatedKeys(observation.from).peer) return;
         const names = message.records.flatMap(({ names }) => names);
         asked.set(observation.peer, { ballot: ballotName(message.ballot), round: message.round, names });
       }

@@ -40,11 +40,12 @@ export class Bench {
     this.tick();
   }
 
-  tell(input: ControlInput): ControlEffect[] {
+  /** Inputs that come in one turn; what they lead to comes in turns of its own. */
+  tell(...together: readonly ControlInput[]): ControlEffect[] {
     const effects: ControlEffect[] = [];
-    const inputs: ControlInput[] = [input];
-    for (let next = inputs.shift(); next !== undefined; next = inputs.shift())
-      for (const effect of this.core.decide([next], this.now)) {
+    const inputs: ControlInput[] = [];
+    for (let turn = together; turn.length > 0; turn = inputs.splice(0, 1))
+      for (const effect of this.core.decide(turn, this.now)) {
         effects.push(effect);
         if (effect.kind === "store") this.#store(effect);
         if (effect.kind === "send" && effect.message.kind === "grant")
@@ -89,15 +90,19 @@ export class Bench {
 
   /** What the worker reports of the attempt that it was granted under the token. */
   result(run: string, index: number, token: number, report: StepReport = reportOf()): ControlEffect[] {
+    return this.hear(this.resultOf(run, index, token, report));
+  }
+
+  resultOf(run: string, index: number, token: number, report: StepReport = reportOf()): Message {
     const granted = this.#granted.get(`${run}/${index} ${token}`);
     const inputs = inputsDigest(granted ?? { inputs: [] });
     const { attempt = 1 } = granted ?? {};
     const step = this.#steps.get(run)?.[index]?.name ?? "a";
     const result: SignedResult = { otto: "result/1", run, index, token, step, attempt, inputs, report };
-    return this.hear({
+    return {
       kind: "result",
       envelope: sealEnvelope("result", exampleCharter.domain, result, workerKeysOf),
-    });
+    };
   }
 
   #start(): ControlCore {

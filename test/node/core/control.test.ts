@@ -58,6 +58,14 @@ describe("a home", () => {
     expect(events(late)).toMatchObject([{ kind: "result-refused", step: "b", token: 1 }]);
   });
 
+  it("decides and answers a result once, however often it was said while it could not be decided", () => {
+    const bench = new Bench();
+    const { run } = bench.submit([plannedStep("a")]);
+    bench.pull();
+    const result = { kind: "message", from: worker, message: bench.resultOf(run, 0, 1) } as const;
+    expect(said(bench.tell(result, result, result), "ack")).toMatchObject([{ verdict: "accepted" }]);
+  });
+
   it("offers a step again when its lease runs out, and ends it when it may not be tried again", () => {
     const bench = new Bench();
     const once = { retry: { attemptsMax: 2, on: ["lost"] as const } };
