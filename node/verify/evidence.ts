@@ -9,7 +9,7 @@
 import { openAnswer, type OpenedAnswer } from "../../protocol/answers.ts";
 import { openEnvelope, type Verifier } from "../../protocol/envelope.ts";
 import { type Event, isOfRun } from "../../protocol/events.ts";
-import { openFork } from "../../protocol/fork.ts";
+import { type Fork, openFork } from "../../protocol/fork.ts";
 import { isAfterword, type OpenedEntry, openEntry } from "../../protocol/log.ts";
 import { openBundle, type Submission } from "../../protocol/manifest.ts";
 import {
@@ -42,13 +42,19 @@ export type Evidence = {
   readonly entries: number;
   /** Workers whose certificate is not there: that they belong to the domain is the control peers' word. */
   readonly uncertified: readonly string[];
+  /**
+   * Says of logs that are proven to fork that they do, though what is shown of them stands: where the records show
+   * anything amiss, what is missing may be in what nobody takes of such a log.
+   */
+  readonly tellForks: () => void;
 };
 
 /** No certificate has expired at this time: whether it has is a question of its own. */
 const beforeAllMs = 0;
 
 export function openEvidence(exported: ExportedRun, keys: Verifier, findings: Findings): Evidence {
-  const nothing = { charter: null, submission: null, accounts: [], entries: 0, uncertified: [] };
+  const none = { charter: null, submission: null, accounts: [], entries: 0, uncertified: [] };
+  const nothing = { ...none, tellForks: () => undefined };
   const opened = openCharter(exported.charter, null, keys);
   if (!opened.ok) {
     findings.add(
@@ -68,6 +74,7 @@ export function openEvidence(exported: ExportedRun, keys: Verifier, findings: Fi
     accounts,
     entries: entries.count,
     uncertified: entries.uncertified(accounts),
+    tellForks: () => entries.tellForks(),
   };
 }
 
@@ -76,6 +83,7 @@ class Evidencing {
   readonly #charter: Charter;
   readonly #keys: Verifier;
   readonly #findings: Findings;
+  readonly #forks: Fork[] = [];
   count = 0;
 
   constructor(exported: ExportedRun, charter: Charter, keys: Verifier, findings: Findings) {
@@ -144,16 +152,24 @@ class Evidencing {
         );
         continue;
       }
-      const { log, author, seq, sinceSeq } = fork.value;
+      const { log, sinceSeq } = fork.value;
       const toldSince = [...(byLog.get(log)?.keys() ?? [])].some((told) => told >= sinceSeq);
-      if (toldSince || !isWhole)
-        this.#findings.add(
-          "log-forked",
-          null,
-          "Who tells of a run tells everybody the same.",
-          `${author} signed two different entries ${seq} of its log ${log}.`,
-        );
+      this.#forks.push(fork.value);
+      if (toldSince || !isWhole) this.#tellFork(fork.value);
     }
+  }
+
+  tellForks(): void {
+    for (const fork of this.#forks) this.#tellFork(fork);
+  }
+
+  #tellFork({ log, author, seq }: Fork): void {
+    this.#findings.add(
+      "log-forked",
+      null,
+      "Who tells of a run tells everybody the same.",
+      `${author} signed two different entries ${seq} of its log ${log}.`,
+    );
   }
 
   submission(accounts: readonly Account[]): Submission | null {

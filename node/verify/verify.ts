@@ -62,6 +62,7 @@ export function verifyRun(exported: ExportedRun, domain: string | null, keys: Ve
     checkApprovals(accounts, submission, findings);
     if (end !== undefined) checkEnd(end.outcome, replayed, findings);
   }
+  if (findings.all.length > 0) evidence.tellForks();
   const attempts = new Set<string>();
   const workers = new Set<string>();
   for (const event of events)

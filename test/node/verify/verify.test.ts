@@ -236,6 +236,16 @@ describe("it is found when somebody", () => {
     expect(codesOf(verified(partly))).toEqual(["log-forked"]);
   });
 
+  it("shows a log that forks beside what is missing: it may be in what nobody takes of that log", () => {
+    // A home whose log forked told of the end of a step; the next home told all the rest.
+    const rest = entriesBy("control1", storyWith(testEnded));
+    const [one, two] = [entriesBy("control0", [cancelRequested]), entriesBy("control0", [testStarted])];
+    const forks = [[one[0] ?? new Uint8Array(), two[0] ?? new Uint8Array()]] as const;
+    const amiss = codesOf(verified(exportOf(rest)));
+    expect(amiss).toContain("unfinished test");
+    expect(codesOf(verified(exportOf(rest, { forks })))).toEqual([...amiss, "log-forked"]);
+  });
+
   it("calls a fork what is none", () => {
     const [one = new Uint8Array(), two = one] = entries;
     expect(codesOf(verified(exportOf(entries, { forks: [[one, two]] })))).toEqual(["entry-invalid"]);
