@@ -166,6 +166,10 @@ export const limits = {
   antiEntropyMs: 30_000,
   /** A control peer that did not say that it holds the home's log is asked again after this. */
   confirmAgainMs: 1_000,
+  /** Logs and outputs of others that a control peer has still to bring, how soon it asks again, and how often. */
+  replicatedWaitingMax: 100_000,
+  replicateAgainMs: 60_000,
+  replicateTriesMax: 30,
   /** Logs that are told one by one; of more, hashes are compared first. */
   logsListedMax: 8,
   /** Parts of the logs in which two peers differ and that are looked into at once. */

@@ -7,7 +7,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { exitCodes, OttoError, unreachable } from "../../protocol/errors.ts";
-import { isOfRun } from "../../protocol/events.ts";
+import { type Event, isOfRun } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
 import { nameBundle } from "../../protocol/manifest.ts";
 import { isFormed } from "../../protocol/membership.ts";
@@ -35,6 +35,7 @@ import { type NodeHost, openHost } from "./node-host.ts";
 import { findPlan } from "./plan-finder.ts";
 import { Outputs } from "./outputs.ts";
 import { poll } from "./polling.ts";
+import { Replication } from "./replication.ts";
 import { Views } from "./views.ts";
 
 export type RunningNode = {
@@ -50,7 +51,10 @@ export async function startControl(path: string): Promise<RunningNode> {
   const post = (input: ControlInput): void =>
     void (control === null ? queued.push(input) : control.post(input));
   const host = await openHost(path, {
-    up: (peer, role) => post({ kind: "peer-up", peer, role }),
+    up: (peer, role) => {
+      post({ kind: "peer-up", peer, role });
+      control?.peerUp();
+    },
     down: (peer) => post({ kind: "peer-down", peer }),
     message: (from, message) => post({ kind: "message", from, message }),
     call: (channel) => (control === null ? channel.abort() : control.calls.accept(channel)),
@@ -87,6 +91,7 @@ class ControlNode implements RunningNode {
   readonly #outputs: Outputs;
   readonly #views: Views;
   readonly #kept: KeptEntries;
+  readonly #replication: Replication;
   readonly #joining: Joining;
   #core: ControlCore | null = null;
   #loop: Loop<ControlInput, ControlEffect> | null = null;
@@ -121,6 +126,16 @@ class ControlNode implements RunningNode {
       contested: (evidence) => this.post({ kind: "contested", evidence }),
       failed: (cause) => this.#fail(cause),
     });
+    this.#replication = new Replication({
+      blobs,
+      storage,
+      clock: realClock,
+      bring: {
+        log: (digest) => fetching.blobs([digest]),
+        tree: (digest) => fetching.source({ kind: "tree", tree: digest }, [], null),
+      },
+      failed: (cause) => this.#fail(cause),
+    });
     this.#joining = new Joining(host, (nonce, peer) => this.#useInvite(nonce, peer));
     this.calls = new CallServer(host, this.#actions());
   }
@@ -130,6 +145,7 @@ class ControlNode implements RunningNode {
     await this.#startCore();
     await this.host.serve();
     this.#dialOthers();
+    await this.#replication.start();
     const { idleMs } = this.host.config;
     if (idleMs !== null)
       this.#idleTimer = setInterval(() => this.#stopWhenIdle(idleMs), Math.min(idleMs, 5_000));
@@ -146,9 +162,14 @@ class ControlNode implements RunningNode {
     else this.post({ kind: "charter", charter: this.host.membership.charter });
   }
 
+  peerUp(): void {
+    this.#replication.peerUp();
+  }
+
   async stop(): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
+    this.#replication.stop();
     if (this.#idleTimer !== null) clearInterval(this.#idleTimer);
     this.calls.closeAll();
     await this.#loop?.stop();
@@ -199,7 +220,7 @@ class ControlNode implements RunningNode {
         return this.#fetchSource(effect);
       case "recorded":
         this.#busyAtMs = realClock.monotonicMs();
-        return this.#views.record(effect.events.filter(isOfRun));
+        return this.#recorded(effect.events.filter(isOfRun));
       case "keep-output":
         return this.#keepOutput(effect);
       case "send-entries":
@@ -227,6 +248,11 @@ class ControlNode implements RunningNode {
       default:
         return unreachable(effect);
     }
+  }
+
+  #recorded(events: readonly Event[]): void {
+    this.#views.record(events);
+    this.#replication.heard(events);
   }
 
   #fetchBundle({ run, digest, from }: Extract<ControlEffect, { kind: "fetch-bundle" }>): void {
@@ -380,6 +406,7 @@ class ControlNode implements RunningNode {
   #fail(cause: unknown): void {
     if (this.#stopping) return;
     this.#stopping = true;
+    this.#replication.stop();
     this.calls.closeAll();
     this.host.close().then(
       () => this.#resolveStopped(cause),

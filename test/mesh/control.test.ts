@@ -1,8 +1,9 @@
 /** Control peers that take each other's places while the domain works, and a domain from a backup when all are lost. */
 
-import { rmSync, statSync, truncateSync } from "node:fs";
+import { readdirSync, rmSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { sha256Hex } from "../../protocol/values.ts";
 import { freeAddress, Mesh, type MeshNode } from "./mesh.ts";
 import { eventually } from "./program.ts";
 
@@ -10,6 +11,8 @@ let mesh: Mesh;
 let founder: MeshNode;
 let chain: string;
 let ownerKey: string;
+/** The run that ended while the founder was alone. */
+let before: string;
 /** Control peers by their names, as they join. */
 const nodes = new Map<string, MeshNode>();
 
@@ -20,7 +23,12 @@ beforeAll(async () => {
   founder = only;
   nodes.set("control-1", founder);
   ownerKey = join(founder.folder, "owner.key");
-  chain = mesh.repository("chain", "  a:\n    run: 'true'\n  b:\n    needs: a\n    run: 'true'\n");
+  // More is printed than a report takes in, and a file is handed on.
+  const printed = "seq 5000 | tee numbers";
+  chain = mesh.repository(
+    "chain",
+    `  a:\n    run: ${printed}\n    outputs: { numbers: numbers }\n  b:\n    needs: a\n    run: 'true'\n`,
+  );
 });
 afterAll(() => mesh?.end());
 
@@ -73,7 +81,7 @@ async function runPasses(through: MeshNode): Promise<string> {
 }
 
 it("a domain of one becomes one of three, and each of them knows every run", async () => {
-  const before = await runPasses(founder);
+  before = await runPasses(founder);
   for (const name of ["control-2", "control-3"]) {
     await joinAsControl(name, founder);
     const { stdout } = await control(["add", name], founder);
@@ -142,6 +150,22 @@ it("the home gives its place to another in the middle of a run, which goes on", 
     (state) => state === "passed",
   );
   expect((await mesh.succeed(["verify", run, "--node", node("control-4").folder])).code).toBe(0);
+});
+
+it("what a run printed and handed on is kept by those that came later, when the founder and the worker are gone", async () => {
+  const [worker] = mesh.workers;
+  if (worker === undefined) throw new Error("The mesh has no worker.");
+  await worker.kill();
+  for (const through of nodes.values()) {
+    const numbers = Array.from({ length: 5_000 }, (_, index) => `${index + 1}\n`).join("");
+    const printed = async (): Promise<string> =>
+      (await mesh.otto(["logs", before, "a", "--node", through.folder])).stdout;
+    await eventually("all that it printed is here", printed, (text) => text.includes(numbers));
+    const files = (): string[] => readdirSync(join(through.folder, "blobs"), { recursive: true }).map(String);
+    const digest = sha256Hex(Buffer.from(numbers));
+    await eventually("the file is here", files, (all) => all.some((file) => file.endsWith(digest)));
+  }
+  await worker.restart();
 });
 
 it("nobody but the owner changes who votes, and nothing that would stop the domain", async () => {
