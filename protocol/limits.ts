@@ -118,6 +118,10 @@ export const limits = {
   warmCachesMax: 32,
   warmTreesMax: 16,
   openRunsMax: 10_000,
+  /** Runs that are not closed and that a control peer keeps, with their plans; and that a worker has announced and nobody took. */
+  submissionsKeptMax: 20_000,
+  submissionsBytesMax: 256 * MiB,
+  submissionsPendingMax: 1_000,
   /** The report of one attempt as it is signed by its worker and kept in the register table. */
   reportBytesMax: 16 * KiB,
   reportTailBytesMax: 4 * KiB,

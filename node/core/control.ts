@@ -43,6 +43,7 @@ import { Quotas } from "./quotas.ts";
 import { Reign, type Ticket } from "./reign.ts";
 import { Schedules } from "./schedules.ts";
 import { type Known, submissionKeys, Submissions } from "./submissions.ts";
+import { Suspension } from "./suspension.ts";
 
 export const controlKeys = {
   ...submissionKeys,
@@ -81,6 +82,7 @@ export type ControlOptions = {
 export class ControlCore {
   readonly #keys: Signer & Verifier;
   readonly #incarnation: string;
+  readonly #suspension = new Suspension();
   readonly #configurations: Configurations;
   #peers: ReadonlySet<string> = new Set();
   #table: RegisterTable<Ticket>;
@@ -205,6 +207,7 @@ export class ControlCore {
   }
 
   decide(inputs: readonly ControlInput[], now: Now): readonly ControlEffect[] {
+    if (this.#suspension.hasSlept(now)) this.#table.slept(now.monotonicMs);
     for (const input of inputs) {
       this.#take(input, now);
       this.#followReign(now);

@@ -93,6 +93,8 @@ export type Answer =
         | "stranger"
         /** Peers that are needed for it cannot be reached. */
         | "absent"
+        /** No more can be kept. */
+        | "full"
         | "unsupported";
       readonly detail: string;
     };

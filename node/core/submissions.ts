@@ -68,7 +68,10 @@ type BundleInput = Extract<ControlInput, { kind: "bundle" }>;
 
 export class Submissions {
   readonly #context: SubmissionsContext;
+  readonly #most: { readonly runs: number; readonly bytes: number };
   readonly #known = new Map<string, Known>();
+  /** Of all their bundles. */
+  #bytes = 0;
   /** Closed runs whose plans are not here: this peer came later. They are asked for a few at a time. */
   readonly #backlog = new Map<string, { triesLeft: number }>();
   /** Runs that were archived lately: to be told again that one is closed is no reason to ask for its plan. */
@@ -80,8 +83,16 @@ export class Submissions {
   /** Control peers that hold what is not known here yet. */
   readonly #heldElsewhere = new Map<string, Set<string>>();
 
-  constructor(context: SubmissionsContext) {
+  /** @param most from where on only what the domain has admitted is taken: runs, and bytes of their bundles. */
+  constructor(
+    context: SubmissionsContext,
+    most: { readonly runs: number; readonly bytes: number } = {
+      runs: limits.submissionsKeptMax,
+      bytes: limits.submissionsBytesMax,
+    },
+  ) {
     this.#context = context;
+    this.#most = most;
   }
 
   get size(): number {
@@ -160,6 +171,8 @@ export class Submissions {
     // What the domain has admitted was judged then: the submitter's certificate may have expired since.
     const isAdmitted = this.#context.admittedDigest(input.run) === sha256Hex(input.bytes);
     const wasJudged = isAdmitted || isBundleOfSlot(input.bytes);
+    // What the domain has taken on is kept whatever it costs.
+    if (already === undefined && !wasJudged && this.#isFull(input.bytes)) return this.#turnAway(input);
     const known = already ?? this.#judge(input, wasJudged ? judgedMs : now.wallMs);
     if (known === null) return null;
     const { run, digest } = known.submission;
@@ -207,7 +220,7 @@ export class Submissions {
 
   /** The run is closed, or the order is overtaken: its bundle goes to the archive and is no longer kept at hand. */
   archive(run: string, known: Known): void {
-    this.#known.delete(run);
+    if (this.#known.delete(run)) this.#bytes -= known.bytes.length;
     this.#backlog.delete(run);
     this.#archived.add(run);
     if (this.#archived.size > limits.openRunsMax)
@@ -260,6 +273,18 @@ export class Submissions {
       libraries: libraryTrees(manifest.plan),
       from: from ?? announcer ?? null,
     });
+  }
+
+  #isFull({ length }: Uint8Array): boolean {
+    return this.#known.size >= this.#most.runs || this.#bytes + length > this.#most.bytes;
+  }
+
+  /** Whoever announced it says so again. */
+  #turnAway({ question }: BundleInput): null {
+    const detail = `${this.#known.size} runs wait or are under way`;
+    const answer = { ok: false, reason: "full", detail } as const;
+    if (question !== null) this.#context.effect({ kind: "answer", question, answer });
+    return null;
   }
 
   /**
@@ -328,6 +353,7 @@ export class Submissions {
       holders: new Set(),
       admitted: false,
     };
+    this.#bytes += bytes.length - (this.#known.get(submission.run)?.bytes.length ?? 0);
     this.#known.set(submission.run, known);
     return known;
   }

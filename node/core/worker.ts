@@ -27,9 +27,10 @@ import type { StepReport } from "../../protocol/report.ts";
 import type { Random, StoredEntry, WriteOperation } from "../ports.ts";
 import { assignmentOf } from "./assignment.ts";
 import { AtHand, cacheAtHand, sourceAtHand } from "./at-hand.ts";
-import type { Now, WorkerEffect, WorkerInput } from "./effects.ts";
+import type { Answer, Now, WorkerEffect, WorkerInput } from "./effects.ts";
 import { OutputPushes } from "./output-pushes.ts";
 import { workerDeadlineMs } from "./leases.ts";
+import { Suspension } from "./suspension.ts";
 
 export const workerKeys = {
   /** `pending/<run>` -> a bundle that was submitted here and is not admitted yet */
@@ -97,7 +98,7 @@ export class WorkerCore {
   #announceAtMs = 0;
   #stepMsAverage = 1_000;
   #stopping = false;
-  #clockGapMs: number | null = null;
+  readonly #suspension = new Suspension();
   /** When this worker saw last that its machine had been suspended. */
   #awakeSinceMs = -Infinity;
   /** Reports that are to be told together, and since when the first of them waits. */
@@ -132,7 +133,7 @@ export class WorkerCore {
   }
 
   decide(inputs: readonly WorkerInput[], now: Now): readonly WorkerEffect[] {
-    this.#watchClocks(now);
+    this.#watchSuspension(now);
     for (const input of inputs) this.#take(input, now);
     this.#startQueued(now);
     this.#sendGathered(now);
@@ -192,14 +193,11 @@ export class WorkerCore {
   }
 
   /**
-   * The two clocks drift apart when the machine was suspended: exclusive steps may have lost their lease. No deadline
-   * holds that was counted before, nor one that an answer to an earlier renewal would set.
+   * When the machine was suspended exclusive steps may have lost their lease. No deadline holds that was counted before,
+   * nor one that an answer to an earlier renewal would set.
    */
-  #watchClocks(now: Now): void {
-    const gapMs = now.wallMs - now.monotonicMs;
-    const driftMs = this.#clockGapMs === null ? 0 : Math.abs(gapMs - this.#clockGapMs);
-    this.#clockGapMs = gapMs;
-    if (driftMs <= limits.suspendMsMax) return;
+  #watchSuspension(now: Now): void {
+    if (!this.#suspension.hasSlept(now)) return;
     this.#awakeSinceMs = now.monotonicMs;
     this.#renewAtMs = now.monotonicMs;
     for (const held of this.#held.values()) {
@@ -405,12 +403,12 @@ export class WorkerCore {
     if (input.question !== null) {
       const { question } = input;
       const mayBeSubmitted = opened?.ok === true && opened.value.slotMs === null;
-      if (mayBeSubmitted && input.bytes !== null) this.#submitted(opened.value, input.bytes);
       const problem = opened?.ok === false ? opened.problem : slotsAreTheDomains;
       const detail = `${problem.because}: ${problem.detail}`;
-      const answer = mayBeSubmitted
-        ? ({ ok: true } as const)
-        : ({ ok: false, reason: "refused", detail } as const);
+      const answer: Answer =
+        mayBeSubmitted && input.bytes !== null
+          ? this.#submitted(opened.value, input.bytes)
+          : { ok: false, reason: "refused", detail };
       this.#effects.push({ kind: "answer", question, answer });
       return;
     }
@@ -428,14 +426,18 @@ export class WorkerCore {
   }
 
   /** A person submitted through this worker: it is announced until a home has admitted it. */
-  #submitted(submission: Submission, bytes: Uint8Array): void {
+  #submitted(submission: Submission, bytes: Uint8Array): Answer {
     const { run, digest } = submission;
-    if (this.#pending.has(run)) return;
+    if (this.#pending.has(run)) return { ok: true };
+    const { size } = this.#pending;
+    if (size >= limits.submissionsPendingMax)
+      return { ok: false, reason: "full", detail: `${size} runs wait here for the domain to take them` };
     this.#pending.set(run, digest);
     this.#store([{ kind: "put", key: workerKeys.pending + run, value: bytes }]);
     const message: Message = { kind: "announce", run, bundle: digest };
     this.#effects.push({ kind: "publish", message });
     for (const peer of this.#linked) this.#send(peer, message);
+    return { ok: true };
   }
 
   #forgetOldBundles(): void {

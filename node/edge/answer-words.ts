@@ -81,6 +81,12 @@ export function signedElsewhere({ log, seq }: Fork): OttoError {
 
 export function submissionRefused({ reason, detail }: Extract<Answer, { ok: false }>): OttoError {
   if (reason === "unsupported") return notSupported(detail);
+  if (reason === "full")
+    return new OttoError("OTTO_TOO_MANY_RUNS", {
+      what: `The domain takes no more runs for now: ${detail}.`,
+      state: "Nothing was submitted.",
+      next: "Submit it again when some of them are over: `otto status`.",
+    });
   return new OttoError("OTTO_REFUSED", {
     what: `The submission was refused (${detail}).`,
     state: "Nothing was submitted.",

@@ -3,7 +3,7 @@
  * runner and reports; it decides nothing about runs. Calls that only control peers can answer are relayed to them.
  */
 
-import { OttoError, unreachable } from "../../protocol/errors.ts";
+import { unreachable } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import { nameBundle } from "../../protocol/manifest.ts";
 import type { Request } from "../../protocol/requests.ts";
@@ -11,6 +11,7 @@ import type { WorkerEffect, WorkerInput } from "../core/effects.ts";
 import { Loop } from "../core/loop.ts";
 import { WorkerCore, workerKeys } from "../core/worker.ts";
 import type { Executor } from "../ports.ts";
+import { submissionRefused } from "./answer-words.ts";
 import { withMachineLabels } from "./machine-labels.ts";
 import { CallServer } from "./call-server.ts";
 import { realClock, realRandom } from "./clock.ts";
@@ -250,11 +251,7 @@ class WorkerNode implements RunningNode {
       this.post({ kind: "bundle", run, digest, from: null, bytes: bundle, question }),
     );
     if (answer.ok) return run;
-    throw new OttoError("OTTO_REFUSED", {
-      what: `The submission was refused (${answer.detail}).`,
-      state: "Nothing was submitted.",
-      next: "Submit with a key that has joined this domain: `otto join CODE`.",
-    });
+    throw submissionRefused(answer);
   }
 
   #stopWhenIdle(idleMs: number): void {

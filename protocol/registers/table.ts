@@ -71,6 +71,8 @@ export class RegisterTable<Ticket> {
   #nextHeartbeatMs = 0;
   /** When this home sent the newest heartbeat that each peer has answered. */
   readonly #heardMs = new Map<string, number>();
+  /** Answers to heartbeats that were sent before this say nothing of now. */
+  #awakeSinceMs = -Infinity;
   /** Who has answered a heartbeat, however old, since a majority had; and how many were sent since then. */
   readonly #answeredBy = new Set<string>();
   #unanswered = 0;
@@ -124,6 +126,12 @@ export class RegisterTable<Ticket> {
       (peer) => peer === this.#self || nowMs - (this.#heardMs.get(peer) ?? -Infinity) <= limits.homeAssuredMs,
     );
     return recent.length > this.#peers.length / 2;
+  }
+
+  /** The machine was suspended, for nobody knows how long by its monotonic clock: somebody else may reign. */
+  slept(nowMs: number): void {
+    this.#heardMs.clear();
+    this.#awakeSinceMs = nowMs;
   }
 
   /** Every committed register; only while this peer is home. */
@@ -248,7 +256,7 @@ export class RegisterTable<Ticket> {
         return { effects: this.#acceptor.hear(message), decisions: [] };
       case "heard":
         if (compareBallots(message.ballot, this.#home.ballot) !== 0) return nothing;
-        this.#heardMs.set(from, message.sentMs);
+        if (message.sentMs >= this.#awakeSinceMs) this.#heardMs.set(from, message.sentMs);
         this.#answeredBy.add(from);
         return nothing;
       case "promise":

@@ -470,6 +470,21 @@ describe("a control peer", () => {
     expect(talk.table("a").isAssured(1_751)).toBe(false);
   });
 
+  it("is not sure of its reign when its machine slept, until a majority answers what it says since then", () => {
+    const talk = new Conversation("a", "b", "c");
+    talk.linkAll();
+    talk.tick("a", 0);
+    talk.settle();
+    talk.tick("a", 1_000);
+    // Its heartbeats are answered, and the answers are read after the sleep.
+    talk.table("a").slept(1_100);
+    talk.settle();
+    expect(talk.table("a").isAssured(1_100)).toBe(false);
+    talk.tick("a", 1_250);
+    talk.settle();
+    expect(talk.table("a").isAssured(1_250)).toBe(true);
+  });
+
   it("forgets the steps of a closed run, also after a restart", () => {
     const talk = new Conversation("a");
     talk.tick("a", 0);

@@ -17,22 +17,32 @@ const { run, digest } = submission;
 const now = { monotonicMs: 5_000, wallMs: 1_700_000_005_000 };
 
 /** The submissions of the first of three control peers, and what it asked for and said. */
-function bench() {
+function bench(most?: { readonly runs: number; readonly bytes: number }) {
   const effects: ControlEffect[] = [];
   const told: Message[] = [];
   const closed = new Set<string>();
-  const submissions = new Submissions({
-    charter: () => charter,
-    keys: simulatedVerifier,
-    effect: (effect) => effects.push(effect),
-    tellControls: (message) => told.push(message),
-    count: (because, from) => effects.push({ kind: "count-refused", because, from }),
-    admittedDigest: () => undefined,
-    isClosed: (name) => closed.has(name),
-  });
+  const admitted = new Map<string, string>();
+  const submissions = new Submissions(
+    {
+      charter: () => charter,
+      keys: simulatedVerifier,
+      effect: (effect) => effects.push(effect),
+      tellControls: (message) => told.push(message),
+      count: (because, from) => effects.push({ kind: "count-refused", because, from }),
+      admittedDigest: (name) => admitted.get(name),
+      isClosed: (name) => closed.has(name),
+    },
+    most,
+  );
   const bring = (from: string | null = worker) =>
     submissions.bundle({ kind: "bundle", run, digest, from, bytes: bundle, question: null }, now);
-  return { effects, told, closed, submissions, bring };
+  /** A person submits another run here. */
+  const submit = (nonce: string) => {
+    const { bundle: bytes, submission: other } = submissionOf([plannedStep("a")], charter, nonce);
+    const named = { run: other.run, digest: other.digest };
+    return submissions.bundle({ kind: "bundle", ...named, from: null, bytes, question: 7 }, now);
+  };
+  return { effects, told, closed, admitted, submissions, bring, submit };
 }
 
 describe("a submission", () => {
@@ -104,8 +114,32 @@ describe("a submission", () => {
       ],
     });
   });
+});
 
-  it("that is only said to be held cannot fill the memory", () => {
+describe("more submissions than a control peer keeps", () => {
+  it("are turned away, but for those that the domain has admitted", () => {
+    for (const most of [
+      { runs: 2, bytes: Infinity },
+      { runs: Infinity, bytes: 2.5 * bundle.length },
+    ]) {
+      const { submissions, bring, submit, effects, admitted } = bench(most);
+      expect([submit("n2"), submit("n3")]).not.toContain(null);
+      expect(submit("n4")).toBe(null);
+      const detail = "2 runs wait or are under way";
+      expect(effects.at(-1)).toEqual({
+        kind: "answer",
+        question: 7,
+        answer: { ok: false, reason: "full", detail },
+      });
+      expect(bring()).toBe(null);
+      admitted.set(run, digest);
+      expect(bring()?.submission.run).toBe(run);
+      for (const [name, known] of submissions.entries()) submissions.archive(name, known);
+      expect(submit("n4")).not.toBe(null);
+    }
+  });
+
+  it("cannot fill the memory by being said to be held the memory", () => {
     const { submissions, effects } = bench();
     for (let index = 0; index < limits.openRunsMax + 100; index += 1)
       submissions.held(second, `run${index}`, digest);

@@ -314,6 +314,17 @@ describe("a submission at a worker", () => {
     expect(kinds(made.tick(limits.announceAgainMs))).not.toContain("send announce");
   });
 
+  it("is turned away when the worker waits for the domain to take as many as it keeps", () => {
+    const { made, submit } = bench();
+    for (let index = 0; index < limits.submissionsPendingMax; index += 1) {
+      const { bundle: bytes, submission } = runOf([plannedStep("a")], `other${index}`);
+      const { run, digest } = submission;
+      made.tell({ kind: "bundle", run, digest, from: null, bytes, question: 1 });
+    }
+    const answer = { ok: false, reason: "full" };
+    expect(submit()).toMatchObject([{ kind: "answer", answer }]);
+  });
+
   it("is refused in words when a byte of it was changed", () => {
     const { made, submit } = bench();
     const changed = made.run.bundle.slice();
