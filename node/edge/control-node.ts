@@ -5,8 +5,7 @@
  * join. Then the core starts. Everything that the core asks for is performed here, in its order.
  */
 
-import { setTimeout as sleep } from "node:timers/promises";
-import { exitCodes, OttoError, unreachable } from "../../protocol/errors.ts";
+import { unreachable } from "../../protocol/errors.ts";
 import { type Event, isOfRun } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
 import { nameBundle } from "../../protocol/manifest.ts";
@@ -23,12 +22,12 @@ import {
   signedElsewhere,
   submissionRefused,
 } from "./answer-words.ts";
-import { askFor } from "./client.ts";
 import { type CallActions, CallServer, type ControlActions } from "./call-server.ts";
 import { realClock } from "./clock.ts";
 import { exportRun } from "./exporting.ts";
 import { backupOf } from "./backup.ts";
 import { controlsSeen, recharter } from "./controls.ts";
+import { InviteUse } from "./invite-use.ts";
 import { Joining } from "./joining.ts";
 import { KeptEntries } from "./kept-entries.ts";
 import { type NodeHost, openHost } from "./node-host.ts";
@@ -92,6 +91,7 @@ class ControlNode implements RunningNode {
   readonly #views: Views;
   readonly #kept: KeptEntries;
   readonly #replication: Replication;
+  readonly #inviteUse: InviteUse;
   readonly #joining: Joining;
   #core: ControlCore | null = null;
   #loop: Loop<ControlInput, ControlEffect> | null = null;
@@ -136,7 +136,8 @@ class ControlNode implements RunningNode {
       },
       failed: (cause) => this.#fail(cause),
     });
-    this.#joining = new Joining(host, (nonce, peer) => this.#useInvite(nonce, peer));
+    this.#inviteUse = new InviteUse({ host, home: () => this.#home, post: (input) => this.post(input) });
+    this.#joining = new Joining(host, (nonce, peer) => this.#inviteUse.anywhere(nonce, peer));
     this.calls = new CallServer(host, this.#actions());
   }
 
@@ -328,7 +329,7 @@ class ControlNode implements RunningNode {
       },
       export: (run) => exportRun(this.host, run),
       invite: (request) => this.#joining.invite(request),
-      useInvite: (nonce, peer) => this.#decideInvite(nonce, peer),
+      useInvite: (nonce, peer) => this.#inviteUse.here(nonce, peer),
       join: (request, peer) => this.#joining.join(request, peer),
       controls: () => controlsSeen(this.host, this.#core?.configurations ?? null, this.#home),
       backup: () => backupOf(this.host),
@@ -355,44 +356,6 @@ class ControlNode implements RunningNode {
     if (!answer.ok) throw submissionRefused(answer);
     this.#views.appeared(run);
     return run;
-  }
-
-  /** Asks whoever is home, again and again for a while: right after the forming, or between two homes, nobody is. */
-  async #useInvite(nonce: string, peer: string): Promise<void> {
-    const deadlineMs = realClock.monotonicMs() + limits.requestMsMax;
-    for (;;) {
-      try {
-        return await this.#useInviteOnce(nonce, peer);
-      } catch (error) {
-        const mayPass = error instanceof OttoError && error.exitCode === exitCodes.unreachable;
-        if (!mayPass || realClock.monotonicMs() >= deadlineMs) throw error;
-        await sleep(limits.tickMs);
-      }
-    }
-  }
-
-  async #useInviteOnce(nonce: string, peer: string): Promise<void> {
-    const { network, membership, identity } = this.host;
-    if (this.#home === null || this.#home === identity.peer) return this.#decideInvite(nonce, peer);
-    const { certificate } = membership;
-    const request = { call: "use-invite", certificate, nonce, peer } as const;
-    await askFor(await network.openCall(this.#home), request, "done");
-  }
-
-  /** Decides here or not at all: two peers that each take the other for home would ask in a circle. */
-  async #decideInvite(nonce: string, peer: string): Promise<void> {
-    const answer = await this.host.questions.ask((question) =>
-      this.post({ kind: "use-invite", nonce, peer, question }),
-    );
-    if (answer.ok) return;
-    throw new OttoError(answer.reason === "taken" ? "OTTO_INVITE_INVALID" : "OTTO_UNREACHABLE", {
-      what:
-        answer.reason === "taken"
-          ? "This invite was used before."
-          : "The domain cannot decide now: fewer than half of its control peers can be reached.",
-      state: "Nobody joined.",
-      next: answer.reason === "taken" ? "Ask for a new one: `otto invite`." : "Try again when they are back.",
-    });
   }
 
   #stopWhenIdle(idleMs: number): void {

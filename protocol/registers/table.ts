@@ -223,10 +223,7 @@ export class RegisterTable<Ticket> {
     return this.#home.stage === "closed" ? this.#home.successor : null;
   }
 
-  /**
-   * What a member of the configuration begins with that has no table yet: everything that the configuration before
-   * decided, and perhaps some of what was proposed since.
-   */
+  /** What a member without a table begins with: all that was decided before, and perhaps some of what was proposed. */
   records(): PromisedRecord[] {
     return this.#home.stage === "closed" ? this.#home.lastRecords() : this.#acceptor.records();
   }
