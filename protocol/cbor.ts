@@ -48,7 +48,8 @@ export function encodeCbor(value: unknown): Uint8Array {
   at = 0;
   try {
     write(value, 0);
-    return new Uint8Array(out.buffer.slice(0, at));
+    // A small copy is made without memory of its own that the collector must give back.
+    return new Uint8Array(out.buffer, 0, at).slice();
   } finally {
     out = scratch;
   }

@@ -85,34 +85,45 @@ export function openBundle(
   keys: Verifier,
 ): Result<Submission, BundleProblem> {
   if (bytes.length > limits.manifestBytesMax) return refused("oversized", `${bytes.length} bytes`);
-  const decoded = decodeUntrusted(bytes);
-  if (!decoded.ok || !Array.isArray(decoded.value) || decoded.value.length < 2 || decoded.value.length > 3)
-    return refused("malformed", "not a bundle");
-  const [envelopeBytes, certificateBytes, slotMs = null] = decoded.value as unknown[];
-  if (!(envelopeBytes instanceof Uint8Array) || !(certificateBytes instanceof Uint8Array))
-    return refused("malformed", "not a bundle");
-  const opened = openEnvelope(envelopeBytes, { kind: "manifest", domain: charter.domain }, keys);
+  const parts = recalled(keys, "bundle", bytes, () => partsOf(bytes));
+  if (parts === null) return refused("malformed", "not a bundle");
+  const opened = openEnvelope(parts.envelope, { kind: "manifest", domain: charter.domain }, keys);
   if (!opened.ok) return refused(opened.problem, "the manifest's envelope");
-  const certificate = openCertificate(certificateBytes, charter, wallMs, keys);
+  const certificate = openCertificate(parts.certificate, charter, wallMs, keys);
   if (!certificate.ok) return refused(certificate.problem, "the submitter's certificate");
   const { envelope, value } = opened.value;
   if (certificate.value.peer !== envelope.signer) return refused("stranger", "the certificate is another's");
   if (certificate.value.role !== "person") return refused("role", "only a person submits");
-  const isSlot = decoded.value.length === 3;
   const judged = recalled(keys, "manifest", bytes, () =>
-    judgeManifest(bytes, envelope.payload, value, isSlot ? { slotMs } : null),
+    judgeManifest(bytes, envelope.payload, value, parts.slot),
   );
   return judged.ok ? success({ ...judged.value, submitter: certificate.value }) : judged;
 }
 
 type BundleProblem = { readonly because: RefusedBecause; readonly detail: string };
 
-/** @param slot what the bundle says of the slot whose run it is; null where it says nothing. */
+type BundleParts = {
+  readonly envelope: Uint8Array;
+  readonly certificate: Uint8Array;
+  /** What the bundle says of the slot whose run it is; null where it says nothing. */
+  readonly slot: { readonly slotMs: unknown } | null;
+};
+
+/** Null: the bytes are no bundle. */
+function partsOf(bytes: Uint8Array): BundleParts | null {
+  const decoded = decodeUntrusted(bytes);
+  if (!decoded.ok || !Array.isArray(decoded.value) || decoded.value.length < 2 || decoded.value.length > 3)
+    return null;
+  const [envelope, certificate, slotMs] = decoded.value as unknown[];
+  if (!(envelope instanceof Uint8Array) || !(certificate instanceof Uint8Array)) return null;
+  return { envelope, certificate, slot: decoded.value.length === 3 ? { slotMs } : null };
+}
+
 function judgeManifest(
   bundle: Uint8Array,
   payload: Uint8Array,
   value: unknown,
-  slot: { readonly slotMs: unknown } | null,
+  slot: BundleParts["slot"],
 ): Result<Omit<Submission, "submitter">, BundleProblem> {
   const manifest = value as Manifest;
   if (manifest?.otto !== "manifest/1" || typeof manifest.nonce !== "string" || !isSource(manifest.source))

@@ -1,61 +1,51 @@
 /**
  * What a disk holds, by key: one entry is found at once, and those under a prefix without a look at all the others.
  *
- * Kept in folders by the first two parts of the key (`event/<run>/…`), since prefixes end where a part does.
+ * Disks are written all the time and listed now and then: when a process starts, and when somebody looks from outside. So
+ * the keys are put in order only for whoever lists, by the first two parts of the key (`event/<run>/…`), since prefixes
+ * end where a part does.
  */
 
 import type { StoredEntry } from "../node/ports.ts";
 import { compareText } from "../protocol/values.ts";
 
-type Folder = Map<string, Uint8Array>;
+/** Keys by their first part, and by their second. */
+type Folders = Map<string, Map<string, string[]>>;
 
 export class KeyedEntries {
-  /** By the first part of the key, and by the second. */
-  readonly #folders = new Map<string, Map<string, Folder>>();
+  readonly #entries = new Map<string, Uint8Array>();
+  /** Of the keys that are there; null once there are others. */
+  #folders: Folders | null = null;
 
   get(key: string): Uint8Array | undefined {
-    return this.#folder(key)?.get(key);
+    return this.#entries.get(key);
   }
 
   set(key: string, value: Uint8Array): void {
-    const [first, second] = partsOf(key);
-    let folders = this.#folders.get(first);
-    if (folders === undefined) this.#folders.set(first, (folders = new Map()));
-    const folder = folders.get(second);
-    if (folder === undefined) folders.set(second, new Map([[key, value]]));
-    else folder.set(key, value);
+    if (this.#folders !== null && !this.#entries.has(key)) this.#folders = null;
+    this.#entries.set(key, value);
   }
 
   delete(key: string): void {
-    const folder = this.#folder(key);
-    if (folder?.delete(key) !== true || folder.size > 0) return;
-    const [first, second] = partsOf(key);
-    this.#folders.get(first)?.delete(second);
+    if (this.#entries.delete(key)) this.#folders = null;
   }
 
   clear(): void {
-    this.#folders.clear();
-  }
-
-  /** All of it, in no order that counts. */
-  *[Symbol.iterator](): IterableIterator<[string, Uint8Array]> {
-    for (const folders of this.#folders.values()) for (const folder of folders.values()) yield* folder;
+    this.#entries.clear();
+    this.#folders = null;
   }
 
   /** Every entry whose key starts with the prefix, ordered by code unit. */
   list(prefix: string): StoredEntry[] {
-    const found: StoredEntry[] = [];
+    const found: string[] = [];
     for (const folder of this.#foldersUnder(prefix))
-      for (const entry of folder) if (entry[0].startsWith(prefix)) found.push(entry);
-    return found.length < 2 ? found : found.sort(([left], [right]) => compareText(left, right));
+      for (const key of folder) if (key.startsWith(prefix)) found.push(key);
+    if (found.length > 1) found.sort(compareText);
+    return found.map((key) => [key, this.#entries.get(key) as Uint8Array]);
   }
 
-  #folder(key: string): Folder | undefined {
-    const [first, second] = partsOf(key);
-    return this.#folders.get(first)?.get(second);
-  }
-
-  *#foldersUnder(prefix: string): Iterable<Folder> {
+  *#foldersUnder(prefix: string): Iterable<string[]> {
+    this.#folders ??= inFolders(this.#entries.keys());
     const end = prefix.indexOf("/");
     if (end < 0) {
       for (const folders of this.#folders.values()) yield* folders.values();
@@ -68,6 +58,19 @@ export class KeyedEntries {
     const folder = folders.get(second);
     if (folder !== undefined) yield folder;
   }
+}
+
+function inFolders(keys: Iterable<string>): Folders {
+  const all: Folders = new Map();
+  for (const key of keys) {
+    const [first, second] = partsOf(key);
+    let folders = all.get(first);
+    if (folders === undefined) all.set(first, (folders = new Map()));
+    const folder = folders.get(second);
+    if (folder === undefined) folders.set(second, [key]);
+    else folder.push(key);
+  }
+  return all;
 }
 
 /** The first part of a key, and the second where another follows it; else that is empty. */

@@ -85,8 +85,13 @@ export type Ending = {
   }[];
 };
 
+/** Observations of a kind, or of these only those that are about one kind of message. */
+type Look = Observation["kind"] | `${"sent" | "received"} ${Message["kind"]}`;
+
 export type Checker = {
   readonly name: string;
+  /** All that it wants to be shown; without this, everything. */
+  readonly looksAt?: readonly Look[];
   readonly observe: (observation: Observation) => void;
   readonly finish: (ending: Ending) => void;
 };

@@ -10,6 +10,7 @@ import { decodeValue } from "../protocol/values.ts";
 import { controlKeys } from "../node/core/control.ts";
 import { entriesOfRun } from "../node/core/history.ts";
 import { workerKeys } from "../node/core/worker.ts";
+import { decodedOnce, once } from "./decoded.ts";
 import { simulatedVerifier } from "./keys.ts";
 import type { Peer } from "./peer.ts";
 import { charterOf } from "./workload.ts";
@@ -17,12 +18,14 @@ import { charterOf } from "./workload.ts";
 export function isClosedAt(peer: Peer, run: string): boolean {
   const stored = peer.disk.durable(controlKeys.registers + runRegister(run));
   if (stored === undefined) return false;
-  return (decodeValue(readRecord(stored).value) as RunValue).outcome !== null;
+  return isClosed(stored);
 }
+
+const isClosed = once((record) => (decodeValue(readRecord(record).value) as RunValue).outcome !== null);
 
 export function headsOf(peer: Peer): Record<string, number> {
   const heads = peer.disk.list(controlKeys.heads);
-  return Object.fromEntries(heads.map(([key, value]) => [key, (decodeValue(value) as [number])[0]]));
+  return Object.fromEntries(heads.map(([key, value]) => [key, (decodedOnce(value) as [number])[0]]));
 }
 
 /** Logs of whose forking a peer keeps the proof. */
@@ -38,7 +41,7 @@ export function exportOf(peer: Peer, others: readonly Peer[], run: string, domai
   const { disk } = peer;
   const { prefix, keyOf } = entriesOfRun(run);
   const entries = disk.list(prefix).flatMap(([key]) => disk.get(keyOf(key)) ?? []);
-  const forks = disk.list(controlKeys.forks).map(([, bytes]) => decodeValue(bytes) as ForkEvidence);
+  const forks = disk.list(controlKeys.forks).map(([, bytes]) => decodedOnce(bytes) as ForkEvidence);
   const [bundle = null] = [peer, ...others].flatMap((one) => bundleAt(one, run));
   return {
     otto: "otto-run/1",

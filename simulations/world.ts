@@ -10,6 +10,7 @@ import { orderOf, type Submission } from "../protocol/manifest.ts";
 import { type Charter, sealCharter } from "../protocol/membership.ts";
 import type { Plan } from "../protocol/plan.ts";
 import { Agenda } from "./agenda.ts";
+import { Audience } from "./audience.ts";
 import type { Fault, FaultKind } from "./faults.ts";
 import { forgeEntry } from "./forging.ts";
 import { scheduleOf } from "./generate.ts";
@@ -94,6 +95,7 @@ type Question =
 
 class World {
   readonly #options: WorldOptions;
+  readonly #audience: Audience;
   readonly #schedule: Schedule;
   readonly #agenda = new Agenda();
   readonly #network: SimulatedNetwork;
@@ -115,6 +117,7 @@ class World {
 
   constructor(schedule: Schedule, options: WorldOptions) {
     this.#options = options;
+    this.#audience = new Audience(options.checkers);
     this.#schedule = schedule;
     const { seed, peers, clocksAreSet, steps } = schedule;
     const { controls, workers } = namesIn(schedule);
@@ -411,7 +414,7 @@ class World {
     this.#options.trace?.(observation);
     if (this.#violation !== null) return;
     try {
-      for (const checker of this.#options.checkers) checker.observe(observation);
+      this.#audience.show(observation);
     } catch (error) {
       if (!(error instanceof Violation)) throw error;
       this.#violation = error;
@@ -493,11 +496,12 @@ class World {
         entries: peer.disk.list(controlKeys.entries),
         output: (id) => peer.outputs.read(id),
         forks: peer.forks,
-        exported: (run) =>
+        exported: kept((run) =>
           exportOf(peer, this.#survivingControls(), run, {
             ...this.#domain,
             charter: this.#owner.newest.bytes,
           }),
+        ),
       })),
     };
   }
@@ -507,6 +511,16 @@ class World {
     if (peer === undefined) throw new Error(`Bug: no peer ${name}`);
     return peer;
   }
+}
+
+/** The same, and of the same name not twice. */
+function kept<Value>(make: (name: string) => Value): (name: string) => Value {
+  const made = new Map<string, Value>();
+  return (name) => {
+    let value = made.get(name);
+    if (value === undefined) made.set(name, (value = make(name)));
+    return value;
+  };
 }
 
 function namesIn({ peers }: Schedule): { controls: PeerName[]; workers: PeerName[] } {

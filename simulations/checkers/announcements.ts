@@ -8,6 +8,7 @@ export function announcementsChecker(): Checker {
   const published = new Set<string>();
   return {
     name: "announcements",
+    looksAt: ["published", "heard-of"],
     observe: (observation) => {
       if (observation.kind === "published") published.add(nameOf(observation.peer, observation.message));
       if (observation.kind !== "heard-of" || published.has(nameOf(observation.from, observation.message)))

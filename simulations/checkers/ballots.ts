@@ -3,6 +3,7 @@
  */
 
 import type { Ballot } from "../../protocol/registers/ballot.ts";
+import type { WireRecord } from "../../protocol/registers/messages.ts";
 import { sha256Hex } from "../../protocol/values.ts";
 import { type Checker, Violation } from "../observation.ts";
 
@@ -11,6 +12,7 @@ export function ballotsChecker(): Checker {
   const rounds = new Map<string, string>();
   return {
     name: "ballots",
+    looksAt: ["sent prepare", "sent accept", "sent sync"],
     observe: (observation) => {
       if (observation.kind !== "sent") return;
       const { message, life } = observation;
@@ -22,13 +24,24 @@ export function ballotsChecker(): Checker {
       proposers.set(ballot, life);
       if (message.kind !== "accept") return;
       const round = `${ballot} #${message.round}`;
-      const text = message.records.map(({ names, value }) => `${names.join()}=${sha256Hex(value)}`).join();
+      const text = textOf(message.records);
       if ((rounds.get(round) ?? text) !== text)
         throw new Violation("ballots", `I5: two different rounds ${round}`);
       rounds.set(round, text);
     },
     finish: () => undefined,
   };
+}
+
+/** A round goes to several voters; what is in it is put into words once. */
+const texts = new WeakMap<readonly WireRecord[], string>();
+
+function textOf(records: readonly WireRecord[]): string {
+  const known = texts.get(records);
+  if (known !== undefined) return known;
+  const text = records.map(({ names, value }) => `${names.join()}=${sha256Hex(value)}`).join();
+  texts.set(records, text);
+  return text;
 }
 
 export function ballotName({ configuration, epoch, peer, incarnation }: Ballot): string {

@@ -4,7 +4,7 @@
  * else says; it is looked for in all of these as it is, and encoded.
  */
 
-import { encodeMessage, type Message } from "../../protocol/messages.ts";
+import type { Message } from "../../protocol/messages.ts";
 import { type Checker, type PeerName, Violation } from "../observation.ts";
 
 const decoder = new TextDecoder("latin1");
@@ -16,12 +16,14 @@ const spellings: readonly string[] = [
   hexOf("canary-").toUpperCase(),
   ...["", "x", "xx"].map((before) => middleOf(before, "canary-")),
 ];
+const spelt = new RegExp(spellings.join("|"), "u");
 
 export function confinementChecker(): Checker {
   const workers = new Set<PeerName>();
   const printing = new Map<string, string>();
   return {
     name: "confinement",
+    looksAt: ["up", "sent"],
     observe: (observation) => {
       const { peer } = observation;
       if (observation.kind === "up" && observation.role === "worker") workers.add(peer);
@@ -29,13 +31,22 @@ export function confinementChecker(): Checker {
       const { to, message } = observation;
       if (message.kind === "output") return outputIsOwn(peer, message, printing);
       if (!workers.has(to) && message.kind !== "announce" && message.kind !== "announced") return;
-      const text = decoder.decode(encodeMessage(message));
-      const found = spellings.find((spelling) => text.includes(spelling));
-      if (found !== undefined)
+      if (isIn(message))
         throw new Violation("confinement", `${peer} tells ${to} what a step printed, in a ${message.kind}`);
     },
     finish: () => undefined,
   };
+}
+
+/** True when a canary is in a text, or in bytes, anywhere in what would be sent. */
+function isIn(value: unknown): boolean {
+  if (typeof value === "string") return spelt.test(value);
+  if (value instanceof Uint8Array) return spelt.test(decoder.decode(value));
+  if (Array.isArray(value)) return value.some(isIn);
+  if (typeof value !== "object" || value === null) return false;
+  for (const key of Object.keys(value))
+    if (spelt.test(key) || isIn((value as Record<string, unknown>)[key])) return true;
+  return false;
 }
 
 /** A canary belongs to the first attempt that prints it. */

@@ -5,10 +5,11 @@
 import { controlKeys } from "../../node/core/control.ts";
 import { entryKey } from "../../node/core/history.ts";
 import type { LogEntry } from "../../protocol/log.ts";
-import { readRecord } from "../../protocol/registers/acceptor.ts";
+import { readRecord, storedRecord } from "../../protocol/registers/acceptor.ts";
 import { type Ballot, compareBallots, noBallot } from "../../protocol/registers/ballot.ts";
 import { openCharter } from "../../protocol/membership.ts";
 import { decodeValue } from "../../protocol/values.ts";
+import { once } from "../decoded.ts";
 import { type Checker, type Observation, type PeerName, Violation } from "../observation.ts";
 import { simulatedKeys, simulatedVerifier } from "../keys.ts";
 import type { Disk } from "../storage.ts";
@@ -25,6 +26,7 @@ export function durabilityChecker(): Checker {
   >();
   return {
     name: "durability",
+    looksAt: ["up", "received accept", "sent promise", "sent accepted", "sent events"],
     observe: (observation) => {
       if (observation.kind === "up") disks.set(observation.peer, observation.disk);
       const disk = disks.get(observation.peer);
@@ -40,11 +42,12 @@ export function durabilityChecker(): Checker {
       if (observation.kind !== "sent") return;
       const { message } = observation;
       if (message.kind === "promise") promiseIsKept(observation, message.ballot, disk);
-      if (message.kind === "accepted") {
+      if (message.kind === "accepted" && !hasMovedOn(disk, message.ballot)) {
         voteIsKept(observation, message, disk);
         const round = asked.get(observation.peer);
         if (round?.ballot !== ballotName(message.ballot) || round.round !== message.round) return;
-        for (const name of round.names) recordIsKept(observation, { name, ...message }, disk);
+        const written = beginningOf(message);
+        for (const name of round.names) recordIsKept(observation, { name, written, ...message }, disk);
       }
       if (message.kind === "events")
         for (const bytes of message.entries) entryIsKept(observation, bytes, disk);
@@ -70,7 +73,6 @@ function voteIsKept(
   vote: { readonly ballot: Ballot; readonly round: number },
   disk: Disk,
 ): void {
-  if (hasMovedOn(disk, vote.ballot)) return;
   const stored = acceptorOn(disk);
   const order = stored === null ? -1 : compareBallots(stored[1], vote.ballot);
   if (stored === null || order < 0 || (order === 0 && stored[2] < vote.round))
@@ -80,15 +82,26 @@ function voteIsKept(
     );
 }
 
+/** What the record of a round begins with on the disk: all but the value. */
+function beginningOf({ ballot, round }: { readonly ballot: Ballot; readonly round: number }): Uint8Array {
+  return storedRecord({ ballot, round, value: new Uint8Array() }).subarray(0, -1);
+}
+
 function recordIsKept(
   { peer }: Sent,
-  vote: { readonly name: string; readonly ballot: Ballot; readonly round: number },
+  vote: {
+    readonly name: string;
+    readonly ballot: Ballot;
+    readonly round: number;
+    readonly written: Uint8Array;
+  },
   disk: Disk,
 ): void {
-  if (hasMovedOn(disk, vote.ballot)) return;
   const bytes = disk.durable(controlKeys.registers + vote.name);
   // The steps of a closed run are forgotten.
   if (bytes === undefined && vote.name.startsWith("step/")) return;
+  // The record of this very round, as it almost always is, need not be read.
+  if (bytes !== undefined && vote.written.every((byte, index) => byte === bytes[index])) return;
   const { ballot, round } = bytes === undefined ? { ballot: noBallot, round: 0 } : readRecord(bytes);
   const order = compareBallots(ballot, vote.ballot);
   if (order < 0 || (order === 0 && round < vote.round))
@@ -101,16 +114,23 @@ function recordIsKept(
 /** It was there, and then the whole table gave place to that of a later configuration. */
 function hasMovedOn(disk: Disk, ballot: Ballot): boolean {
   const bytes = disk.durable(controlKeys.configuration);
-  if (bytes === undefined) return false;
-  const opened = openCharter((decodeValue(bytes) as [string, Uint8Array])[1], null, {
-    ...simulatedVerifier,
-  });
-  return opened.ok && opened.value.configuration > ballot.configuration;
+  return bytes !== undefined && configurationIn(bytes) > ballot.configuration;
 }
 
+const configurationIn = once((bytes) => {
+  const [, charter] = decodeValue(bytes) as [string, Uint8Array];
+  const opened = openCharter(charter, null, simulatedVerifier);
+  return opened.ok ? opened.value.configuration : 0;
+});
+
 function entryIsKept({ peer, life }: Sent, bytes: Uint8Array, disk: Disk): void {
-  const [, , , payload] = decodeValue(bytes) as [string, string, string, Uint8Array];
-  const entry = decodeValue(payload) as LogEntry;
-  if (entry.incarnation === life && disk.durable(entryKey(entry.log, entry.seq)) === undefined)
-    throw new Violation("durability", `I6: ${peer} told entry ${entry.seq} of its log before it was on disk`);
+  const { incarnation, seq, key } = placeOf(bytes);
+  if (incarnation === life && disk.durable(key) === undefined)
+    throw new Violation("durability", `I6: ${peer} told entry ${seq} of its log before it was on disk`);
 }
+
+const placeOf = once((entry) => {
+  const [, , , payload] = decodeValue(entry) as [string, string, string, Uint8Array];
+  const { log, incarnation, seq } = decodeValue(payload) as LogEntry;
+  return { incarnation, seq, key: entryKey(log, seq) };
+});

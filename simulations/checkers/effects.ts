@@ -25,6 +25,7 @@ export function effectsChecker(): Checker {
   const liars = new KnownLiars();
   return {
     name: "effects",
+    looksAt: ["fault", "paused", "resumed", "down", "step-over", "step-started"],
     observe: (observation) => {
       const { peer, atUs } = observation;
       liars.observe(observation);

@@ -20,6 +20,7 @@ export function fencesChecker(late: () => void = () => undefined): Checker {
   const running = new Map<string, { readonly shown: Shown; readonly targets: readonly string[] }>();
   return {
     name: "fences",
+    looksAt: ["paused", "resumed", "step-over", "step-started"],
     observe: (observation) => {
       const { peer, atUs } = observation;
       if (observation.kind === "paused") asleep.set(peer, Number.POSITIVE_INFINITY);

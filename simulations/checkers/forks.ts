@@ -13,6 +13,7 @@ export function forksChecker(): Checker {
   const frozen = new Map<string, { readonly peer: PeerName; readonly log: string; readonly kept: number }>();
   return {
     name: "forks",
+    looksAt: ["forged", "log-frozen"],
     observe: (observation) => {
       if (observation.kind === "forged") forged.add(observation.log);
       if (observation.kind !== "log-frozen") return;

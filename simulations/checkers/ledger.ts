@@ -39,6 +39,7 @@ export function ledgerChecker(): Checker {
   const cancelled = new Set<string>();
   return {
     name: "ledger",
+    looksAt: ["fault", "step-started", "asked-to-cancel", "answered"],
     observe: (observation) => {
       liars.observe(observation);
       if (observation.kind === "step-started") {
@@ -52,16 +53,18 @@ export function ledgerChecker(): Checker {
     },
     finish: (ending: Ending) => {
       if (!ending.finished) return;
-      for (const { peer, events, exported } of ending.controls)
+      for (const { peer, events, exported } of ending.controls) {
+        const byRun = Map.groupBy(events.filter(isOfRun), ({ run }) => run);
         for (const submission of ending.submissions) {
           // What a forked log told is not all there, and nobody says that it is.
           if (exported(submission.run).forks !== undefined) continue;
-          const own = events.filter(isOfRun).filter(({ run }) => run === submission.run);
+          const own = byRun.get(submission.run) ?? [];
           const outcome = outcomeOf(submission, own, peer);
           if (cancelled.has(submission.run) && outcome !== "cancelled")
             throw new Violation("ledger", `${submission.run} was cancelled and ended as ${outcome}`);
           checkRun(submission, own, outcome, { executed, liars });
         }
+      }
     },
   };
 }

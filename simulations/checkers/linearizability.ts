@@ -12,6 +12,19 @@ export function linearizabilityChecker(): Checker {
   const history = new RegisterHistory();
   return {
     name: "linearizability",
+    looksAt: [
+      "submitted",
+      "up",
+      "sent pull",
+      "sent result",
+      "sent accept",
+      "sent grant",
+      "sent ack",
+      "lied",
+      "recorded",
+      "asked-to-cancel",
+      "answered",
+    ],
     observe: (observation) => history.observe(observation),
     finish: () => {
       for (const operations of history.operations().values()) {

@@ -12,6 +12,7 @@ import { type Checker, type Ending, type PeerName, Violation } from "../observat
 export function logsChecker(): Checker {
   return {
     name: "logs",
+    looksAt: [],
     observe: () => undefined,
     finish: ({ finished, controls }) => {
       if (!finished) return;

@@ -13,6 +13,7 @@ export function outputsChecker(): Checker {
   const promised = new Map<string, { readonly peer: PeerName; readonly id: string; readonly end: number }>();
   return {
     name: "outputs",
+    looksAt: ["step-started", "step-wrote", "outputs-gone", "received output-kept", "output-kept"],
     observe: (observation) => {
       if (observation.kind === "step-started") ranAt.set(observation.assignment.id, observation.peer);
       if (observation.kind === "step-wrote") {

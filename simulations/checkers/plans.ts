@@ -15,6 +15,7 @@ export function plansChecker(): Checker {
   const liars = new KnownLiars();
   return {
     name: "plans",
+    looksAt: ["fault", "sent session", "step-started"],
     observe: (observation) => {
       liars.observe(observation);
       const { peer } = observation;

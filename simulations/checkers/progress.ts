@@ -5,6 +5,7 @@ import { type Checker, Violation } from "../observation.ts";
 export function progressChecker(): Checker {
   return {
     name: "progress",
+    looksAt: [],
     observe: () => undefined,
     finish: ({ finished, open }) => {
       if (!finished) throw new Violation("progress", open.join("; "));

@@ -21,7 +21,7 @@ import {
   stepRegister,
 } from "../../protocol/registers/registers.ts";
 import { scheduleRegister, type ScheduleValue } from "../../protocol/registers/schedule.ts";
-import { decodeValue } from "../../protocol/values.ts";
+import { decodedOnce } from "../decoded.ts";
 import { type Checker, type Observation, type PeerName, Violation } from "../observation.ts";
 import { ballotName } from "./ballots.ts";
 
@@ -35,10 +35,23 @@ type Answered = Extract<Observation, { kind: "answered" }>;
 
 export class RegistersChecker implements Checker {
   readonly name = "registers";
+  readonly looksAt = [
+    "configured",
+    "asked-to-cancel",
+    "ordered",
+    "answered",
+    "sent accept",
+    "sent sync",
+    "sent accepted",
+    "sent grant",
+    "sent ack",
+    "sent announced",
+  ] as const;
   /** Who votes in each configuration. */
   readonly #members = new Map<number, ReadonlySet<PeerName>>();
   #configuration = 0;
   readonly #reigns = new Map<string, Reign>();
+  readonly #proposed = new WeakSet<Message>();
   readonly #chosen = new Map<string, Uint8Array>();
   /** How the attempt under a token of a step ended. */
   readonly #ends = new Map<string, AttemptCause>();
@@ -55,10 +68,11 @@ export class RegistersChecker implements Checker {
     if (observation.kind === "answered") this.#answered(observation);
     if (observation.kind !== "sent") return;
     const { message, peer } = observation;
-    if (message.kind === "accept") this.#propose(message.ballot, message.round, message.records);
-    else if (message.kind === "sync" && message.round === 1)
-      this.#propose(message.ballot, 1, message.records);
-    else if (message.kind === "accepted") this.#vote(peer, message.ballot, message.round);
+    if (message.kind === "accept" || (message.kind === "sync" && message.round === 1)) {
+      // The same message goes to every voter.
+      if (!this.#proposed.has(message)) this.#propose(message.ballot, message.round, message.records);
+      this.#proposed.add(message);
+    } else if (message.kind === "accepted") this.#vote(peer, message.ballot, message.round);
     else this.#told(peer, message);
   }
 
@@ -114,13 +128,13 @@ export class RegistersChecker implements Checker {
     if (problem !== null) throw this.#violation(`${name}: ${problem}`);
     this.#chosen.set(name, value);
     if (name === charterRegister) this.#chooseCharter(value);
-    const decoded = decodeValue(value) as RegisterValue;
+    const decoded = decodedOnce(value) as RegisterValue;
     if (decoded.kind === "step")
       for (const { token, cause } of decoded.past) this.#ends.set(`${name} ${token}`, cause);
   }
 
   #chooseCharter(bytes: Uint8Array): void {
-    const value = decodeValue(bytes) as RegisterValue;
+    const value = decodedOnce(bytes) as RegisterValue;
     if (value.kind !== "charter") return;
     this.#configuration = Math.max(this.#configuration, value.configuration);
     this.#charters.add(Buffer.from(value.charter).toString("base64"));
@@ -152,7 +166,7 @@ export class RegistersChecker implements Checker {
       if (values.has(name)) continue;
       const run = runOf(name);
       const next = run === null ? undefined : values.get(runRegister(run));
-      const register = next === undefined ? null : (decodeValue(next) as RegisterValue);
+      const register = next === undefined ? null : (decodedOnce(next) as RegisterValue);
       if (!isClosed(register))
         throw this.#violation(`${name} was chosen and a new reign knows nothing of it`);
     }
@@ -203,7 +217,7 @@ export class RegistersChecker implements Checker {
 
   #valueOf(name: string): RegisterValue | null {
     const bytes = this.#chosen.get(name);
-    return bytes === undefined ? null : (decodeValue(bytes) as RegisterValue);
+    return bytes === undefined ? null : (decodedOnce(bytes) as RegisterValue);
   }
 
   #violation(what: string): Violation {
@@ -221,7 +235,7 @@ function isClosed(value: RegisterValue | null): boolean {
 
 function breachOf(before: Uint8Array, after: Uint8Array): string | null {
   if (equals(before, after)) return null;
-  return breach(decodeValue(before) as RegisterValue, decodeValue(after) as RegisterValue);
+  return breach(decodedOnce(before) as RegisterValue, decodedOnce(after) as RegisterValue);
 }
 
 /** Why the second value cannot come after the first, or null. */

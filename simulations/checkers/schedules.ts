@@ -18,6 +18,7 @@ export function schedulesChecker(): Checker {
   let healedMs = Infinity;
   return {
     name: "schedules",
+    looksAt: ["fault"],
     observe: (observation) => {
       if (observation.kind === "fault" && observation.text.startsWith("healed"))
         healedMs = startWallMs + observation.atUs / 1_000;

@@ -39,6 +39,7 @@ export function silenceChecker(): Checker {
 
   return {
     name: "silence",
+    looksAt: ["fault", "sent result", "sent announced", "sent ack", "recorded"],
     observe: (observation) => {
       liars.observe(observation);
       if (observation.kind === "sent") heard(observation);

@@ -3,7 +3,7 @@
  * with nothing that anybody does. A liar that floods others is answered as often as it asks.
  */
 
-import { type Checker, Violation } from "../observation.ts";
+import { type Checker, type PeerName, Violation } from "../observation.ts";
 import { KnownLiars } from "./known-liars.ts";
 
 const secondUs = 1_000_000;
@@ -12,27 +12,41 @@ const repeatsMax = 150;
 /** Of a step's output, which grows with what the step prints. */
 const outputsMax = 600;
 
+/** How often a thing was said within a second. */
+type Said = { second: number; count: number };
+
 export function stormsChecker(): Checker {
-  let second = 0;
-  let said = new Map<string, number>();
+  const said = new Map<PeerName, Map<PeerName, Map<string, Said>>>();
   const liars = new KnownLiars();
   return {
     name: "storms",
+    looksAt: ["sent", "fault"],
     observe: (observation) => {
       liars.observe(observation);
       if (observation.kind !== "sent" || liars.has(observation.to)) return;
       const { atUs, peer, to, message } = observation;
       const now = Math.floor(atUs / secondUs);
-      if (now !== second) {
-        second = now;
-        said = new Map();
-      }
-      const what = `${peer} > ${to} ${message.kind}`;
-      const count = (said.get(what) ?? 0) + 1;
-      said.set(what, count);
-      if (count > (message.kind === "output" ? outputsMax : repeatsMax))
-        throw new Violation("storms", `${what}: ${count} times within a second`);
+      const one = saidOf(said, peer, to, message.kind);
+      one.count = one.second === now ? one.count + 1 : 1;
+      one.second = now;
+      if (one.count > (message.kind === "output" ? outputsMax : repeatsMax))
+        throw new Violation("storms", `${peer} > ${to} ${message.kind}: ${one.count} times within a second`);
     },
     finish: () => undefined,
   };
+}
+
+function saidOf(
+  said: Map<PeerName, Map<PeerName, Map<string, Said>>>,
+  from: PeerName,
+  to: PeerName,
+  kind: string,
+): Said {
+  let byPeer = said.get(from);
+  if (byPeer === undefined) said.set(from, (byPeer = new Map()));
+  let byKind = byPeer.get(to);
+  if (byKind === undefined) byPeer.set(to, (byKind = new Map()));
+  let one = byKind.get(kind);
+  if (one === undefined) byKind.set(kind, (one = { second: 0, count: 0 }));
+  return one;
 }

@@ -42,6 +42,7 @@ export function tokensChecker(): Checker {
 
   return {
     name: "tokens",
+    looksAt: ["sent pull", "sent grant", "lied"],
     observe: (observation: Observation) => {
       if (observation.kind !== "sent" && observation.kind !== "lied") return;
       order += 1;

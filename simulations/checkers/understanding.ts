@@ -7,6 +7,7 @@ export function understandingChecker(): Checker {
   const liars = new KnownLiars();
   return {
     name: "understanding",
+    looksAt: ["fault", "unreadable"],
     observe: (observation) => {
       liars.observe(observation);
       if (observation.kind !== "unreadable" || liars.has(observation.from)) return;

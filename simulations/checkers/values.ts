@@ -14,6 +14,7 @@ export function valuesChecker(): Checker {
   const started: { readonly run: string; readonly step: string; readonly variables: Variables }[] = [];
   return {
     name: "values",
+    looksAt: ["sent grant", "step-started"],
     observe: (observation) => {
       if (observation.kind === "sent" && observation.message.kind === "grant")
         for (const { run, index, values = [] } of observation.message.leases)

@@ -18,7 +18,8 @@ import {
   type StepValue,
 } from "../../protocol/registers/registers.ts";
 import { scheduleRegister } from "../../protocol/registers/schedule.ts";
-import { decodeValue, sha256Hex } from "../../protocol/values.ts";
+import { sha256Hex } from "../../protocol/values.ts";
+import { decodedOnce } from "../decoded.ts";
 import type { Observation, PeerName } from "../observation.ts";
 import type { Input, Operation } from "./operation.ts";
 
@@ -33,6 +34,7 @@ export class RegisterHistory {
   #seen = 0;
   readonly #operations = new Map<string, Open>();
   readonly #proposed = new Set<string>();
+  readonly #known = new WeakSet<readonly WireRecord[]>();
   /** When each pull, each result and each wish was first sent. */
   readonly #sent = new Map<string, number>();
   readonly #ids = new Map<PeerName, string>();
@@ -104,19 +106,22 @@ export class RegisterHistory {
   }
 
   #result(envelope: Uint8Array): void {
-    const [, , signer, payload] = decodeValue(envelope) as [string, string, string, Uint8Array];
-    const { run, index, token } = decodeValue(payload) as SignedResult;
+    const [, , signer, payload] = decodedOnce(envelope) as [string, string, string, Uint8Array];
+    const { run, index, token } = decodedOnce(payload) as SignedResult;
     this.#first(`result ${stepRegister(run, index)} ${token} ${signer}`);
   }
 
   /** What a home proposes for the first time; a later home lays it down again, which is no new intent. */
   #intend(records: readonly WireRecord[]): void {
+    // The same records go to every voter.
+    if (this.#known.has(records)) return;
+    this.#known.add(records);
     for (const { names, value } of records)
       for (const name of names) {
         const proposed = `${name} ${sha256Hex(value)}`;
         if (this.#proposed.has(proposed)) continue;
         this.#proposed.add(proposed);
-        for (const intent of intentsOf(name, decodeValue(value) as RegisterValue)) {
+        for (const intent of intentsOf(name, decodedOnce(value) as RegisterValue)) {
           const key = `${name} ${intent.key}`;
           if (this.#operations.has(key)) continue;
           const call = (intent.asked === null ? undefined : this.#sent.get(intent.asked)) ?? this.#seen;
