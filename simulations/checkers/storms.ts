@@ -9,6 +9,8 @@ import { KnownLiars } from "./known-liars.ts";
 const secondUs = 1_000_000;
 /** Of one kind, from one peer to one, within a second: several times what was ever seen. */
 const repeatsMax = 150;
+/** The same for each peer of a large mesh: a home tells the others of what all its workers do. */
+const repeatsEach = 5;
 /** Of a step's output, which grows with what the step prints. */
 const outputsMax = 600;
 
@@ -18,18 +20,21 @@ type Said = { second: number; count: number };
 export function stormsChecker(): Checker {
   const said = new Map<PeerName, Map<PeerName, Map<string, Said>>>();
   const liars = new KnownLiars();
+  const peers = new Set<PeerName>();
   return {
     name: "storms",
-    looksAt: ["sent", "fault"],
+    looksAt: ["sent", "fault", "up"],
     observe: (observation) => {
       liars.observe(observation);
+      if (observation.kind === "up") peers.add(observation.peer);
       if (observation.kind !== "sent" || liars.has(observation.to)) return;
       const { atUs, peer, to, message } = observation;
       const now = Math.floor(atUs / secondUs);
       const one = saidOf(said, peer, to, message.kind);
       one.count = one.second === now ? one.count + 1 : 1;
       one.second = now;
-      if (one.count > (message.kind === "output" ? outputsMax : repeatsMax))
+      const most = message.kind === "output" ? outputsMax : Math.max(repeatsMax, repeatsEach * peers.size);
+      if (one.count > most)
         throw new Violation("storms", `${peer} > ${to} ${message.kind}: ${one.count} times within a second`);
     },
     finish: () => undefined,
