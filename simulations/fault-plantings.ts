@@ -265,20 +265,6 @@ export const faultPlantings: readonly Planting[] = [
     seedsMax: 200,
   },
   {
-    name: "a home whose machine slept assures workers as if it had not",
-    edits: [
-      {
-        file: "protocol/registers/table.ts",
-        find: "this.#heardMs.clear();\n    this.#awakeSinceMs = nowMs;",
-        replace: "",
-      },
-    ],
-    caughtBy: ["effects"],
-    firstSeed: 3,
-    seedsMax: 400,
-    every: 8,
-  },
-  {
     name: "a worker waits for ever for the answer to a pull that its home has forgotten",
     edits: [
       {

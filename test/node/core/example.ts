@@ -17,13 +17,13 @@ export const home = controlKeysOf.peer;
 export const worker = workerKeysOf.peer;
 export const exampleCharter = charterOf([controlKeysOf], 10_000);
 
-/** The first control peer of a charter that simulated keys made, as options of its core. */
-export function memberOf(charter: Charter) {
+/** A control peer of a charter that simulated keys made, the first one unless told otherwise, as options of its core. */
+export function memberOf(charter: Charter, keys = controlKeysOf) {
   return {
     charter: { charter, bytes: sealCharter(charter, simulatedKeys("owner")) },
-    store: storeOf(home),
+    store: storeOf(keys.peer),
     addresses: [],
-    keys: controlKeysOf,
+    keys,
   };
 }
 
