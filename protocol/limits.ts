@@ -160,6 +160,8 @@ export const limits = {
   /** How often a core looks at what time brings: while it has something to watch, and while it has nothing. */
   tickMs: 100,
   idleTickMs: 1_000,
+  /** What nobody waits for is stored with the next that somebody waits for, or alone after this. */
+  storeSoonMs: 10,
   suspendMsMax: 1_000,
   heartbeatMs: 250,
   homeSilenceMsMax: 1_500,

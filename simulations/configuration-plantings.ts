@@ -89,7 +89,7 @@ export const configurationPlantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["progress"],
-    firstSeed: 412,
+    firstSeed: 1_204,
     seedsMax: 40,
     every: 8,
   },

@@ -34,7 +34,7 @@ export const logPlantings: readonly Planting[] = [
       { file: history, find: "    this.#heads.delete(log);\n", replace: "" },
     ],
     caughtBy: ["forks"],
-    firstSeed: 89,
+    firstSeed: 209,
     seedsMax: 400,
   },
   {
@@ -74,7 +74,7 @@ export const logPlantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["outputs"],
-    firstSeed: 1,
+    firstSeed: 2,
     seedsMax: 50,
   },
   {
@@ -91,5 +91,31 @@ export const logPlantings: readonly Planting[] = [
     caughtBy: ["progress"],
     firstSeed: 23,
     seedsMax: 300,
+  },
+  {
+    name: "an entry is told before it is on disk",
+    edits: [
+      {
+        file: "node/core/effects.ts",
+        find: ' || effect.message?.kind === "events"',
+        replace: "",
+      },
+    ],
+    caughtBy: ["durability"],
+    firstSeed: 2,
+    seedsMax: 20,
+  },
+  {
+    name: "a peer confirms what it has not on disk",
+    edits: [
+      {
+        file: "node/core/control.ts",
+        find: 'this.#store([]);\n    this.#send(from, { kind: "confirmed"',
+        replace: 'this.#send(from, { kind: "confirmed"',
+      },
+    ],
+    caughtBy: ["durability"],
+    firstSeed: 2,
+    seedsMax: 50,
   },
 ];

@@ -43,7 +43,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["ledger", "registers"],
-    firstSeed: 565,
+    firstSeed: 749,
     seedsMax: 400,
     every: 8,
   },
@@ -71,7 +71,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["values"],
-    firstSeed: 22,
+    firstSeed: 33,
     seedsMax: 100,
   },
   {
@@ -126,8 +126,8 @@ export const plantings: readonly Planting[] = [
     edits: [
       {
         file: "node/core/loop.ts",
-        find: "(failure) => this.#committed(group, next, failure));",
-        replace: "() => undefined), this.#committed(group, next, null);",
+        find: "(failure) => this.#committed(rest, failure));",
+        replace: "() => undefined), this.#committed(rest, null);",
       },
     ],
     caughtBy: ["durability"],
@@ -213,7 +213,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["registers", "ledger", "progress"],
-    firstSeed: 689,
+    firstSeed: 725,
     seedsMax: 600,
   },
   {
@@ -262,7 +262,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["registers", "progress"],
-    firstSeed: 212,
+    firstSeed: 272,
     seedsMax: 300,
   },
   {
@@ -340,7 +340,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["verification"],
-    firstSeed: 284,
+    firstSeed: 300,
     seedsMax: 300,
   },
   {

@@ -117,7 +117,9 @@ export class AntiEntropy {
       if (received.kind !== "kept") continue;
       if (message.answer && !this.#again.has(from)) this.#again.set(from, now.monotonicMs + askAgainMs);
       const { events } = received.entry;
-      effect({ kind: "store", operations: received.operations });
+      // Whoever asked for a lot takes no more of it than it can store.
+      const soon = !message.answer && events.every(({ kind }) => kind !== "run-closed");
+      effect({ kind: "store", operations: received.operations, soon });
       effect({ kind: "recorded", events });
       learnt(events);
     }

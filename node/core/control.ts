@@ -131,7 +131,11 @@ export class ControlCore {
     });
     this.#archiving = new Archiving({
       log: this.#history.ownLog,
-      send: (to, message) => this.#send(to, message),
+      // Behind the entries that it asks for, which wait for the disk.
+      send: (to, message) => {
+        this.#store([]);
+        this.#send(to, message);
+      },
     });
     this.#leases = new Leases(leaseMs);
     this.#reign = new Reign(
@@ -231,6 +235,8 @@ export class ControlCore {
     for (const run of this.#reign.takeOver())
       this.#archiving.add(run, this.#history.holds(this.#history.ownLog));
     const ready = this.#archiving.ready(this.#keys.peer, this.#peers, this.#fellows, monotonicMs);
+    // This peer is one of the majority that holds all of it.
+    if (ready.length > 0) this.#store([]);
     for (const run of ready) this.#reign.close(run);
     return ready.length > 0;
   }
@@ -717,6 +723,7 @@ export class ControlCore {
   /** A home asks how much of its log is here; what is missing is asked of it. */
   #confirm(from: string, { log, seq }: Extract<Message, { kind: "confirm" }>): void {
     const held = this.#history.holds(log);
+    this.#store([]);
     this.#send(from, { kind: "confirmed", log, seq: held });
     if (held < seq) this.#antiEntropy.ask(from);
   }
@@ -787,7 +794,10 @@ export class ControlCore {
       for (const entry of entriesOf(all)) {
         const { bytes, operations } = this.#history.append(run, entry);
         const events = entry.map(({ event }) => event);
-        this.#effects.push({ kind: "store", operations }, { kind: "recorded", events });
+        // Should it be lost with this process, who takes over tells it anew from the registers. Only whoever waits for the
+        // end of a run is told without delay.
+        const soon = events.every(({ kind }) => kind !== "run-closed");
+        this.#effects.push({ kind: "store", operations, soon }, { kind: "recorded", events });
         this.#archiveClosed(events);
         const message: Message = { kind: "events", entries: [bytes], answer: false };
         for (const peer of this.#peers) if (this.#linked.has(peer)) this.#send(peer, message);

@@ -2,7 +2,7 @@
  * What a core is told (inputs) and what it asks for (effects).
  *
  * The loop performs the effects of one input in their order: what is stored is durable before anything after it
- * is sent, recorded or answered.
+ * is sent, recorded or answered, except for what may be stored soon.
  */
 
 import type { Verdict } from "../../protocol/answers.ts";
@@ -99,8 +99,32 @@ export type Answer =
       readonly detail: string;
     };
 
+/**
+ * Without operations: what follows waits for everything that was to be stored before.
+ * `soon`: what follows does not wait for it, but for what tells of it (`tellsOfStored`). It may be lost with the process
+ * that said something behind it.
+ */
+export type Stores = {
+  readonly kind: "store";
+  readonly operations: readonly WriteOperation[];
+  readonly soon?: boolean;
+};
+
+const restsOnStored: ReadonlySet<string> = new Set<ControlEffect["kind"]>([
+  "recorded",
+  "answer",
+  "send-entries",
+  "compare-entry",
+  "send-fork",
+]);
+
+/** True for what reads what is stored, or says that it is. */
+export function tellsOfStored(effect: { readonly kind: string; readonly message?: Message }): boolean {
+  return restsOnStored.has(effect.kind) || effect.message?.kind === "events";
+}
+
 type SharedEffect =
-  | { readonly kind: "store"; readonly operations: readonly WriteOperation[] }
+  | Stores
   | { readonly kind: "send"; readonly to: string; readonly message: Message }
   | { readonly kind: "publish"; readonly message: Message }
   | {

@@ -8,12 +8,14 @@
  * synced. While a sync is under way further inputs are decided and what they store gathers for the next one (group
  * commit). A storage that fails, or a core that throws, stops the loop: nothing is said that might not be true after
  * a restart.
+ *
+ * What is stored `soon` waits a little for another sync to travel with, and only what tells of it waits for it. The order
+ * of stores is kept: what is on disk is all that was stored up to some moment.
  */
 
+import { limits } from "../../protocol/limits.ts";
 import type { Clock, Storage, Timer, WriteOperation } from "../ports.ts";
-import type { Now } from "./effects.ts";
-
-type Stores = { readonly kind: "store"; readonly operations: readonly WriteOperation[] };
+import { type Now, type Stores, tellsOfStored } from "./effects.ts";
 
 export type LoopOptions<Input, Effect extends { readonly kind: string }> = {
   /** Never called without an input. */
@@ -39,6 +41,10 @@ export class Loop<Input, Effect extends { readonly kind: string }> {
   #timer: Timer | null = null;
   /** When it calls back, by the monotonic clock. */
   #timerMs = 0;
+  /** What is to be stored soon, and the effects that wait for it. */
+  #gathered: WriteOperation[] = [];
+  #behind: Effect[] = [];
+  #soon: Timer | null = null;
   #idle: (() => void)[] = [];
 
   constructor(options: LoopOptions<Input, Effect>) {
@@ -63,6 +69,7 @@ export class Loop<Input, Effect extends { readonly kind: string }> {
     this.#decide();
     this.#stopped = true;
     this.#timer?.cancel();
+    this.#storeGathered();
     if (this.#performing) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
@@ -104,7 +111,10 @@ export class Loop<Input, Effect extends { readonly kind: string }> {
     this.#stopped = true;
     this.#inputs = [];
     this.#effects = [];
+    this.#gathered = [];
+    this.#behind = [];
     this.#timer?.cancel();
+    this.#soon?.cancel();
     if (first) this.#options.failed(cause);
   }
 
@@ -118,36 +128,53 @@ export class Loop<Input, Effect extends { readonly kind: string }> {
         // What comes before the first store depends on nothing new: it is performed at once.
         const next = this.#performUntilStore(group);
         if (next === group.length) continue;
-        const operations = operationsOf(group, next);
-        return this.#options.storage.commit(operations, (failure) => this.#committed(group, next, failure));
+        const operations = [...this.#gathered, ...operationsOf(group, next)];
+        const behind = this.#behind;
+        this.#gathered = [];
+        this.#behind = [];
+        const rest = [...behind, ...group.slice(next)];
+        return this.#options.storage.commit(operations, (failure) => this.#committed(rest, failure));
       }
     } catch (cause) {
       this.#fail(cause);
     }
     this.#performing = false;
+    if (this.#gathered.length > 0) {
+      if (this.#stopped) return this.#storeGathered();
+      this.#soon ??= this.#options.clock.setTimer(limits.storeSoonMs, this.#storeGathered);
+    }
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
-  #committed(group: readonly (Effect | Stores)[], next: number, failure: unknown): void {
+  /** No other sync came by to travel with. */
+  readonly #storeGathered = (): void => {
+    this.#soon?.cancel();
+    this.#soon = null;
+    if (this.#performing || this.#gathered.length === 0) return;
+    this.#effects = [...this.#effects, { kind: "store", operations: [] }];
+    this.#perform();
+  };
+
+  #committed(effects: readonly (Effect | Stores)[], failure: unknown): void {
     try {
       if (failure !== null) this.#fail(failure);
       else
-        for (let index = next; index < group.length; index += 1) {
-          const effect = group[index];
-          if (effect !== undefined && !isStore(effect))
-            this.#options.perform(effect as Exclude<Effect, Stores>);
-        }
+        for (const effect of effects)
+          if (!isStore(effect)) this.#options.perform(effect as Exclude<Effect, Stores>);
     } catch (cause) {
       this.#fail(cause);
     }
     this.#perform();
   }
 
-  /** The place of the first effect that stores: what comes before it was performed. */
+  /** The place of the first effect that stores and is waited for: what comes before it was performed. */
   #performUntilStore(group: readonly (Effect | Stores)[]): number {
     for (const [index, effect] of group.entries()) {
-      if (isStore(effect)) return index;
-      this.#options.perform(effect as Exclude<Effect, Stores>);
+      if (isStore(effect)) {
+        if (effect.soon === true) this.#gathered.push(...effect.operations);
+        else if (effect.operations.length > 0 || this.#gathered.length > 0) return index;
+      } else if (this.#gathered.length > 0 && tellsOfStored(effect)) this.#behind.push(effect);
+      else this.#options.perform(effect as Exclude<Effect, Stores>);
     }
     return group.length;
   }

@@ -29,6 +29,7 @@ import { Gossip } from "./gossip.ts";
 import type { Identity } from "./identity.ts";
 import { InboundRate } from "./inbound-rate.ts";
 import { createNode, type GossipingNode, type NodeTraits } from "./libp2p-node.ts";
+import { tellOfRoomSeldom } from "./window-updates.ts";
 
 const messageProtocol = "/otto/messages/1";
 const callProtocol = "/otto/calls/1";
@@ -336,6 +337,7 @@ class LinkedNetwork implements RealNetwork {
   }
 
   #inbound(stream: Stream, connection: Connection): void {
+    tellOfRoomSeldom(stream);
     const peer = connection.remotePeer.toString();
     const decoder = new FrameDecoder(limits.helloBytesMax);
     const rate = this.#rates.get(peer) ?? new InboundRate(this.#options.clock);

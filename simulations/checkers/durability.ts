@@ -1,5 +1,5 @@
 /**
- * I6: nothing is audible before it is on disk: a promise, a vote, an entry of one's own log.
+ * I6: nothing is audible before it is on disk: a promise, a vote, an entry of one's own log, how much of one is held.
  */
 
 import { controlKeys } from "../../node/core/control.ts";
@@ -51,6 +51,7 @@ export function durabilityChecker(): Checker {
       }
       if (message.kind === "events")
         for (const bytes of message.entries) entryIsKept(observation, bytes, disk);
+      if (message.kind === "confirmed") logIsKept(observation, message, disk);
     },
     finish: () => undefined,
   };
@@ -134,3 +135,12 @@ const placeOf = once((entry) => {
   const { log, incarnation, seq } = decodeValue(payload) as LogEntry;
   return { incarnation, seq, key: entryKey(log, seq) };
 });
+
+function logIsKept(
+  { peer }: Sent,
+  { log, seq }: { readonly log: string; readonly seq: number },
+  disk: Disk,
+): void {
+  if (seq > 0 && disk.durable(entryKey(log, seq)) === undefined)
+    throw new Violation("durability", `I6: ${peer} confirmed entry ${seq} of a log before it was on disk`);
+}

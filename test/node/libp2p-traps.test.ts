@@ -14,6 +14,7 @@ import { gossipsub, type GossipSub } from "@libp2p/gossipsub";
 import { createLibp2p } from "libp2p";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { createNode, type GossipingNode, nodeOptions, type NodeTraits } from "../../node/edge/libp2p-node.ts";
+import { tellOfRoomSeldom } from "../../node/edge/window-updates.ts";
 import { limits } from "../../protocol/limits.ts";
 import { encodeMessage } from "../../protocol/messages.ts";
 import { newIdentity, Peers } from "./peers.ts";
@@ -314,6 +315,50 @@ describe("a reader that is slower than its writer", () => {
       }),
     );
   }
+});
+
+describe("a stream of many small messages", () => {
+  /** How often the reader tells of room while it reads so many pieces one by one, and what it got. */
+  async function toldOfRoom(pieces: readonly Uint8Array[], seldom: boolean): Promise<[number, number]> {
+    const [writer, reader] = [await hub(), await hub()];
+    let told = 0;
+    let bytes = 0;
+    await reader.handle("/otto/test/1", (stream) => {
+      const own = stream as unknown as { sendFrame: (header: { readonly type: number }) => boolean };
+      const sendFrame = own.sendFrame.bind(own);
+      own.sendFrame = (...words) => {
+        told += words[0].type === 1 ? 1 : 0;
+        return sendFrame(...words);
+      };
+      if (seldom) tellOfRoomSeldom(stream);
+      stream.addEventListener("message", ({ data }) => (bytes += data.byteLength));
+    });
+    const connection = await writer.dial(reader.getMultiaddrs());
+    const stream = await connection.newStream("/otto/test/1");
+    told = 0;
+    const before = bytes;
+    for (const piece of pieces) {
+      const sum = bytes + piece.length;
+      if (!stream.send(piece))
+        await new Promise((resolve) => stream.addEventListener("drain", resolve, { once: true }));
+      await until(() => bytes >= sum);
+    }
+    return [told, bytes - before];
+  }
+
+  it("is not answered piece by piece; by default it is", async () => {
+    const small = Array.from({ length: 20 }, () => new Uint8Array(100));
+    expect(await toldOfRoom(small, true)).toEqual([0, 2_000]);
+    expect(await toldOfRoom(small, false)).toEqual([20, 2_000]);
+  });
+
+  it("goes on beyond what its reader first had room for", async () => {
+    const large = Array.from({ length: 40 }, () => new Uint8Array(60_000));
+    const [told, bytes] = await toldOfRoom(large, true);
+    expect(bytes).toBe(2_400_000);
+    expect(told).toBeGreaterThan(0);
+    expect(told).toBeLessThan(20);
+  });
 });
 
 describe("packages", () => {

@@ -1,18 +1,22 @@
 import { describe, expect, it } from "vitest";
 import { Loop } from "../../../node/core/loop.ts";
-import type { Clock, Storage, WriteOperation } from "../../../node/ports.ts";
+import type { Stores } from "../../../node/core/effects.ts";
+import type { Clock, Storage } from "../../../node/ports.ts";
 
 type Told = string;
 type Asked =
   | { readonly kind: "say"; readonly word: string }
-  | { readonly kind: "echo"; readonly word: string };
-type Stores = { readonly kind: "store"; readonly operations: readonly WriteOperation[] };
-
+  | { readonly kind: "echo"; readonly word: string }
+  | { readonly kind: "recorded"; readonly word: string };
 const say = (word: string): Asked => ({ kind: "say", word });
 const store = (key: string): Stores => ({
   kind: "store",
   operations: [{ kind: "put", key, value: new Uint8Array() }],
 });
+const storeSoon = (key: string): Stores => ({ ...store(key), soon: true });
+const barrier: Stores = { kind: "store", operations: [] };
+/** Tells of what is stored. */
+const tell = (word: string): Asked => ({ kind: "recorded", word });
 
 /** A loop over a disk whose syncs return when the test says so; everything that happens is written down. */
 class Bench {
@@ -21,12 +25,17 @@ class Bench {
   readonly loop: Loop<Told, Asked>;
   failing = false;
   #syncs: (() => void)[] = [];
+  /** Those that are due at some time, the tick's left out. */
+  #timers: (() => void)[] = [];
 
   constructor(decisions: Readonly<Record<Told, readonly (Asked | Stores)[]>>) {
     const clock: Clock = {
       monotonicMs: () => 0,
       wallMs: () => 0,
-      setTimer: () => ({ cancel: () => undefined }),
+      setTimer: (afterMs, callback) => {
+        if (afterMs < 100) this.#timers.push(callback);
+        return { cancel: () => void (this.#timers = this.#timers.filter((timer) => timer !== callback)) };
+      },
       afterTurn: (callback) => queueMicrotask(callback),
     };
     this.loop = new Loop({
@@ -50,6 +59,12 @@ class Bench {
     const waiting = this.#syncs;
     this.#syncs = [];
     for (const resolve of waiting) resolve();
+    await settled();
+  }
+
+  /** Lets what waits for a while go on. */
+  async waited(): Promise<void> {
+    for (const callback of this.#timers.splice(0)) callback();
     await settled();
   }
 
@@ -120,6 +135,80 @@ describe("the loop", () => {
     bench.loop.post("first");
     await settled();
     expect(bench.happened).toEqual(["second", "1", "2"]);
+  });
+});
+
+describe("the loop, of what is to be stored soon", () => {
+  it("goes on without it, and lets only what tells of it wait", async () => {
+    const bench = new Bench({ claim: [storeSoon("event"), tell("told"), say("granted")] });
+    bench.loop.post("claim");
+    await settled();
+    expect(bench.happened).toEqual(["granted"]);
+    await bench.waited();
+    expect(bench.happened).toEqual(["granted", "write event"]);
+    await bench.synced();
+    expect(bench.happened).toEqual(["granted", "write event", "told"]);
+  });
+
+  it("writes it in the order in which it was decided, with the next that is waited for", async () => {
+    const bench = new Bench({
+      claim: [storeSoon("a"), tell("A"), say("granted")],
+      vote: [store("b"), storeSoon("c"), tell("C"), say("B")],
+    });
+    bench.loop.post("claim");
+    await settled();
+    bench.loop.post("vote");
+    await settled();
+    expect(bench.happened).toEqual(["granted", "write a+b+c"]);
+    await bench.waited();
+    await bench.synced();
+    expect(bench.happened).toEqual(["granted", "write a+b+c", "A", "C", "B"]);
+    await bench.waited();
+    expect(bench.happened).toHaveLength(5);
+  });
+
+  it("waits for it where an effect rests on all that was decided, and for nothing where nothing is left", async () => {
+    const bench = new Bench({ claim: [storeSoon("a")], ask: [barrier, say("held")] });
+    bench.loop.post("claim");
+    bench.loop.post("ask");
+    await settled();
+    expect(bench.happened).toEqual(["write a"]);
+    await bench.synced();
+    expect(bench.happened).toEqual(["write a", "held"]);
+    bench.loop.post("ask");
+    await settled();
+    expect(bench.happened).toEqual(["write a", "held", "held"]);
+  });
+
+  it("has stored it when it has stopped, and loses it when the disk fails", async () => {
+    const bench = new Bench({ claim: [storeSoon("a"), tell("A")] });
+    bench.loop.post("claim");
+    await settled();
+    const stopping = bench.loop.stop();
+    await bench.synced();
+    await stopping;
+    expect(bench.happened).toEqual(["write a", "A"]);
+
+    const failing = new Bench({ claim: [storeSoon("a"), tell("A")] });
+    failing.failing = true;
+    failing.loop.post("claim");
+    await settled();
+    await failing.waited();
+    await failing.loop.stop();
+    expect(failing.happened).toEqual([]);
+    expect(failing.failures).toHaveLength(1);
+  });
+
+  it("stores also what was decided while it was being stopped", async () => {
+    const bench = new Bench({ vote: [store("a"), say("A")], claim: [storeSoon("b"), tell("B")] });
+    bench.loop.post("vote");
+    await settled();
+    bench.loop.post("claim");
+    const stopping = bench.loop.stop();
+    await bench.synced();
+    await bench.synced();
+    await stopping;
+    expect(bench.happened).toEqual(["write a", "A", "write b", "B"]);
   });
 });
 
