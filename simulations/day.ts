@@ -9,6 +9,7 @@
 
 import { fileURLToPath } from "node:url";
 import { limits } from "../protocol/limits.ts";
+import { endWith, wordsOf } from "./command-words.ts";
 import type { Fault } from "./faults.ts";
 import type { PeerName } from "./observation.ts";
 import type { Peer } from "./peer.ts";
@@ -217,6 +218,9 @@ async function main(hours: number, peers: number, seed: number): Promise<void> {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [hours = "24", peers = "100", seed = "1"] = process.argv.slice(2);
-  await main(Number(hours), Number(peers), Number(seed));
+  const usage = "Usage: day.ts [HOURS] [PEERS] [SEED]; 24, 100 and 1 unless they are said.";
+  const { positionals } = wordsOf(usage, { allowPositionals: true, options: {} });
+  const [hours = 24, peers = 100, seed = 1] = positionals.map(Number);
+  if ([hours, peers, seed].some(Number.isNaN)) endWith(usage, "One of these is no number");
+  await main(hours, peers, seed);
 }

@@ -17,6 +17,7 @@ import { registerHooks } from "node:module";
 import { execFile } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
+import { endWith, wordsOf } from "./command-words.ts";
 import type { FaultKind } from "./faults.ts";
 
 type PlantingEdit = {
@@ -43,6 +44,8 @@ export type Planting = {
 };
 
 const root = new URL("../", import.meta.url);
+const usage =
+  "Usage: planted.ts [NAME of a planting; all of them without] [--find [--keep]] [--only=CHECKER, alone].";
 
 /** A search gives up after so many seeds beyond the budget. */
 const searchedMax = 4_000;
@@ -50,6 +53,7 @@ const only = process.argv.find((word) => word.startsWith("--only="))?.slice("--o
 const tables = [
   "plantings.ts",
   "schedule-plantings.ts",
+  "scheduling-plantings.ts",
   "fault-plantings.ts",
   "configuration-plantings.ts",
   "log-plantings.ts",
@@ -58,8 +62,12 @@ const tables = [
 if (process.argv[1] === fileURLToPath(import.meta.url)) await main(process.argv.slice(2));
 
 async function main(words: readonly string[]): Promise<void> {
+  const { positionals } = wordsOf(usage, {
+    allowPositionals: true,
+    options: { find: { type: "boolean" }, keep: { type: "boolean" }, only: { type: "string" } },
+  });
   const options = words.filter((word) => word.startsWith("--"));
-  const [name] = words.filter((word) => !word.startsWith("--"));
+  const [name] = positionals;
   const { plantings } = await import("./plantings.ts");
   if (name === undefined) {
     const { caught, survived } = await plantEach(plantings, options);
@@ -68,7 +76,7 @@ async function main(words: readonly string[]): Promise<void> {
     return;
   }
   const planting = plantings.find((candidate) => candidate.name === name);
-  if (planting === undefined) throw new Error(`There is no planting "${name}".`);
+  if (planting === undefined) return endWith(usage, `There is no planting "${name}"`);
   const planted = plant(planting.edits);
   await import("./world.ts");
   await import("./checkers/all.ts");

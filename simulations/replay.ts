@@ -12,7 +12,7 @@
  */
 
 import { readFileSync, writeFileSync } from "node:fs";
-import { parseArgs } from "node:util";
+import { endWith, wordsOf } from "./command-words.ts";
 import { simulatedKeys } from "./keys.ts";
 import { type Kept, keptText, readKept } from "./kept.ts";
 import { narrate } from "./narration.ts";
@@ -20,7 +20,9 @@ import type { Observation } from "./observation.ts";
 import { plant, type Planting } from "./planted.ts";
 import type { WorldResult } from "./world.ts";
 
-const { values, positionals } = parseArgs({
+const usage =
+  "Usage: replay.ts (FILE | SEED) [--trace] [--shrink FILE] [--report HTML] [--planted [NAME, of a seed]].";
+const { values, positionals } = wordsOf(usage, {
   allowPositionals: true,
   options: {
     trace: { type: "boolean", default: false },
@@ -33,6 +35,7 @@ const { values, positionals } = parseArgs({
 process.exitCode = await main(positionals);
 
 async function main([what, mistake]: readonly string[]): Promise<number> {
+  if (what === undefined) return endWith(usage, "It was not said which world");
   const kept = /^\d+$/u.test(what ?? "") ? Number(what) : keptIn(what ?? "");
   if (typeof kept === "string") return say(3, kept);
   const planting = values.planted ? await plantingOf(kept, mistake) : null;

@@ -10,8 +10,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { allCheckers } from "./checkers/all.ts";
+import { wordsOf } from "./command-words.ts";
 import { keptText } from "./kept.ts";
 import { faultKindsOf } from "./schedule.ts";
 import { shrink } from "./shrink.ts";
@@ -40,7 +40,9 @@ export type SeedOptions = {
 };
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { values } = parseArgs({
+  const usage =
+    "Usage: seeds.ts --first SEED [--every N] (--cpu-seconds N | --count N) [--found FOLDER to keep what is found].";
+  const { values } = wordsOf(usage, {
     options: {
       first: { type: "string", default: "1" },
       every: { type: "string", default: "1" },

@@ -1,11 +1,15 @@
 /**
  * Everything that looks for broken promises, on every core, for as long as asked.
  *
- *   node simulations/soak.ts --minutes 30 [--only kept,seeds,mutants,chaos] [--first SEED] [--found FOLDER]
+ *   node simulations/soak.ts --minutes 30 [--only kept,mutants,seeds,libp2p,day,chaos] [--first SEED] [--found FOLDER]
  *   node simulations/soak.ts --minutes 60 --only chaos --calm   real processes and no faults: what they keep in memory
+ *   node simulations/soak.ts --minutes 60 --only day            a day of a hundred peers, as much of it as there is time for
+ *   node simulations/soak.ts --minutes 10 --only libp2p         real libp2p in virtual time, and mistakes planted in its adapter
  *   node simulations/soak.ts --ci               what each change must pass: a minute of seeds, in a few minutes
  *   node simulations/soak.ts SEED [COUNT]       so many worlds from this seed on, in one process
  *   node simulations/soak.ts SEED trace         one of them, line by line
+ *
+ * Without `--only` it is all of it, but for what takes long: real libp2p with `--minutes` alone, days from an hour on.
  *
  * The last line is "N passed, N failed". Exit codes: 0 every promise held, 1 one was broken, 3 something could not be run.
  */
@@ -15,26 +19,34 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { endWith, wordsOf } from "./command-words.ts";
 import { readKept } from "./kept.ts";
 import { hashOf } from "./random.ts";
 import { runSeeds, type SeedTotals } from "./seeds.ts";
 import { runTask, type Task, type TaskEnd } from "./tasks.ts";
 
 const folder = fileURLToPath(new URL(".", import.meta.url));
-const kinds = ["kept", "mutants", "seeds", "chaos"] as const;
+const kinds = ["kept", "mutants", "libp2p", "day", "seeds", "chaos"] as const;
 type Kind = (typeof kinds)[number];
+const usage =
+  `Usage: soak.ts (--minutes N | --ci) [--only some of ${kinds.join(",")}] [--first SEED] [--found FOLDER] [--calm], ` +
+  "or soak.ts SEED [COUNT | trace].";
 
 /** What each change must pass, on any number of cores. */
 const ciSeedSeconds = 64;
 const ciChaosSeconds = 60;
+/** From so many minutes on a day is in it without being asked for. */
+const longMinutes = 60;
+/** In a minute of a soak: hours of a day, and worlds of real libp2p. */
+const dayHoursEach = 0.4;
+const libp2pWorldsEach = 10;
 
-const { values, positionals } = parseArgs({
+const { values, positionals } = wordsOf(usage, {
   allowPositionals: true,
   options: {
     minutes: { type: "string" },
     ci: { type: "boolean", default: false },
-    only: { type: "string", default: kinds.join(",") },
+    only: { type: "string" },
     first: { type: "string" },
     found: { type: "string", default: join(folder, "found") },
     calm: { type: "boolean", default: false },
@@ -56,15 +68,18 @@ async function main(): Promise<number> {
     console.log(seedWords([totals]));
     return totals.violations > 0 ? 1 : 0;
   }
-  const only = values.only
-    .split(",")
-    .filter((kind): kind is Kind => (kinds as readonly string[]).includes(kind));
   const minutes = values.ci ? null : Number(values.minutes);
-  if (only.length !== values.only.split(",").length || Number.isNaN(minutes)) {
-    console.log(`Say --minutes N or --ci, and with --only some of: ${kinds.join(", ")}.`);
-    return 3;
-  }
+  if (Number.isNaN(minutes)) return endWith(usage, "It was not said for how long");
+  const asked = values.only?.split(",") ?? kinds.filter((kind) => isUsual(kind, minutes));
+  const only = asked.filter((kind): kind is Kind => (kinds as readonly string[]).includes(kind));
+  const unknown = asked.find((kind) => !only.some((one) => one === kind));
+  if (unknown !== undefined) return endWith(usage, `There is no kind "${unknown}"`);
   return await soak(only, minutes);
+}
+
+function isUsual(kind: Kind, minutes: number | null): boolean {
+  if (kind === "libp2p") return minutes !== null;
+  return kind !== "day" || (minutes ?? 0) >= longMinutes;
 }
 
 async function soak(only: readonly Kind[], minutes: number | null): Promise<number> {
@@ -75,6 +90,8 @@ async function soak(only: readonly Kind[], minutes: number | null): Promise<numb
   const waiting = [
     ...(only.includes("kept") ? keptTasks() : []),
     ...(only.includes("mutants") ? await mutantTasks() : []),
+    ...(only.includes("libp2p") ? await libp2pTasks(minutes ?? 1) : []),
+    ...(only.includes("day") ? [dayTask(minutes ?? 1)] : []),
   ];
   const first = firstSeed();
   // In CI the seeds' time is in all; else they take what time there is when all else is over, less chaos's share.
@@ -136,6 +153,24 @@ function keptTasks(): Task[] {
 async function mutantTasks(): Promise<Task[]> {
   const { plantings } = await import("./plantings.ts");
   return plantings.map(({ name }) => ({ kind: "mutants", name, program: "planted.ts", words: [name] }));
+}
+
+/** Worlds from the first seed on, and each mistake of the adapter. */
+async function libp2pTasks(minutes: number): Promise<Task[]> {
+  const { adapterPlantings } = await import("./libp2p/plantings.ts");
+  const worlds = Math.max(2, Math.round(minutes * libp2pWorldsEach));
+  const task = { kind: "libp2p", program: "libp2p/run.ts" } as const;
+  return [
+    { ...task, name: `${worlds} worlds`, words: [String(firstSeed() % 1_000_000), String(worlds)] },
+    ...adapterPlantings.map(({ name }): Task => ({ ...task, name, words: ["planted", name] })),
+  ];
+}
+
+/** At least as many hours as it takes to see that something grows. */
+function dayTask(minutes: number): Task {
+  const hours = Math.min(24, Math.max(4, Math.round(minutes * dayHoursEach)));
+  const words = [String(hours), "100", String(firstSeed())];
+  return { kind: "day", name: `${hours} hours of 100 peers`, program: "day.ts", words };
 }
 
 function chaosTasks(seconds: number): Task[] {

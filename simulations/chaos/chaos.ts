@@ -10,8 +10,8 @@
  * tell, 3 the run itself could not be made. What failed leaves its folder with all logs, and says so.
  */
 
-import { parseArgs } from "node:util";
 import { randomInt } from "node:crypto";
+import { wordsOf } from "../command-words.ts";
 import type { Broken } from "./checks.ts";
 import { Growth } from "./growth.ts";
 import { ChaosRun, type Round } from "./run.ts";
@@ -21,7 +21,9 @@ const heldUpMsMax = 900;
 /** Kept by time: what a machine that is too busy may break. */
 const timed: ReadonlySet<string> = new Set(["overlap", "progress"]);
 
-const { values } = parseArgs({
+const usage =
+  "Usage: chaos.ts [--seed N] [--seconds 60] [--minutes M] [--calm] [--every 300] [--controls 3] [--workers 3] [--keep].";
+const { values } = wordsOf(usage, {
   options: {
     seed: { type: "string" },
     seconds: { type: "string", default: "60" },
