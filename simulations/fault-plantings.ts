@@ -106,9 +106,9 @@ export const faultPlantings: readonly Planting[] = [
     edits: [
       {
         file: "node/core/control.ts",
-        find: "decide(inputs: readonly ControlInput[], now: Now): readonly ControlEffect[] {\n    for",
+        find: "decide(inputs: readonly ControlInput[], now: Now): readonly ControlEffect[] {\n    if (",
         replace:
-          "decide(inputs: readonly ControlInput[], at: Now): readonly ControlEffect[] {\n    const now = { monotonicMs: at.wallMs, wallMs: at.wallMs };\n    for",
+          "decide(inputs: readonly ControlInput[], at: Now): readonly ControlEffect[] {\n    const now = { monotonicMs: at.wallMs, wallMs: at.wallMs };\n    if (",
       },
     ],
     caughtBy: ["effects", "progress", "linearizability"],
