@@ -15,6 +15,7 @@ import { createLibp2p, type Libp2pOptions } from "libp2p";
 import { OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import { wordsOf } from "./error-words.ts";
+import { gathered } from "./gathered-writes.ts";
 import type { Identity } from "./identity.ts";
 
 export type GossipingNode = Libp2p<{ pubsub: GossipSub }>;
@@ -32,7 +33,7 @@ export type NodeTraits = {
 /** How bytes travel: what a simulation puts something else in place of. */
 export type Wire = Pick<Libp2pOptions, "transports" | "connectionEncrypters">;
 
-const tcpWire: Wire = { transports: [tcp()], connectionEncrypters: [noise()] };
+const tcpWire: Wire = { transports: [tcp()], connectionEncrypters: [gathered(noise())] };
 
 /** Starts a node. Throws `OTTO_PORT_IN_USE` or `OTTO_START_FAILED`. */
 export async function createNode(traits: NodeTraits, wire: Wire = tcpWire): Promise<GossipingNode> {

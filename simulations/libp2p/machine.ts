@@ -9,6 +9,7 @@
 
 import { createPrivateKey, hash } from "node:crypto";
 import { noise } from "@libp2p/noise";
+import { gathered } from "../../node/edge/gathered-writes.ts";
 import { createLibp2p } from "libp2p";
 import { ControlCore, controlKeys } from "../../node/core/control.ts";
 import type { ControlEffect, ControlInput, WorkerEffect, WorkerInput } from "../../node/core/effects.ts";
@@ -242,7 +243,7 @@ export class Machine {
         charter: () => undefined,
       },
       createNode: (traits) => {
-        const wire = { transports: [host.transport], connectionEncrypters: [noise()] };
+        const wire = { transports: [host.transport], connectionEncrypters: [gathered(noise())] };
         if (this.#settings === "otto") return createNode(traits, wire);
         return createLibp2p({ ...nodeOptions(traits, wire), connectionMonitor: {} });
       },
