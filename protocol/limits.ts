@@ -97,6 +97,10 @@ export const limits = {
   /** Rounds that may be in flight before proposals gather, and when a full round of them waits. */
   roundsInFlightMin: 1,
   roundsInFlightMax: 4,
+  /** Registers that a voter may have from rounds that were not chosen as far as it knows; with more it asks for all. */
+  repairNamesMax: 8_000,
+  /** What a home sends to voters that are behind, between two ticks: its claims come first. */
+  repairBytesPerTickMax: 1 * MiB,
   pullSlotsMax: 256,
   leasesPerMessageMax: 2_000,
   parkedPullsMax: 10_000,
@@ -236,7 +240,7 @@ export const limits = {
   watchRetriesMax: 50,
   /** Addresses of one peer. */
   addressesMax: 16,
-  /** A table that is handed over in pages, as it is gathered by its receiver. */
+  /** A table that is handed over or repaired in pages, as it is gathered by its receiver. */
   installBytesMax: 512 * MiB,
   /** How far tokens are raised in a domain that is restored: above all that can have been granted since its backup. */
   restoredTokenGap: 1_000_000_000,

@@ -157,6 +157,7 @@ const logName = z.string().check(z.regex(/^[0-9a-f]{32}$/u));
 const logPrefix = z.string().check(z.regex(/^[0-9a-f]{0,32}$/u));
 const bytes = z.instanceof(Uint8Array);
 const ballot = z.object({ configuration: count, epoch: count, peer: text, incarnation: text });
+const position = z.object({ ballot, round: count });
 const names = z.array(text).check(z.minLength(1), z.maxLength(limits.batchRecordsMax));
 const record = z.object({ names, value: bytes });
 const records = z.array(record).check(
@@ -188,23 +189,44 @@ const message = z.discriminatedUnion("kind", [
   kind("canvass", { ballot }),
   kind("willing", { ballot }),
   kind("prepare", { ballot }),
-  kind("promise", {
-    ballot,
-    records: promisedRecords,
-    last: z.boolean(),
-  }),
+  kind("promise", { ballot, at: position }),
+  kind("reign", { ballot, base: position }),
   kind("configuration", {
     configuration: count,
     store: text,
     addresses: z.array(text).check(z.maxLength(limits.addressesMax)),
   }),
-  kind("install", { charter: bytes, records: promisedRecords, first: z.boolean(), last: z.boolean() }),
-  kind("sync", { ballot, round: count, records, last: z.boolean() }),
-  kind("accept", { ballot, round: count, records }),
+  kind("install", {
+    charter: bytes,
+    records: promisedRecords,
+    at: position,
+    chosen: position,
+    first: z.boolean(),
+    last: z.boolean(),
+  }),
+  kind("accept", { ballot, round: count, chosen: count, records }),
   kind("accepted", { ballot, round: count }),
-  kind("gap", { ballot }),
+  kind("gap", {
+    ballot,
+    ask: text,
+    since: position,
+    names: z.array(text).check(z.maxLength(limits.repairNamesMax)),
+  }),
+  kind("repair", {
+    ballot,
+    ask: text,
+    page: count,
+    last: z.boolean(),
+    at: position,
+    chosen: position,
+    ballots: z.array(ballot).check(z.maxLength(limits.batchRecordsMax)),
+    records: z
+      .array(z.object({ name: text, value: bytes, ballot: count, round: count }))
+      .check(z.maxLength(limits.batchRecordsMax)),
+  }),
+  kind("more", { ballot, ask: text, page: count }),
   kind("nack", { ballot, promised: ballot }),
-  kind("heartbeat", { ballot, sentMs: z.number() }),
+  kind("heartbeat", { ballot, sentMs: z.number(), round: count, chosen: count }),
   kind("heard", { ballot, sentMs: z.number() }),
   kind("session", {
     session: text,

@@ -44,12 +44,11 @@ export const configurationPlantings: readonly Planting[] = [
     edits: [
       {
         file: home,
-        find: "return [...this.#committed].map(([name, value]) => ({",
-        replace:
-          'return [...this.#committed].filter(([name]) => !name.startsWith("step/")).map(([name, value]) => ({',
+        find: "const records = [...this.#committed].map(",
+        replace: 'const records = [...this.#committed].filter(([name]) => !name.startsWith("step/")).map(',
       },
     ],
-    caughtBy: ["registers", "ledger"],
+    caughtBy: ["registers", "ledger", "tables"],
     firstSeed: 4,
     seedsMax: 40,
     every: 8,

@@ -15,7 +15,7 @@ import { limits } from "../protocol/limits.ts";
 import { emptyLog, logId, sealEntry } from "../protocol/log.ts";
 import type { Charter } from "../protocol/membership.ts";
 import { encodeMessage } from "../protocol/messages.ts";
-import type { Ballot } from "../protocol/registers/ballot.ts";
+import { type Ballot, origin } from "../protocol/registers/ballot.ts";
 import { encodeValue, sha256Hex } from "../protocol/values.ts";
 import type { Keys } from "../node/ports.ts";
 import type { Observation, PeerName } from "./observation.ts";
@@ -258,17 +258,21 @@ function votes(
     value: encodeValue({ kind: "invite" }),
   }));
   const round = (accept?.round ?? 0) + 1;
+  const at = { ballot, round };
+  const page = { page: 0, last: true, at, chosen: at, ballots: [ballot], records: [] };
   const lies: Message[] = [
     { kind: "prepare", ballot },
-    { kind: "sync", ballot, round, records, last: true },
-    { kind: "accept", ballot, round, records },
-    { kind: "heartbeat", ballot, sentMs: 0 },
+    { kind: "reign", ballot, base: { ballot: known, round: accept?.round ?? 0 } },
+    { kind: "accept", ballot, round, chosen: round - 1, records },
+    { kind: "heartbeat", ballot, sentMs: 0, round, chosen: round },
+    { kind: "repair", ballot, ask: `${keys.peer}/1`, ...page },
   ];
   // A worker has no vote; a control peer has one, and gives it in its own name.
   if (act === "votes")
     lies.push(
       { kind: "accepted", ballot: known, round },
-      { kind: "promise", ballot: known, records: [], last: true },
+      { kind: "promise", ballot: known, at: origin },
+      { kind: "gap", ballot: known, ask: "lie", since: origin, names: [] },
     );
   return lies;
 }
@@ -345,7 +349,7 @@ function misrule(act: (typeof rulingActs)[number], around: LiarAround, chance: C
   const toControls = (frame: Message): Lie[] => controls.map((to) => ({ to, frame }));
   switch (act) {
     case "promise-empty":
-      return ballot === undefined ? [] : toControls({ kind: "promise", ballot, records: [], last: true });
+      return ballot === undefined ? [] : toControls({ kind: "promise", ballot, at: origin });
     case "vote-twice":
       return accept === undefined
         ? []

@@ -1,6 +1,6 @@
 /** A trace as a person reads it: one line for each thing seen, peers by their names. */
 
-import type { Ballot } from "../protocol/registers/ballot.ts";
+import type { Ballot, Position } from "../protocol/registers/ballot.ts";
 import type { RegisterValue } from "../protocol/registers/registers.ts";
 import type { Message } from "../protocol/messages.ts";
 import { decodeUntrusted } from "../protocol/values.ts";
@@ -91,20 +91,29 @@ function messageWords(message: Message, nameOf: (id: string) => PeerName): strin
     case "canvass":
     case "willing":
     case "prepare":
-    case "gap":
       return `${message.kind} ${ballotWords(message.ballot, nameOf)}`;
     case "nack":
       return `nack ${ballotWords(message.ballot, nameOf)}, promised ${ballotWords(message.promised, nameOf)}`;
     case "promise":
-    case "sync":
+      return `promise ${ballotWords(message.ballot, nameOf)}, at ${placeWords(message.at, nameOf)}`;
+    case "reign":
+      return `reign ${ballotWords(message.ballot, nameOf)} from ${placeWords(message.base, nameOf)}`;
+    case "gap": {
+      const named = message.names.length === 0 ? "" : ` and of ${message.names.join(" ")}`;
+      return `gap ${ballotWords(message.ballot, nameOf)} since ${placeWords(message.since, nameOf)}${named}`;
+    }
+    case "more":
+      return `more ${ballotWords(message.ballot, nameOf)} page ${message.page}`;
+    case "repair": {
+      const { at, page, last } = message;
+      const records = message.records.map(({ name, value }) => `${name}=${valueWords(value)}`).join(" ");
+      return `repair to ${placeWords(at, nameOf)} page ${page}${last ? ", the last" : ""} {${records}}`;
+    }
     case "accept": {
-      const round = message.kind === "promise" ? "" : ` #${message.round}`;
       const records = message.records
-        .map(
-          (record) => `${"names" in record ? record.names.join() : record.name}=${valueWords(record.value)}`,
-        )
+        .map(({ names, value }) => `${names.join()}=${valueWords(value)}`)
         .join(" ");
-      return `${message.kind} ${ballotWords(message.ballot, nameOf)}${round} {${records}}`;
+      return `accept ${placeWords(message, nameOf)} {${records}}`;
     }
     case "accepted":
       return `accepted ${ballotWords(message.ballot, nameOf)} #${message.round}`;
@@ -115,6 +124,10 @@ function messageWords(message: Message, nameOf: (id: string) => PeerName): strin
 
 function ballotWords({ epoch, incarnation }: Ballot, _nameOf: (id: string) => PeerName): string {
   return `${epoch}@${incarnation}`;
+}
+
+function placeWords({ ballot, round }: Position, nameOf: (id: string) => PeerName): string {
+  return `${ballotWords(ballot, nameOf)} #${round}`;
 }
 
 function valueWords(bytes: Uint8Array): string {

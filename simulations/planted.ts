@@ -57,6 +57,7 @@ const tables = [
   "fault-plantings.ts",
   "configuration-plantings.ts",
   "log-plantings.ts",
+  "repair-plantings.ts",
 ];
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await main(process.argv.slice(2));

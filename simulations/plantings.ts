@@ -8,6 +8,7 @@
 import type { Planting } from "./planted.ts";
 import { logPlantings } from "./log-plantings.ts";
 import { configurationPlantings } from "./configuration-plantings.ts";
+import { repairPlantings } from "./repair-plantings.ts";
 import { faultPlantings } from "./fault-plantings.ts";
 import { schedulePlantings } from "./schedule-plantings.ts";
 import { schedulingPlantings } from "./scheduling-plantings.ts";
@@ -92,11 +93,11 @@ export const plantings: readonly Planting[] = [
     edits: [
       {
         file: acceptor,
-        find: "const { ballot, round, records } = message;\n    if (compareBallots(ballot, this.#promised) < 0)",
-        replace: "const { ballot, round, records } = message;\n    if (round < 0)",
+        find: "const { ballot, round, chosen, records } = message;\n    if (compareBallots(ballot, this.#promised) < 0)",
+        replace: "const { ballot, round, chosen, records } = message;\n    if (round < 0)",
       },
     ],
-    caughtBy: ["registers", "durability", "ledger", "tokens"],
+    caughtBy: ["registers", "durability", "ledger", "tokens", "tables", "progress"],
     firstSeed: 174,
     seedsMax: 1_000,
     every: 8,
@@ -113,8 +114,8 @@ export const plantings: readonly Planting[] = [
     edits: [
       {
         file: acceptor,
-        find: 'if (whole) effects.push(reply(ballot.peer, { kind: "accepted", ballot, round }));',
-        replace: 'if (whole) effects.unshift(reply(ballot.peer, { kind: "accepted", ballot, round }));',
+        find: 'effects.push(reply(ballot.peer, { kind: "accepted", ballot, round }));',
+        replace: 'effects.unshift(reply(ballot.peer, { kind: "accepted", ballot, round }));',
       },
     ],
     caughtBy: ["durability"],
@@ -152,26 +153,13 @@ export const plantings: readonly Planting[] = [
     edits: [
       {
         file: acceptor,
-        find: "this.#keep(key.slice(recordPrefix.length), readRecord(bytes));",
-        replace: "void [key, readRecord(bytes)];",
+        find: "else this.#records.put(key.slice(recordPrefix.length), readRecord(bytes));",
+        replace: "else void [key, readRecord(bytes)];",
       },
     ],
     caughtBy: ["registers"],
     firstSeed: 4,
     seedsMax: 100,
-  },
-  {
-    name: "a new home merges whatever came first",
-    edits: [
-      {
-        file: home,
-        find: "if (newer) this.#merged.set(record.name, record);",
-        replace: "if (newer && known === undefined) this.#merged.set(record.name, record);",
-      },
-    ],
-    caughtBy: ["registers"],
-    firstSeed: 346,
-    seedsMax: 300,
   },
   {
     name: "a ballot is used again after a restart",
@@ -362,4 +350,5 @@ export const plantings: readonly Planting[] = [
   ...logPlantings,
   ...faultPlantings,
   ...configurationPlantings,
+  ...repairPlantings,
 ];

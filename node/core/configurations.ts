@@ -16,6 +16,8 @@ import type { RefusedBecause, Verifier } from "../../protocol/envelope.ts";
 import { limits } from "../../protocol/limits.ts";
 import { type Charter, hasSpoken, isFormed, isNewer, openCharter } from "../../protocol/membership.ts";
 import type { Message } from "../../protocol/messages.ts";
+import { comparePositions, type Position } from "../../protocol/registers/ballot.ts";
+import type { TableAt } from "../../protocol/registers/acceptor.ts";
 import type { ConfigurationMessage, PromisedRecord } from "../../protocol/registers/messages.ts";
 import { pagesOf } from "../../protocol/registers/pages.ts";
 import { decodeValue, encodeValue } from "../../protocol/values.ts";
@@ -28,7 +30,12 @@ export type Installed = { readonly charter: Charter; readonly bytes: Uint8Array 
 
 type Spoken = Omit<Extract<ConfigurationMessage, { kind: "configuration" }>, "kind">;
 
-type Incoming = { readonly bytes: Uint8Array; readonly records: PromisedRecord[]; size: number };
+type Incoming = {
+  readonly bytes: Uint8Array;
+  readonly records: PromisedRecord[];
+  readonly at: Position;
+  size: number;
+};
 
 export type ConfigurationsOptions = {
   readonly self: string;
@@ -141,7 +148,7 @@ export class Configurations {
   }
 
   /** The messages that give a member its table. */
-  installing(records: readonly PromisedRecord[]): Message[] {
+  installing({ records, at, chosen }: TableAt): Message[] {
     const newest = this.#newest;
     if (newest === null) return [];
     const pages = pagesOf(records);
@@ -149,6 +156,8 @@ export class Configurations {
       kind: "install",
       charter: newest.bytes,
       records: page,
+      at,
+      chosen,
       first: index === 0,
       last: index === pages.length - 1,
     }));
@@ -158,9 +167,12 @@ export class Configurations {
   gather(
     from: string,
     message: Extract<ConfigurationMessage, { kind: "install" }>,
-  ): (Installed & { readonly records: readonly PromisedRecord[] }) | RefusedBecause | null {
-    const known = message.first ? { bytes: message.charter, records: [], size: 0 } : this.#incoming.get(from);
-    if (known === undefined) return null;
+  ): (Installed & TableAt) | RefusedBecause | null {
+    const { at, chosen } = message;
+    const begun: Incoming = { bytes: message.charter, records: [], at, size: 0 };
+    const known = message.first ? begun : this.#incoming.get(from);
+    // A page of another table comes late, from a link that broke.
+    if (known === undefined || comparePositions(known.at, at) !== 0) return null;
     known.records.push(...message.records);
     for (const { value } of message.records) known.size += value.length;
     this.#incoming.set(from, known);
@@ -176,7 +188,7 @@ export class Configurations {
     const charter = opened.value;
     if (!isFormed(charter) || !hasSpoken(charter, from)) return "role";
     if (charter.configuration <= this.#votesIn || !isMember(charter, self, store)) return null;
-    return { charter, bytes: known.bytes, records: known.records };
+    return { charter, bytes: known.bytes, records: known.records, at, chosen };
   }
 
   /** This peer votes in a configuration from here on. What it must store before it says so. */

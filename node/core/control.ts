@@ -14,12 +14,8 @@ import type { Fork } from "../../protocol/fork.ts";
 import { limits } from "../../protocol/limits.ts";
 import { type Charter, hasSpoken, openCharter, whyNotSuccessor } from "../../protocol/membership.ts";
 import type { LeaseRef, Message, SignedResult } from "../../protocol/messages.ts";
-import { Acceptor, storedRecord } from "../../protocol/registers/acceptor.ts";
-import type {
-  ConfigurationMessage,
-  PromisedRecord,
-  RegisterMessage,
-} from "../../protocol/registers/messages.ts";
+import { Acceptor, storedPlaces, storedRecord, type TableAt } from "../../protocol/registers/acceptor.ts";
+import type { ConfigurationMessage, RegisterMessage } from "../../protocol/registers/messages.ts";
 import {
   charterRegister,
   type RunOutcome,
@@ -57,7 +53,7 @@ export const controlKeys = {
 const ownBallots: ReadonlySet<Message["kind"]> = new Set([
   "canvass",
   "prepare",
-  "sync",
+  "reign",
   "accept",
   "heartbeat",
 ]);
@@ -424,7 +420,7 @@ export class ControlCore {
   #installAt(waiting: readonly string[]): void {
     const isOthers = this.#table.home !== null && this.#table.stage !== "home";
     if (waiting.length === 0 || (isOthers && this.#table.successor === null)) return;
-    const messages = this.#configurations.installing(this.#table.records());
+    const messages = this.#configurations.installing(this.#table.table());
     for (const peer of waiting) for (const message of messages) this.#send(peer, message);
   }
 
@@ -432,7 +428,7 @@ export class ControlCore {
     const gathered = this.#configurations.gather(from, message);
     if (gathered === null) return;
     if (typeof gathered === "string") return this.#count(gathered, from);
-    this.#begin(gathered, gathered.records, now);
+    this.#begin(gathered, gathered, now);
   }
 
   /** This home has decided who votes next, and decides no more. */
@@ -441,23 +437,24 @@ export class ControlCore {
     assert(opened.ok, "only a charter that holds is proposed");
     const successor = { charter: opened.value, bytes };
     if (!this.#configurations.choose(successor)) return;
-    const records = this.#table.records();
+    const table = this.#table.table();
     this.#installAt(this.#configurations.waiting());
-    if (this.#configurations.isOwn(successor.charter)) this.#begin(successor, records, now);
+    if (this.#configurations.isOwn(successor.charter)) this.#begin(successor, table, now);
     else this.#effects.push({ kind: "chartered", ...successor });
   }
 
   /** Votes in a configuration from here on, with the table that it begins with. */
-  #begin(installed: Installed, records: readonly PromisedRecord[], now: Now): void {
+  #begin(installed: Installed, { records, at, chosen }: TableAt, now: Now): void {
     const entries = records.map(({ name, ...record }): StoredEntry => [
       Acceptor.keys.records + name,
       storedRecord(record),
     ]);
+    // It has promised nobody, and holds what whoever gave it this table had accepted.
+    entries.push([Acceptor.keys.acceptor, storedPlaces(at.ballot, at, chosen)]);
     const kept = new Set(entries.map(([key]) => key));
     const stale = this.#table.names().map((name) => Acceptor.keys.records + name);
-    const gone = [Acceptor.keys.acceptor, ...stale.filter((key) => !kept.has(key))];
     this.#store([
-      ...gone.map((key): WriteOperation => ({ kind: "delete", key })),
+      ...stale.filter((key) => !kept.has(key)).map((key): WriteOperation => ({ kind: "delete", key })),
       ...entries.map(([key, value]): WriteOperation => ({ kind: "put", key, value })),
       this.#configurations.install(installed),
     ]);
@@ -504,10 +501,12 @@ export class ControlCore {
       case "willing":
       case "prepare":
       case "promise":
-      case "sync":
+      case "reign":
       case "accept":
       case "accepted":
       case "gap":
+      case "repair":
+      case "more":
       case "nack":
       case "heartbeat":
       case "heard":

@@ -271,10 +271,12 @@ export class WorkerCore {
       case "willing":
       case "prepare":
       case "promise":
-      case "sync":
+      case "reign":
       case "accept":
       case "accepted":
       case "gap":
+      case "repair":
+      case "more":
       case "nack":
       case "heartbeat":
       case "heard":

@@ -1,56 +1,101 @@
 /**
  * One control peer's vote: what it promised and what it accepted. The other half is `home.ts`.
  *
+ *   at (ballot, round) --reign: that is where it begins--> at (its ballot, 1) --accept: the next round--> (its ballot, 2) ...
+ *           |                                                                        |
+ *           +-- it begins elsewhere, or a round is missing: gap --> repair, page by page, and at the last one a new place
+ *
  * Promises, each kept by replying only after the loop has made the `store` effect durable:
  * - it accepts under a ballot only when it has promised no higher one;
- * - under one ballot it accepts rounds without gaps, so a majority that holds round n holds all before it;
- * - a record is replaced only by one of a higher or equal (ballot, round).
+ * - what it holds, on its disk too, is always one home's whole table after one round: a reign begins with a table that it
+ *   has, rounds follow without gaps, and what a repair brings is gathered in memory and taken up in one write. So of the
+ *   tables of a majority the one that is furthest has all that was chosen;
+ * - while it is behind it votes for nothing.
  *
- * Steps of a run that it knows to be closed are forgotten: nothing is ever granted in a closed run.
+ * It remembers up to where its table is known to be chosen: whoever repairs it shares that part, and sends what changed since.
+ * What this peer accepted beyond it may have been nobody else's, so it names those registers and is sent them, too.
  */
 
+import { limits } from "../limits.ts";
 import { decodeValue, encodeValue } from "../values.ts";
-import { type Ballot, compareBallots, noBallot } from "./ballot.ts";
-import type { PromisedRecord, RegisterMessage, WireRecord } from "./messages.ts";
-import { pagesOf } from "./pages.ts";
-import { type RegisterValue, runOfStepRegister, type RunValue } from "./registers.ts";
-import { pipelineOfRegister, type ScheduleValue } from "./schedule.ts";
+import { type Ballot, compareBallots, comparePositions, noBallot, origin, type Position } from "./ballot.ts";
+import type { PromisedRecord, RegisterMessage } from "./messages.ts";
+import { type AcceptedRecord, Records } from "./records.ts";
+import { type RegisterValue, runOfStepRegister } from "./registers.ts";
+import type { ScheduleValue } from "./schedule.ts";
 import type { TableEffect } from "./table.ts";
 
 const acceptorKey = "acceptor";
 const recordPrefix = "register/";
 
-export type AcceptedRecord = { readonly ballot: Ballot; readonly round: number; readonly value: Uint8Array };
+type Operation = Extract<TableEffect, { kind: "store" }>["operations"][number];
+
+/** Pages of a repair, until it is whole. */
+type Gathering = {
+  /** Names this repair and no other. */
+  readonly ask: string;
+  readonly from: string;
+  readonly ballot: Ballot;
+  readonly since: Position;
+  readonly found: Map<string, PromisedRecord>;
+  page: number;
+  bytes: number;
+  /** False when nothing has come since the home was heard last. */
+  moves: boolean;
+};
+
+/** What a member of a configuration that it has no table of begins with. */
+export type TableAt = {
+  readonly records: readonly PromisedRecord[];
+  readonly at: Position;
+  readonly chosen: Position;
+};
 
 export class Acceptor {
+  readonly #incarnation: string;
   #promised: Ballot = noBallot;
-  #acceptedBallot: Ballot = noBallot;
-  #acceptedRound = 0;
-  readonly #records = new Map<string, AcceptedRecord>();
-  readonly #stepsOfRun = new Map<string, Set<string>>();
-  readonly #closedRuns = new Set<string>();
-  readonly #openRuns = new Map<string, string>();
-  readonly #schedules = new Map<string, ScheduleValue>();
+  #at: Position = origin;
+  /** Up to here its table is known to be chosen, or further: never beyond `#at`. */
+  #chosen: Position = origin;
+  readonly #records = new Records();
+  #gathering: Gathering | null = null;
+  #asks = 0;
 
   /** Takes up what a former life of this peer stored under `keys.acceptor` and `keys.records`. */
   static readonly keys = { acceptor: acceptorKey, records: recordPrefix } as const;
 
+  /** @param incarnation unique for each start of the process. */
+  constructor(incarnation: string) {
+    this.#incarnation = incarnation;
+  }
+
   restore(stored: Iterable<readonly [key: string, value: Uint8Array]>): void {
     for (const [key, bytes] of stored) {
-      if (key === acceptorKey) {
-        const [promised, acceptedBallot, acceptedRound] = decodeValue(bytes) as [Ballot, Ballot, number];
-        this.#promised = promised;
-        this.#acceptedBallot = acceptedBallot;
-        this.#acceptedRound = acceptedRound;
-        continue;
-      }
-      this.#keep(key.slice(recordPrefix.length), readRecord(bytes));
+      if (key === acceptorKey) [this.#promised, this.#at, this.#chosen] = readPlaces(bytes);
+      else this.#records.put(key.slice(recordPrefix.length), readRecord(bytes));
     }
-    for (const run of this.#closedRuns) this.#forgetSteps(run);
   }
 
   get promised(): Ballot {
     return this.#promised;
+  }
+
+  /** What this peer holds is one home's table as it was then. */
+  get at(): Position {
+    return this.#at;
+  }
+
+  get chosen(): Position {
+    return this.#chosen;
+  }
+
+  /** True while a repair is under way. */
+  get isBehind(): boolean {
+    return this.#gathering !== null;
+  }
+
+  get records(): Records {
+    return this.#records;
   }
 
   /** The value that this peer accepted last: a hint, never the domain's decision. */
@@ -59,19 +104,18 @@ export class Acceptor {
     return record === undefined ? null : (decodeValue(record.value) as RegisterValue);
   }
 
-  /** Everything that this peer accepted last. */
-  records(): PromisedRecord[] {
-    return [...this.#records].map(([name, record]): PromisedRecord => ({ name, ...record }));
+  table(): TableAt {
+    return { records: this.#records.all(), at: this.#at, chosen: this.#chosen };
   }
 
   /** Runs that are open as far as this peer knows, with the digest of their bundle. */
   get openRuns(): ReadonlyMap<string, string> {
-    return this.#openRuns;
+    return this.#records.openRuns;
   }
 
   /** Schedules by their pipelines, as far as this peer knows. */
   get schedules(): ReadonlyMap<string, ScheduleValue> {
-    return this.#schedules;
+    return this.#records.schedules;
   }
 
   prepare(ballot: Ballot): TableEffect[] {
@@ -80,109 +124,165 @@ export class Acceptor {
     const effects: TableEffect[] = [];
     if (order > 0) {
       this.#promised = ballot;
+      this.#gathering = null;
       effects.push({ kind: "store", operations: [this.#ownEntry()] });
     }
-    const pages = pagesOf(this.records());
-    for (const [index, page] of pages.entries()) {
-      const last = index === pages.length - 1;
-      effects.push(reply(ballot.peer, { kind: "promise", ballot, records: page, last }));
-    }
+    effects.push(reply(ballot.peer, { kind: "promise", ballot, at: this.#at }));
     return effects;
   }
 
-  /** A whole state from a home: afterwards this peer follows from `round` on. */
-  sync(message: Extract<RegisterMessage, { kind: "sync" }>): TableEffect[] {
-    const { ballot, round, records, last } = message;
+  /** A reign has begun with the table that was at `base`. */
+  begin({ ballot, base }: Extract<RegisterMessage, { kind: "reign" }>): TableEffect[] {
     if (compareBallots(ballot, this.#promised) < 0) return [reply(ballot.peer, this.#nack(ballot))];
-    // What was under way on a link that broke may arrive behind what was sent on the next one, and takes no vote back.
-    if (compareBallots(ballot, this.#acceptedBallot) === 0 && round < this.#acceptedRound) return [];
-    return this.#store(ballot, round, records, last);
-  }
-
-  /** Answers a home that this peer could follow, and asks for the whole table where it does not follow yet. */
-  hear({ ballot, sentMs }: Extract<RegisterMessage, { kind: "heartbeat" }>): TableEffect[] {
-    // Who is told of a higher promise only with its next round reigns on unfollowed for as long as it has none.
-    if (compareBallots(ballot, this.#promised) < 0) return [reply(ballot.peer, this.#nack(ballot))];
-    const heard = reply(ballot.peer, { kind: "heard", ballot, sentMs });
-    if (compareBallots(ballot, this.#acceptedBallot) === 0) return [heard];
-    return [heard, reply(ballot.peer, { kind: "gap", ballot })];
+    // It comes late, from a link that broke.
+    if (compareBallots(ballot, this.#at.ballot) === 0) return [];
+    if (comparePositions(base, this.#at) !== 0) return this.ask(ballot.peer, ballot);
+    this.#promised = ballot;
+    return this.#moved([], { ballot, round: 1 }, this.#chosen);
   }
 
   accept(message: Extract<RegisterMessage, { kind: "accept" }>): TableEffect[] {
-    const { ballot, round, records } = message;
+    const { ballot, round, chosen, records } = message;
     if (compareBallots(ballot, this.#promised) < 0) return [reply(ballot.peer, this.#nack(ballot))];
-    const follows = compareBallots(ballot, this.#acceptedBallot) === 0 && round === this.#acceptedRound + 1;
-    if (!follows) return [reply(ballot.peer, { kind: "gap", ballot })];
-    return this.#store(ballot, round, records, true);
-  }
-
-  #store(ballot: Ballot, round: number, records: readonly WireRecord[], whole: boolean): TableEffect[] {
+    const isOwn = compareBallots(ballot, this.#at.ballot) === 0;
+    // What was under way on a link that broke may arrive behind what was sent on the next one.
+    if (isOwn && round <= this.#at.round) return [];
+    if (!isOwn || round !== this.#at.round + 1 || this.isBehind) return this.ask(ballot.peer, ballot);
     this.#promised = ballot;
-    const operations: Extract<TableEffect, { kind: "store" }>["operations"][number][] = [];
+    const operations: Operation[] = [];
     for (const { names, value } of records) {
       const record = { ballot, round, value };
       const bytes = storedRecord(record);
-      for (const name of names) {
-        const run = runOfStepRegister(name);
-        if (run !== null && this.#closedRuns.has(run)) continue;
-        this.#keep(name, record);
-        operations.push({ kind: "put", key: recordPrefix + name, value: bytes });
-        if (!name.startsWith("run/") || !this.#closedRuns.has(name.slice(4))) continue;
-        for (const step of this.#forgetSteps(name.slice(4)))
-          operations.push({ kind: "delete", key: recordPrefix + step });
-      }
+      for (const name of names) this.#put(name, record, bytes, operations);
     }
-    if (whole) {
-      this.#acceptedBallot = ballot;
-      this.#acceptedRound = round;
+    return this.#moved(operations, { ballot, round }, { ballot, round: chosen });
+  }
+
+  /** Answers a home that this peer could follow, and asks for what it lacks. */
+  hear({ ballot, sentMs, round, chosen }: Extract<RegisterMessage, { kind: "heartbeat" }>): TableEffect[] {
+    // Who is told of a higher promise only with its next round reigns on unfollowed for as long as it has none.
+    if (compareBallots(ballot, this.#promised) < 0) return [reply(ballot.peer, this.#nack(ballot))];
+    const heard = reply(ballot.peer, { kind: "heard", ballot, sentMs });
+    const isOwn = compareBallots(ballot, this.#at.ballot) === 0;
+    if (isOwn) this.#learnChosen({ ballot, round: chosen });
+    if (isOwn && round <= this.#at.round) {
+      // What it had asked for has come by other ways.
+      this.#gathering = null;
+      return [heard];
     }
-    operations.push(this.#ownEntry());
-    const effects: TableEffect[] = [{ kind: "store", operations }];
-    if (whole) effects.push(reply(ballot.peer, { kind: "accepted", ballot, round }));
+    // Pages can be lost with a link, or with whoever sent them: it is begun anew when none has come for a while.
+    const stands = this.#gathering !== null && !this.#gathering.moves;
+    if (this.#gathering !== null) this.#gathering.moves = false;
+    if (stands) this.#gathering = null;
+    return [heard, ...this.ask(ballot.peer, ballot)];
+  }
+
+  /** What that peer was sending here will not come any more. */
+  peerDown(peer: string): void {
+    if (this.#gathering?.from === peer) this.#gathering = null;
+  }
+
+  /** Asks a home, or as a candidate whoever is furthest, for what is missing here. Nothing when that is under way. */
+  ask(from: string, ballot: Ballot): TableEffect[] {
+    const known = this.#gathering;
+    if (known !== null && known.from === from && compareBallots(known.ballot, ballot) === 0) return [];
+    this.#asks += 1;
+    const ask = `${this.#incarnation}/${this.#asks}`;
+    const own = this.#records.namesSince(this.#chosen);
+    // More than there is in rounds that nobody has chosen: rather everything.
+    const isMuch = own.length > limits.repairNamesMax;
+    const [since, names] = isMuch ? [origin, []] : [this.#chosen, own];
+    this.#gathering = { ask, from, ballot, since, found: new Map(), page: 0, bytes: 0, moves: true };
+    return [reply(from, { kind: "gap", ballot, ask, since, names })];
+  }
+
+  /** A page of what is missing here; the last one makes it this peer's table. */
+  repair(from: string, message: Extract<RegisterMessage, { kind: "repair" }>): TableEffect[] {
+    const gathering = this.#gathering;
+    const { ask, page, ballots, records } = message;
+    // Whatever else comes is late, or comes again.
+    if (gathering?.ask !== ask || gathering.from !== from || gathering.page !== page) return [];
+    for (const { name, value, ballot: index, round } of records) {
+      const ballot = ballots[index];
+      if (ballot === undefined) return [];
+      gathering.found.set(name, { name, value, ballot, round });
+      gathering.bytes += value.length;
+    }
+    gathering.page += 1;
+    gathering.moves = true;
+    if (message.last) return this.#takeUp(gathering, message.at, message.chosen);
+    if (gathering.bytes <= limits.installBytesMax)
+      return [reply(from, { kind: "more", ballot: gathering.ballot, ask, page: gathering.page })];
+    this.#gathering = null;
+    return [];
+  }
+
+  /** All of it in one write: before, this peer's table; behind, the other's. */
+  #takeUp({ since, found, ballot }: Gathering, at: Position, chosen: Position): TableEffect[] {
+    const operations: Operation[] = [];
+    for (const name of this.#records.namesSince(since)) {
+      this.#records.drop(name);
+      if (!found.has(name)) operations.push({ kind: "delete", key: recordPrefix + name });
+    }
+    // Runs before their steps: a peer that took a run for closed must know better before it is given the steps.
+    const sorted = [...found.values()];
+    const steps = sorted.filter(({ name }) => runOfStepRegister(name) !== null);
+    const others = sorted.filter(({ name }) => runOfStepRegister(name) === null);
+    for (const { name, ...record } of [...others, ...steps])
+      this.#put(name, record, storedRecord(record), operations);
+    if (compareBallots(ballot, this.#promised) > 0) this.#promised = ballot;
+    return this.#moved(operations, at, chosen);
+  }
+
+  #put(name: string, record: AcceptedRecord, bytes: Uint8Array, operations: Operation[]): void {
+    const isKept = this.#records.put(name, record);
+    const key = recordPrefix + name;
+    operations.push(isKept ? { kind: "put", key, value: bytes } : { kind: "delete", key });
+    for (const step of this.#records.forgetIfClosed(name))
+      operations.push({ kind: "delete", key: recordPrefix + step });
+  }
+
+  /** Its table is another one, on the disk at once with all that makes the difference. A vote, where it is a home's own. */
+  #moved(operations: readonly Operation[], at: Position, chosen: Position): TableEffect[] {
+    this.#at = at;
+    this.#gathering = null;
+    this.#learnChosen(chosen);
+    const effects: TableEffect[] = [{ kind: "store", operations: [...operations, this.#ownEntry()] }];
+    const { ballot, round } = at;
+    if (compareBallots(ballot, this.#promised) === 0)
+      effects.push(reply(ballot.peer, { kind: "accepted", ballot, round }));
     return effects;
   }
 
-  #keep(name: string, record: AcceptedRecord): void {
-    this.#records.set(name, record);
-    const run = runOfStepRegister(name);
-    if (run !== null) {
-      const steps = this.#stepsOfRun.get(run);
-      if (steps === undefined) this.#stepsOfRun.set(run, new Set([name]));
-      else steps.add(name);
-    } else if (name.startsWith("run/")) {
-      const value = decodeValue(record.value) as RegisterValue;
-      if (value.kind === "run") this.#noteRun(name.slice(4), value);
-    }
-    const pipeline = pipelineOfRegister(name);
-    if (pipeline !== null) this.#schedules.set(pipeline, decodeValue(record.value) as ScheduleValue);
-  }
-
-  /** A close that this peer voted for may not have been chosen: a later home may say that the run is open. */
-  #noteRun(run: string, { outcome, envelope }: RunValue): void {
-    if (outcome === null) {
-      this.#closedRuns.delete(run);
-      this.#openRuns.set(run, envelope);
-    } else {
-      this.#closedRuns.add(run);
-      this.#openRuns.delete(run);
-    }
-  }
-
-  #forgetSteps(run: string): ReadonlySet<string> {
-    const steps = this.#stepsOfRun.get(run) ?? new Set<string>();
-    for (const step of steps) this.#records.delete(step);
-    this.#stepsOfRun.delete(run);
-    return steps;
+  /** Only of what is held here; written down with whatever is stored next. */
+  #learnChosen(chosen: Position): void {
+    const isHeld = comparePositions(chosen, this.#at) <= 0;
+    if (chosen.round > 0 && isHeld && comparePositions(chosen, this.#chosen) > 0) this.#chosen = chosen;
   }
 
   #nack(ballot: Ballot): RegisterMessage {
     return { kind: "nack", ballot, promised: this.#promised };
   }
 
-  #ownEntry(): { kind: "put"; key: string; value: Uint8Array } {
-    const value = encodeValue([this.#promised, this.#acceptedBallot, this.#acceptedRound]);
-    return { kind: "put", key: acceptorKey, value };
+  #ownEntry(): Operation {
+    return { kind: "put", key: acceptorKey, value: storedPlaces(this.#promised, this.#at, this.#chosen) };
   }
+}
+
+/** A vote as it is on the disk. */
+export function storedPlaces(promised: Ballot, at: Position, chosen: Position): Uint8Array {
+  return encodeValue([promised, at.ballot, at.round, chosen.ballot, chosen.round]);
+}
+
+export function readPlaces(bytes: Uint8Array): [promised: Ballot, at: Position, chosen: Position] {
+  const [promised, ballot, round, chosenBallot, chosenRound] = decodeValue(bytes) as [
+    Ballot,
+    Ballot,
+    number,
+    Ballot,
+    number,
+  ];
+  return [promised, { ballot, round }, { ballot: chosenBallot, round: chosenRound }];
 }
 
 /** A record as it is on the disk. */

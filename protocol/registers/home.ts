@@ -1,10 +1,17 @@
 /**
  * The proposer of a domain's register table: how a control peer becomes home and how the home decides.
  *
- *   following --stand--> preparing --majority promised--> recovering --majority holds the merge--> home
- *       ^                    |                                |                                     |
- *       +------ nack: a higher ballot, or its home is alive --+-------------------------------------+
- *                                                             +--the next configuration is chosen--> closed
+ *   following --stand--> preparing --a majority promised; the furthest of its tables is here--> recovering
+ *       ^                    |                                                                     |
+ *       |                    |                    a majority has that table as this reign's first round
+ *       |                    |                                                                     v
+ *       +-- nack: a higher ballot, or its home is alive -------------------------------------------+--- home
+ *                                                                                                        |
+ *                                                     closed <--the next configuration is chosen---------+
+ *
+ * The table of a reign's beginning is nobody's new one: every voter holds one home's whole table (`acceptor.ts`), and of
+ * those of a majority the one that is furthest has all that was chosen. A voter that has that very one follows at once; any
+ * other is sent what it lacks (`repairs.ts`), and counts from then on.
  *
  * Promises: a decision is told only after a majority has it on disk; decisions are told in the order of their
  * rounds; a refusal is told only after a majority has taken a round that was started for it, so that nobody else had
@@ -14,15 +21,16 @@
  * The next configuration is the last thing that this one decides: no round is started behind it, and a home that finds
  * it chosen when it takes over decides nothing. So what a closed home holds is the same for every home that closes.
  *
- * @source D. Rystsov, "CASPaxos", arXiv 1802.07000, with the promise stored per table as in Bizur, arXiv 1702.04242.
+ * @source D. Rystsov, "CASPaxos", arXiv 1802.07000, with the promise stored per table as in Bizur, arXiv 1702.04242; that
+ * the furthest table of a majority is the whole truth is B. Liskov, J. Cowling, "Viewstamped Replication Revisited", 2012.
  */
 
 import { assert } from "../errors.ts";
 import { limits } from "../limits.ts";
 import { decodeValue, encodeValue } from "../values.ts";
-import { type Ballot, compareBallots, noBallot } from "./ballot.ts";
+import type { TableAt } from "./acceptor.ts";
+import { type Ballot, compareBallots, comparePositions, noBallot, origin, type Position } from "./ballot.ts";
 import type { PromisedRecord, RegisterMessage, WireRecord } from "./messages.ts";
-import { pagesOf } from "./pages.ts";
 import {
   charterRegister,
   type CharterValue,
@@ -64,13 +72,17 @@ export class Home<Ticket> {
   #stage: HomeStage = "following";
   #ballot: Ballot = noBallot;
   #round = 0;
+  /** The newest round that a majority holds. */
+  #chosen = 0;
+  /** Where the table was that this reign began with. */
+  #base: Position = origin;
   /** What a majority holds. */
   readonly #committed = new Map<string, RegisterValue>();
   /** The newest value of a register with a round in flight. */
   readonly #speculative = new Map<string, RegisterValue>();
-  readonly #merged = new Map<string, PromisedRecord>();
-  readonly #promisedBy = new Set<string>();
-  /** Peers that were sent the whole table under this ballot and follow its rounds. */
+  /** Who promised this ballot, and where their tables are. */
+  readonly #promisedBy = new Map<string, Position>();
+  /** Peers that have the table of this reign, but for what is on its way to them: they are sent each round. */
   readonly #following = new Set<string>();
   readonly #stepsOfRun = new Map<string, Set<string>>();
   #waiting: Proposal<Ticket>[] = [];
@@ -98,6 +110,11 @@ export class Home<Ticket> {
     return this.#committed.entries();
   }
 
+  /** The newest round that was started, and the newest that is chosen. */
+  get rounds(): { readonly round: number; readonly chosen: number } {
+    return { round: this.#round, chosen: this.#chosen };
+  }
+
   get proposalsWaiting(): number {
     return this.#waiting.length;
   }
@@ -114,9 +131,10 @@ export class Home<Ticket> {
     this.#stage = "following";
     this.#closing = false;
     this.#round = 0;
+    this.#chosen = 0;
     this.#waiting = [];
     this.#rounds = [];
-    for (const state of [this.#committed, this.#speculative, this.#merged, this.#stepsOfRun]) state.clear();
+    for (const state of [this.#committed, this.#speculative, this.#stepsOfRun]) state.clear();
     for (const peers of [this.#promisedBy, this.#following]) peers.clear();
   }
 
@@ -131,28 +149,65 @@ export class Home<Ticket> {
     if (this.#stage === "preparing") this.#promisedBy.delete(peer);
   }
 
-  promise(from: string, message: Extract<RegisterMessage, { kind: "promise" }>): TableEffect[] {
-    if (this.#stage === "following" || this.#stage === "closed") return [];
-    if (compareBallots(message.ballot, this.#ballot) !== 0) return [];
-    if (this.#stage !== "preparing") return message.last ? this.#bringUp(from) : [];
-    for (const record of message.records) {
-      const known = this.#merged.get(record.name);
-      const newer =
-        known === undefined ||
-        compareBallots(record.ballot, known.ballot) > 0 ||
-        (compareBallots(record.ballot, known.ballot) === 0 && record.round > known.round);
-      if (newer) this.#merged.set(record.name, record);
-    }
-    if (!message.last) return [];
-    this.#promisedBy.add(from);
-    if (this.#promisedBy.size < this.#majority) return [];
-    return this.#recover();
+  /**
+   * @returns of a reign that has begun: whether it is to be told where that was, since it has that very table, or how far it
+   * is by now. Null when it is no promise to a reign that has begun.
+   */
+  promise(
+    from: string,
+    { ballot, at }: Extract<RegisterMessage, { kind: "promise" }>,
+  ): "begins" | "goes on" | null {
+    if (compareBallots(ballot, this.#ballot) !== 0) return null;
+    if (this.#stage === "preparing") this.#promisedBy.set(from, at);
+    if (!this.#reigns(ballot)) return null;
+    const isWhole = comparePositions(at, { ballot, round: this.#round }) === 0;
+    const isAtBase = this.#round === 1 && comparePositions(at, this.#base) === 0;
+    if (isWhole || isAtBase) this.#following.add(from);
+    return isAtBase ? "begins" : "goes on";
   }
 
-  /** The acceptor lost track of the rounds: it gets the whole table again. */
-  gap(from: string, ballot: Ballot): TableEffect[] {
-    if (!this.#reigns(ballot)) return [];
-    return this.#bringUp(from);
+  /** How a reign is told whose first round it is. */
+  get beginning(): RegisterMessage {
+    return { kind: "reign", ballot: this.#ballot, base: this.#base };
+  }
+
+  /** Whose table is the furthest of those of a majority, and where; null while no majority, with this peer, has promised. */
+  get furthest(): { readonly peer: string; readonly at: Position } | null {
+    const own = this.#promisedBy.get(this.#self);
+    if (this.#stage !== "preparing" || own === undefined || this.#promisedBy.size < this.#majority)
+      return null;
+    let furthest = { peer: this.#self, at: own };
+    for (const [peer, at] of this.#promisedBy)
+      if (comparePositions(at, furthest.at) > 0) furthest = { peer, at };
+    return furthest;
+  }
+
+  /** The reign begins with that table. It is laid down as the first round before anything is served. */
+  begin({ records, at }: TableAt): TableEffect[] {
+    assert(this.#stage === "preparing", "only who stands begins a reign");
+    this.#stage = "recovering";
+    this.#round = 1;
+    this.#base = at;
+    const values = new Map<string, RegisterValue>();
+    for (const { name, value } of records) values.set(name, decodeValue(value) as RegisterValue);
+    for (const [name, value] of values) this.#speculative.set(name, value);
+    this.#rounds = [{ round: 1, decisions: [], values, acceptedBy: new Set() }];
+    const message = this.beginning;
+    const peers = [...this.#promisedBy.keys()];
+    for (const peer of peers) this.#following.add(peer);
+    return peers.map((to) => ({ kind: "send", to, message }));
+  }
+
+  /** False for a ballot that is not this reign's. From here on the peer is sent no round until it has what it lacks. */
+  lacks(from: string, ballot: Ballot): boolean {
+    if (!this.#reigns(ballot)) return false;
+    this.#following.delete(from);
+    return true;
+  }
+
+  /** It has been sent everything up to the newest round. */
+  follow(peer: string): void {
+    if (this.#reigns(this.#ballot)) this.#following.add(peer);
   }
 
   /** Counts a vote. Returns the decisions that are now the domain's, in order. */
@@ -163,6 +218,7 @@ export class Home<Ticket> {
     for (let first = this.#rounds[0]; first !== undefined; first = this.#rounds[0]) {
       if (first.acceptedBy.size < this.#majority) break;
       this.#rounds.shift();
+      this.#chosen = first.round;
       this.#commit(first);
       decisions.push(...first.decisions);
       if (this.#stage === "recovering") this.#stage = "home";
@@ -180,14 +236,15 @@ export class Home<Ticket> {
   }
 
   /** Everything that this configuration decided, when it decides no more: what its successor begins with. */
-  lastRecords(): PromisedRecord[] {
+  lastTable(): TableAt {
     assert(this.#stage === "closed", "only what is decided for ever is handed over");
-    return [...this.#committed].map(([name, value]) => ({
+    const at: Position = { ballot: this.#ballot, round: this.#round };
+    const records = [...this.#committed].map(([name, value]): PromisedRecord => ({
       name,
       value: encodeValue(value),
-      ballot: this.#ballot,
-      round: this.#round,
+      ...at,
     }));
+    return { records, at, chosen: at };
   }
 
   propose(register: string, command: Command, ticket: Ticket): void {
@@ -250,7 +307,8 @@ export class Home<Ticket> {
     for (const [name, value] of values) this.#speculative.set(name, value);
     this.#rounds.push({ round: this.#round, decisions, values, acceptedBy: new Set() });
     const records = recordsOf(values);
-    const message: RegisterMessage = { kind: "accept", ballot: this.#ballot, round: this.#round, records };
+    const { round, chosen } = this.rounds;
+    const message: RegisterMessage = { kind: "accept", ballot: this.#ballot, round, chosen, records };
     // The others are sent to before this peer's own disk is asked: both work at once.
     const others = [...this.#following].filter((peer) => peer !== this.#self);
     const to = this.#following.has(this.#self) ? [...others, this.#self] : others;
@@ -261,48 +319,6 @@ export class Home<Ticket> {
     return (
       (this.#stage === "recovering" || this.#stage === "home") && compareBallots(ballot, this.#ballot) === 0
     );
-  }
-
-  /** A majority promised: its merge is laid down again under the new ballot before anything is served. */
-  #recover(): TableEffect[] {
-    this.#stage = "recovering";
-    this.#round = 1;
-    const values = new Map<string, RegisterValue>();
-    for (const [name, record] of this.#merged) values.set(name, decodeValue(record.value) as RegisterValue);
-    for (const name of values.keys()) {
-      const run = runOfStepRegister(name);
-      const closed = run === null ? undefined : values.get(`run/${run}`);
-      if (closed?.kind === "run" && closed.outcome !== null) values.delete(name);
-    }
-    this.#merged.clear();
-    for (const [name, value] of values) this.#speculative.set(name, value);
-    this.#rounds = [{ round: 1, decisions: [], values, acceptedBy: new Set() }];
-    return [...this.#promisedBy].flatMap((peer) => this.#bringUp(peer));
-  }
-
-  /** Sends the newest state of every register; from here on the peer gets each round. */
-  #bringUp(peer: string): TableEffect[] {
-    this.#following.add(peer);
-    const newest = [...new Map([...this.#committed, ...this.#speculative])];
-    // Runs before their steps: a voter that took a run for closed must know better before it is given the steps.
-    const steps = newest.filter(([name]) => runOfStepRegister(name) !== null);
-    const others = newest.filter(([name]) => runOfStepRegister(name) === null);
-    const records = [...others, ...steps].map(([name, value]): WireRecord => ({
-      names: [name],
-      value: encodeValue(value),
-    }));
-    const pages = pagesOf(records);
-    return pages.map((page, index) => ({
-      kind: "send",
-      to: peer,
-      message: {
-        kind: "sync",
-        ballot: this.#ballot,
-        round: this.#round,
-        records: page,
-        last: index === pages.length - 1,
-      },
-    }));
   }
 
   #commit(round: Round<Ticket>): void {

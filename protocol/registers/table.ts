@@ -13,10 +13,11 @@
 
 import { unreachable } from "../errors.ts";
 import { limits } from "../limits.ts";
-import { Acceptor } from "./acceptor.ts";
-import { type Ballot, compareBallots } from "./ballot.ts";
+import { Acceptor, type TableAt } from "./acceptor.ts";
+import { type Ballot, compareBallots, comparePositions, type Position } from "./ballot.ts";
 import { type Decision, Home, type HomeStage } from "./home.ts";
-import type { PromisedRecord, RegisterMessage } from "./messages.ts";
+import type { RegisterMessage } from "./messages.ts";
+import { type OwnReign, Repairs } from "./repairs.ts";
 import type { CharterValue, Command, RegisterValue } from "./registers.ts";
 import type { ScheduleValue } from "./schedule.ts";
 
@@ -57,7 +58,8 @@ export class RegisterTable<Ticket> {
   readonly #incarnation: string;
   readonly #configuration: number;
   readonly #rank: number;
-  readonly #acceptor = new Acceptor();
+  readonly #acceptor: Acceptor;
+  readonly #repairs: Repairs;
   readonly #home: Home<Ticket>;
   readonly #linked = new Set<string>();
   #highestEpoch: number;
@@ -84,6 +86,8 @@ export class RegisterTable<Ticket> {
     this.#configuration = options.configuration;
     this.#rank = options.peers.indexOf(options.self);
     this.#home = new Home(options.self, options.peers, options.configuration);
+    this.#acceptor = new Acceptor(options.incarnation);
+    this.#repairs = new Repairs(this.#acceptor);
     this.#acceptor.restore(options.stored);
     this.#highestEpoch = this.#acceptor.promised.epoch;
     this.#canvassAtMs = this.votes ? nowMs + this.#rankDelayMs() : null;
@@ -171,12 +175,15 @@ export class RegisterTable<Ticket> {
     this.#linked.delete(peer);
     this.#canvass?.willing.delete(peer);
     this.#home.peerDown(peer);
+    this.#repairs.stop(peer);
+    this.#acceptor.peerDown(peer);
     if (this.#following?.ballot.peer === peer && this.#following.ballot.peer !== this.#self) {
       this.#following = null;
       this.#retryMs = limits.standDelayMs;
       this.#canvassAtMs = nowMs + this.#successionDelayMs(peer);
     }
-    return nothing;
+    // A candidate may have been given that peer's table.
+    return { effects: this.#beginReign(nowMs), decisions: [] };
   }
 
   /** When a peer that is not home has something to do, should it hear nothing by then. */
@@ -189,11 +196,12 @@ export class RegisterTable<Ticket> {
 
   /** Call at least every `limits.heartbeatMs` while this peer stands or reigns, else when it is due. */
   tick(nowMs: number): TableOutput<Ticket> {
-    const effects: TableEffect[] = [];
+    this.#repairs.tick();
+    const effects: TableEffect[] = this.#repairOthers();
     // A home that has lost its majority falls silent, so that whom it still reaches may follow another.
     if (this.#reigning() && this.#hasMajority() && nowMs >= this.#nextHeartbeatMs) {
       this.#nextHeartbeatMs = nowMs + limits.heartbeatMs;
-      const message: RegisterMessage = { kind: "heartbeat", ballot: this.#home.ballot, sentMs: nowMs };
+      const message = this.#heartbeat(nowMs);
       for (const to of this.#linked) if (to !== this.#self) effects.push({ kind: "send", to, message });
       // Who is heard and hears nobody would keep the others from a home that can decide.
       this.#unanswered += 1;
@@ -224,17 +232,28 @@ export class RegisterTable<Ticket> {
   }
 
   /** What a member without a table begins with: all that was decided before, and perhaps some of what was proposed. */
-  records(): PromisedRecord[] {
-    return this.#home.stage === "closed" ? this.#home.lastRecords() : this.#acceptor.records();
+  table(): TableAt {
+    return this.#home.stage === "closed" ? this.#home.lastTable() : this.#acceptor.table();
+  }
+
+  /** Where in its history the table is that this peer holds. */
+  get at(): Position {
+    return this.#acceptor.at;
   }
 
   /** The registers that this peer has a value of on its disk. */
   names(): string[] {
-    return this.#acceptor.records().map(({ name }) => name);
+    return [...this.#acceptor.records.names()];
   }
 
   receive(from: string, message: RegisterMessage, nowMs: number): TableOutput<Ticket> {
     if (!this.votes || message.ballot.configuration !== this.#configuration) return nothing;
+    const { effects, decisions } = this.#receive(from, message, nowMs);
+    const follows = [...this.#beginReign(nowMs), ...this.#repairOthers()];
+    return { effects: follows.length === 0 ? effects : [...effects, ...follows], decisions };
+  }
+
+  #receive(from: string, message: RegisterMessage, nowMs: number): TableOutput<Ticket> {
     switch (message.kind) {
       case "canvass":
         return { effects: [this.#answerCanvass(message.ballot, nowMs)], decisions: [] };
@@ -242,9 +261,9 @@ export class RegisterTable<Ticket> {
         return { effects: this.#countWilling(from, message.ballot, nowMs), decisions: [] };
       case "prepare":
         return { effects: this.#prepare(message.ballot, nowMs), decisions: [] };
-      case "sync":
+      case "reign":
         this.#hear(message.ballot, nowMs);
-        return { effects: this.#acceptor.sync(message), decisions: [] };
+        return { effects: this.#acceptor.begin(message), decisions: [] };
       case "accept":
         this.#hear(message.ballot, nowMs);
         return { effects: this.#acceptor.accept(message), decisions: [] };
@@ -256,10 +275,25 @@ export class RegisterTable<Ticket> {
         if (message.sentMs >= this.#awakeSinceMs) this.#heardMs.set(from, message.sentMs);
         this.#answeredBy.add(from);
         return nothing;
-      case "promise":
-        return { effects: this.#home.promise(from, message), decisions: [] };
+      case "promise": {
+        const state = this.#home.promise(from, message);
+        // What it says to hold of this reign is its vote, which may have been lost with a link.
+        const { ballot, round } = message.at;
+        const decisions = this.#home.accepted(from, ballot, round);
+        if (state === null) return { effects: [], decisions };
+        // By a heartbeat it hears that there is a home, and how far it is: it asks for what it lacks.
+        const answer = state === "begins" ? this.#home.beginning : this.#heartbeat(nowMs);
+        return { effects: [{ kind: "send", to: from, message: answer }], decisions };
+      }
       case "gap":
-        return { effects: this.#home.gap(from, message.ballot), decisions: [] };
+        if (this.#home.lacks(from, message.ballot) || this.#serves(from, message.ballot))
+          this.#repairs.start(from, message);
+        return nothing;
+      case "more":
+        this.#repairs.more(from, message);
+        return nothing;
+      case "repair":
+        return { effects: this.#acceptor.repair(from, message), decisions: [] };
       case "accepted": {
         const decisions = this.#home.accepted(from, message.ballot, message.round);
         return { effects: [], decisions };
@@ -269,6 +303,36 @@ export class RegisterTable<Ticket> {
       default:
         return unreachable(message);
     }
+  }
+
+  /** A candidate that this peer promised takes over its table. */
+  #serves(from: string, ballot: Ballot): boolean {
+    return from === ballot.peer && compareBallots(ballot, this.#acceptor.promised) === 0;
+  }
+
+  #repairOthers(): TableEffect[] {
+    if (this.#repairs.isIdle) return [];
+    const reign: OwnReign = this.#reigning()
+      ? { ballot: this.#home.ballot, round: this.#home.rounds.round }
+      : null;
+    const { effects, whole } = this.#repairs.pages(reign);
+    for (const peer of whole) this.#home.follow(peer);
+    return effects;
+  }
+
+  /** Once a majority has promised: with the furthest of its tables, which is here or is asked for. */
+  #beginReign(nowMs: number): TableEffect[] {
+    const { furthest } = this.#home;
+    if (furthest === null) return [];
+    const { at } = this.#acceptor;
+    if (comparePositions(furthest.at, at) <= 0) return this.#home.begin(this.#acceptor.table());
+    // As long as it comes nobody needs to stand again.
+    this.#canvassAtMs = nowMs + limits.homeSilenceMsMax + this.#rankDelayMs();
+    return this.#acceptor.ask(furthest.peer, this.#home.ballot);
+  }
+
+  #heartbeat(sentMs: number): RegisterMessage {
+    return { kind: "heartbeat", ballot: this.#home.ballot, sentMs, ...this.#home.rounds };
   }
 
   /** True when this peer hears a home well that is not the candidate, or is one itself. */
@@ -361,6 +425,7 @@ export class RegisterTable<Ticket> {
     this.#canvass = null;
     this.#highestEpoch = Math.max(this.#highestEpoch, ballot.epoch);
     this.#heardMs.clear();
+    this.#repairs.clear();
     this.#awaitAnswers();
     this.#canvassAtMs = nowMs + limits.homeSilenceMsMax + this.#rankDelayMs();
     return this.#home.stand(ballot, [...this.#linked]);
@@ -369,6 +434,7 @@ export class RegisterTable<Ticket> {
   /** Nobody's home any more; canvasses at the stated time unless another is heard by then. */
   #abdicate(canvassAtMs: number): void {
     this.#home.stepDown();
+    this.#repairs.clear();
     if (this.#following?.ballot.peer === this.#self) this.#following = null;
     this.#canvassAtMs = canvassAtMs + this.#rankDelayMs();
   }

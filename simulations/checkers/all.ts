@@ -18,6 +18,7 @@ import { RegistersChecker } from "./registers.ts";
 import { schedulesChecker } from "./schedules.ts";
 import { silenceChecker } from "./silence.ts";
 import { stormsChecker } from "./storms.ts";
+import { tablesChecker } from "./tables.ts";
 import { tokensChecker } from "./tokens.ts";
 import { understandingChecker } from "./understanding.ts";
 import { valuesChecker } from "./values.ts";
@@ -40,6 +41,7 @@ export function allCheckers(): Checker[] {
     tokensChecker(),
     ballotsChecker(),
     durabilityChecker(),
+    tablesChecker(),
     new RegistersChecker(),
     effectsChecker(),
     fencesChecker(),

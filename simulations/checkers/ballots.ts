@@ -12,11 +12,11 @@ export function ballotsChecker(): Checker {
   const rounds = new Map<string, string>();
   return {
     name: "ballots",
-    looksAt: ["sent prepare", "sent accept", "sent sync"],
+    looksAt: ["sent prepare", "sent accept", "sent reign"],
     observe: (observation) => {
       if (observation.kind !== "sent") return;
       const { message, life } = observation;
-      if (message.kind !== "prepare" && message.kind !== "accept" && message.kind !== "sync") return;
+      if (message.kind !== "prepare" && message.kind !== "accept" && message.kind !== "reign") return;
       const ballot = ballotName(message.ballot);
       const proposer = proposers.get(ballot) ?? life;
       if (proposer !== life)

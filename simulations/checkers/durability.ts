@@ -5,8 +5,14 @@
 import { controlKeys } from "../../node/core/control.ts";
 import { entryKey } from "../../node/core/history.ts";
 import type { LogEntry } from "../../protocol/log.ts";
-import { readRecord, storedRecord } from "../../protocol/registers/acceptor.ts";
-import { type Ballot, compareBallots, noBallot } from "../../protocol/registers/ballot.ts";
+import { readPlaces, readRecord, storedRecord } from "../../protocol/registers/acceptor.ts";
+import {
+  type Ballot,
+  compareBallots,
+  comparePositions,
+  noBallot,
+  type Position,
+} from "../../protocol/registers/ballot.ts";
 import { openCharter } from "../../protocol/membership.ts";
 import { decodeValue } from "../../protocol/values.ts";
 import { once } from "../decoded.ts";
@@ -47,6 +53,8 @@ export function durabilityChecker(): Checker {
         const round = asked.get(observation.peer);
         if (round?.ballot !== ballotName(message.ballot) || round.round !== message.round) return;
         const written = beginningOf(message);
+        // It has taken up the table of a later reign since, with the same sync.
+        if (compareBallots(acceptorOn(disk)?.[1].ballot ?? noBallot, message.ballot) > 0) return;
         for (const name of round.names) recordIsKept(observation, { name, written, ...message }, disk);
       }
       if (message.kind === "events")
@@ -57,9 +65,11 @@ export function durabilityChecker(): Checker {
   };
 }
 
-function acceptorOn(disk: Disk): readonly [Ballot, Ballot, number] | null {
+function acceptorOn(disk: Disk): readonly [promised: Ballot, at: Position] | null {
   const bytes = disk.durable(controlKeys.acceptor);
-  return bytes === undefined ? null : (decodeValue(bytes) as [Ballot, Ballot, number]);
+  if (bytes === undefined) return null;
+  const [promised, at] = readPlaces(bytes);
+  return [promised, at];
 }
 
 function promiseIsKept({ peer }: Sent, ballot: Ballot, disk: Disk): void {
@@ -75,8 +85,7 @@ function voteIsKept(
   disk: Disk,
 ): void {
   const stored = acceptorOn(disk);
-  const order = stored === null ? -1 : compareBallots(stored[1], vote.ballot);
-  if (stored === null || order < 0 || (order === 0 && stored[2] < vote.round))
+  if (stored === null || comparePositions(stored[1], vote) < 0)
     throw new Violation(
       "durability",
       `I6: ${peer} accepted ${ballotName(vote.ballot)} #${vote.round} before it was on disk`,

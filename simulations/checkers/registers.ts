@@ -13,7 +13,6 @@ import { type AttemptCause, isGivenBack, isOfLostWorker } from "../../protocol/e
 import type { Submission } from "../../protocol/manifest.ts";
 import type { Message } from "../../protocol/messages.ts";
 import { type Ballot, compareBallots, noBallot } from "../../protocol/registers/ballot.ts";
-import type { WireRecord } from "../../protocol/registers/messages.ts";
 import {
   charterRegister,
   type RegisterValue,
@@ -24,9 +23,9 @@ import { scheduleRegister, type ScheduleValue } from "../../protocol/registers/s
 import { decodedOnce } from "../decoded.ts";
 import { type Checker, type Observation, type PeerName, Violation } from "../observation.ts";
 import { ballotName } from "./ballots.ts";
+import { TableHistory } from "./table-history.ts";
 
 type Reign = {
-  readonly rounds: Map<number, Map<string, Uint8Array>>;
   readonly votes: Map<PeerName, number>;
   chosen: number;
 };
@@ -41,7 +40,8 @@ export class RegistersChecker implements Checker {
     "ordered",
     "answered",
     "sent accept",
-    "sent sync",
+    "sent reign",
+    "sent promise",
     "sent accepted",
     "sent grant",
     "sent ack",
@@ -50,8 +50,8 @@ export class RegistersChecker implements Checker {
   /** Who votes in each configuration. */
   readonly #members = new Map<number, ReadonlySet<PeerName>>();
   #configuration = 0;
+  readonly #history = new TableHistory();
   readonly #reigns = new Map<string, Reign>();
-  readonly #proposed = new WeakSet<Message>();
   readonly #chosen = new Map<string, Uint8Array>();
   /** How the attempt under a token of a step ended. */
   readonly #ends = new Map<string, AttemptCause>();
@@ -68,11 +68,12 @@ export class RegistersChecker implements Checker {
     if (observation.kind === "answered") this.#answered(observation);
     if (observation.kind !== "sent") return;
     const { message, peer } = observation;
-    if (message.kind === "accept" || (message.kind === "sync" && message.round === 1)) {
-      // The same message goes to every voter.
-      if (!this.#proposed.has(message)) this.#propose(message.ballot, message.round, message.records);
-      this.#proposed.add(message);
-    } else if (message.kind === "accepted") this.#vote(peer, message.ballot, message.round);
+    if (message.kind === "accept") this.#history.propose(message.ballot, message.round, message.records);
+    else if (message.kind === "reign") this.#history.begin(message.ballot, message.base);
+    else if (message.kind === "accepted") this.#vote(peer, message.ballot, message.round);
+    // What it says to hold of the reign that it promises itself to is its vote, should its word have been lost with a link.
+    else if (message.kind === "promise" && compareBallots(message.at.ballot, message.ballot) === 0)
+      this.#vote(peer, message.at.ballot, message.at.round);
     else this.#told(peer, message);
   }
 
@@ -87,13 +88,6 @@ export class RegistersChecker implements Checker {
     this.#members.set(configuration, new Set(members));
   }
 
-  #propose(ballot: Ballot, round: number, records: readonly WireRecord[]): void {
-    const { rounds } = this.#reign(ballot);
-    const values = rounds.get(round) ?? new Map<string, Uint8Array>();
-    for (const { names, value } of records) for (const name of names) values.set(name, value);
-    rounds.set(round, values);
-  }
-
   #vote(peer: PeerName, ballot: Ballot, round: number): void {
     const reign = this.#reign(ballot);
     reign.votes.set(peer, Math.max(round, reign.votes.get(peer) ?? 0));
@@ -105,9 +99,8 @@ export class RegistersChecker implements Checker {
       );
     const majority = votes[Math.floor(members.size / 2)] ?? 0;
     for (; reign.chosen < majority; reign.chosen += 1) {
-      const values = reign.rounds.get(reign.chosen + 1);
-      if (values === undefined)
-        throw this.#violation(`${ballotName(ballot)} has no round ${reign.chosen + 1}`);
+      const values = this.#history.round(ballot, reign.chosen + 1);
+      if (values === null) throw this.#violation(`${ballotName(ballot)} has no round ${reign.chosen + 1}`);
       if (ballot.configuration < this.#configuration) {
         for (const [name, value] of values) this.#chooseAgain(ballot, name, value);
         continue;
@@ -210,7 +203,7 @@ export class RegistersChecker implements Checker {
 
   #reign(ballot: Ballot): Reign {
     const name = ballotName(ballot);
-    const reign = this.#reigns.get(name) ?? { rounds: new Map(), votes: new Map(), chosen: 0 };
+    const reign = this.#reigns.get(name) ?? { votes: new Map(), chosen: 0 };
     this.#reigns.set(name, reign);
     return reign;
   }

@@ -1,6 +1,6 @@
 /**
  * The benchmark: `npm run bench`, or a part of it: `npm run bench -- commands planning steps claims gap memory
- * hostile detection gossip simulator bounds messages`.
+ * hostile detection gossip repair simulator bounds messages`.
  *
  * Builds Otto, measures what people run (the bundle, through its launcher), takes turns with its yardsticks in the same
  * run, prints medians and ratios beside the targets, and writes them to `bench.json`. It never fails on slowness.
@@ -18,6 +18,7 @@ import { projectFolder, type Row, runToEnd } from "./measure.ts";
 import { benchHostile } from "./hostile.ts";
 import { benchMemory } from "./memory.ts";
 import { benchPlanning } from "./planning.ts";
+import { benchRepair } from "./repair.ts";
 import { benchSimulator } from "./simulator.ts";
 import { benchSteps } from "./steps.ts";
 
@@ -33,6 +34,7 @@ const parts = {
   bounds: benchBounds,
   messages: benchMessages,
   gossip: benchGossip,
+  repair: benchRepair,
   simulator: benchSimulator,
 } as const;
 

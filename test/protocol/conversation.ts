@@ -5,7 +5,8 @@
  * for each pair of peers, or is dropped.
  */
 
-import type { Ballot } from "../../protocol/registers/ballot.ts";
+import { Acceptor, readRecord } from "../../protocol/registers/acceptor.ts";
+import type { Ballot, Position } from "../../protocol/registers/ballot.ts";
 import type { Decision } from "../../protocol/registers/home.ts";
 import type { RegisterMessage } from "../../protocol/registers/messages.ts";
 import type { Command, RegisterValue } from "../../protocol/registers/registers.ts";
@@ -20,6 +21,7 @@ export class Conversation {
   readonly #disks = new Map<string, Map<string, Uint8Array>>();
   readonly #starts = new Map<string, number>();
   #waiting: Waiting[] = [];
+  readonly #said: RegisterMessage[] = [];
   #lines: string[] = [];
   #nowMs = 0;
 
@@ -35,6 +37,23 @@ export class Conversation {
 
   get nowMs(): number {
     return this.#nowMs;
+  }
+
+  /** All that was said, in the order of saying. */
+  get said(): readonly RegisterMessage[] {
+    return this.#said;
+  }
+
+  /** The registers on a peer's disk, by their names. */
+  disk(peer: string): ReadonlyMap<string, RegisterValue> {
+    const records = [...(this.#disks.get(peer) ?? [])].filter(([key]) =>
+      key.startsWith(Acceptor.keys.records),
+    );
+    return new Map(
+      records
+        .toSorted(([left], [right]) => (left < right ? -1 : 1))
+        .map(([key, bytes]) => [key, decode(readRecord(bytes).value)]),
+    );
   }
 
   table(peer: string): RegisterTable<string> {
@@ -85,6 +104,20 @@ export class Conversation {
       this.#deliver(next);
   }
 
+  /** As `settle`, until something is said that is looked for: that waits. */
+  settleUntil(isLookedFor: (message: RegisterMessage) => boolean): void {
+    while (!this.#waiting.some(({ message }) => isLookedFor(message))) {
+      const next = this.#waiting.shift();
+      if (next === undefined) throw new Error("it was never said");
+      this.#deliver(next);
+    }
+  }
+
+  /** Something comes out of order. */
+  hear(from: string, to: string, message: RegisterMessage): void {
+    this.#deliver({ from, to, message });
+  }
+
   /** Delivers what waits now between two peers, and nothing that is said in answer. */
   deliver(from: string, to: string): void {
     const due = this.#waiting.filter((waiting) => waiting.from === from && waiting.to === to);
@@ -130,6 +163,7 @@ export class Conversation {
     for (const effect of output.effects) {
       if (effect.kind === "send") {
         this.#waiting.push({ from: peer, to: effect.to, message: effect.message });
+        this.#said.push(effect.message);
         continue;
       }
       const disk = this.#disks.get(peer);
@@ -152,16 +186,23 @@ function messageText(message: RegisterMessage): string {
   const ballot = ballotText(message.ballot);
   switch (message.kind) {
     case "promise":
-    case "sync":
+      return `promise ${ballot}, at ${placeText(message.at)}`;
+    case "reign":
+      return `reign ${ballot} from ${placeText(message.base)}`;
+    case "gap":
+      return `gap ${ballot} since ${placeText(message.since)} and of {${message.names.join(" ")}}`;
+    case "more":
+      return `more ${ballot} page ${message.page}`;
+    case "repair": {
+      const records = message.records.map(({ name, value }) => `${name}=${valueText(decode(value))}`);
+      const page = message.last ? "the last page" : `page ${message.page}`;
+      return `repair ${ballot} to ${placeText(message.at)} ${page} {${records.join(" ")}}`;
+    }
     case "accept": {
-      const records = message.records
-        .map((record) => {
-          const names = "names" in record ? record.names.join() : record.name;
-          return `${names}=${valueText(decode(record.value))}`;
-        })
-        .join(" ");
-      const round = message.kind === "promise" ? "" : ` #${message.round}`;
-      return `${message.kind} ${ballot}${round} {${records}}`;
+      const records = message.records.map(
+        ({ names, value }) => `${names.join()}=${valueText(decode(value))}`,
+      );
+      return `accept ${placeText(message)} {${records.join(" ")}}`;
     }
     case "accepted":
       return `accepted ${ballot} #${message.round}`;
@@ -178,6 +219,10 @@ function decode(value: Uint8Array): RegisterValue {
 
 function ballotText({ epoch, incarnation }: Ballot): string {
   return incarnation === "" ? "nobody" : `${epoch}@${incarnation}`;
+}
+
+function placeText({ ballot, round }: Position): string {
+  return `${ballotText(ballot)} #${round}`;
 }
 
 function valueText(value: RegisterValue): string {

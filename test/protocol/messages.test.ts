@@ -8,6 +8,7 @@ import { encodeValue } from "../../protocol/values.ts";
 
 const bytes = Uint8Array.of(1, 2, 3);
 const ballot = { configuration: 1, epoch: 2, peer: "a", incarnation: "a1" };
+const at = { ballot, round: 4 };
 const lease = { run: "r", index: 0, token: 3 };
 const granted: GrantedLease = { ...lease, attempt: 1, inputs: [{ name: "web", tree: "t" }] };
 const records = [{ names: ["run/r"], value: bytes }];
@@ -24,12 +25,8 @@ const messages: { readonly [Kind in Message["kind"]]: Extract<Message, { kind: K
   canvass: { kind: "canvass", ballot },
   willing: { kind: "willing", ballot },
   prepare: { kind: "prepare", ballot },
-  promise: {
-    kind: "promise",
-    ballot,
-    records: [{ name: "run/r", value: bytes, ballot, round: 4 }],
-    last: true,
-  },
+  promise: { kind: "promise", ballot, at },
+  reign: { kind: "reign", ballot, base: at },
   confirm: { kind: "confirm", log: "0".repeat(32), seq: 3 },
   confirmed: { kind: "confirmed", log: "0".repeat(32), seq: 2 },
   configuration: { kind: "configuration", configuration: 2, store: "s", addresses: ["/ip4/127.0.0.1/tcp/1"] },
@@ -37,15 +34,28 @@ const messages: { readonly [Kind in Message["kind"]]: Extract<Message, { kind: K
     kind: "install",
     charter: Uint8Array.of(1),
     records: [{ name: "run/r", value: Uint8Array.of(1), ballot, round: 1 }],
+    at,
+    chosen: at,
     first: true,
     last: false,
   },
-  sync: { kind: "sync", ballot, round: 1, records, last: false },
-  accept: { kind: "accept", ballot, round: 1, records },
+  accept: { kind: "accept", ballot, round: 2, chosen: 1, records },
   accepted: { kind: "accepted", ballot, round: 1 },
-  gap: { kind: "gap", ballot },
+  gap: { kind: "gap", ballot, ask: "a1/1", since: at, names: ["run/r"] },
+  repair: {
+    kind: "repair",
+    ballot,
+    ask: "a1/1",
+    page: 0,
+    last: false,
+    at,
+    chosen: at,
+    ballots: [ballot],
+    records: [{ name: "run/r", value: bytes, ballot: 0, round: 4 }],
+  },
+  more: { kind: "more", ballot, ask: "a1/1", page: 1 },
   nack: { kind: "nack", ballot, promised: { ...ballot, epoch: 3 } },
-  heartbeat: { kind: "heartbeat", ballot, sentMs: 12.5 },
+  heartbeat: { kind: "heartbeat", ballot, sentMs: 12.5, round: 3, chosen: 2 },
   heard: { kind: "heard", ballot, sentMs: 12.5 },
   session: { kind: "session", session: "s", labels: ["gpu", "os=linux"], slots: 2, held: [lease] },
   pull: { kind: "pull", session: "s", nonce: "n", slots: 1, again: false },

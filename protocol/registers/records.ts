@@ -1,0 +1,122 @@
+/**
+ * The registers as one control peer holds them: one home's whole table, as it was after one round.
+ *
+ * Each register keeps the (ballot, round) in which it got its value. Of one pair there is one value, whoever holds it; so
+ * what has changed between two places in a history is what has a stamp above the first of them, and nothing is compared
+ * byte by byte.
+ *
+ * Steps of a run that is closed are forgotten: nothing is ever granted in a closed run.
+ */
+
+import { decodeValue } from "../values.ts";
+import { comparePositions, type Position } from "./ballot.ts";
+import type { PromisedRecord } from "./messages.ts";
+import { type RegisterValue, runOfStepRegister, type RunValue } from "./registers.ts";
+import { pipelineOfRegister, type ScheduleValue } from "./schedule.ts";
+
+export type AcceptedRecord = Position & { readonly value: Uint8Array };
+
+export class Records {
+  readonly #records = new Map<string, AcceptedRecord>();
+  readonly #stepsOfRun = new Map<string, Set<string>>();
+  readonly #closedRuns = new Set<string>();
+  readonly #openRuns = new Map<string, string>();
+  readonly #schedules = new Map<string, ScheduleValue>();
+
+  get(name: string): AcceptedRecord | undefined {
+    return this.#records.get(name);
+  }
+
+  get size(): number {
+    return this.#records.size;
+  }
+
+  names(): IterableIterator<string> {
+    return this.#records.keys();
+  }
+
+  all(): PromisedRecord[] {
+    return [...this.#records].map(([name, record]) => ({ name, ...record }));
+  }
+
+  /** Runs that are open, with the digest of their bundle. */
+  get openRuns(): ReadonlyMap<string, string> {
+    return this.#openRuns;
+  }
+
+  get schedules(): ReadonlyMap<string, ScheduleValue> {
+    return this.#schedules;
+  }
+
+  /** Everything that has changed since a place in its history, and what is named, with the steps of runs among that. */
+  changedSince(since: Position, named: readonly string[]): PromisedRecord[] {
+    const names = new Set(named);
+    for (const name of named)
+      if (name.startsWith("run/")) for (const step of this.#stepsOf(name.slice(4))) names.add(step);
+    const changed: PromisedRecord[] = [];
+    for (const [name, record] of this.#records)
+      if (comparePositions(record, since) > 0 || names.has(name)) changed.push({ name, ...record });
+    return changed;
+  }
+
+  namesSince(since: Position): string[] {
+    const names: string[] = [];
+    for (const [name, record] of this.#records) if (comparePositions(record, since) > 0) names.push(name);
+    return names;
+  }
+
+  /** False for a step of a closed run: it is not kept. */
+  put(name: string, record: AcceptedRecord): boolean {
+    const run = runOfStepRegister(name);
+    if (run !== null && this.#closedRuns.has(run)) return false;
+    this.#records.set(name, record);
+    if (run !== null) {
+      const steps = this.#stepsOfRun.get(run);
+      if (steps === undefined) this.#stepsOfRun.set(run, new Set([name]));
+      else steps.add(name);
+    } else if (name.startsWith("run/")) {
+      const value = decodeValue(record.value) as RegisterValue;
+      if (value.kind === "run") this.#noteRun(name.slice(4), value);
+    }
+    const pipeline = pipelineOfRegister(name);
+    if (pipeline !== null) this.#schedules.set(pipeline, decodeValue(record.value) as ScheduleValue);
+    return true;
+  }
+
+  drop(name: string): void {
+    this.#records.delete(name);
+    const run = runOfStepRegister(name);
+    if (run !== null) this.#stepsOfRun.get(run)?.delete(name);
+    if (name.startsWith("run/")) {
+      this.#closedRuns.delete(name.slice(4));
+      this.#openRuns.delete(name.slice(4));
+    }
+    const pipeline = pipelineOfRegister(name);
+    if (pipeline !== null) this.#schedules.delete(pipeline);
+  }
+
+  /** Forgets the steps of a run when its register says that it is closed. Returns the registers that are gone. */
+  forgetIfClosed(name: string): readonly string[] {
+    const run = name.startsWith("run/") ? name.slice(4) : null;
+    if (run === null || !this.#closedRuns.has(run)) return [];
+    const steps = this.#stepsOf(run);
+    for (const step of steps) this.#records.delete(step);
+    this.#stepsOfRun.delete(run);
+    return steps;
+  }
+
+  #stepsOf(run: string): readonly string[] {
+    return [...(this.#stepsOfRun.get(run) ?? [])];
+  }
+
+  /** A close that this peer voted for may not have been chosen: a later home may say that the run is open. */
+  #noteRun(run: string, { outcome, envelope }: RunValue): void {
+    if (outcome === null) {
+      this.#closedRuns.delete(run);
+      this.#openRuns.set(run, envelope);
+    } else {
+      this.#closedRuns.add(run);
+      this.#openRuns.delete(run);
+    }
+  }
+}

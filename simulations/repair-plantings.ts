@@ -1,0 +1,68 @@
+/** Mistakes in how tables are carried from peer to peer, whole or in parts (`planted.ts` runs them). */
+
+import type { Planting } from "./planted.ts";
+
+const acceptor = "protocol/registers/acceptor.ts";
+const table = "protocol/registers/table.ts";
+
+export const repairPlantings: readonly Planting[] = [
+  {
+    name: "a candidate begins with its own table though another's is further",
+    edits: [
+      { file: table, find: "if (comparePositions(furthest.at, at) <= 0)", replace: "if (at.round >= 0)" },
+    ],
+    caughtBy: ["registers", "tables"],
+    firstSeed: 8,
+    seedsMax: 300,
+  },
+  {
+    name: "a repair is written down page by page",
+    edits: [
+      {
+        file: acceptor,
+        find: 'return [reply(from, { kind: "more", ballot: gathering.ballot, ask, page: gathering.page })];',
+        replace:
+          'return [{ kind: "store", operations: [...gathering.found.values()].map(({ name, ...record }) => ({ kind: "put", key: recordPrefix + name, value: storedRecord(record) })) }, reply(from, { kind: "more", ballot: gathering.ballot, ask, page: gathering.page })];',
+      },
+    ],
+    caughtBy: ["tables"],
+    firstSeed: 5,
+    seedsMax: 300,
+  },
+  {
+    name: "a voter begins a reign with another table than its home",
+    edits: [
+      { file: acceptor, find: "if (comparePositions(base, this.#at) !== 0)", replace: "if (base.round < 0)" },
+    ],
+    caughtBy: ["tables", "registers"],
+    firstSeed: 5,
+    seedsMax: 300,
+  },
+  {
+    name: "a voter keeps what it accepted and nobody chose",
+    edits: [
+      {
+        file: acceptor,
+        find: "this.#records.drop(name);\n      if (!found.has(name))",
+        replace: "if (found.has(name) && since.round < 0)",
+      },
+    ],
+    caughtBy: ["tables"],
+    firstSeed: 117,
+    seedsMax: 300,
+  },
+  {
+    name: "a voter takes what it accepted for chosen",
+    edits: [
+      {
+        file: acceptor,
+        find: "return this.#moved(operations, { ballot, round }, { ballot, round: chosen });",
+        replace:
+          "return this.#moved(operations, { ballot, round }, { ballot, round: Math.max(round, chosen) });",
+      },
+    ],
+    caughtBy: ["tables"],
+    firstSeed: 107,
+    seedsMax: 300,
+  },
+];
