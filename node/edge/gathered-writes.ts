@@ -54,6 +54,13 @@ function gather(stream: MessageStream): void {
     // Of a link that broke meanwhile nothing is sent any more.
     return stream.status === "open" && send(together);
   };
+  const flushUnheard = (): void => {
+    try {
+      flush();
+    } catch {
+      // The link has aborted itself, which whoever uses it hears of.
+    }
+  };
   stream.send = (bytes) => {
     // Above what may wait, on a link that is closed or full: as it was.
     const isFree = stream.status === "open" && !isClosing && !stream.writableNeedsDrain;
@@ -67,17 +74,13 @@ function gather(stream: MessageStream): void {
       isTurn = true;
       setImmediate(() => {
         isTurn = false;
-        try {
-          flush();
-        } catch {
-          // The link has aborted itself, which whoever uses it hears of.
-        }
+        flushUnheard();
       });
     }
     return send(bytes);
   };
   stream.close = (options) => {
-    flush();
+    flushUnheard();
     isClosing = true;
     return close(options);
   };

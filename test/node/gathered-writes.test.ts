@@ -89,6 +89,14 @@ describe("a link", () => {
     expect(spelt(upper.sent)).toEqual([[1], [2]]);
   });
 
+  it("can be closed though its socket is closed under what waits", async () => {
+    const { upper, socket, connection } = await link();
+    say(connection, 1, 2);
+    socket.stream.status = "closing";
+    await connection.close();
+    expect(spelt(upper.sent)).toEqual([[1], [2], [0]]);
+  });
+
   it("keeps nothing waiting beyond what one encrypted message holds", async () => {
     const { upper, connection } = await link();
     say(connection, 1);
