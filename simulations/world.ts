@@ -190,7 +190,7 @@ class World {
       if (this.#violation !== null || this.#agenda.happened > happeningsMax || done()) return true;
       if (!this.#injection.healed || this.#agenda.nowUs < nextLookUs) return false;
       nextLookUs = this.#agenda.nowUs + 500_000;
-      return this.#open().length === 0;
+      return !this.#isAtWork() && this.#open().length === 0;
     };
     guarded(() => this.#agenda.run(this.#schedule.overUs + patienceUs, over));
     const isBeyond = happeningsMax < happeningsMaxOfAny && this.#agenda.happened > happeningsMax;
@@ -429,6 +429,13 @@ class World {
       if (!(error instanceof Violation)) throw error;
       this.#violation = error;
     }
+  }
+
+  /** True while somebody's run has no end that anybody wrote down: no need to look further for what is open. */
+  #isAtWork(): boolean {
+    if (this.#submitted.size < this.#schedule.runs.length) return true;
+    for (const run of this.#submitted.keys()) if (!this.#closed.has(run)) return true;
+    return false;
   }
 
   /** What is not yet as it must be in the end, in words. */
