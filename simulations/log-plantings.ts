@@ -115,7 +115,7 @@ export const logPlantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["durability"],
-    firstSeed: 2,
+    firstSeed: 8,
     seedsMax: 50,
   },
 ];

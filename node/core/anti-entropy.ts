@@ -20,7 +20,7 @@ import type { LoggedEvent } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Message } from "../../protocol/messages.ts";
 import type { ControlEffect, Now } from "./effects.ts";
-import type { History } from "./history.ts";
+import { areToldAnew, type History } from "./history.ts";
 
 export type AntiEntropyContext = {
   readonly history: History;
@@ -118,7 +118,7 @@ export class AntiEntropy {
       if (message.answer && !this.#again.has(from)) this.#again.set(from, now.monotonicMs + askAgainMs);
       const { events } = received.entry;
       // Whoever asked for a lot takes no more of it than it can store.
-      const soon = !message.answer && events.every(({ kind }) => kind !== "run-closed");
+      const soon = !message.answer && areToldAnew(events);
       effect({ kind: "store", operations: received.operations, soon });
       effect({ kind: "recorded", events });
       learnt(events);

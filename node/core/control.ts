@@ -33,7 +33,7 @@ import { Archiving } from "./archiving.ts";
 import { configurationKey, Configurations, type Installed } from "./configurations.ts";
 import type { Answer, ControlEffect, ControlInput, Now } from "./effects.ts";
 import { AntiEntropy } from "./anti-entropy.ts";
-import { History, historyKeys } from "./history.ts";
+import { areToldAnew, History, historyKeys } from "./history.ts";
 import { Leases } from "./leases.ts";
 import { Quotas } from "./quotas.ts";
 import { Reign, type Ticket } from "./reign.ts";
@@ -793,9 +793,7 @@ export class ControlCore {
       for (const entry of entriesOf(all)) {
         const { bytes, operations } = this.#history.append(run, entry);
         const events = entry.map(({ event }) => event);
-        // Should it be lost with this process, who takes over tells it anew from the registers. Only whoever waits for the
-        // end of a run is told without delay.
-        const soon = events.every(({ kind }) => kind !== "run-closed");
+        const soon = areToldAnew(events);
         this.#effects.push({ kind: "store", operations, soon }, { kind: "recorded", events });
         this.#archiveClosed(events);
         const message: Message = { kind: "events", entries: [bytes], answer: false };

@@ -22,6 +22,7 @@ import {
   sealEntry,
 } from "../../protocol/log.ts";
 import type { Message } from "../../protocol/messages.ts";
+import type { LoggedEvent } from "../../protocol/events.ts";
 import { LogTree } from "../../protocol/log-tree.ts";
 import { decodeValue, encodeValue } from "../../protocol/values.ts";
 import type { StoredEntry, WriteOperation } from "../ports.ts";
@@ -49,6 +50,11 @@ export function entriesOfRun(run: string): {
 } {
   const prefix = `${historyKeys.runs}${run}/`;
   return { prefix, keyOf: (indexKey) => historyKeys.entries + indexKey.slice(prefix.length) };
+}
+
+/** True when nothing is lost with these that the registers do not tell: a next home tells it anew. */
+export function areToldAnew(events: readonly LoggedEvent[]): boolean {
+  return events.every(({ kind }) => kind === "attempt-started");
 }
 
 export type Received =

@@ -32,7 +32,7 @@ export function durabilityChecker(): Checker {
   >();
   return {
     name: "durability",
-    looksAt: ["up", "received accept", "sent promise", "sent accepted", "sent events"],
+    looksAt: ["up", "received accept", "sent promise", "sent accepted", "sent events", "sent confirmed"],
     observe: (observation) => {
       if (observation.kind === "up") disks.set(observation.peer, observation.disk);
       const disk = disks.get(observation.peer);
