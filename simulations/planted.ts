@@ -55,6 +55,7 @@ const tables = [
   "schedule-plantings.ts",
   "scheduling-plantings.ts",
   "fault-plantings.ts",
+  "disturbance-plantings.ts",
   "configuration-plantings.ts",
   "log-plantings.ts",
   "repair-plantings.ts",

@@ -9,6 +9,7 @@ import type { Planting } from "./planted.ts";
 import { logPlantings } from "./log-plantings.ts";
 import { configurationPlantings } from "./configuration-plantings.ts";
 import { repairPlantings } from "./repair-plantings.ts";
+import { disturbancePlantings } from "./disturbance-plantings.ts";
 import { faultPlantings } from "./fault-plantings.ts";
 import { schedulePlantings } from "./schedule-plantings.ts";
 import { schedulingPlantings } from "./scheduling-plantings.ts";
@@ -349,6 +350,7 @@ export const plantings: readonly Planting[] = [
   ...schedulePlantings,
   ...logPlantings,
   ...faultPlantings,
+  ...disturbancePlantings,
   ...configurationPlantings,
   ...repairPlantings,
 ];

@@ -1,0 +1,70 @@
+/**
+ * Mistakes that show only where one thing goes wrong: taken out of the seed named here, that fault takes the breach with it.
+ *
+ * What has no mistake of its own: loss, narrow links and a slow network only make what is said late, or break a link in the
+ * end, and clocks, pauses and partitions do that too; what is late from a link that broke shows with `late` alone in the
+ * test of a voter that takes no vote back (`test/protocol/late-tables.test.ts`).
+ */
+
+import type { Planting } from "./planted.ts";
+
+const worker = "node/core/worker.ts";
+
+export const disturbancePlantings: readonly Planting[] = [
+  {
+    name: "a worker says only once that it is there",
+    edits: [
+      {
+        file: worker,
+        find: "if (this.#controls.has(peer)) this.#greet(peer);",
+        replace: "if (this.#controls.has(peer) && this.#pulls === 0) this.#greet(peer);",
+      },
+    ],
+    caughtBy: ["progress"],
+    firstSeed: 1,
+    seedsMax: 50,
+    kinds: ["flap"],
+  },
+  {
+    name: "what a peer kept of submissions is not taken up when it starts",
+    edits: [
+      {
+        file: "node/core/control.ts",
+        find: "for (const prefix of [controlKeys.bundles, controlKeys.orders])\n      for (const [, bytes] of under(prefix))",
+        replace: "for (const prefix of [controlKeys.orders])\n      for (const [, bytes] of under(prefix))",
+      },
+    ],
+    caughtBy: ["progress"],
+    firstSeed: 6,
+    seedsMax: 100,
+    kinds: ["herd"],
+  },
+  {
+    name: "a worker leaves no time to kill what does not stop",
+    edits: [
+      {
+        file: "node/core/leases.ts",
+        find: "return Math.floor(leaseMs * (1 - limits.driftPercentMax / 100) - workerStopMs(leaseMs));",
+        replace: "return Math.floor(leaseMs * (1 - limits.driftPercentMax / 100));",
+      },
+    ],
+    caughtBy: ["effects"],
+    firstSeed: 3_635,
+    seedsMax: 200,
+    every: 8,
+  },
+  {
+    name: "a worker does not notice that its machine was suspended",
+    edits: [
+      {
+        file: worker,
+        find: "if (!this.#suspension.hasSlept(now)) return;",
+        replace: "if (now.wallMs > 0) return;",
+      },
+    ],
+    caughtBy: ["effects"],
+    firstSeed: 915,
+    seedsMax: 200,
+    every: 8,
+  },
+];
