@@ -19,7 +19,7 @@ export const logPlantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["forks"],
-    firstSeed: 2_745,
+    firstSeed: 3_041,
     seedsMax: 40,
     every: 8,
   },

@@ -45,7 +45,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["ledger", "registers"],
-    firstSeed: 749,
+    firstSeed: 1_349,
     seedsMax: 400,
     every: 8,
   },
@@ -277,7 +277,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["progress"],
-    firstSeed: 33,
+    firstSeed: 213,
     seedsMax: 1_000,
   },
   {
