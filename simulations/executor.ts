@@ -32,7 +32,13 @@ export type ExecutorOptions = {
   readonly slowness?: number | undefined;
 };
 
-type Running = { readonly startedUs: number; readonly report: StepReport; end: Happening };
+type Running = {
+  readonly startedUs: number;
+  readonly report: StepReport;
+  /** It was asked to stop: asked again, it is killed no later. */
+  readonly isStopping: boolean;
+  end: Happening;
+};
 
 /** How many pieces an unruly step prints, and how long one is. */
 const floodPieces = 60;
@@ -61,7 +67,8 @@ export class SimulatedExecutor implements Executor {
     const unruly = this.#options.isUnruly();
     const hangs = unruly && hashOf(this.#options.seed, id, "hangs") % 4 === 0;
     const runsUs = hangs ? assignment.timeoutMs * 1_000 : durationUs;
-    this.#run(id, this.#reportOf(assignment, runsUs, hangs), runsUs);
+    const report = this.#reportOf(assignment, runsUs, hangs);
+    this.#run(id, { startedUs: agenda.nowUs, report, isStopping: false }, runsUs);
     const said = new TextEncoder().encode(`${step} ${canaryOf(run, step, attempt)}\n`);
     this.#write(id, said);
     agenda.in(Math.floor(durationUs / 2), () => this.#write(id, said));
@@ -85,14 +92,15 @@ export class SimulatedExecutor implements Executor {
 
   stop(id: string): void {
     const running = this.#running.get(id);
-    if (running === undefined) return;
+    if (running === undefined || running.isStopping) return;
     running.end.action = null;
     const { agenda, seed, leaseMs, isUnruly } = this.#options;
     // Who does not listen is killed, which takes as long as a worker waits for it.
     const killUs = workerStopMs(leaseMs) * 950;
     const takesUs = isUnruly() ? killUs : hashBetween(0, 200_000, seed, id, "stopping");
     const durationMs = Math.round((agenda.nowUs - running.startedUs) / 1_000);
-    this.#run(id, emptyReport("cancelled", "stopped", durationMs), takesUs, running.startedUs);
+    const report = emptyReport("cancelled", "stopped", durationMs);
+    this.#run(id, { ...running, report, isStopping: true }, takesUs);
   }
 
   /** The machine sleeps: nothing goes on. */
@@ -108,7 +116,7 @@ export class SimulatedExecutor implements Executor {
   thaw(): void {
     for (const [id, leftUs] of this.#frozen) {
       const running = this.#running.get(id);
-      if (running !== undefined) this.#run(id, running.report, leftUs, running.startedUs);
+      if (running !== undefined) this.#run(id, running, leftUs);
     }
     this.#frozen = new Map();
   }
@@ -121,9 +129,9 @@ export class SimulatedExecutor implements Executor {
     return Promise.resolve();
   }
 
-  #run(id: string, report: StepReport, forUs: number, startedUs = this.#options.agenda.nowUs): void {
+  #run(id: string, { startedUs, report, isStopping }: Omit<Running, "end">, forUs: number): void {
     const end = this.#options.agenda.in(forUs, () => this.#end(id, report));
-    this.#running.set(id, { startedUs, report, end });
+    this.#running.set(id, { startedUs, report, isStopping, end });
   }
 
   #flood(id: string, forUs: number): void {

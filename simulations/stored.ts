@@ -28,6 +28,17 @@ export function headsOf(peer: Peer): Record<string, number> {
   return Object.fromEntries(heads.map(([key, value]) => [key, (decodedOnce(value) as [number])[0]]));
 }
 
+/** The logs that a peer takes for sound, each with how much of it is here and what its last entry hashes to. */
+export function lastEntriesOf(peer: Peer): ReadonlyMap<string, string> {
+  const heads = peer.disk.list(controlKeys.heads);
+  return new Map(
+    heads.map(([key, value]) => {
+      const [seq, hash] = decodedOnce(value) as [number, string];
+      return [key.slice(controlKeys.heads.length), `${seq} ${hash}`];
+    }),
+  );
+}
+
 /** Logs of whose forking a peer keeps the proof. */
 export function forksOf(peer: Peer): string[] {
   return peer.disk.list(controlKeys.forks).map(([key]) => key.slice(controlKeys.forks.length));

@@ -32,6 +32,7 @@ import {
   exportOf,
   forksOf,
   headsOf,
+  lastEntriesOf,
   isClosedAt,
   isPendingAt,
 } from "./stored.ts";
@@ -461,7 +462,13 @@ class World {
       if (!this.#schedule.lost.includes(peer.name))
         for (const [log, seq] of Object.entries(headsOf(peer))) newest[log] = Math.max(seq, newest[log] ?? 0);
     const forks = new Set<string>();
+    const last = new Map<string, string>();
     for (const peer of this.#survivingControls()) {
+      // A forged entry may be where another peer has the true one: they find that out.
+      for (const [log, entry] of lastEntriesOf(peer)) {
+        if ((last.get(log) ?? entry) !== entry) open.push(`the last entries of log ${log} differ`);
+        last.set(log, entry);
+      }
       if (!peer.lives) open.push(`${peer.name} has not started again`);
       const heads = headsOf(peer);
       const own = forksOf(peer);
