@@ -159,8 +159,11 @@ export const limits = {
   /** Plans of closed runs that are asked for at once by a control peer that came later. */
   backlogFetchesMax: 16,
   backlogTriesMax: 100,
-  /** Results that a home accepted lately: one of them that comes again is a duplicate, and not a late one. */
-  resultsRememberedMax: 10_000,
+  /**
+   * Leases of lately: a result that a home accepted is a duplicate when it comes again, and not a late one; a step that a
+   * worker began is not begun again.
+   */
+  leasesRememberedMax: 10_000,
   /** How often a core looks at what time brings: while it has something to watch, and while it has nothing. */
   tickMs: 100,
   idleTickMs: 1_000,

@@ -76,7 +76,8 @@ export async function runDay(options: DayOptions): Promise<DayResult> {
 /** What is known to follow the time: where its path has this in it, and up to what size. */
 const known: readonly (readonly [part: string, most: number])[] = [
   /** Full only after longer than a day. */
-  ["control #reign.#accepted.#keys", limits.resultsRememberedMax],
+  ["control #reign.#accepted.#keys", limits.leasesRememberedMax],
+  ["worker #begun.#keys", limits.leasesRememberedMax],
   ["control #submissions.#archived", limits.openRunsMax],
   /** A few hundred bytes for each run that was ever closed, so that none is admitted twice. */
   ["#table.#acceptor.#records", Infinity],

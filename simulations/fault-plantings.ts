@@ -283,8 +283,8 @@ export const faultPlantings: readonly Planting[] = [
     edits: [
       {
         file: "protocol/registers/registers.ts",
-        find: 'if (cause === "cancelled" && (value.state !== "done" || value.report === null)) return false;',
-        replace: "",
+        find: 'if (ended?.cause === "cancelled") return value.state === "done" && value.report !== null;',
+        replace: 'if (ended?.cause === "cancelled") return true;',
       },
     ],
     caughtBy: ["linearizability"],

@@ -29,7 +29,7 @@ import {
 } from "../../protocol/registers/registers.ts";
 import { isSettledByMesh } from "../../protocol/plan.ts";
 import { endOfReport, type StepReport } from "../../protocol/report.ts";
-import { AcceptedResults } from "./accepted-results.ts";
+import { RecentLeases } from "./recent-leases.ts";
 import { Claims, type ClaimsContext, type ClaimTicket, type RaiseTicket } from "./claims.ts";
 import { Chronicle } from "./chronicle.ts";
 import type { Answer, Now, PollRequest } from "./effects.ts";
@@ -90,7 +90,7 @@ export class Reign {
   /** Runs that have nothing left to do and are to be closed. */
   #over: string[] = [];
   /** Results accepted lately, so that one sent again is a duplicate and not a late one. */
-  readonly #accepted = new AcceptedResults();
+  readonly #accepted = new RecentLeases();
   /** Results that are being decided: said again meanwhile, they are answered once. */
   readonly #reported = new Set<string>();
 

@@ -30,6 +30,7 @@ import { AtHand, cacheAtHand, sourceAtHand } from "./at-hand.ts";
 import type { Answer, Now, WorkerEffect, WorkerInput } from "./effects.ts";
 import { OutputPushes } from "./output-pushes.ts";
 import { workerDeadlineMs } from "./leases.ts";
+import { RecentLeases } from "./recent-leases.ts";
 import { Suspension } from "./suspension.ts";
 
 export const workerKeys = {
@@ -80,6 +81,8 @@ export class WorkerCore {
   readonly #bundles = new Map<string, Submission>();
   readonly #asked = new Set<string>();
   readonly #held = new Map<string, Held>();
+  /** Whose steps were begun here. */
+  readonly #begun = new RecentLeases();
   readonly #outputs = new OutputPushes();
   /** Submitted here and not admitted yet: run -> digest of the bundle. */
   readonly #pending = new Map<string, string>();
@@ -363,7 +366,8 @@ export class WorkerCore {
     const leases = message.leases.map((lease) => ({ ...lease, bundle: message.bundles[lease.run] ?? "" }));
     for (const lease of leases) {
       const id = idOf(lease);
-      if (this.#held.has(id)) continue;
+      // A grant that is told again may come when its step is over, and must not begin it once more.
+      if (this.#held.has(id) || this.#begun.has(lease)) continue;
       const { monotonicMs: startedMs, monotonicMs: heldSinceMs } = now;
       this.#held.set(id, {
         id,
@@ -469,6 +473,7 @@ export class WorkerCore {
       held.startedMs = now.monotonicMs;
       this.#outputs.started(id, now.monotonicMs);
       free -= 1;
+      this.#begun.add(held.lease);
       this.#effects.push({ kind: "start-step", assignment });
     }
   }

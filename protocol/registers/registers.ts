@@ -262,13 +262,17 @@ function evaluateStep(
   return changed({ kind: "step", state: "done", token, past, outcome, report });
 }
 
-/** True for a result that ended its attempt and comes again, now that the step is being tried once more. */
+/**
+ * True when a result of this worker's has ended the attempt under this token. A worker that says something else the second
+ * time is told no more than that.
+ */
 function wasFinished(value: StepValue, command: Extract<Command, { kind: "finish" | "expire" }>): boolean {
   if (command.kind !== "finish") return false;
-  const { token, worker, cause } = command;
-  // Only the home ends an attempt as cancelled without its worker's word; then no report is kept.
-  if (cause === "cancelled" && (value.state !== "done" || value.report === null)) return false;
-  return value.past.some((past) => past.token === token && past.worker === worker && past.cause === cause);
+  const { token, worker } = command;
+  const ended = value.past.find((past) => past.token === token && past.worker === worker);
+  // A home ends an attempt as cancelled without its worker's word, too; then no report is kept.
+  if (ended?.cause === "cancelled") return value.state === "done" && value.report !== null;
+  return ended?.cause === "finished" || ended?.cause === "failed" || ended?.cause === "timed-out";
 }
 
 function changed(value: RegisterValue): Evaluation {

@@ -2,7 +2,7 @@
  * A step that reaches outside runs in one place at a time, and alone under its lock or in an environment that is locked,
  * over all runs, whatever the network does, as long as clocks keep within their bound. A process that was stopped cannot
  * keep that and is left out: only its token protects there (`fences.ts`); and a liar that said it was done while its step
- * runs on.
+ * runs on, or before it has begun it.
  */
 
 import { type Checker, type PeerName, Violation } from "../observation.ts";
@@ -41,7 +41,8 @@ export function effectsChecker(): Checker {
         if (
           (other.step === `${run}/${step}` || (lock !== undefined && other.lock === lock)) &&
           (asleep.get(other.worker) ?? 0) < atUs &&
-          !liars.has(other.worker)
+          !liars.has(other.worker) &&
+          !liars.has(peer)
         )
           throw new Violation(
             "effects",

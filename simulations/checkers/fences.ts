@@ -3,10 +3,11 @@
  * Each step shows its token when it begins and once more when it is over, as a deployment does that is stopped half done.
  *
  * No effect under an old token: who comes late, after another has begun, is refused. And who runs by right, with a lease
- * that has not run out, is never refused. Both over all steps and runs that share a lock, and over the attempts at a step.
+ * that has not run out, is never refused, unless it said itself that it was done before it began. Both over all steps and runs that share a lock, and over the attempts at a step.
  */
 
 import { type Checker, type PeerName, Violation } from "../observation.ts";
+import { KnownLiars } from "./known-liars.ts";
 
 /** As in `effects.ts`: a process that was stopped sees a moment late that its time was up. */
 const awakeUs = 600_000;
@@ -18,11 +19,13 @@ export function fencesChecker(late: () => void = () => undefined): Checker {
   const highest = new Map<string, Shown>();
   const asleep = new Map<PeerName, number>();
   const running = new Map<string, { readonly shown: Shown; readonly targets: readonly string[] }>();
+  const liars = new KnownLiars();
   return {
     name: "fences",
-    looksAt: ["paused", "resumed", "step-over", "step-started"],
+    looksAt: ["fault", "paused", "resumed", "step-over", "step-started"],
     observe: (observation) => {
       const { peer, atUs } = observation;
+      liars.observe(observation);
       if (observation.kind === "paused") asleep.set(peer, Number.POSITIVE_INFINITY);
       if (observation.kind === "resumed") asleep.set(peer, atUs + awakeUs);
       if (observation.kind === "step-over") {
@@ -41,7 +44,7 @@ export function fencesChecker(late: () => void = () => undefined): Checker {
         const before = highest.get(target);
         const isNew = before === undefined || fence > before.token;
         if (isNew) highest.set(target, shown);
-        else if ((asleep.get(peer) ?? 0) < atUs)
+        else if ((asleep.get(peer) ?? 0) < atUs && !liars.has(peer))
           throw new Violation(
             "fences",
             `${shown.attempt} runs by right at ${peer} under ${fence}, and ${target} has seen ${before.token} of ${before.attempt}`,

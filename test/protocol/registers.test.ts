@@ -49,6 +49,9 @@ describe("a step's register", () => {
     expect(evaluate(done, finish("w", 1))).toMatchObject({ reason: "duplicate" });
     const again = stepAfter(claim("w"), finish("w", 1, true));
     expect(evaluate(again, finish("w", 1, true))).toMatchObject({ reason: "duplicate" });
+    // Whatever it says the second time.
+    expect(evaluate(again, finish("w", 1))).toMatchObject({ reason: "duplicate" });
+    expect(evaluate(again, finish("v", 1))).toMatchObject({ reason: "stale" });
     const lost = stepAfter(claim("w"), expire(1, true));
     expect(evaluate(lost, finish("w", 1))).toMatchObject({ reason: "stale" });
     expect(evaluate(lost, finish("w", 2))).toMatchObject({ reason: "stale" });

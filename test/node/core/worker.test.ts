@@ -256,6 +256,19 @@ describe("a step that reaches outside", () => {
     expect(kinds(bench.core.decide([answer(slept.monotonicMs)], slept))).toContain("start-step");
   });
 
+  it("is not begun again by a grant that is told again when its lease had run out and it was stopped", () => {
+    const bench = new Bench(steps);
+    bench.welcome();
+    bench.grant(bench.lease());
+    const renewed = () => bench.hear({ kind: "renewed", sentMs: bench.nowMs, superseded: [] });
+    expect(kinds(renewed())).toContain("start-step");
+    bench.tick(workerDeadlineMs(exampleCharter.leaseMs) + 1);
+    bench.end(bench.lease(), reportOf({ outcome: "cancelled", problem: "stopped" }));
+    bench.hear(bench.granted(bench.lease()));
+    expect(kinds(renewed())).not.toContain("start-step");
+    expect(bench.core.isBusy).toBe(false);
+  });
+
   it("is the only kind that stops: any other goes on, since its token decides", () => {
     const bench = new Bench([plannedStep("test")]);
     bench.welcome();

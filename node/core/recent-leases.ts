@@ -1,9 +1,9 @@
-/** The results that a home accepted lately, the oldest forgotten first. */
+/** Leases that something was done with lately, the oldest forgotten first: a home accepted their results, a worker began their steps. */
 
 import { limits } from "../../protocol/limits.ts";
 import type { LeaseRef } from "../../protocol/messages.ts";
 
-export class AcceptedResults {
+export class RecentLeases {
   readonly #keys = new Set<string>();
 
   has(lease: LeaseRef): boolean {
@@ -12,7 +12,7 @@ export class AcceptedResults {
 
   add(lease: LeaseRef): void {
     this.#keys.add(keyOf(lease));
-    if (this.#keys.size <= limits.resultsRememberedMax) return;
+    if (this.#keys.size <= limits.leasesRememberedMax) return;
     for (const oldest of this.#keys) {
       this.#keys.delete(oldest);
       break;
