@@ -78,8 +78,8 @@ export const faultPlantings: readonly Planting[] = [
     edits: [
       {
         file: "node/core/leases.ts",
-        find: "if (known !== undefined && known.peer !== session.peer) return null;",
-        replace: "",
+        find: "return `${peer} ${name}`;",
+        replace: "return ` ${name}${peer.slice(0, 0)}`;",
       },
     ],
     caughtBy: ["progress"],

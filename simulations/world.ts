@@ -470,6 +470,8 @@ class World {
         last.set(log, entry);
       }
       if (!peer.lives) open.push(`${peer.name} has not started again`);
+      if (peer.forks.some((forked) => !forksOf(peer).includes(forked)))
+        open.push(`${peer.name} has not kept the proof of a fork`);
       const heads = headsOf(peer);
       const own = forksOf(peer);
       forks.add(JSON.stringify(own));

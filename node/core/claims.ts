@@ -24,7 +24,7 @@ import {
 import { encodeValue } from "../../protocol/values.ts";
 import type { Chronicle } from "./chronicle.ts";
 import type { Now } from "./effects.ts";
-import type { HeldLease, Leases } from "./leases.ts";
+import { type HeldLease, type Leases, sessionKey, sessionName } from "./leases.ts";
 import type { OpenRun } from "./open-run.ts";
 import { Locks } from "./locks.ts";
 import type { ParkedPull } from "./queue/parking.ts";
@@ -122,13 +122,15 @@ export class Claims {
   }
 
   pull(peer: string, message: Extract<WorkerMessage, { kind: "pull" }>): void {
-    const session = this.#leases.session(message.session);
-    if (session === undefined || session.peer !== peer || message.slots === 0) return;
-    const { session: id, nonce, slots, atHand } = message;
+    const { session: name, nonce, slots, atHand } = message;
+    const key = sessionKey(peer, name);
+    const session = this.#leases.session(key);
+    if (session === undefined || slots === 0) return;
     const { labels } = session;
-    if (atHand !== undefined) this.#warmth.know(id, { labels, slots: session.slots, names: new Set(atHand) });
-    const pull: ParkedPull = { peer, session: id, nonce, labels, slots };
-    const granted = message.again ? this.#leases.ofPull(peer, id, nonce) : [];
+    if (atHand !== undefined)
+      this.#warmth.know(key, { labels, slots: session.slots, names: new Set(atHand) });
+    const pull: ParkedPull = { peer, session: key, nonce, labels, slots };
+    const granted = message.again ? this.#leases.ofPull(peer, name, nonce) : [];
     if (granted.length > 0) return this.#grantAgain(pull, granted);
     this.#queue.park(pull);
   }
@@ -163,7 +165,8 @@ export class Claims {
 
   #claim(pull: ParkedPull, steps: readonly ReadyStep[]): void {
     const order: Order = { pull, left: steps.length, leases: [] };
-    const { peer: worker, session, nonce } = pull;
+    const { peer: worker, nonce } = pull;
+    const session = sessionName(pull.session);
     // One command, and one nonce, for all: a pull that takes several steps tells them apart by their registers.
     const shared = { kind: "claim", worker, session, nonce } as const;
     for (const { run, index } of steps) {
@@ -236,7 +239,7 @@ export class Claims {
   }
 
   #isPresent(pull: ParkedPull): boolean {
-    return this.#leases.session(pull.session)?.peer === pull.peer;
+    return this.#leases.session(pull.session) !== undefined;
   }
 }
 

@@ -522,8 +522,6 @@ export class ControlCore {
         for (const forgotten of this.#leases.makeRoom(from, session))
           this.#reign.claims.dropSession(forgotten);
         const replaced = this.#leases.open(session, { peer: from, labels: new Set(labels), slots });
-        // The name is another worker's.
-        if (replaced === null) return this.#count("role", from);
         this.#send(from, this.#welcome());
         if (this.#table.stage !== "home") return;
         for (const lease of replaced) this.#reign.expire(lease, "superseded");

@@ -53,8 +53,9 @@ export function workerStopMs(leaseMs: number): number {
 
 export class Leases {
   readonly #leaseMs: number;
+  /** By their keys: a name is only its own peer's, so nobody takes another's by being first. */
   readonly #sessions = new Map<string, Session>();
-  /** The names of each peer's sessions, the oldest first. */
+  /** The keys of each peer's sessions, the oldest first. */
   readonly #ofPeer = new Map<string, Set<string>>();
   /** By run and the step's place in its plan. */
   readonly #held = new Map<string, Map<number, HeldLease>>();
@@ -67,8 +68,8 @@ export class Leases {
     this.#leaseMs = leaseMs;
   }
 
-  session(id: string): Session | undefined {
-    return this.#sessions.get(id);
+  session(key: string): Session | undefined {
+    return this.#sessions.get(key);
   }
 
   get sessions(): IterableIterator<[string, Session]> {
@@ -79,22 +80,21 @@ export class Leases {
    * A worker's session is there. Returns the leases of the same worker's earlier process: that process is gone,
    * and its leases end now rather than later.
    */
-  open(id: string, session: Session): HeldLease[] | null {
-    const known = this.#sessions.get(id);
-    if (known !== undefined && known.peer !== session.peer) return null;
-    this.#sessions.set(id, session);
-    this.#ofPeer.set(session.peer, (this.#ofPeer.get(session.peer) ?? new Set()).add(id));
-    const own = processOf(id);
+  open(name: string, session: Session): HeldLease[] {
+    const key = sessionKey(session.peer, name);
+    this.#sessions.set(key, session);
+    this.#ofPeer.set(session.peer, (this.#ofPeer.get(session.peer) ?? new Set()).add(key));
+    const own = processOf(name);
     const replaced: HeldLease[] = [];
     for (const [process, leases] of this.#byProcess.get(session.peer) ?? [])
       if (process !== own) replaced.push(...leases);
     return replaced;
   }
 
-  /** Before the peer opens one more: forgets its oldest sessions beyond what it may have. Returns the sessions' names. */
-  makeRoom(peer: string, id: string): string[] {
+  /** Before the peer opens one more: forgets its oldest sessions beyond what it may have. Returns the sessions' keys. */
+  makeRoom(peer: string, name: string): string[] {
     const own = this.#ofPeer.get(peer);
-    if (own === undefined || own.has(id)) return [];
+    if (own === undefined || own.has(sessionKey(peer, name))) return [];
     const forgotten = [...own].slice(0, Math.max(0, own.size + 1 - limits.sessionsPerPeerMax));
     for (const session of forgotten) {
       own.delete(session);
@@ -103,7 +103,7 @@ export class Leases {
     return forgotten;
   }
 
-  /** Forgets the sessions of a peer whose link is down; its leases run on. Returns the sessions' names. */
+  /** Forgets the sessions of a peer whose link is down; its leases run on. Returns the sessions' keys. */
   closePeer(peer: string): string[] {
     const closed = [...(this.#ofPeer.get(peer) ?? [])];
     this.#ofPeer.delete(peer);
@@ -199,6 +199,15 @@ export class Leases {
     this.#byProcess.clear();
     this.#earliestMs = Infinity;
   }
+}
+
+/** What a worker's session is known by at its home. */
+export function sessionKey(peer: string, name: string): string {
+  return `${peer} ${name}`;
+}
+
+export function sessionName(key: string): string {
+  return key.slice(key.indexOf(" ") + 1);
 }
 
 /** A session's name is `<process>:<number>`. */

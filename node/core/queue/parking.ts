@@ -10,6 +10,7 @@ import { Shelf } from "./shelf.ts";
 
 export type ParkedPull = {
   readonly peer: string;
+  /** The key by which its home knows the session. */
   readonly session: string;
   readonly nonce: string;
   readonly labels: ReadonlySet<string>;

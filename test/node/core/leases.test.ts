@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Leases, reofferAfterMs, workerDeadlineMs } from "../../../node/core/leases.ts";
+import { Leases, reofferAfterMs, sessionKey, workerDeadlineMs } from "../../../node/core/leases.ts";
 import { limits } from "../../../protocol/limits.ts";
 
 const leaseMs = 30_000;
@@ -32,8 +32,12 @@ describe("leases", () => {
 
   it("belong to sessions whose names nobody else can take", () => {
     const leases = leased();
-    expect(leases.open("life1:1", { ...session, peer: "thief" })).toBeNull();
-    expect(leases.session("life1:1")?.peer).toBe("w");
+    leases.open("life1:1", { ...session, peer: "thief" });
+    // Nor is it there first.
+    leases.open("life9:1", { ...session, peer: "thief" });
+    leases.open("life9:1", session);
+    expect(leases.session(sessionKey("w", "life1:1"))?.peer).toBe("w");
+    expect(leases.session(sessionKey("w", "life9:1"))?.peer).toBe("w");
   });
 
   it("are told again to the pull that won them, until their end is proposed", () => {
@@ -71,8 +75,9 @@ describe("leases", () => {
 
   it("outlive the link: only the session is forgotten", () => {
     const leases = leased();
-    expect(leases.closePeer("w")).toEqual(["life1:1"]);
-    expect(leases.session("life1:1")).toBeUndefined();
+    const key = sessionKey("w", "life1:1");
+    expect(leases.closePeer("w")).toEqual([key]);
+    expect(leases.session(key)).toBeUndefined();
     expect(leases.get("r", 0)).toMatchObject(held);
   });
 
