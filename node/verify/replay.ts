@@ -378,6 +378,6 @@ function leaseOf({ attempt, worker }: AttemptStarted): {
   return { attempt, worker, session: "", nonce: "" };
 }
 
-function resultName({ step, token, worker }: ResultRefused | AttemptEnded): string {
-  return JSON.stringify([step, token, worker]);
+function resultName({ step, attempt, token, worker }: ResultRefused | AttemptEnded): string {
+  return JSON.stringify([step, attempt, token, worker]);
 }

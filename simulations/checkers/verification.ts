@@ -14,8 +14,12 @@ import type { LoggedEvent } from "../../protocol/events.ts";
 import { type Checker, type PeerName, Violation } from "../observation.ts";
 import { KnownLiars } from "./known-liars.ts";
 
-/** What whoever holds a lease may get away with until it is verified. */
-const lieCodes: ReadonlySet<FindingCode> = new Set<FindingCode>(["report-differs", "outputs-differ"]);
+/** What whoever holds a lease, or guesses that it will, may get away with until it is verified. */
+const lieCodes: ReadonlySet<FindingCode> = new Set<FindingCode>([
+  "report-differs",
+  "outputs-differ",
+  "refused-result-won",
+]);
 
 export function verificationChecker(): Checker {
   const liars = new KnownLiars();
