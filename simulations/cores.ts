@@ -25,8 +25,8 @@ export function coreOf(
 ): AnyCore {
   const stored = (prefixes: readonly string[]) => prefixes.flatMap((prefix) => disk.list(prefix));
   if (role === "control") {
-    const { bundles, orders, registers, acceptor, configuration, heads, forks } = controlKeys;
-    const kept = stored([bundles, orders, registers, acceptor, configuration, heads, forks]);
+    const { bundles, orders, backlog, registers, acceptor, configuration, heads, forks } = controlKeys;
+    const kept = stored([bundles, orders, backlog, registers, acceptor, configuration, heads, forks]);
     const own = { charter, store, addresses: [], keys, incarnation, stored: kept };
     return new ControlCore(own, now) as AnyCore;
   }

@@ -69,7 +69,7 @@ export type ControlOptions = {
   /** Unique for each start of the process. */
   readonly incarnation: string;
   /**
-   * Every entry under `bundles`, `orders`, `registers`, `acceptor`, `configuration`, `heads` and `forks` of `controlKeys`,
+   * Every entry under `bundles`, `orders`, `backlog`, `registers`, `acceptor`, `configuration`, `heads` and `forks` of `controlKeys`,
    * in the order of keys.
    */
   readonly stored: readonly StoredEntry[];
@@ -170,6 +170,8 @@ export class ControlCore {
     });
     for (const prefix of [controlKeys.bundles, controlKeys.orders])
       for (const [, bytes] of under(prefix)) this.#submissions.restore(bytes);
+    for (const [key] of under(controlKeys.backlog))
+      this.#submissions.wantAgain(key.slice(controlKeys.backlog.length));
   }
 
   /** What linked control peers say of themselves: members, and those that could become members. */

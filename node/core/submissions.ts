@@ -32,6 +32,8 @@ export const submissionKeys = {
   archive: "archive/",
   /** `order/<id>` -> the bundle of a standing order that is set, or is to be */
   orders: "order/",
+  /** `backlog/<run>` -> nothing: a closed run whose bundle is not here and is asked for */
+  backlog: "backlog/",
 } as const;
 
 /**
@@ -122,7 +124,14 @@ export class Submissions {
   /** A closed run was told of, whose plan somebody may still have. */
   wantClosed(run: string): void {
     if (this.#archived.has(run) || this.#backlog.size >= limits.openRunsMax) return;
-    if (!this.#backlog.has(run)) this.#backlog.set(run, { triesLeft: limits.backlogTriesMax });
+    if (this.#backlog.has(run)) return;
+    this.wantAgain(run);
+    this.#store([{ kind: "put", key: submissionKeys.backlog + run, value: new Uint8Array() }]);
+  }
+
+  /** A former life of this peer had not got its plan. */
+  wantAgain(run: string): void {
+    this.#backlog.set(run, { triesLeft: limits.backlogTriesMax });
   }
 
   /** Asks for some of the plans of closed runs that are not here. Call now and then. */
@@ -134,6 +143,7 @@ export class Submissions {
       this.#backlog.delete(run);
       wanted.triesLeft -= 1;
       if (wanted.triesLeft > 0) this.#backlog.set(run, wanted);
+      else this.#store([{ kind: "delete", key: submissionKeys.backlog + run }]);
       // Only what its register names is taken; a new member may hear of a run before it has its table.
       const digest = this.#context.admittedDigest(run);
       if (digest !== undefined) this.#askForBundle(run, digest, null);
@@ -221,7 +231,7 @@ export class Submissions {
   /** The run is closed, or the order is overtaken: its bundle goes to the archive and is no longer kept at hand. */
   archive(run: string, known: Known): void {
     if (this.#known.delete(run)) this.#bytes -= known.bytes.length;
-    this.#backlog.delete(run);
+    const wasWanted = this.#backlog.delete(run);
     this.#archived.add(run);
     if (this.#archived.size > limits.openRunsMax)
       for (const oldest of this.#archived) {
@@ -235,6 +245,11 @@ export class Submissions {
         key: (orderOf(known.submission) === null ? submissionKeys.bundles : submissionKeys.orders) + run,
       },
     ];
+    if (wasWanted) operations.push({ kind: "delete", key: submissionKeys.backlog + run });
+    this.#store(operations);
+  }
+
+  #store(operations: readonly WriteOperation[]): void {
     this.#context.effect({ kind: "store", operations });
   }
 

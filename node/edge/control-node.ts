@@ -181,8 +181,8 @@ class ControlNode implements RunningNode {
   async #startCore(): Promise<void> {
     const { membership, identity, storage, incarnation } = this.host;
     if (this.#core !== null || !isFormed(membership.charter)) return;
-    const { bundles, orders, registers, heads, forks, acceptor, configuration } = controlKeys;
-    const prefixes = [bundles, orders, registers, heads, forks, acceptor, configuration];
+    const { bundles, orders, backlog, registers, heads, forks, acceptor, configuration } = controlKeys;
+    const prefixes = [bundles, orders, backlog, registers, heads, forks, acceptor, configuration];
     const stored = (await Promise.all(prefixes.map((prefix) => storage.list(prefix)))).flat();
     const now = { monotonicMs: realClock.monotonicMs(), wallMs: realClock.wallMs() };
     const { store, network } = this.host;

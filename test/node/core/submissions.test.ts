@@ -116,6 +116,27 @@ describe("a submission", () => {
   });
 });
 
+describe("the plan of a run that was over before this peer came", () => {
+  it("is asked for until it is here, also by its next life", () => {
+    const before = bench();
+    before.submissions.wantClosed(run);
+    before.submissions.wantClosed(run);
+    const key = submissionKeys.backlog + run;
+    const put = { kind: "put", key, value: new Uint8Array() };
+    expect(before.effects).toEqual([{ kind: "store", operations: [put] }]);
+    const { submissions, admitted, effects, bring } = bench();
+    admitted.set(run, digest);
+    submissions.wantAgain(run);
+    submissions.fetchBacklog();
+    expect(effects).toEqual([{ kind: "fetch-bundle", run, digest, from: null }]);
+    const known = bring(second);
+    if (known !== null) submissions.archive(run, known);
+    expect(effects.at(-1)).toMatchObject({
+      operations: [{ kind: "put" }, { kind: "delete" }, { kind: "delete", key }],
+    });
+  });
+});
+
 describe("more submissions than a control peer keeps", () => {
   it("are turned away, but for those that the domain has admitted", () => {
     for (const most of [
