@@ -8,6 +8,7 @@ import { limits } from "../../protocol/limits.ts";
 import { nameBundle } from "../../protocol/manifest.ts";
 import type { Request } from "../../protocol/requests.ts";
 import type { WorkerEffect, WorkerInput } from "../core/effects.ts";
+import { workerStopMs } from "../core/leases.ts";
 import { Loop } from "../core/loop.ts";
 import { WorkerCore, workerKeys } from "../core/worker.ts";
 import type { Executor } from "../ports.ts";
@@ -40,6 +41,7 @@ export async function startWorker(path: string): Promise<RunningNode> {
       fetch: (digests) => host.fetching.blobs(digests),
       passVariables: { ...choosePassVariables(process.env), ...declared(host.config.passVariables) },
       slots: host.config.slots,
+      graceMs: workerStopMs(host.membership.charter.leaseMs),
       observer: {
         output: (assignment, offset, bytes) =>
           post({ kind: "step-output", assignment, end: offset + bytes.length }),

@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openBlobs } from "../../node/edge/blobs.ts";
 import { startExecutor } from "../../node/edge/execution/executor.ts";
+import { limits } from "../../protocol/limits.ts";
 import type { StepReport } from "../../protocol/report.ts";
 import { assignmentOf } from "../contracts/witness.ts";
 import { encodeTree } from "../../protocol/tree.ts";
@@ -54,6 +55,7 @@ const executor = await startExecutor({
   fetch: async () => undefined,
   passVariables: {},
   slots: concurrency,
+  graceMs: limits.killGraceMs,
   observer: {
     output: () => undefined,
     ended: (id, report) => {

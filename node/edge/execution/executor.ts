@@ -40,6 +40,8 @@ export type ExecutorOptions = {
   readonly passVariables: Readonly<Record<string, string>>;
   /** How many attempts run at once as a rule. More are not refused, they only cost more. */
   readonly slots: number;
+  /** How long a step may take to end that is stopped, before it is killed: what the worker counts on (`node/core/leases.ts`). */
+  readonly graceMs: number;
   /** Those of `limits`, unless said otherwise. */
   readonly cacheLimits?: CacheLimits;
 };
@@ -203,6 +205,7 @@ export class LocalExecutor implements Executor {
           ...openSaid(workspace.said, assignment),
         },
         timeoutMs: leftMs(attempt),
+        graceMs: this.#options.graceMs,
       },
       {
         signal: attempt.abort.signal,

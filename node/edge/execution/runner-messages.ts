@@ -17,6 +17,8 @@ export type RunnerTask = {
   /** Over the environment that the runner was configured with. */
   readonly environment: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
+  /** How long it may take to end after it was asked to. */
+  readonly graceMs: number;
 };
 
 export type ToRunner =

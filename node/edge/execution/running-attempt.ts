@@ -157,7 +157,7 @@ export class RunningAttempt {
     if (this.#state !== "running") return;
     this.#state = "stopping";
     this.#end = end;
-    this.#killAtMs = performance.now() + limits.killGraceMs;
+    this.#killAtMs = performance.now() + this.#task.graceMs;
     for (const group of this.#groups) signalProcess(-group, "SIGTERM");
     this.#look(lookMsMin);
   }

@@ -67,6 +67,19 @@ describe.runIf(isLinux)("the processes of a step", () => {
     expect(report.outcome).toBe("cancelled");
     expect(report.tail).toContain("cleaned up");
   });
+
+  it("are killed when they have not ended within their grace, which is what the worker counts on", async () => {
+    const hasty = await makeSurroundings({ graceMs: 50 });
+    const id = hasty.start([
+      "trap 'sleep 2; echo cleaned up' TERM; echo begun; while :; do sleep 0.05; done",
+    ]);
+    await hasty.witness.text(id, "begun");
+    hasty.executor.stop(id, "lease-ended");
+    const report = await hasty.witness.report(id);
+    expect(report.outcome).toBe("cancelled");
+    expect(report.tail).not.toContain("cleaned up");
+    await hasty.close();
+  });
 });
 
 describe.runIf(isLinux)("what a step's processes are given", () => {

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { type Blobs, openBlobs } from "../../../node/edge/blobs.ts";
 import type { CacheLimits } from "../../../node/edge/execution/caches.ts";
 import { type LocalExecutor, startExecutor } from "../../../node/edge/execution/executor.ts";
+import { limits } from "../../../protocol/limits.ts";
 import type { Assignment } from "../../../node/ports.ts";
 import { encodeTree, type TreeFile } from "../../../protocol/tree.ts";
 import type { StepReport } from "../../../protocol/report.ts";
@@ -30,6 +31,7 @@ export async function makeSurroundings(
     readonly passVariables?: Readonly<Record<string, string>>;
     readonly fetch?: (digests: string[], blobs: Blobs) => Promise<void>;
     readonly cacheLimits?: CacheLimits;
+    readonly graceMs?: number;
     /** Of an executor that is gone: its folder, which this one goes on with. */
     readonly folder?: string;
   } = {},
@@ -45,6 +47,7 @@ export async function makeSurroundings(
     observer: witness,
     passVariables: options.passVariables ?? {},
     slots: 2,
+    graceMs: options.graceMs ?? limits.killGraceMs,
     ...(options.cacheLimits === undefined ? {} : { cacheLimits: options.cacheLimits }),
   });
   const start = (commands: readonly string[], more: Partial<Assignment> = {}): string => {

@@ -9,6 +9,7 @@
 import { join } from "node:path";
 import { openBlobs } from "../../../node/edge/blobs.ts";
 import { startExecutor } from "../../../node/edge/execution/executor.ts";
+import { limits } from "../../../protocol/limits.ts";
 import type { Assignment } from "../../../node/ports.ts";
 import { encodeTree } from "../../../protocol/tree.ts";
 import { assignmentOf } from "../../contracts/witness.ts";
@@ -36,6 +37,7 @@ const executor = await startExecutor({
   },
   passVariables: {},
   slots: 2,
+  graceMs: limits.killGraceMs,
 });
 say({ worker: process.pid, runner: executor.runnerPid });
 for (const script of scripts) {
