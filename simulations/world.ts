@@ -432,10 +432,14 @@ class World {
     }
   }
 
-  /** True while somebody's run has no end that anybody wrote down: no need to look further for what is open. */
+  /** True while a run has no end: no need to look further for what is open. */
   #isAtWork(): boolean {
     if (this.#submitted.size < this.#schedule.runs.length) return true;
-    for (const run of this.#submitted.keys()) if (!this.#closed.has(run)) return true;
+    for (const run of this.#submitted.keys()) {
+      // Whoever closed it may have ended before it told: then its register says so.
+      const isOver = this.#closed.has(run) || this.#survivingControls().some((peer) => isClosedAt(peer, run));
+      if (!isOver) return true;
+    }
     return false;
   }
 
