@@ -18,7 +18,7 @@ export const logPlantings: readonly Planting[] = [
         replace: 'if (seq <= head.seq) return { kind: "known" };',
       },
     ],
-    caughtBy: ["forks"],
+    caughtBy: ["forks", "progress"],
     firstSeed: 3_041,
     seedsMax: 40,
     every: 8,
