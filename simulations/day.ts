@@ -80,8 +80,8 @@ const known: readonly (readonly [part: string, most: number])[] = [
   ["worker #begun.#keys", limits.leasesRememberedMax],
   ["control #submissions.#archived", limits.openRunsMax],
   /** A few hundred bytes for each run that was ever closed, so that none is admitted twice. */
-  ["#table.#acceptor.#records", Infinity],
-  ["#table.#acceptor.#closedRuns", Infinity],
+  ["#acceptor.#records.#records", Infinity],
+  ["#acceptor.#records.#closedRuns", Infinity],
   ["#table.#home.#committed", Infinity],
   /** One for each process that was ever home. */
   ["history.#heads", Infinity],
