@@ -296,8 +296,8 @@ describe("the folders of a cache", () => {
     if (isRoot) for (const path of [base, join(base, "mod"), made]) chownSync(path, nobody, nobody);
     chmodSync(made, 0o555);
     const fixture = join(import.meta.dirname, "read-only-fixture.ts");
-    const how = isRoot ? { uid: nobody, gid: nobody } : {};
-    const ran = spawnSync(process.execPath, [fixture, join(base, "mod")], { ...how, encoding: "utf8" });
+    const user = isRoot ? [`${nobody}`] : [];
+    const ran = spawnSync(process.execPath, [fixture, base, "mod", ...user], { encoding: "utf8" });
     expect([ran.stderr, existsSync(join(base, "mod"))]).toEqual(["", false]);
     rmSync(base, { recursive: true });
   });
