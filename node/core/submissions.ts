@@ -153,7 +153,11 @@ export class Submissions {
   /** Somebody knows of a submission that is not admitted as far as this peer knows. */
   announced(from: string, run: string, digest: string): void {
     const known = this.#known.get(run);
-    if (known === undefined) return this.#askAnnouncer(run, digest, from);
+    if (known === undefined) {
+      // What would be turned away is not fetched.
+      if (!this.#isUnwanted(run)) this.#askAnnouncer(run, digest, from);
+      return;
+    }
     known.announcers.add(from);
     this.#askForSource(known, from);
   }
@@ -162,7 +166,7 @@ export class Submissions {
   held(from: string, run: string, digest: string): void {
     const known = this.#known.get(run);
     if (known !== undefined) return void known.holders.add(from);
-    if (this.#context.isClosed(run)) return;
+    if (this.#context.isClosed(run) || this.#isUnwanted(run)) return;
     this.#askForBundle(run, digest, from);
     if (!this.#asked.has(run)) return;
     const holders = this.#heldElsewhere.get(run) ?? new Set();
@@ -182,7 +186,7 @@ export class Submissions {
     const isAdmitted = this.#context.admittedDigest(input.run) === sha256Hex(input.bytes);
     const wasJudged = isAdmitted || isBundleOfSlot(input.bytes);
     // What the domain has taken on is kept whatever it costs.
-    if (already === undefined && !wasJudged && this.#isFull(input.bytes)) return this.#turnAway(input);
+    if (already === undefined && !wasJudged && this.#isFull(input.bytes.length)) return this.#turnAway(input);
     const known = already ?? this.#judge(input, wasJudged ? judgedMs : now.wallMs);
     if (known === null) return null;
     const { run, digest } = known.submission;
@@ -290,8 +294,13 @@ export class Submissions {
     });
   }
 
-  #isFull({ length }: Uint8Array): boolean {
-    return this.#known.size >= this.#most.runs || this.#bytes + length > this.#most.bytes;
+  #isFull(more: number): boolean {
+    return this.#known.size >= this.#most.runs || this.#bytes + more > this.#most.bytes;
+  }
+
+  /** True while there is no room and the domain, as far as this peer knows, has not admitted it. */
+  #isUnwanted(run: string): boolean {
+    return this.#isFull(0) && this.#context.admittedDigest(run) === undefined;
   }
 
   /** Whoever announced it says so again. */

@@ -83,7 +83,7 @@ export function submissionRefused({ reason, detail }: Extract<Answer, { ok: fals
   if (reason === "unsupported") return notSupported(detail);
   if (reason === "full")
     return new OttoError("OTTO_TOO_MANY_RUNS", {
-      what: `The domain takes no more runs for now: ${detail}.`,
+      what: `The domain can take no more runs at present: ${detail}.`,
       state: "Nothing was submitted.",
       next: "Submit it again when some of them are over: `otto status`.",
     });

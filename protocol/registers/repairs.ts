@@ -9,8 +9,9 @@
  * not change but a look at its round. Never more is sent than the rounds that were missed, since of a register that changed
  * many times only the last value counts; so rounds are not kept to be sent again.
  *
- * Pages begin small and grow, so that little is under way where a link is slow. One is under way to each peer, and a home sends no more than `limits.repairBytesPerTickMax` between two ticks, so
- * that repairs delay no claim. Without a home there are no claims, and a candidate is given all as fast as it takes it.
+ * Pages begin small and grow, so that little is under way where a link is slow. One is under way to each peer, and a home
+ * sends no more than `limits.repairBytesPerTickMax` between two ticks, so that repairs delay no claim. Without a home there
+ * are no claims, and a candidate is given all as fast as it takes it.
  */
 
 import { limits } from "../limits.ts";

@@ -153,6 +153,12 @@ describe("more submissions than a control peer keeps", () => {
         answer: { ok: false, reason: "full", detail },
       });
       expect(bring()).toBe(null);
+      if (most.runs === 2) {
+        const said = effects.length;
+        submissions.announced(worker, run, digest);
+        submissions.held(second, run, digest);
+        expect(effects.length, "fetched to be turned away").toBe(said);
+      }
       admitted.set(run, digest);
       expect(bring()?.submission.run).toBe(run);
       for (const [name, known] of submissions.entries()) submissions.archive(name, known);
