@@ -37,6 +37,8 @@ const ciSeedSeconds = 64;
 const ciChaosSeconds = 60;
 /** From so many minutes on a day is in it without being asked for. */
 const longMinutes = 60;
+/** More than any of them takes on a machine that is several times slower or busy. */
+const taskSecondsMax = 900;
 /** In a minute of a soak: hours of a day, and worlds of real libp2p. */
 const dayHoursEach = 0.4;
 const libp2pWorldsEach = 10;
@@ -52,6 +54,9 @@ const { values, positionals } = wordsOf(usage, {
     calm: { type: "boolean", default: false },
   },
 });
+
+// Ends what was started, by way of the listeners for "exit".
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(130));
 
 process.exitCode = await main();
 
@@ -116,6 +121,7 @@ async function soak(only: readonly Kind[], minutes: number | null): Promise<numb
       name: `seeds on core ${core + 1}`,
       program: "seeds.ts",
       words: [...words, "--found", values.found],
+      secondsMax: 10 * seconds + taskSecondsMax,
     };
   };
   if (only.includes("seeds")) console.log(`First seed: ${first}`);
@@ -144,7 +150,7 @@ function keptTasks(): Task[] {
   return files.toSorted().flatMap((name): Task[] => {
     const file = join(folder, "kept", name);
     const read = readKept(readFileSync(file, "utf8"));
-    const task = { kind: "kept", program: "replay.ts" } as const;
+    const task = { kind: "kept", program: "replay.ts", secondsMax: taskSecondsMax } as const;
     const planted = { ...task, name: `${name}, planted`, words: [file, "--planted"] };
     return [{ ...task, name, words: [file] }, ...(read.ok && read.value.planted !== null ? [planted] : [])];
   });
@@ -152,14 +158,16 @@ function keptTasks(): Task[] {
 
 async function mutantTasks(): Promise<Task[]> {
   const { plantings } = await import("./plantings.ts");
-  return plantings.map(({ name }) => ({ kind: "mutants", name, program: "planted.ts", words: [name] }));
+  const task = { kind: "mutants", program: "planted.ts", secondsMax: taskSecondsMax } as const;
+  return plantings.map(({ name }) => ({ ...task, name, words: [name] }));
 }
 
 /** Worlds from the first seed on, and each mistake of the adapter. */
 async function libp2pTasks(minutes: number): Promise<Task[]> {
   const { adapterPlantings } = await import("./libp2p/plantings.ts");
   const worlds = Math.max(2, Math.round(minutes * libp2pWorldsEach));
-  const task = { kind: "libp2p", program: "libp2p/run.ts" } as const;
+  const secondsMax = 10 * minutes * 60 + taskSecondsMax;
+  const task = { kind: "libp2p", program: "libp2p/run.ts", secondsMax } as const;
   return [
     { ...task, name: `${worlds} worlds`, words: [String(firstSeed() % 1_000_000), String(worlds)] },
     ...adapterPlantings.map(({ name }): Task => ({ ...task, name, words: ["planted", name] })),
@@ -170,7 +178,8 @@ async function libp2pTasks(minutes: number): Promise<Task[]> {
 function dayTask(minutes: number): Task {
   const hours = Math.min(24, Math.max(4, Math.round(minutes * dayHoursEach)));
   const words = [String(hours), "100", String(firstSeed())];
-  return { kind: "day", name: `${hours} hours of 100 peers`, program: "day.ts", words };
+  const secondsMax = 10 * minutes * 60 + taskSecondsMax;
+  return { kind: "day", name: `${hours} hours of 100 peers`, program: "day.ts", words, secondsMax };
 }
 
 function chaosTasks(seconds: number): Task[] {
@@ -184,7 +193,9 @@ function chaosTasks(seconds: number): Task[] {
     (seconds / 60).toFixed(2),
     ...(values.calm ? ["--calm"] : []),
   ];
-  return [{ kind: "chaos", name: `chaos for ${seconds.toFixed(0)} s`, program, words }];
+  // It gives up by itself before, and says what it waited for.
+  const secondsMax = 10 * seconds + taskSecondsMax;
+  return [{ kind: "chaos", name: `chaos for ${seconds.toFixed(0)} s`, program, words, secondsMax }];
 }
 
 function summary(ends: readonly TaskEnd[], seconds: number): number {

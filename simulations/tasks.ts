@@ -1,6 +1,6 @@
 /** Programs that a soak runs, each in a process of its own; what one says is printed whole when it is over. */
 
-import { execFile } from "node:child_process";
+import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { SeedTotals } from "./seeds.ts";
 
@@ -10,6 +10,8 @@ export type Task = {
   /** Beside this file. */
   readonly program: string;
   readonly words: readonly string[];
+  /** Then it is ended, with all that it has started: what hangs is a failure, and says how far it had come. */
+  readonly secondsMax: number;
 };
 
 export type TaskEnd = {
@@ -21,19 +23,38 @@ export type TaskEnd = {
   readonly totals: SeedTotals | null;
 };
 
-const outputBytesMax = 64 * 1024 * 1024;
-
 export function runTask(task: Task): Promise<TaskEnd> {
   const program = fileURLToPath(new URL(task.program, import.meta.url));
   const beganMs = performance.now();
+  // A group of its own, which can be ended whole.
+  const child = spawn(process.execPath, [program, ...task.words], {
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const endGroup = (signal: NodeJS.Signals): void => {
+    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, signal);
+  };
+  const endWithUs = (): void => endGroup("SIGTERM");
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    endGroup("SIGKILL");
+  }, task.secondsMax * 1_000);
+  process.once("exit", endWithUs);
+  const said = { stdout: "", stderr: "" };
+  for (const stream of ["stdout", "stderr"] as const)
+    child[stream].setEncoding("utf8").on("data", (text: string) => void (said[stream] += text));
   return new Promise((resolve) => {
-    const options = { maxBuffer: outputBytesMax };
-    execFile(process.execPath, [program, ...task.words], options, (failure, stdout, stderr) => {
+    // Nobody has its outputs open any more, and so nobody of its group lives on who writes to them.
+    child.once("close", (code) => {
+      clearTimeout(timer);
+      process.off("exit", endWithUs);
+      const { stdout, stderr } = said;
       const totals = task.kind === "seeds" ? totalsIn(stdout) : null;
-      const said = `${totals === null ? stdout : stdout.slice(0, stdout.lastIndexOf("{"))}${stderr}`;
-      const code = failure === null ? 0 : typeof failure.code === "number" ? failure.code : 3;
-      if (said.trim() !== "") process.stdout.write(`${task.kind}: ${said.trimEnd()}\n`);
-      resolve({ task, code, seconds: (performance.now() - beganMs) / 1_000, totals });
+      const words = `${totals === null ? stdout : stdout.slice(0, stdout.lastIndexOf("{"))}${stderr}`.trim();
+      if (words !== "") process.stdout.write(`${task.kind}: ${words}\n`);
+      if (isLate) process.stdout.write(`${task.kind}: ${task.name} was ended after ${task.secondsMax} s\n`);
+      resolve({ task, code: code ?? 3, seconds: (performance.now() - beganMs) / 1_000, totals });
     });
   });
 }

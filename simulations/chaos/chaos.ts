@@ -48,12 +48,14 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(sign
 process.exitCode = await main();
 
 async function main(): Promise<number> {
+  const mostMs = ChaosRun.msMax(seconds, rounds);
   say(
     `chaos seed ${seed}: ${rounds} x ${seconds} s, ${values.controls} control peers, ${values.workers} workers`,
   );
   let run: ChaosRun | null = null;
   try {
     const { calm } = values;
+    setTimeout(() => giveUp(run, mostMs), mostMs).unref();
     const size = { controls: Number(values.controls), workers: Number(values.workers) };
     run = await ChaosRun.start({ seed, seconds, calm, everyMs: Number(values.every), ...size, say });
     return await goOn(run);
@@ -65,6 +67,14 @@ async function main(): Promise<number> {
     if (run !== null) say(`Look at ${run.folder}.`);
     return 3;
   }
+}
+
+/** What waits without an end is a failure, too: tells what each process was doing, and ends them. */
+function giveUp(run: ChaosRun | null, afterMs: number): never {
+  say(`✗ progress: after ${afterMs / 1_000} s it was still not over`);
+  for (const line of run?.state ?? ["The mesh was not founded."]) say(line);
+  say(`chaos seed ${seed}: failed`);
+  process.exit(1);
 }
 
 async function goOn(run: ChaosRun): Promise<number> {

@@ -26,6 +26,8 @@ const portMin = 4105;
 export type MeshSize = { readonly controls: number; readonly workers: number };
 
 export class ChaosMesh {
+  /** For starting each process, one after the other, and for the first home. */
+  static readonly foundMsMax = 300_000;
   readonly folder: string;
   readonly peers: ChaosPeers;
   readonly links = new Links();

@@ -15,7 +15,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { askFor } from "../../node/edge/client.ts";
 import { DataFolder } from "../../node/edge/data-folder.ts";
 import { connectLocally } from "../../node/edge/local-socket.ts";
-import { signalAll, treeOf } from "./processes.ts";
+import { signalAll, stateOf, treeOf } from "./processes.ts";
 
 const otto = join(import.meta.dirname, "../../cli/otto.ts");
 const preload = join(import.meta.dirname, "preload-fixture.ts");
@@ -70,6 +70,11 @@ export class ChaosNode {
 
   get isUp(): boolean {
     return this.#child !== null && this.#stopped.length === 0;
+  }
+
+  /** As the kernel sees it: running, sleeping, stopped; since when; how much it has worked. */
+  get kernelState(): string {
+    return this.pid === null ? "no process" : stateOf(this.pid);
   }
 
   /** Everything that it has written to its standard output and error, over all of its starts. */

@@ -2,6 +2,8 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 
+const ticksPerSecond = 100;
+
 /** The process and everything that it and its children have started and that still lives, parents first. */
 export function treeOf(pid: number): readonly number[] {
   const children = new Map<number, number[]>();
@@ -37,6 +39,18 @@ export function signalAll(pids: readonly number[], signal: NodeJS.Signals): void
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
     }
+  }
+}
+
+/** In words, for a person. */
+export function stateOf(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    const [state, , , , , , , , , , , user, system] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const waits = readFileSync(`/proc/${pid}/wchan`, "latin1");
+    return `process ${pid} is ${state}, in ${waits}, after ${(Number(user) + Number(system)) / ticksPerSecond} CPU-seconds`;
+  } catch {
+    return `process ${pid} is gone`;
   }
 }
 

@@ -63,6 +63,8 @@ export type Round = {
 const openSubmissionsMax = 20;
 /** From the end of the faults until everything has ended and is known everywhere; anti-entropy is among it. */
 const healMsMax = 2 * limits.antiEntropyMs + 30_000;
+/** More of them tell nothing more. */
+const brokenMax = 20;
 const rssBytesMax = 500 * 1024 * 1024;
 /** After a garbage collection. */
 const heapBytesMax = 150 * 1024 * 1024;
@@ -90,6 +92,19 @@ export class ChaosRun {
     return this.#mesh.folder;
   }
 
+  /** How long a run of so many rounds takes at most, with all that it waits for. */
+  static msMax(seconds: number, rounds: number): number {
+    return ChaosMesh.foundMsMax + rounds * (seconds * 1_000 + 3 * healMsMax) + healMsMax;
+  }
+
+  /** What each process is doing, for whoever gives up waiting. */
+  get state(): readonly string[] {
+    return this.#mesh.nodes.map(({ name, isUp, kernelState, said }) => {
+      const last = said.trimEnd().split("\n").at(-1) ?? "";
+      return `${name}: ${isUp ? "up" : "not up"}; ${kernelState}; its last line: ${last}`;
+    });
+  }
+
   /** One round of faults and work, and what came of it. */
   async round(): Promise<Round> {
     this.#rounds += 1;
@@ -102,6 +117,7 @@ export class ChaosRun {
     delay.enable();
     const [submitted] = await Promise.all([this.#work(overMs), this.#inflict(faults, overMs)]);
     const healedMs = performance.now();
+    say(`${submitted.length} submitted; every process is up`);
     const settled = await this.#settle(submitted);
     const healMs = performance.now() - healedMs;
     delay.disable();
@@ -178,11 +194,19 @@ export class ChaosRun {
     const broken: Broken[] = [];
     const done: (readonly Account[])[] = [];
     let open = submitted;
+    const { controls } = this.#mesh;
     for (const deadlineMs = performance.now() + healMsMax; open.length > 0; await sleep(100)) {
       const left: Submitted[] = [];
       const isLate = performance.now() > deadlineMs;
+      // A node that does not answer takes its time with each of them.
+      const silent = isLate ? await this.#silent() : [];
+      if (silent.length > 0) return { accounts: done, broken: silent };
       for (const each of open) {
-        const { controls } = this.#mesh;
+        if (isLate && broken.length >= brokenMax) break;
+        if (!isLate && performance.now() > deadlineMs) {
+          left.push(each);
+          continue;
+        }
         const told = await Promise.all(controls.map((node) => accountAt(node, each.run)));
         const accounts = told.filter((account) => account !== null);
         const isOver = accounts.length === told.length && accounts.every(({ state }) => state !== "open");
@@ -197,6 +221,23 @@ export class ChaosRun {
       if (isLate) break;
     }
     return { accounts: done, broken };
+  }
+
+  /** Control peers that are up and do not answer a simple question. */
+  async #silent(): Promise<readonly Broken[]> {
+    const silent: Broken[] = [];
+    for (const node of this.#mesh.controls) {
+      const problem = await node.home().then(
+        () => null,
+        (error: unknown) => String(error),
+      );
+      if (problem !== null)
+        silent.push({
+          checker: "processes",
+          what: `${node.name} does not answer: ${problem} ${node.kernelState}`,
+        });
+    }
+    return silent;
   }
 
   #judge(accounts: readonly (readonly Account[])[], events: readonly Event[]): EffectsFound {
