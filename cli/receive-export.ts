@@ -1,5 +1,6 @@
 /** The export of a run as a node sends it: chunk by chunk, and whole or not at all. */
 
+import { impatient } from "../node/edge/channel.ts";
 import { callFor } from "../node/edge/client.ts";
 import { OttoError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
@@ -9,7 +10,8 @@ export async function receiveExport(run: string, target: Target): Promise<Uint8A
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   const request = { call: "export", certificate: target.certificate, run } as const;
-  for await (const item of callFor(await target.open(), request)) {
+  const channel = impatient(await target.open(), limits.answerMsMax);
+  for await (const item of callFor(channel, request)) {
     if (item.kind === "done") return Buffer.concat(chunks);
     if (item.kind !== "chunk") continue;
     chunks.push(item.bytes);

@@ -2,6 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { type Channel, impatient } from "../node/edge/channel.ts";
 import { putTo } from "../node/edge/blob-transfer.ts";
 import { type Blobs, openBlobs } from "../node/edge/blobs.ts";
 import { askFor } from "../node/edge/client.ts";
@@ -103,7 +104,8 @@ async function storeLibraries({ plan, brought }: LoadedPlan, blobs: Blobs): Prom
 async function sendTree(digest: string, blobs: Blobs, target: Target): Promise<void> {
   const tree = parseTree(await blobs.readBytes(digest, limits.sourceBytesMax));
   const files = tree.ok ? tree.value.files.map((file) => file.digest) : [];
-  await putTo(target.open, blobs, [...new Set([...files, digest])], target.certificate);
+  const open = async (): Promise<Channel> => impatient(await target.open(), limits.transferSilenceMsMax);
+  await putTo(open, blobs, [...new Set([...files, digest])], target.certificate);
 }
 
 function commitMissing(): OttoError {

@@ -137,7 +137,8 @@ export class ChaosNode {
       return;
     }
     if (pid === null) {
-      if (this.died === null) await this.start(["up", "--data", this.folder.path]);
+      if (this.died !== null) return;
+      await this.start(["up", "--data", this.folder.path]);
       return this.#settle();
     }
     if (stopped === null) {

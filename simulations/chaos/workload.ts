@@ -14,6 +14,7 @@ import { join } from "node:path";
 import { loadPlan, type LoadedPlan } from "../../cli/load-plan.ts";
 import { person } from "../../cli/person.ts";
 import { localTarget } from "../../cli/target.ts";
+import { impatient } from "../../node/edge/channel.ts";
 import { putTo } from "../../node/edge/blob-transfer.ts";
 import { type Blobs, openBlobs } from "../../node/edge/blobs.ts";
 import { askFor } from "../../node/edge/client.ts";
@@ -130,7 +131,12 @@ export class Workload {
     const run = nameBundle(bundle)?.run ?? "";
     const submitted = { run, through: through.name, atMs: performance.now() - startedMs };
     try {
-      await putTo(target.open, this.#blobs, digests, null);
+      await putTo(
+        async () => impatient(await target.open(), limits.transferSilenceMsMax),
+        this.#blobs,
+        digests,
+        null,
+      );
       await askFor(await target.open(), { call: "submit", certificate: null, bundle }, "submitted");
       return { ...submitted, acknowledged: true };
     } catch {
