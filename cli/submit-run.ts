@@ -49,7 +49,9 @@ export async function submitRun(
     plan: loaded.plan,
     source,
     nonce: randomBytes(16).toString("base64url"),
-    ...(options.order === undefined ? {} : { order: options.order }),
+    ...(options.order === undefined
+      ? { validUntilMs: Date.now() + limits.submissionMsDefault }
+      : { order: options.order }),
   };
   const { domain, certificate } = target.standing();
   const bundle = sealBundle(manifest, domain, person(), certificate);

@@ -126,7 +126,14 @@ type SlotsMissed = Fact<
   "slots-missed",
   { pipeline: string; count: number; fromMs: number; throughMs: number; madeUpByMs: number | null }
 >;
-export type RunClosed = Fact<"run-closed", { outcome: "passed" | "failed" | "cancelled" }>;
+export type RunClosed = Fact<
+  "run-closed",
+  {
+    outcome: "passed" | "failed" | "cancelled";
+    /** sha256 of its bundle: a control peer that comes later asks for it when the run's register is forgotten. */
+    bundle: string;
+  }
+>;
 
 export type Event =
   | RunAdmitted

@@ -223,6 +223,14 @@ export const limits = {
   hangUpMsMax: 2_000,
   /** How long a caller waits for the domain to decide what it asked. */
   questionMsMax: 5_000,
+  /** For how long after it was submitted a run may be admitted, and for how long at most, with clocks that differ. */
+  submissionMsDefault: 24 * 60 * 60_000,
+  submissionMsMax: 25 * 60 * 60_000,
+  /** For how long the run of a slot is remembered at least, from its firing on: who fired it admits it in any case. */
+  slotMs: 60_000,
+  /** How often a home looks for runs that may be forgotten, and of how many that others closed it tells again then. */
+  retireEveryMs: 10_000,
+  retoldAtOnceMax: 100,
   /** How long a caller waits for the first word of the node that it asked. */
   answerMsMax: 15_000,
   /** A peer that neither sends nor takes anything for this long in the middle of a transfer is given up. */

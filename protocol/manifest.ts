@@ -36,6 +36,11 @@ export type Manifest = {
   readonly source: Source;
   /** Random; makes each submission of the same plan a run of its own. */
   readonly nonce: string;
+  /**
+   * Until when it may be admitted, milliseconds since 1970. Who admitted it remembers so for as long, and no longer. Not in
+   * a standing order: an order that was overtaken is never set again, and each slot is fired once.
+   */
+  readonly validUntilMs?: number;
   /** Only in a standing order: it is no run itself, but is run at each slot. */
   readonly order?: StandingOrder;
 };
@@ -53,6 +58,11 @@ export type Submission = {
   /** The slot whose run this is, milliseconds since 1970; null for a run that a person started, and for an order. */
   readonly slotMs: number | null;
 };
+
+/** Until when a run that a person started may be admitted; null for an order, and for the run of a slot. */
+export function validUntilOf({ manifest, slotMs }: Submission): number | null {
+  return slotMs === null ? (manifest.validUntilMs ?? null) : null;
+}
 
 /** An order that is kept and run at its slots, as opposed to a run. */
 export function orderOf({ manifest, slotMs }: Submission): StandingOrder | null {
@@ -130,6 +140,8 @@ function judgeManifest(
     return refused("malformed", "not a manifest");
   if (manifest.order !== undefined && !isStandingOrder(manifest.order))
     return refused("malformed", "not a standing order");
+  if (Number.isSafeInteger(manifest.validUntilMs) === (manifest.order !== undefined))
+    return refused("malformed", "until when it may be admitted is not said, or is said of a standing order");
   const slotMs = slot?.slotMs;
   const isSlot = manifest.order !== undefined && isSlotOf(manifest.order, slotMs);
   if (slot !== null && !isSlot) return refused("malformed", "not a slot of this order");

@@ -82,9 +82,9 @@ export const configurationPlantings: readonly Planting[] = [
     name: "a member that came later does not ask for the plans of runs that were over",
     edits: [
       {
-        file: "node/core/submissions.ts",
-        find: "if (digest !== undefined) this.#askForBundle(run, digest, null);",
-        replace: "void digest;",
+        file: "node/core/backlog.ts",
+        find: "ask(run, wanted.digest);",
+        replace: "void [ask, wanted];",
       },
     ],
     caughtBy: ["progress"],

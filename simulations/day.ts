@@ -78,11 +78,8 @@ const known: readonly (readonly [part: string, most: number])[] = [
   /** Full only after longer than a day. */
   ["control #reign.#accepted.#keys", limits.leasesRememberedMax],
   ["worker #begun.#keys", limits.leasesRememberedMax],
-  ["control #submissions.#archived", limits.openRunsMax],
-  /** A few hundred bytes for each run that was ever closed, so that none is admitted twice. */
-  ["#acceptor.#records.#records", Infinity],
-  ["#acceptor.#records.#closedRuns", Infinity],
-  ["#table.#home.#committed", Infinity],
+  ["worker #bundles[].manifest.plan.steps", limits.bundlesKeptMax * stepsPerRun],
+  ["control #submissions.backlog.#archived", limits.openRunsMax],
   /** One for each process that was ever home. */
   ["history.#heads", Infinity],
   ["history.#tree", Infinity],
@@ -153,8 +150,9 @@ function daySchedule({ seed, hours, minutesPerHour, peers, runsPerHour }: DayOpt
       const plan = randomPlan(chance, { nonce, steps: stepsPerRun });
       const peer = chance.pick(everybody);
       const submitUs = at();
+      const validForMs = Math.floor(hourUs / 2_000);
       const cancelUs = chance.percent(5) ? submitUs + chance.integer(20_000_000) : null;
-      runs.push({ nonce, plan, at: peer, submitUs, cancelUs, answers: [] });
+      runs.push({ nonce, plan, at: peer, submitUs, validForMs, cancelUs, answers: [] });
     }
     for (const peer of names.workers) faults.push(absence(chance, peer, at(), awayUsMax));
     for (const peer of names.controls) faults.push(absence(chance, peer, at(), awayUsMax));

@@ -1,6 +1,7 @@
 /**
  * A schedule from a seed. One seed in eight each is about something of its own: leases of steps that reach outside,
  * control peers that take each other's places, steps that people settle, homes that follow one another, schedules over minutes; the rest is a mixture.
+ * In one world in five runs may be admitted for seconds only, so that they are forgotten while it lasts.
  */
 
 import type { Plan } from "../protocol/plan.ts";
@@ -57,7 +58,13 @@ export function scheduleOf(seed: number, plans?: readonly Plan[], kinds?: readon
   for (let run = 0; run < count; run += 1) {
     const nonce = `nonce${seed}-${run}`;
     const traits = { nonce, outside, waits, locked } as const;
-    runs.push(scheduledRun(chance, nonce, plans?.[run] ?? randomPlan(chance, traits), { survivors, overUs }));
+    const scheduled = scheduledRun(chance, nonce, plans?.[run] ?? randomPlan(chance, traits), {
+      survivors,
+      overUs,
+    });
+    runs.push(
+      seed % 5 === 2 && plans === undefined ? { ...scheduled, validForMs: briefly(nonce) } : scheduled,
+    );
   }
   return {
     otto: "schedule/1",
@@ -144,6 +151,11 @@ function randomPeer(
   // The first worker can do everything, so that no run waits for ever.
   const labels = name === "worker0" || chance.percent(30) ? ["gpu"] : [];
   return { name, role, labels, slots: chance.between(1, 3), fastPpm: chance.between(-5_000, 5_000) };
+}
+
+function briefly(nonce: string): number {
+  const chance = new Chance(nonce, "validity");
+  return chance.between(2_000, chance.pick([8_000, 30_000, 60_000]));
 }
 
 type Around = Pick<FaultPlan, "overUs"> & { readonly survivors: readonly PeerName[] };

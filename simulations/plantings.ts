@@ -272,7 +272,7 @@ export const plantings: readonly Planting[] = [
     edits: [
       {
         file: "node/core/submissions.ts",
-        find: "if (!this.#known.has(run)) this.#askForBundle(run, digest, null);",
+        find: "if (!this.#known.has(run)) this.#asked.ask(run, digest, null);",
         replace: "void [run, digest];",
       },
     ],

@@ -100,6 +100,7 @@ const run = z.strictObject({
   plan,
   at: name,
   submitUs: count,
+  validForMs: z.optional(count),
   cancelUs: z.nullable(count),
   answers: listOf(z.strictObject({ step: text, atUs: count, passes: z.optional(z.boolean()) })),
 });

@@ -33,6 +33,8 @@ export type ScheduledRun = {
   /** The peer that a person submits it at, again and again until that peer has it. */
   readonly at: PeerName;
   readonly submitUs: number;
+  /** For how long it may be admitted, from then on; a day when it is not said. */
+  readonly validForMs?: number;
   /** When a person wants it cancelled. */
   readonly cancelUs: number | null;
   /** Steps that people, or things outside, begin to settle then. */

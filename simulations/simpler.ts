@@ -78,7 +78,9 @@ function withoutIn(fault: Fault, name: PeerName): Fault[] {
 
 function simplerRuns(run: ScheduledRun): ScheduledRun[] {
   const { plan, answers } = run;
+  const { validForMs, ...lasting } = run;
   return [
+    ...(validForMs === undefined ? [] : [lasting]),
     ...(run.cancelUs === null ? [] : [{ ...run, cancelUs: null }]),
     ...plan.steps.flatMap(({ name }) => {
       const fewer = planWithout(plan, name);

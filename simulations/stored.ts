@@ -23,6 +23,11 @@ export function isClosedAt(peer: Peer, run: string): boolean {
 
 const isClosed = once((record) => (decodeValue(readRecord(record).value) as RunValue).outcome !== null);
 
+/** Whether a peer's disk has the register of a run. */
+export function remembers(peer: Peer, run: string): boolean {
+  return peer.disk.durable(controlKeys.registers + runRegister(run)) !== undefined;
+}
+
 export function headsOf(peer: Peer): Record<string, number> {
   const heads = peer.disk.list(controlKeys.heads);
   return Object.fromEntries(heads.map(([key, value]) => [key, (decodedOnce(value) as [number])[0]]));

@@ -5,6 +5,7 @@
 
 import type { Keys } from "../node/ports.ts";
 import { sealAnswer } from "../protocol/answers.ts";
+import { limits } from "../protocol/limits.ts";
 import { type Manifest, openBundle, sealBundle, type Submission } from "../protocol/manifest.ts";
 import { type Charter, domainId, type Role, sealCertificate } from "../protocol/membership.ts";
 import { type Need, type Outcome, outcomes, type Plan, type PlannedStep } from "../protocol/plan.ts";
@@ -185,7 +186,11 @@ function planOf(
 export function runOf(
   plan: Plan,
   charter: Charter,
-  { nonce, order }: { readonly nonce: string; readonly order?: StandingOrder },
+  {
+    nonce,
+    order,
+    validUntilMs = startWallMs + limits.submissionMsDefault,
+  }: { readonly nonce: string; readonly order?: StandingOrder; readonly validUntilMs?: number },
 ): Workload {
   const tree = sha256Hex(new TextEncoder().encode(`source ${nonce}`));
   const manifest: Manifest = {
@@ -193,7 +198,7 @@ export function runOf(
     plan,
     source: { kind: "tree", tree },
     nonce,
-    ...(order === undefined ? {} : { order }),
+    ...(order === undefined ? { validUntilMs } : { order }),
   };
   const person = simulatedKeys("person");
   const certificate = certificateOf(charter, person.peer, "person");

@@ -6,7 +6,8 @@
  */
 
 import { controlKeys } from "../node/core/control.ts";
-import { orderOf, type Submission } from "../protocol/manifest.ts";
+import { limits } from "../protocol/limits.ts";
+import { orderOf, type Submission, validUntilOf } from "../protocol/manifest.ts";
 import { type Charter, sealCharter } from "../protocol/membership.ts";
 import type { Plan } from "../protocol/plan.ts";
 import { Agenda } from "./agenda.ts";
@@ -34,10 +35,20 @@ import {
   headsOf,
   lastEntriesOf,
   isClosedAt,
+  remembers,
   isPendingAt,
 } from "./stored.ts";
 import { Traffic } from "./traffic.ts";
-import { answerOf, anyAnswerOf, certificateOf, charterOf, runOf, type Workload, yesOf } from "./workload.ts";
+import {
+  answerOf,
+  anyAnswerOf,
+  certificateOf,
+  charterOf,
+  runOf,
+  startWallMs,
+  type Workload,
+  yesOf,
+} from "./workload.ts";
 
 const livenessUs = 600_000_000;
 const happeningsMaxOfAny = 3_000_000;
@@ -88,6 +99,9 @@ export async function runWorld(options: WorldOptions): Promise<WorldResult> {
     : new World(schedule, options).run();
 }
 
+/** More than the wall clocks of two machines differ in the end, when faults are over. */
+const clockSkewMsMax = 10_000;
+
 type Question =
   | { readonly kind: "submit"; readonly workload: Workload }
   | { readonly kind: "answer" | "recharter" }
@@ -106,6 +120,7 @@ class World {
   readonly #names = new Map<string, PeerName>();
   readonly #questions: Question[] = [];
   readonly #submitted = new Map<string, Submission>();
+  readonly #admitted = new Set<string>();
   readonly #closed = new Set<string>();
   readonly #charter: Charter;
   readonly #domain: Domain;
@@ -280,8 +295,17 @@ class World {
   }
 
   /** A person submits at some peer, and may change their mind. */
-  #planRun({ nonce, plan, at, submitUs, cancelUs, answers }: ScheduledRun): void {
-    const workload = runOf(plan, this.#charter, { nonce });
+  #planRun({
+    nonce,
+    plan,
+    at,
+    submitUs,
+    validForMs = limits.submissionMsDefault,
+    ...later
+  }: ScheduledRun): void {
+    const { cancelUs, answers } = later;
+    const validUntilMs = startWallMs + Math.floor(submitUs / 1_000) + validForMs;
+    const workload = runOf(plan, this.#charter, { nonce, validUntilMs });
     const { submission } = workload;
     const peer = this.#peer(at);
     this.#agenda.at(submitUs, () => this.#submit(peer, workload));
@@ -321,6 +345,8 @@ class World {
   #submit(at: Peer, workload: Workload): void {
     const { run, digest, manifest } = workload.submission;
     if (this.#submitted.has(run) || this.#standing?.isKept(run) === true) return;
+    // Whoever has not been answered by then gives up.
+    if (this.#isPast(workload.submission)) return this.#submittedAt(at.name, workload);
     if (at.answers) {
       at.blobs.set(digest, workload.bundle);
       if (manifest.source.kind === "tree") at.blobs.set(manifest.source.tree, new Uint8Array());
@@ -352,13 +378,41 @@ class World {
   #answered(observation: Extract<Observation, { kind: "answered" }>): void {
     const question = this.#questions[observation.question - 1];
     if (question?.kind !== "submit" || !observation.answer.ok) return;
-    const { submission } = question.workload;
+    this.#submittedAt(observation.peer, question.workload);
+  }
+
+  #submittedAt(peer: PeerName, workload: Workload): void {
+    const { submission } = workload;
     if (this.#submitted.has(submission.run)) return;
     if (orderOf(submission) === null) {
       this.#submitted.set(submission.run, submission);
-      this.#kept.set(submission.run, question.workload);
+      this.#kept.set(submission.run, workload);
     } else this.#standing?.keep(submission);
-    this.#see(observation.peer, { kind: "submitted", submission });
+    this.#see(peer, { kind: "submitted", submission });
+  }
+
+  /** True when the time in which it can be admitted is over, by a clock that is right. */
+  #isPast(submission: Submission, graceMs = 0): boolean {
+    const validUntilMs = validUntilOf(submission);
+    return validUntilMs !== null && startWallMs + this.#agenda.nowUs / 1_000 > validUntilMs + graceMs;
+  }
+
+  /** True for what nobody has admitted in time, and nobody keeps. */
+  #isMissed(submission: Submission): boolean {
+    const { run } = submission;
+    if (this.#admitted.has(run) || !this.#isPast(submission)) return false;
+    const members = this.#survivingControls();
+    if (members.some((peer) => remembers(peer, run))) return false;
+    return this.#survivors().every(
+      (peer) => peer.disk.get(controlKeys.bundles + run) === undefined && !isPendingAt(peer, run),
+    );
+  }
+
+  #isOver(submission: Submission): boolean {
+    const { run } = submission;
+    // Whoever closed it may have ended before it told: then its register says so.
+    if (this.#closed.has(run) || this.#survivingControls().some((peer) => isClosedAt(peer, run))) return true;
+    return this.#isMissed(submission);
   }
 
   #cancel(run: string, tries: number): void {
@@ -406,7 +460,10 @@ class World {
   #see(peer: PeerName, seen: Seen): void {
     const observation = { atUs: this.#agenda.nowUs, peer, ...seen } as Observation;
     if (observation.kind === "recorded")
-      for (const { kind, run } of observation.events) if (kind === "run-closed") this.#closed.add(run);
+      for (const { kind, run } of observation.events) {
+        if (kind === "run-admitted") this.#admitted.add(run);
+        if (kind === "run-closed") this.#closed.add(run);
+      }
     if (observation.kind === "answered") this.#answered(observation);
     this.#standing?.observe(observation);
     this.#injection?.observe(observation);
@@ -435,12 +492,7 @@ class World {
   /** True while a run has no end: no need to look further for what is open. */
   #isAtWork(): boolean {
     if (this.#submitted.size < this.#schedule.runs.length) return true;
-    for (const run of this.#submitted.keys()) {
-      // Whoever closed it may have ended before it told: then its register says so.
-      const isOver = this.#closed.has(run) || this.#survivingControls().some((peer) => isClosedAt(peer, run));
-      if (!isOver) return true;
-    }
-    return false;
+    return [...this.#submitted.values()].some((submission) => !this.#isOver(submission));
   }
 
   /** What is not yet as it must be in the end, in words. */
@@ -448,9 +500,12 @@ class World {
     const open = this.#owner.open();
     open.push(...(this.#standing?.open(this.#agenda.nowUs, this.#survivingControls()) ?? []));
     if (this.#submitted.size < this.#schedule.runs.length) open.push("something is not submitted");
-    for (const run of this.#submitted.keys())
-      if (!this.#survivingControls().some((peer) => isClosedAt(peer, run)))
-        open.push(`run ${run} is not closed`);
+    for (const [run, submission] of this.#submitted) {
+      if (!this.#isOver(submission)) open.push(`run ${run} is not closed`);
+      if (!this.#isPast(submission, clockSkewMsMax)) continue;
+      for (const peer of this.#survivingControls())
+        if (remembers(peer, run)) open.push(`${peer.name} still remembers ${run}`);
+    }
     for (const run of this.#closed)
       if (!this.#survivingControls().some((peer) => bundleAt(peer, run).length > 0))
         open.push(`no member keeps the plan of ${run}`);
@@ -506,7 +561,7 @@ class World {
     return {
       finished: open.length === 0,
       open,
-      submissions: [...this.#submitted.values()],
+      submissions: [...this.#submitted.values()].filter((submission) => !this.#isMissed(submission)),
       orders: this.#standing?.orders ?? [],
       controls: this.#survivingControls().map((peer) => ({
         peer: peer.name,

@@ -18,6 +18,8 @@ export class Archiving {
   readonly #context: ArchivingContext;
   /** Runs that are over, and the entry of the own log behind which nothing of them is told but their closing. */
   readonly #over = new Map<string, number>();
+  /** What else of the own log a majority is to hold. */
+  #wanted = 0;
   /** How much of the own log each control peer has said that it holds, and what it was asked for last. */
   readonly #held = new Map<string, number>();
   readonly #asked = new Map<string, { readonly seq: number; readonly atMs: number }>();
@@ -29,6 +31,7 @@ export class Archiving {
   /** The reign is over. */
   clear(): void {
     this.#over.clear();
+    this.#wanted = 0;
     this.#asked.clear();
   }
 
@@ -44,20 +47,31 @@ export class Archiving {
     this.#held.set(peer, Math.max(seq, this.#held.get(peer) ?? 0));
   }
 
+  /** Has the others asked until a majority has said that it holds that much. */
+  want(seq: number): void {
+    this.#wanted = Math.max(this.#wanted, seq);
+  }
+
+  /** How much of the own log a majority has said that it holds. */
+  heldThrough(self: string, members: ReadonlySet<string>): number {
+    const held = [...members]
+      .map((peer) => (peer === self ? Infinity : (this.#held.get(peer) ?? 0)))
+      .sort((left, right) => right - left);
+    return held[Math.floor(members.size / 2)] ?? 0;
+  }
+
   /**
    * Runs that may be closed now; the others are asked for what is still missing.
    *
    * @param members all control peers, this one among them; `fellows` are those that are linked.
    */
   ready(self: string, members: ReadonlySet<string>, fellows: ReadonlySet<string>, nowMs: number): string[] {
-    if (this.#over.size === 0) return [];
-    const held = [...members]
-      .map((peer) => (peer === self ? Infinity : (this.#held.get(peer) ?? 0)))
-      .sort((left, right) => right - left);
-    const through = held[Math.floor(members.size / 2)] ?? 0;
+    if (this.#over.size === 0 && this.#wanted === 0) return [];
+    const through = this.heldThrough(self, members);
+    if (this.#wanted <= through) this.#wanted = 0;
     const ready = [...this.#over].filter(([, seq]) => seq <= through).map(([run]) => run);
     for (const run of ready) this.#over.delete(run);
-    const wanted = Math.max(0, ...this.#over.values());
+    const wanted = Math.max(this.#wanted, ...this.#over.values());
     for (const peer of fellows) this.#ask(peer, wanted, nowMs);
     return ready;
   }

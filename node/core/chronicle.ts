@@ -2,11 +2,12 @@
 
 import type { Noted } from "../../protocol/log.ts";
 import type { Event } from "../../protocol/events.ts";
-import type { PastAttempt, RunOutcome, StepValue } from "../../protocol/registers/registers.ts";
+import type { PastAttempt, StepValue } from "../../protocol/registers/registers.ts";
 import type { SignedResult } from "../../protocol/messages.ts";
 import { endOfReport, type StepReport } from "../../protocol/report.ts";
 import type { Now } from "./effects.ts";
 import type { OpenRun } from "./open-run.ts";
+import type { ClosedRun } from "./retiring.ts";
 
 type Ended = {
   readonly past: PastAttempt;
@@ -76,8 +77,8 @@ export class Chronicle {
     this.#note({ kind: "cancel-requested", run, timeMs: now.wallMs, by });
   }
 
-  closed(run: string, outcome: RunOutcome, now: Now): void {
-    this.#note({ kind: "run-closed", run, timeMs: now.wallMs, outcome });
+  closed(run: string, { outcome, envelope: bundle }: ClosedRun, now: Now): void {
+    this.#note({ kind: "run-closed", run, timeMs: now.wallMs, outcome, bundle });
   }
 
   #note(event: Event): void {

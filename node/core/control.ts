@@ -18,14 +18,16 @@ import { Acceptor, storedPlaces, storedRecord, type TableAt } from "../../protoc
 import type { ConfigurationMessage, RegisterMessage } from "../../protocol/registers/messages.ts";
 import {
   charterRegister,
+  isRetired,
   type RunOutcome,
   runRegister,
   stepRegister,
 } from "../../protocol/registers/registers.ts";
-import { bundleOfSlot, nameBundle, orderOf, type Submission } from "../../protocol/manifest.ts";
+import { bundleOfSlot, nameBundle, orderOf, type Submission, validUntilOf } from "../../protocol/manifest.ts";
 import type { ScheduleValue } from "../../protocol/registers/schedule.ts";
 import { entriesOf, type Noted } from "../../protocol/log.ts";
 import { RegisterTable, type TableOutput } from "../../protocol/registers/table.ts";
+import { decodeValue } from "../../protocol/values.ts";
 import { parseSignedResult } from "../../protocol/report-check.ts";
 import type { StepReport } from "../../protocol/report.ts";
 import type { StoredEntry, WriteOperation } from "../ports.ts";
@@ -37,6 +39,7 @@ import { areToldAnew, History, historyKeys } from "./history.ts";
 import { Leases } from "./leases.ts";
 import { Quotas } from "./quotas.ts";
 import { Reign, type Ticket } from "./reign.ts";
+import { type ClosedRun, endOf } from "./retiring.ts";
 import { Schedules } from "./schedules.ts";
 import { type Known, submissionKeys, Submissions } from "./submissions.ts";
 import { Suspension } from "./suspension.ts";
@@ -146,6 +149,10 @@ export class ControlCore {
         poll: (request) => this.#effects.push({ kind: "poll", request }),
         count: (because, from) => this.#count(because, from),
         scheduled: (ticket, decision, now) => this.#schedules.decided(ticket, decision, now),
+        heldThrough: () => this.#archiving.heldThrough(this.#keys.peer, this.#peers),
+        wantHeld: (seq) => this.#archiving.want(seq),
+        unadmittedMs: () => this.#submissions.unadmittedMs(),
+        unstartedMs: () => this.#schedules.unstartedMs,
       },
       this.#leases,
     );
@@ -157,6 +164,7 @@ export class ControlCore {
       order: (id) => this.#submissions.get(id)?.submission ?? null,
       start: (order, slotMs, now) => this.#startSlot(order, slotMs, now),
       settled: (order) => this.#tellAdmitted(order),
+      retiredMs: () => this.#reign.retiring.throughMs,
     });
     this.#submissions = new Submissions({
       charter: () => this.#configurations.charter,
@@ -165,13 +173,14 @@ export class ControlCore {
       tellControls: (message) => this.#tellControls(message),
       count: (because, from) => this.#count(because, from),
       admittedDigest: (run) =>
-        this.#table.openRuns.get(run) ?? this.#setOrders().get(run) ?? this.#closedDigest(run),
+        this.#table.openRuns.get(run) ?? this.#setOrders().get(run) ?? this.#endOf(run)?.envelope,
       isClosed: (run) => this.#outcomeOf(run) !== null,
+      isGone: (submission) => this.#isGone(submission),
     });
     for (const prefix of [controlKeys.bundles, controlKeys.orders])
       for (const [, bytes] of under(prefix)) this.#submissions.restore(bytes);
-    for (const [key] of under(controlKeys.backlog))
-      this.#submissions.wantAgain(key.slice(controlKeys.backlog.length));
+    for (const [key, digest] of under(controlKeys.backlog))
+      this.#submissions.backlog.restore(key.slice(controlKeys.backlog.length), decodeValue(digest) as string);
   }
 
   /** What linked control peers say of themselves: members, and those that could become members. */
@@ -340,6 +349,7 @@ export class ControlCore {
       this.#nextFetchMs = now.monotonicMs + limits.fetchAgainMs;
       this.#fetchMissing();
       this.#submissions.fetchBacklog();
+      this.#submissions.archiveGone();
     }
     const peer = this.#antiEntropy.due(now);
     if (peer !== null) this.#reconcile(peer);
@@ -565,7 +575,9 @@ export class ControlCore {
         return;
       case "announced":
         if (!this.#isControl(from)) return this.#count("role", from);
-        if (message.state === "admitted") this.#tellAdmitted(message.run);
+        if (message.state === "admitted") return this.#tellAdmitted(message.run);
+        // A member goes by its own table.
+        if (!this.#configurations.isOwn(this.#configurations.charter)) this.#submissions.refused(message.run);
         return;
       case "hello":
       case "addresses":
@@ -640,9 +652,9 @@ export class ControlCore {
   #announced(from: string, { run, bundle: digest }: Extract<Message, { kind: "announce" }>, now: Now): void {
     if (!this.#isAdmitted(run)) return this.#submissions.announced(from, run, digest);
     // A control peer that announces a closed run has not heard of its end, and perhaps nobody has.
-    const outcome = this.#outcomeOf(run);
-    if (outcome !== null && this.#table.stage === "home" && this.#isControl(from))
-      this.#reign.chronicle.closed(run, outcome, now);
+    const end = this.#endOf(run);
+    if (end !== null && this.#table.stage === "home" && this.#isControl(from))
+      this.#reign.tellClosed(run, end, now);
     this.#send(from, { kind: "announced", run, state: "admitted", reason: "" });
   }
 
@@ -650,7 +662,7 @@ export class ControlCore {
     const known = this.#submissions.bundle(input, now);
     if (known === null) return;
     const { submission } = known;
-    if (this.#outcomeOf(submission.run) !== null) {
+    if (this.#outcomeOf(submission.run) !== null || this.#isGone(submission)) {
       // It came after the run's end: kept for whoever asks what the run was.
       this.#tellAdmitted(submission.run);
       this.#submissions.archive(submission.run, known);
@@ -666,9 +678,11 @@ export class ControlCore {
     for (const [run, known] of this.#submissions.entries()) {
       const { submission } = known;
       if (!this.#submissions.isReady(known) || this.#isAdmitted(run)) continue;
+      const untilMs = validUntilOf(submission);
+      const slotUntilMs = this.#schedules.validUntilMs(submission);
       if (orderOf(submission) !== null) this.#schedules.set(submission, now);
-      else if (submission.slotMs === null || this.#schedules.hasFired(submission))
-        this.#reign.admit(submission);
+      else if (untilMs !== null && now.wallMs < untilMs) this.#reign.admit(submission, untilMs);
+      else if (slotUntilMs !== null && !this.#isGone(submission)) this.#reign.admit(submission, slotUntilMs);
     }
   }
 
@@ -685,13 +699,27 @@ export class ControlCore {
   }
 
   #outcomeOf(run: string): RunOutcome | null {
-    const register = this.#table.value(runRegister(run));
-    return register?.kind === "run" ? register.outcome : null;
+    return this.#endOf(run)?.outcome ?? null;
   }
 
-  #closedDigest(run: string): string | undefined {
+  #endOf(run: string): ClosedRun | null {
     const register = this.#table.value(runRegister(run));
-    return register?.kind === "run" && register.outcome !== null ? register.envelope : undefined;
+    return register?.kind === "run" ? endOf(register) : null;
+  }
+
+  /** True for what was never admitted and never will be, and for what was, is closed and forgotten. */
+  #isGone(submission: Submission): boolean {
+    const { retired } = this.#table;
+    const { run, slotMs, manifest } = submission;
+    if (retired === null || orderOf(submission) !== null || this.#table.value(runRegister(run)) !== null)
+      return false;
+    const validUntilMs = validUntilOf(submission);
+    if (validUntilMs !== null || slotMs === null)
+      return isRetired({ validUntilMs: validUntilMs ?? 0 }, retired);
+    // No slot is fired before the run of the one before it was admitted.
+    const schedule = this.schedules.get(manifest.plan.pipeline);
+    if (schedule?.fired?.run === run) return isRetired(schedule.fired, retired);
+    return schedule !== undefined && schedule.settledMs >= slotMs;
   }
 
   #tellAdmitted(run: string): void {
@@ -708,7 +736,8 @@ export class ControlCore {
     for (const { kind, run } of events)
       if (kind === "run-admitted" || kind === "schedule-set") this.#tellAdmitted(run);
     this.#archiveClosed(events);
-    for (const { kind, run } of events) if (kind === "run-closed") this.#submissions.wantClosed(run);
+    for (const event of events)
+      if (event.kind === "run-closed") this.#submissions.backlog.want(event.run, event.bundle);
   }
 
   /** A closed run is no longer kept at hand: its bundle goes to the archive. */
@@ -799,6 +828,7 @@ export class ControlCore {
         const message: Message = { kind: "events", entries: [bytes], answer: false };
         for (const peer of this.#peers) if (this.#linked.has(peer)) this.#send(peer, message);
       }
+    this.#reign.retiring.written(this.#history.holds(this.#history.ownLog));
   }
 
   #tellControls(message: Message): void {

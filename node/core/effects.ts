@@ -95,6 +95,8 @@ export type Answer =
         | "absent"
         /** No more can be kept. */
         | "full"
+        /** It may be admitted until a moment (in `detail`) that is past, or too far off for the clock of who was asked. */
+        | "expired"
         | "unsupported";
       readonly detail: string;
     };

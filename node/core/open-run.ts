@@ -43,6 +43,8 @@ const nothing: Made = { outputs: [] };
 
 export class OpenRun {
   readonly submission: Submission;
+  /** Until when it could be admitted, milliseconds since 1970, for a home that forgets it some day. */
+  readonly validUntilMs: number;
   cancelled = false;
   /** True while the closing of the run is being decided. */
   closing = false;
@@ -52,8 +54,9 @@ export class OpenRun {
   readonly #dependents: readonly number[][];
   #left: number;
 
-  constructor(submission: Submission) {
+  constructor(submission: Submission, validUntilMs = Infinity) {
     this.submission = submission;
+    this.validUntilMs = validUntilMs;
     this.#steps = submission.manifest.plan.steps;
     this.#indexOf = new Map(this.#steps.map(({ name }, index) => [name, index]));
     this.#states = this.#steps.map(() => ({ phase: "blocked", outcome: null, token: 0, made: nothing }));

@@ -29,6 +29,7 @@ import {
 } from "../../protocol/registers/registers.ts";
 import { isSettledByMesh } from "../../protocol/plan.ts";
 import { endOfReport, type StepReport } from "../../protocol/report.ts";
+import { type ClosedRun, endOf, Retiring, type RetireTicket } from "./retiring.ts";
 import { RecentLeases } from "./recent-leases.ts";
 import { Claims, type ClaimsContext, type ClaimTicket, type RaiseTicket } from "./claims.ts";
 import { Chronicle } from "./chronicle.ts";
@@ -39,7 +40,7 @@ import { Settlements, type SettleTicket } from "./settlements.ts";
 import type { ScheduleTicket } from "./schedules.ts";
 
 export type Ticket =
-  | { readonly kind: "admit"; readonly submission: Submission }
+  | { readonly kind: "admit"; readonly submission: Submission; readonly validUntilMs: number }
   | ClaimTicket
   | RaiseTicket
   | {
@@ -54,7 +55,8 @@ export type Ticket =
   | SettleTicket
   | { readonly kind: "invite"; readonly question: number }
   | { readonly kind: "recharter"; readonly question: number }
-  | ScheduleTicket;
+  | ScheduleTicket
+  | RetireTicket;
 
 export type ReignContext = {
   propose(register: string, command: Command, ticket: Ticket): void;
@@ -68,6 +70,12 @@ export type ReignContext = {
   poll(request: PollRequest): void;
   count(because: RefusedBecause, from: string): void;
   scheduled(ticket: ScheduleTicket, decision: Decision<Ticket>, now: Now): void;
+  /** See `RetiringContext`. */
+  heldThrough(): number;
+  wantHeld(seq: number): void;
+  unadmittedMs(): Iterable<number>;
+  /** Until when runs of slots could be admitted that were fired and are not. */
+  unstartedMs(): number;
 };
 
 /** A step's new value and, when a result brought it, what its worker said and signed. */
@@ -84,6 +92,7 @@ export class Reign {
   #runs = new Map<string, OpenRun>();
   readonly claims: Claims;
   readonly settlements: Settlements;
+  readonly retiring: Retiring;
   #admitting = new Set<string>();
   /** Open runs whose plan is not here yet. */
   #bodiless = new Set<string>();
@@ -112,19 +121,30 @@ export class Reign {
       run: (id) => this.#runs.get(id),
       poll: (request) => context.poll(request),
     });
+    this.retiring = new Retiring({
+      propose: (register, command, ticket) => context.propose(register, command, ticket),
+      committed: (register) => context.committed(register),
+      tellClosed: (run, end, now) => this.chronicle.closed(run, end, now),
+      heldThrough: () => context.heldThrough(),
+      wantHeld: (seq) => context.wantHeld(seq),
+      endingMs: () => this.#endingMs(),
+      unadmittedMs: () => context.unadmittedMs(),
+    });
   }
 
   /** Takes over: every open run in the registers is this home's now. */
   begin(entries: readonly [string, RegisterValue][], known: ReadonlyMap<string, Submission>, now: Now): void {
     this.end();
     this.claims.begin(entries);
+    this.retiring.begin(entries);
     for (const [name, value] of entries) {
       if (value.kind !== "run") continue;
       const run = name.slice("run/".length);
       const submission = known.get(run);
-      if (value.outcome !== null) {
+      const end = endOf(value);
+      if (end !== null) {
         // Still at hand, so its end was never heard of: the home that closed it may have died before it told.
-        if (submission !== undefined) this.chronicle.closed(run, value.outcome, now);
+        if (submission !== undefined) this.tellClosed(run, end, now);
         continue;
       }
       this.#bodiless.add(run);
@@ -132,8 +152,15 @@ export class Reign {
     }
   }
 
+  /** Tells of a run's end, as this home's own word. */
+  tellClosed(run: string, end: ClosedRun, now: Now): void {
+    this.chronicle.closed(run, end, now);
+    this.retiring.closed(run, end);
+  }
+
   end(): void {
     this.#runs = new Map();
+    this.retiring.end();
     this.claims.clear();
     this.settlements.clear();
     this.#admitting = new Set();
@@ -164,23 +191,24 @@ export class Reign {
     return this.#runs.has(run) || this.#bodiless.has(run);
   }
 
-  admit(submission: Submission): void {
+  /** @param validUntilMs until when it may be admitted. */
+  admit(submission: Submission, validUntilMs: number): void {
     const { run, manifestCid: manifest, digest: envelope } = submission;
     if (this.isOpen(run) || this.#admitting.has(run) || !this.hasRoom) return;
     this.#admitting.add(run);
     this.#context.propose(
       runRegister(run),
-      { kind: "admit", manifest, envelope },
-      { kind: "admit", submission },
+      { kind: "admit", manifest, envelope, validUntilMs },
+      { kind: "admit", submission, validUntilMs },
     );
   }
 
   /** The plan of an open run is here: its steps are rebuilt from their registers. */
   adopt(submission: Submission, now: Now): void {
-    if (!this.#bodiless.delete(submission.run)) return;
-    const run = this.#open(submission, now);
     const register = this.#context.committed(runRegister(submission.run));
-    if (register?.kind === "run" && register.cancelledBy !== null) {
+    if (!this.#bodiless.delete(submission.run) || register?.kind !== "run") return;
+    const run = this.#open(submission, register.validUntilMs, now);
+    if (register.cancelledBy !== null) {
       run.cancelled = true;
       this.chronicle.cancelRequested(submission.run, register.cancelledBy, now);
     }
@@ -203,6 +231,7 @@ export class Reign {
       if (this.#bodiless.has(ref.run)) return false;
       const run = this.#runs.get(ref.run);
       if (run === undefined) {
+        // Where there is no register the run may be forgotten, or this home may be one that was succeeded without knowing it.
         const register = this.#context.committed(runRegister(ref.run));
         return register?.kind === "run" && register.outcome !== null;
       }
@@ -282,6 +311,7 @@ export class Reign {
       this.expire(lease, "lost");
     }
     this.settlements.tick(now);
+    this.retiring.tick(now);
   }
 
   cancel(run: string, by: string, question: number): void {
@@ -297,7 +327,7 @@ export class Reign {
     switch (ticket.kind) {
       case "admit":
         this.#admitting.delete(ticket.submission.run);
-        if (decision.verdict === "changed") this.#opened(ticket.submission, now);
+        if (decision.verdict === "changed") this.#opened(ticket.submission, ticket.validUntilMs, now);
         return;
       case "claim":
         return this.claims.decided(ticket, decision, now);
@@ -310,12 +340,9 @@ export class Reign {
       case "cancel":
         return this.#cancelled(ticket, decision, now);
       case "close":
-        if (decision.verdict !== "changed" || decision.value.kind !== "run") return;
-        if (decision.value.outcome === null) return;
-        this.chronicle.closed(ticket.run, decision.value.outcome, now);
-        this.#runs.delete(ticket.run);
-        this.claims.cancelled(ticket.run);
-        return;
+        return this.#closed(ticket.run, decision, now);
+      case "retire":
+        return this.retiring.decided();
       case "await":
       case "settle":
         return this.#settledStep(ticket, decision, now);
@@ -338,9 +365,26 @@ export class Reign {
     }
   }
 
+  #closed(run: string, decision: Decision<Ticket>, now: Now): void {
+    const end =
+      decision.verdict === "changed" && decision.value.kind === "run" ? endOf(decision.value) : null;
+    if (end === null) return;
+    this.tellClosed(run, end, now);
+    this.#runs.delete(run);
+    this.claims.cancelled(run);
+  }
+
+  /** The earliest moment until which a run could be admitted that is about to be closed. */
+  #endingMs(): number {
+    let earliestMs = this.#context.unstartedMs();
+    for (const { closing, validUntilMs } of this.#runs.values())
+      if (closing) earliestMs = Math.min(earliestMs, validUntilMs);
+    return earliestMs;
+  }
+
   /** The run is the domain's: its first steps are offered. */
-  #opened(submission: Submission, now: Now): void {
-    const run = this.#open(submission, now);
+  #opened(submission: Submission, validUntilMs: number, now: Now): void {
+    const run = this.#open(submission, validUntilMs, now);
     this.#offerReady(run, now);
     this.#settle(run);
   }
@@ -358,8 +402,8 @@ export class Reign {
   }
 
   /** Also when a run is taken over: whoever admitted it may have died before it told. */
-  #open(submission: Submission, now: Now): OpenRun {
-    const run = new OpenRun(submission);
+  #open(submission: Submission, validUntilMs: number, now: Now): OpenRun {
+    const run = new OpenRun(submission, validUntilMs);
     this.#runs.set(submission.run, run);
     this.#context.admitted(submission);
     this.chronicle.admitted(run, now);

@@ -12,7 +12,13 @@
 import type { LoggedEvent } from "../../protocol/events.ts";
 import { orderOf, type Submission } from "../../protocol/manifest.ts";
 import type { Decision } from "../../protocol/registers/home.ts";
-import { type RegisterValue, runRegister } from "../../protocol/registers/registers.ts";
+import { limits } from "../../protocol/limits.ts";
+import {
+  isRetired,
+  type RegisterValue,
+  retiredRegister,
+  runRegister,
+} from "../../protocol/registers/registers.ts";
 import {
   dueSlots,
   type FiredSlot,
@@ -47,6 +53,8 @@ export type SchedulesContext = {
   start(order: Submission, slotMs: number, now: Now): void;
   /** The order is set, or came too late to be. */
   settled(order: string): void;
+  /** The highest moment that the watermark was raised to, or is about to be. */
+  readonly retiredMs: () => number;
 };
 
 export class Schedules {
@@ -113,11 +121,6 @@ export class Schedules {
     return order !== null && value !== undefined && value.revision >= order.revision;
   }
 
-  /** True for the run of the slot that was fired last: the only one that is not admitted yet. */
-  hasFired({ run, manifest }: Submission): boolean {
-    return this.#values.get(manifest.plan.pipeline)?.fired?.run === run;
-  }
-
   decided({ pipeline, question }: ScheduleTicket, decision: Decision<unknown>, now: Now): void {
     this.#deciding.delete(pipeline);
     const { value, command } = decision;
@@ -154,7 +157,22 @@ export class Schedules {
 
   #unstarted(pipeline: string): FiredSlot | null {
     const fired = this.#values.get(pipeline)?.fired ?? null;
-    return fired === null || this.#context.committed(runRegister(fired.run)) !== null ? null : fired;
+    if (fired === null || this.#context.committed(runRegister(fired.run)) !== null) return null;
+    // It was admitted, and is over and forgotten: the watermark never passes a slot whose run is not admitted.
+    return isRetired(fired, this.#context.committed(retiredRegister)) ? null : fired;
+  }
+
+  /** Until when the run of the slot that was fired last may be admitted: the only one that is not yet. Null for any other. */
+  validUntilMs({ run, manifest }: Submission): number | null {
+    const fired = this.#values.get(manifest.plan.pipeline)?.fired;
+    return fired?.run === run ? fired.validUntilMs : null;
+  }
+
+  /** The watermark must stay below this: the runs of slots that were fired are to be admitted. */
+  get unstartedMs(): number {
+    if (this.#deciding.size > 0) return -Infinity;
+    const unstarted = [...this.#values.keys()].map((pipeline) => this.#unstarted(pipeline));
+    return Math.min(...unstarted.map((fired) => fired?.validUntilMs ?? Infinity));
   }
 
   #startFired(pipeline: string, now: Now): void {
@@ -174,9 +192,10 @@ export class Schedules {
     if (submission === null || due === null) return;
     const { slotMs, throughMs, missed } = due;
     const { manifestCid, submitter, run: order } = submission;
+    const validUntilMs = Math.max(now.wallMs + limits.slotMs, this.#context.retiredMs() + 1);
     let slots: SettledSlots = { throughMs, fired: null, missed, refused: null };
     if (slotMs !== null && submitter.expiresMs >= now.wallMs)
-      slots = { ...slots, fired: { slotMs, run: runOfSlot(manifestCid, slotMs) } };
+      slots = { ...slots, fired: { slotMs, run: runOfSlot(manifestCid, slotMs), validUntilMs } };
     else if (slotMs !== null) {
       const because = `the certificate of ${submitter.name} has expired`;
       const told = missed === null ? null : { ...missed, madeUpByMs: null };

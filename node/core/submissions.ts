@@ -16,6 +16,7 @@ import {
   orderOf,
   slotsAreTheDomains,
   type Submission,
+  validUntilOf,
 } from "../../protocol/manifest.ts";
 import type { Charter } from "../../protocol/membership.ts";
 import type { Message } from "../../protocol/messages.ts";
@@ -24,6 +25,9 @@ import { unsupportedIn } from "../../protocol/unsupported.ts";
 import { sha256Hex } from "../../protocol/values.ts";
 import type { WriteOperation } from "../ports.ts";
 import type { ControlEffect, ControlInput, Now } from "./effects.ts";
+import { AskedBundles } from "./asked-bundles.ts";
+import { Backlog, backlogKeys } from "./backlog.ts";
+import { expired, isTimely } from "./timely.ts";
 
 export const submissionKeys = {
   /** `bundle/<run>` -> the bundle of a run that is not closed */
@@ -32,8 +36,7 @@ export const submissionKeys = {
   archive: "archive/",
   /** `order/<id>` -> the bundle of a standing order that is set, or is to be */
   orders: "order/",
-  /** `backlog/<run>` -> nothing: a closed run whose bundle is not here and is asked for */
-  backlog: "backlog/",
+  ...backlogKeys,
 } as const;
 
 /**
@@ -64,6 +67,8 @@ export type SubmissionsContext = {
   /** The digest of the bundle of a run that was admitted, or of an order that is set, as far as this peer knows. */
   readonly admittedDigest: (run: string) => string | undefined;
   readonly isClosed: (run: string) => boolean;
+  /** True for what the domain never admits any more, and for what it admitted and has forgotten. */
+  readonly isGone: (submission: Submission) => boolean;
 };
 
 type BundleInput = Extract<ControlInput, { kind: "bundle" }>;
@@ -74,14 +79,8 @@ export class Submissions {
   readonly #known = new Map<string, Known>();
   /** Of all their bundles. */
   #bytes = 0;
-  /** Closed runs whose plans are not here: this peer came later. They are asked for a few at a time. */
-  readonly #backlog = new Map<string, { triesLeft: number }>();
-  /** Runs that were archived lately: to be told again that one is closed is no reason to ask for its plan. */
-  readonly #archived = new Set<string>();
-  /** Runs whose bundle is being fetched, and who announced it when somebody did. */
-  readonly #asked = new Map<string, string | null>();
-  /** How many of each announcer's are. */
-  readonly #askedFor = new Map<string, number>();
+  readonly backlog: Backlog;
+  readonly #asked: AskedBundles;
   /** Control peers that hold what is not known here yet. */
   readonly #heldElsewhere = new Map<string, Set<string>>();
 
@@ -95,6 +94,8 @@ export class Submissions {
   ) {
     this.#context = context;
     this.#most = most;
+    this.#asked = new AskedBundles((effect) => context.effect(effect));
+    this.backlog = new Backlog((operation) => this.#store([operation]));
   }
 
   get size(): number {
@@ -117,37 +118,16 @@ export class Submissions {
 
   /** Asks for what nobody could give before. `open` are runs that are open and orders that are set, with the digests of their bundles. */
   fetchMissing(open: Iterable<readonly [run: string, digest: string]>): void {
-    for (const [run, digest] of open) if (!this.#known.has(run)) this.#askForBundle(run, digest, null);
+    for (const [run, digest] of open) if (!this.#known.has(run)) this.#asked.ask(run, digest, null);
     for (const known of this.#known.values()) if (known.source === "missing") this.#askForSource(known, null);
-  }
-
-  /** A closed run was told of, whose plan somebody may still have. */
-  wantClosed(run: string): void {
-    if (this.#archived.has(run) || this.#backlog.size >= limits.openRunsMax) return;
-    if (this.#backlog.has(run)) return;
-    this.wantAgain(run);
-    this.#store([{ kind: "put", key: submissionKeys.backlog + run, value: new Uint8Array() }]);
-  }
-
-  /** A former life of this peer had not got its plan. */
-  wantAgain(run: string): void {
-    this.#backlog.set(run, { triesLeft: limits.backlogTriesMax });
   }
 
   /** Asks for some of the plans of closed runs that are not here. Call now and then. */
   fetchBacklog(): void {
-    const waiting = [...this.#backlog].slice(0, limits.backlogFetchesMax);
-    for (const [run, wanted] of waiting) {
-      if (this.#asked.size >= limits.backlogFetchesMax) return;
-      // Behind the others, should nobody have it now.
-      this.#backlog.delete(run);
-      wanted.triesLeft -= 1;
-      if (wanted.triesLeft > 0) this.#backlog.set(run, wanted);
-      else this.#store([{ kind: "delete", key: submissionKeys.backlog + run }]);
-      // Only what its register names is taken; a new member may hear of a run before it has its table.
-      const digest = this.#context.admittedDigest(run);
-      if (digest !== undefined) this.#askForBundle(run, digest, null);
-    }
+    this.backlog.fetch(
+      () => this.#asked.size < limits.backlogFetchesMax,
+      (run, digest) => this.#asked.ask(run, digest, null),
+    );
   }
 
   /** Somebody knows of a submission that is not admitted as far as this peer knows. */
@@ -155,7 +135,8 @@ export class Submissions {
     const known = this.#known.get(run);
     if (known === undefined) {
       // What would be turned away is not fetched.
-      if (!this.#isUnwanted(run)) this.#askAnnouncer(run, digest, from);
+      if (!this.#isUnwanted(run) && !this.#asked.askAnnouncer(run, digest, from))
+        this.#context.count("flood", from);
       return;
     }
     known.announcers.add(from);
@@ -167,7 +148,7 @@ export class Submissions {
     const known = this.#known.get(run);
     if (known !== undefined) return void known.holders.add(from);
     if (this.#context.isClosed(run) || this.#isUnwanted(run)) return;
-    this.#askForBundle(run, digest, from);
+    this.#asked.ask(run, digest, from);
     if (!this.#asked.has(run)) return;
     const holders = this.#heldElsewhere.get(run) ?? new Set();
     this.#heldElsewhere.set(run, holders.add(from));
@@ -175,27 +156,29 @@ export class Submissions {
 
   /** A bundle came, or nobody had it. Returns it when it is good. */
   bundle(input: BundleInput, now: Now): Known | null {
-    const asked = this.#asked.get(input.run) ?? null;
-    this.#asked.delete(input.run);
-    if (asked !== null) this.#fetched(asked);
+    this.#asked.came(input.run);
     const holders = this.#heldElsewhere.get(input.run);
     this.#heldElsewhere.delete(input.run);
     if (input.bytes === null || !this.#mayTake(input)) return null;
     const already = this.#known.get(input.run);
     // What the domain has admitted was judged then: the submitter's certificate may have expired since.
-    const isAdmitted = this.#context.admittedDigest(input.run) === sha256Hex(input.bytes);
+    const isAdmitted = this.#admittedDigest(input.run) === sha256Hex(input.bytes);
     const wasJudged = isAdmitted || isBundleOfSlot(input.bytes);
     // What the domain has taken on is kept whatever it costs.
     if (already === undefined && !wasJudged && this.#isFull(input.bytes.length)) return this.#turnAway(input);
     const known = already ?? this.#judge(input, wasJudged ? judgedMs : now.wallMs);
     if (known === null) return null;
-    const { run, digest } = known.submission;
-    const prefix = orderOf(known.submission) === null ? submissionKeys.bundles : submissionKeys.orders;
     if (input.from !== null) known.announcers.add(input.from);
+    if (!isAdmitted && this.#isTooLate(known, input.question)) return null;
+    const { run, digest } = known.submission;
+    const isOver = this.#context.isClosed(run) || this.#context.isGone(known.submission);
+    // Its table may be on its way here; then it is asked for again.
+    if (already === undefined && !isOver && this.backlog.digest(run) !== undefined)
+      return this.#forget(known);
+    const prefix = orderOf(known.submission) === null ? submissionKeys.bundles : submissionKeys.orders;
     for (const holder of holders ?? []) known.holders.add(holder);
-    if (already !== undefined || this.#context.isClosed(run)) return known;
-    const put: WriteOperation = { kind: "put", key: prefix + run, value: input.bytes };
-    this.#context.effect({ kind: "store", operations: [put] });
+    if (already !== undefined || isOver) return known;
+    this.#store([{ kind: "put", key: prefix + run, value: input.bytes }]);
     if (input.from === null) {
       const message: Message = { kind: "announce", run, bundle: digest };
       this.#context.effect({ kind: "publish", message });
@@ -235,13 +218,7 @@ export class Submissions {
   /** The run is closed, or the order is overtaken: its bundle goes to the archive and is no longer kept at hand. */
   archive(run: string, known: Known): void {
     if (this.#known.delete(run)) this.#bytes -= known.bytes.length;
-    const wasWanted = this.#backlog.delete(run);
-    this.#archived.add(run);
-    if (this.#archived.size > limits.openRunsMax)
-      for (const oldest of this.#archived) {
-        this.#archived.delete(oldest);
-        break;
-      }
+    const wasWanted = this.backlog.archived(run);
     const operations: WriteOperation[] = [
       { kind: "put", key: submissionKeys.archive + run, value: known.bytes },
       {
@@ -249,35 +226,64 @@ export class Submissions {
         key: (orderOf(known.submission) === null ? submissionKeys.bundles : submissionKeys.orders) + run,
       },
     ];
-    if (wasWanted) operations.push({ kind: "delete", key: submissionKeys.backlog + run });
+    if (wasWanted !== null) operations.push(wasWanted);
     this.#store(operations);
+  }
+
+  /** What the domain will never admit, or has forgotten, is no longer kept at hand. Call now and then. */
+  archiveGone(): void {
+    for (const [run, { submission }] of this.#known) if (this.#context.isGone(submission)) this.refused(run);
+  }
+
+  /** The domain says that it does not admit it: it is no longer kept at hand. */
+  refused(run: string): void {
+    const known = this.#known.get(run);
+    if (known === undefined) return;
+    this.#tellExpired(known);
+    this.archive(run, known);
+  }
+
+  /** Until when what nobody has admitted yet could be, as far as this peer knows. */
+  *unadmittedMs(): Generator<number> {
+    for (const [run, { submission }] of this.#known) {
+      const validUntilMs = validUntilOf(submission);
+      if (validUntilMs !== null && this.#context.admittedDigest(run) === undefined) yield validUntilMs;
+    }
+  }
+
+  /** Of a run that is open or closed, of an order that is set, or of a closed run whose plan is wanted. */
+  #admittedDigest(run: string): string | undefined {
+    return this.#context.admittedDigest(run) ?? this.backlog.digest(run);
+  }
+
+  #forget({ submission, bytes }: Known): null {
+    if (this.#known.delete(submission.run)) this.#bytes -= bytes.length;
+    return null;
+  }
+
+  /** Turns away what the domain never admits any more. */
+  #isTooLate(known: Known, question: number | null): boolean {
+    const { submission } = known;
+    if (!this.#context.isGone(submission)) return false;
+    this.#forget(known);
+    this.#tellExpired(known);
+    if (question !== null) this.#context.effect({ kind: "answer", question, answer: expired(submission) });
+    return true;
+  }
+
+  #tellExpired({ submission: { run }, announcers }: Known): void {
+    const reason = "the time in which it could be admitted is over";
+    for (const to of announcers)
+      this.#context.effect({
+        kind: "send",
+        to,
+        message: { kind: "announced", run, state: "refused", reason },
+      });
+    announcers.clear();
   }
 
   #store(operations: readonly WriteOperation[]): void {
     this.#context.effect({ kind: "store", operations });
-  }
-
-  #askForBundle(run: string, digest: string, from: string | null): void {
-    if (this.#asked.has(run) || this.#asked.size > limits.openRunsMax) return;
-    this.#asked.set(run, null);
-    this.#context.effect({ kind: "fetch-bundle", run, digest, from });
-  }
-
-  /** No more than its share, so that others' are fetched too. */
-  #askAnnouncer(run: string, digest: string, from: string): void {
-    const asked = this.#askedFor.get(from) ?? 0;
-    if (asked >= limits.announcedPerPeerMax) return this.#context.count("flood", from);
-    if (this.#asked.has(run)) return;
-    this.#askForBundle(run, digest, from);
-    if (!this.#asked.has(run)) return;
-    this.#asked.set(run, from);
-    this.#askedFor.set(from, asked + 1);
-  }
-
-  #fetched(announcer: string): void {
-    const left = (this.#askedFor.get(announcer) ?? 1) - 1;
-    if (left > 0) this.#askedFor.set(announcer, left);
-    else this.#askedFor.delete(announcer);
   }
 
   #askForSource(known: Known, from: string | null): void {
@@ -317,7 +323,7 @@ export class Submissions {
    */
   #mayTake({ bytes, from, question, run }: BundleInput): boolean {
     if (bytes === null || !isBundleOfSlot(bytes)) return true;
-    const isAdmitted = this.#context.admittedDigest(run) === sha256Hex(bytes);
+    const isAdmitted = this.#admittedDigest(run) === sha256Hex(bytes);
     const { controls } = this.#context.charter();
     const isEntitled = from === null || isAdmitted || controls.some(({ peer }) => peer === from);
     if (isEntitled && question === null) return true;
@@ -353,6 +359,10 @@ export class Submissions {
       return null;
     }
     const { value: submission } = opened;
+    if (question !== null && !isTimely(submission, wallMs)) {
+      this.#context.effect({ kind: "answer", question, answer: expired(submission) });
+      return null;
+    }
     const [unsupported] = unsupportedIn(submission.manifest.plan, charter.name);
     if (unsupported !== undefined && wallMs !== judgedMs) {
       const detail = `${unsupported.step}: ${unsupported.why}`;

@@ -32,6 +32,7 @@ import { OutputPushes } from "./output-pushes.ts";
 import { workerDeadlineMs } from "./leases.ts";
 import { RecentLeases } from "./recent-leases.ts";
 import { Suspension } from "./suspension.ts";
+import { expired, isTimely } from "./timely.ts";
 
 export const workerKeys = {
   /** `pending/<run>` -> a bundle that was submitted here and is not admitted yet */
@@ -413,7 +414,7 @@ export class WorkerCore {
       const detail = `${problem.because}: ${problem.detail}`;
       const answer: Answer =
         mayBeSubmitted && input.bytes !== null
-          ? this.#submitted(opened.value, input.bytes)
+          ? this.#submitted(opened.value, input.bytes, now.wallMs)
           : { ok: false, reason: "refused", detail };
       this.#effects.push({ kind: "answer", question, answer });
       return;
@@ -432,9 +433,10 @@ export class WorkerCore {
   }
 
   /** A person submitted through this worker: it is announced until a home has admitted it. */
-  #submitted(submission: Submission, bytes: Uint8Array): Answer {
+  #submitted(submission: Submission, bytes: Uint8Array, wallMs: number): Answer {
     const { run, digest } = submission;
     if (this.#pending.has(run)) return { ok: true };
+    if (!isTimely(submission, wallMs)) return expired(submission);
     const { size } = this.#pending;
     if (size >= limits.submissionsPendingMax)
       return { ok: false, reason: "full", detail: `${size} runs wait here for the domain to take them` };

@@ -87,6 +87,12 @@ export function submissionRefused({ reason, detail }: Extract<Answer, { ok: fals
       state: "Nothing was submitted.",
       next: "Submit it again when some of them are over: `otto status`.",
     });
+  if (reason === "expired")
+    return new OttoError("OTTO_SUBMISSION_EXPIRED", {
+      what: `The run could be admitted until ${new Date(Number(detail)).toISOString()}; for the node that was asked that is past, or too far off.`,
+      state: "Nothing was submitted.",
+      next: "Submit again; where it is refused again, set the clocks of the two machines.",
+    });
   return new OttoError("OTTO_REFUSED", {
     what: `The submission was refused (${detail}).`,
     state: "Nothing was submitted.",

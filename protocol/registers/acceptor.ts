@@ -13,7 +13,8 @@
  * - while it is behind it votes for nothing.
  *
  * It remembers up to where its table is known to be chosen: whoever repairs it shares that part, and sends what changed since.
- * What this peer accepted beyond it may have been nobody else's, so it names those registers and is sent them, too.
+ * What this peer accepted beyond it may have been nobody else's, so it names those registers and is sent them, too. Where
+ * that is a higher watermark, it has forgotten what the others still have, and asks for everything.
  */
 
 import { limits } from "../limits.ts";
@@ -21,7 +22,15 @@ import { decodeValue, encodeValue } from "../values.ts";
 import { type Ballot, compareBallots, comparePositions, noBallot, origin, type Position } from "./ballot.ts";
 import type { PromisedRecord, RegisterMessage } from "./messages.ts";
 import { type AcceptedRecord, Records } from "./records.ts";
-import { type RegisterValue, runOfStepRegister } from "./registers.ts";
+import {
+  isRetired,
+  type RegisterValue,
+  retiredRegister,
+  type RetiredValue,
+  runOfStepRegister,
+  runRegister,
+  type RunValue,
+} from "./registers.ts";
 import type { ScheduleValue } from "./schedule.ts";
 import type { TableEffect } from "./table.ts";
 
@@ -38,6 +47,8 @@ type Gathering = {
   readonly ballot: Ballot;
   readonly since: Position;
   readonly found: Map<string, PromisedRecord>;
+  /** Runs that came before a watermark which is above them, and have not come again: they are forgotten. */
+  readonly forgotten: Set<string>;
   page: number;
   bytes: number;
   /** False when nothing has come since the home was heard last. */
@@ -190,9 +201,19 @@ export class Acceptor {
     const ask = `${this.#incarnation}/${this.#asks}`;
     const own = this.#records.namesSince(this.#chosen);
     // More than there is in rounds that nobody has chosen: rather everything.
-    const isMuch = own.length > limits.repairNamesMax;
+    const isMuch = own.length > limits.repairNamesMax || own.includes(retiredRegister);
     const [since, names] = isMuch ? [origin, []] : [this.#chosen, own];
-    this.#gathering = { ask, from, ballot, since, found: new Map(), page: 0, bytes: 0, moves: true };
+    this.#gathering = {
+      ask,
+      from,
+      ballot,
+      since,
+      found: new Map(),
+      forgotten: new Set(),
+      page: 0,
+      bytes: 0,
+      moves: true,
+    };
     return [reply(from, { kind: "gap", ballot, ask, since, names })];
   }
 
@@ -205,6 +226,10 @@ export class Acceptor {
     for (const { name, value, ballot: index, round } of records) {
       const ballot = ballots[index];
       if (ballot === undefined) return [];
+      if (name === retiredRegister)
+        for (const run of belowOf(decodeValue(value) as RetiredValue, gathering.found))
+          gathering.forgotten.add(run);
+      gathering.forgotten.delete(name);
       gathering.found.set(name, { name, value, ballot, round });
       gathering.bytes += value.length;
     }
@@ -218,12 +243,23 @@ export class Acceptor {
   }
 
   /** All of it in one write: before, this peer's table; behind, the other's. */
-  #takeUp({ since, found, ballot }: Gathering, at: Position, chosen: Position): TableEffect[] {
+  #takeUp({ since, found, forgotten, ballot }: Gathering, at: Position, chosen: Position): TableEffect[] {
     const operations: Operation[] = [];
+    for (const name of found.keys()) {
+      const run = runOfStepRegister(name);
+      if (forgotten.has(run === null ? name : runRegister(run))) found.delete(name);
+    }
     for (const name of this.#records.namesSince(since)) {
       this.#records.drop(name);
       if (!found.has(name)) operations.push({ kind: "delete", key: recordPrefix + name });
     }
+    // What the watermark was raised over and is still there has come with it.
+    const raised = found.get(retiredRegister);
+    const watermark = raised === undefined ? null : (decodeValue(raised.value) as RetiredValue);
+    for (const run of this.#records.retirable(watermark))
+      if (!found.has(runRegister(run)))
+        for (const name of this.#records.forget(run))
+          operations.push({ kind: "delete", key: recordPrefix + name });
     // Runs before their steps: a peer that took a run for closed must know better before it is given the steps.
     const sorted = [...found.values()];
     const steps = sorted.filter(({ name }) => runOfStepRegister(name) !== null);
@@ -238,8 +274,9 @@ export class Acceptor {
     const isKept = this.#records.put(name, record);
     const key = recordPrefix + name;
     operations.push(isKept ? { kind: "put", key, value: bytes } : { kind: "delete", key });
-    for (const step of this.#records.forgetIfClosed(name))
-      operations.push({ kind: "delete", key: recordPrefix + step });
+    const gone =
+      name === retiredRegister ? this.#records.forgetRetired() : this.#records.forgetIfClosed(name);
+    for (const other of gone) operations.push({ kind: "delete", key: recordPrefix + other });
   }
 
   /** Its table is another one, on the disk at once with all that makes the difference. A vote, where it is a home's own. */
@@ -267,6 +304,12 @@ export class Acceptor {
   #ownEntry(): Operation {
     return { kind: "put", key: acceptorKey, value: storedPlaces(this.#promised, this.#at, this.#chosen) };
   }
+}
+
+/** Runs among what came that a watermark is above. */
+function* belowOf(watermark: RetiredValue, found: ReadonlyMap<string, PromisedRecord>): Generator<string> {
+  for (const [name, { value }] of found)
+    if (name.startsWith("run/") && isRetired(decodeValue(value) as RunValue, watermark)) yield name;
 }
 
 /** A vote as it is on the disk. */

@@ -37,8 +37,10 @@ import {
   type Command,
   evaluate,
   type Evaluation,
+  isRetired,
   type Refusal,
   type RegisterValue,
+  retiredRegister,
   runOfStepRegister,
 } from "./registers.ts";
 import type { TableEffect } from "./table.ts";
@@ -287,11 +289,12 @@ export class Home<Ticket> {
       command: null,
       evaluation: null,
     };
+    const newest = (name: string): RegisterValue | null =>
+      values.get(name) ?? this.#speculative.get(name) ?? this.#committed.get(name) ?? null;
     for (const { register, command, ticket } of batch) {
-      const uncommitted = values.get(register) ?? this.#speculative.get(register);
-      const value = uncommitted ?? this.#committed.get(register) ?? null;
+      const value = newest(register);
       const known = value === null && fresh.command === command ? fresh.evaluation : null;
-      const evaluation = known ?? evaluate(value, command);
+      const evaluation = known ?? evaluate(value, command, newest(retiredRegister));
       if (value === null) Object.assign(fresh, { command, evaluation });
       if (evaluation.kind === "changed") {
         values.set(register, evaluation.value);
@@ -322,6 +325,9 @@ export class Home<Ticket> {
   }
 
   #commit(round: Round<Ticket>): void {
+    const raised = round.values.get(retiredRegister);
+    // What this very round closes is forgotten when the watermark is raised the next time, as at every voter.
+    if (raised !== undefined) this.#forgetRetired(raised);
     for (const [name, value] of round.values) {
       this.#committed.set(name, value);
       if (this.#speculative.get(name) === value) this.#speculative.delete(name);
@@ -332,6 +338,12 @@ export class Home<Ticket> {
         else steps.add(name);
       } else if (value.kind === "run" && value.outcome !== null) this.#forgetSteps(name.slice(4));
     }
+  }
+
+  #forgetRetired(watermark: RegisterValue): void {
+    for (const [name, value] of this.#committed)
+      if (value.kind === "run" && value.outcome !== null && isRetired(value, watermark))
+        this.#committed.delete(name);
   }
 
   #forgetSteps(run: string): void {

@@ -5,13 +5,23 @@
  * what has changed between two places in a history is what has a stamp above the first of them, and nothing is compared
  * byte by byte.
  *
- * Steps of a run that is closed are forgotten: nothing is ever granted in a closed run.
+ * Steps of a run that is closed are forgotten: nothing is ever granted in a closed run. So is the run itself, once the
+ * watermark is raised over the moment until which it could be admitted, in a later round than the one that closed it. Which
+ * registers there are follows from that alone, in whatever order they came.
  */
 
 import { decodeValue } from "../values.ts";
 import { comparePositions, type Position } from "./ballot.ts";
 import type { PromisedRecord } from "./messages.ts";
-import { type RegisterValue, runOfStepRegister, type RunValue } from "./registers.ts";
+import {
+  isRetired,
+  type RegisterValue,
+  retiredRegister,
+  type RetiredValue,
+  runOfStepRegister,
+  runRegister,
+  type RunValue,
+} from "./registers.ts";
 import { pipelineOfRegister, type ScheduleValue } from "./schedule.ts";
 
 export type AcceptedRecord = Position & { readonly value: Uint8Array };
@@ -21,6 +31,9 @@ export class Records {
   readonly #stepsOfRun = new Map<string, Set<string>>();
   readonly #closedRuns = new Set<string>();
   readonly #openRuns = new Map<string, string>();
+  /** Until when each run could be admitted that there is a register of. */
+  readonly #validUntilMs = new Map<string, number>();
+  #retired: RetiredValue | null = null;
   readonly #schedules = new Map<string, ScheduleValue>();
 
   get(name: string): AcceptedRecord | undefined {
@@ -48,14 +61,28 @@ export class Records {
     return this.#schedules;
   }
 
-  /** Everything that has changed since a place in its history, and what is named, with the steps of runs among that. */
+  /** The watermark; null while it was never raised. */
+  get retired(): RetiredValue | null {
+    return this.#retired;
+  }
+
+  /**
+   * Everything that has changed since a place in its history, and what is named, with the steps of runs among that. Where
+   * the watermark was raised since then it comes first, and with it every run below it that is still there: whoever is
+   * told forgets the others.
+   */
   changedSince(since: Position, named: readonly string[]): PromisedRecord[] {
     const names = new Set(named);
     for (const name of named)
       if (name.startsWith("run/")) for (const step of this.#stepsOf(name.slice(4))) names.add(step);
-    const changed: PromisedRecord[] = [];
+    const watermark = this.#records.get(retiredRegister);
+    const isRaised = watermark !== undefined && comparePositions(watermark, since) > 0;
+    if (isRaised) for (const run of this.retirable(this.#retired)) names.add(runRegister(run));
+    names.delete(retiredRegister);
+    const changed: PromisedRecord[] = isRaised ? [{ name: retiredRegister, ...watermark }] : [];
     for (const [name, record] of this.#records)
-      if (comparePositions(record, since) > 0 || names.has(name)) changed.push({ name, ...record });
+      if (name !== retiredRegister && (comparePositions(record, since) > 0 || names.has(name)))
+        changed.push({ name, ...record });
     return changed;
   }
 
@@ -77,7 +104,7 @@ export class Records {
     } else if (name.startsWith("run/")) {
       const value = decodeValue(record.value) as RegisterValue;
       if (value.kind === "run") this.#noteRun(name.slice(4), value);
-    }
+    } else if (name === retiredRegister) this.#retired = decodeValue(record.value) as RetiredValue;
     const pipeline = pipelineOfRegister(name);
     if (pipeline !== null) this.#schedules.set(pipeline, decodeValue(record.value) as ScheduleValue);
     return true;
@@ -90,7 +117,8 @@ export class Records {
     if (name.startsWith("run/")) {
       this.#closedRuns.delete(name.slice(4));
       this.#openRuns.delete(name.slice(4));
-    }
+      this.#validUntilMs.delete(name.slice(4));
+    } else if (name === retiredRegister) this.#retired = null;
     const pipeline = pipelineOfRegister(name);
     if (pipeline !== null) this.#schedules.delete(pipeline);
   }
@@ -105,12 +133,41 @@ export class Records {
     return steps;
   }
 
+  /** Runs that could be admitted until a watermark or earlier. */
+  *retirable(watermark: RetiredValue | null): Generator<string> {
+    for (const [run, validUntilMs] of this.#validUntilMs)
+      if (isRetired({ validUntilMs }, watermark)) yield run;
+  }
+
+  /** Forgets what was closed before the watermark was raised over it. Returns the registers that are gone. */
+  forgetRetired(): readonly string[] {
+    const raised = this.#records.get(retiredRegister);
+    if (raised === undefined) return [];
+    const gone: string[] = [];
+    for (const run of this.retirable(this.#retired)) {
+      const record = this.#records.get(runRegister(run));
+      const isGone =
+        record !== undefined && comparePositions(record, raised) < 0 && this.#closedRuns.has(run);
+      if (isGone) gone.push(...this.forget(run));
+    }
+    return gone;
+  }
+
+  /** Forgets a run and its steps. Returns the registers that are gone. */
+  forget(run: string): readonly string[] {
+    const gone = [runRegister(run), ...this.#stepsOf(run)];
+    for (const name of gone) this.drop(name);
+    this.#stepsOfRun.delete(run);
+    return gone;
+  }
+
   #stepsOf(run: string): readonly string[] {
     return [...(this.#stepsOfRun.get(run) ?? [])];
   }
 
   /** A close that this peer voted for may not have been chosen: a later home may say that the run is open. */
-  #noteRun(run: string, { outcome, envelope }: RunValue): void {
+  #noteRun(run: string, { outcome, envelope, validUntilMs }: RunValue): void {
+    this.#validUntilMs.set(run, validUntilMs);
     if (outcome === null) {
       this.#closedRuns.delete(run);
       this.#openRuns.set(run, envelope);

@@ -6,7 +6,9 @@
  *             +-- expire, or ---+      (every change but the last raises the token; it never falls)
  *                 finish again
  *           (`settling.ts` has those of steps that no worker does)
- *   run:    open --cancel--> open, cancelled --close--> closed
+ *   run:    open --cancel--> open, cancelled --close--> closed --the watermark passes it--> (absent)
+ *   retired: the watermark: a moment that only rises. What could be admitted until then and is closed is forgotten, and
+ *           nothing that could be admitted until then is admitted any more
  *   invite: (absent) --use--> used
  *   charter: the configuration that takes the place of this one; the last thing that a configuration decides
  *   fence:  a number --raise--> a higher one: the fencing token of whoever may reach outside, one for the whole domain
@@ -89,6 +91,8 @@ export type RunValue = {
   readonly cancelledBy: string | null;
   /** Null while the run is open. */
   readonly outcome: RunOutcome | null;
+  /** Until when it could be admitted; milliseconds since 1970. */
+  readonly validUntilMs: number;
 };
 
 type InviteValue = { readonly kind: "invite"; readonly usedBy: string };
@@ -103,10 +107,26 @@ export type CharterValue = {
 /** Never falls and never starts anew: a target may remember the highest that it saw. */
 type FenceValue = { readonly kind: "fence"; readonly token: number };
 
-export type RegisterValue = StepValue | RunValue | InviteValue | FenceValue | ScheduleValue | CharterValue;
+/** Of the register `retired`. */
+export type RetiredValue = { readonly kind: "retired"; readonly throughMs: number };
+
+export type RegisterValue =
+  | StepValue
+  | RunValue
+  | InviteValue
+  | FenceValue
+  | ScheduleValue
+  | CharterValue
+  | RetiredValue;
 
 export type Command =
-  | { readonly kind: "admit"; readonly manifest: string; readonly envelope: string }
+  | {
+      readonly kind: "admit";
+      readonly manifest: string;
+      readonly envelope: string;
+      readonly validUntilMs: number;
+    }
+  | { readonly kind: "retire"; readonly throughMs: number }
   | { readonly kind: "cancel"; readonly by: string }
   | { readonly kind: "close"; readonly outcome: RunOutcome }
   | {
@@ -139,7 +159,7 @@ export type Command =
   | SettlingCommand
   | ScheduleCommand;
 
-export type Refusal = "stale" | "duplicate" | "taken" | "closed" | "absent";
+export type Refusal = "stale" | "duplicate" | "taken" | "closed" | "absent" | "expired";
 
 export type Evaluation =
   | { readonly kind: "changed"; readonly value: RegisterValue }
@@ -163,23 +183,41 @@ export function inviteRegister(nonce: string): string {
 /** The one register that says which control peers vote after these. */
 export const charterRegister = "charter";
 
+/** The one register that says up to which moment runs are forgotten. */
+export const retiredRegister = "retired";
+
 /** The run that a step's register belongs to, or null for any other register. */
 export function runOfStepRegister(name: string): string | null {
   return name.startsWith("step/") ? name.slice(5, name.lastIndexOf("/")) : null;
 }
 
-/** The next value of a register under a command: a function of the last value and nothing else. */
-export function evaluate(value: RegisterValue | null, command: Command): Evaluation {
+/**
+ * The next value of a register under a command: a function of the last value and, for an admission, of the watermark.
+ *
+ * @param retired the newest value of the register `retired`.
+ */
+export function evaluate(
+  value: RegisterValue | null,
+  command: Command,
+  retired: RegisterValue | null = null,
+): Evaluation {
   switch (command.kind) {
     case "admit":
       if (value !== null) return refused("duplicate");
+      // It may have been admitted before, and be forgotten.
+      if (isRetired(command, retired)) return refused("expired");
       return changed({
         kind: "run",
         manifest: command.manifest,
         envelope: command.envelope,
         cancelledBy: null,
         outcome: null,
+        validUntilMs: command.validUntilMs,
       });
+    case "retire":
+      if (value !== null && value.kind !== "retired") return refused("absent");
+      if (value !== null && command.throughMs <= value.throughMs) return refused("stale");
+      return changed({ kind: "retired", throughMs: command.throughMs });
     case "cancel":
       if (value?.kind !== "run") return refused("absent");
       if (value.outcome !== null) return refused("closed");
@@ -223,6 +261,14 @@ export function evaluate(value: RegisterValue | null, command: Command): Evaluat
     default:
       return unreachable(command);
   }
+}
+
+/** True when what could be admitted until that moment is not admitted any more, and is forgotten once it is over. */
+export function isRetired(
+  { validUntilMs }: { readonly validUntilMs: number },
+  retired: RegisterValue | null,
+): boolean {
+  return retired?.kind === "retired" && validUntilMs <= retired.throughMs;
 }
 
 function evaluateStep(

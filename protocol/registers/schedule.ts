@@ -51,7 +51,12 @@ export type ScheduleValue = {
   readonly missed: MissedSlots | null;
 };
 
-export type FiredSlot = { readonly slotMs: number; readonly run: string };
+export type FiredSlot = {
+  readonly slotMs: number;
+  readonly run: string;
+  /** Until when that run may be admitted; milliseconds since 1970, by the clock of the home that fired the slot. */
+  readonly validUntilMs: number;
+};
 
 export type SettledSlots = {
   readonly throughMs: number;

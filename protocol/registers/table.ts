@@ -18,7 +18,13 @@ import { type Ballot, compareBallots, comparePositions, type Position } from "./
 import { type Decision, Home, type HomeStage } from "./home.ts";
 import type { RegisterMessage } from "./messages.ts";
 import { type OwnReign, Repairs } from "./repairs.ts";
-import type { CharterValue, Command, RegisterValue } from "./registers.ts";
+import {
+  type CharterValue,
+  type Command,
+  type RegisterValue,
+  retiredRegister,
+  type RetiredValue,
+} from "./registers.ts";
 import type { ScheduleValue } from "./schedule.ts";
 
 export type TableEffect =
@@ -151,6 +157,17 @@ export class RegisterTable<Ticket> {
   /** Schedules by their pipelines, as far as this peer knows; a home asks its committed registers. */
   get schedules(): ReadonlyMap<string, ScheduleValue> {
     return this.#acceptor.schedules;
+  }
+
+  /** The watermark that is the domain's, as far as this peer knows: never what it has only voted for. */
+  get retired(): RetiredValue | null {
+    if (this.#home.stage === "home") {
+      const value = this.#home.committed(retiredRegister);
+      return value?.kind === "retired" ? value : null;
+    }
+    const { records, chosen } = this.#acceptor;
+    const record = records.get(retiredRegister);
+    return record === undefined || comparePositions(record, chosen) > 0 ? null : records.retired;
   }
 
   /** Queues a change. The answer comes as a decision, or never when the reign ends first. */

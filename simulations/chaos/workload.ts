@@ -126,6 +126,7 @@ export class Workload {
       plan: loaded.plan,
       source: { kind: "tree", tree },
       nonce,
+      validUntilMs: Date.now() + limits.submissionMsDefault,
     };
     const bundle = sealBundle(manifest, domain, person(), certificate);
     const run = nameBundle(bundle)?.run ?? "";

@@ -15,6 +15,7 @@ import { linearizabilityChecker } from "./linearizability.ts";
 import { outputsChecker } from "./outputs.ts";
 import { progressChecker } from "./progress.ts";
 import { RegistersChecker } from "./registers.ts";
+import { retirementChecker } from "./retirement.ts";
 import { schedulesChecker } from "./schedules.ts";
 import { silenceChecker } from "./silence.ts";
 import { stormsChecker } from "./storms.ts";
@@ -43,6 +44,7 @@ export function allCheckers(): Checker[] {
     durabilityChecker(),
     tablesChecker(),
     new RegistersChecker(),
+    retirementChecker(),
     effectsChecker(),
     fencesChecker(),
     ledgerChecker(),

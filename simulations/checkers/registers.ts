@@ -2,7 +2,7 @@
  * The registers as the domain chose them: a value is chosen once a majority has voted for its round.
  *
  * Chain: each chosen value follows from the one chosen before; a token never falls, a past is never rewritten, what is
- * done stays done (I2), what is closed stays closed (I8), an attempt ends under the token that it was leased with (I4). A
+ * done stays done (I2), what is closed stays closed, forgotten or not (I8), an attempt ends under the token that it was leased with (I4). A
  * reign starts from what was chosen. A configuration decides nothing more once it has chosen the next one (I7), and none
  * begins that was not chosen. Told: a grant, an acceptance, an admission or a cancellation is told only after it
  * was chosen.
@@ -16,6 +16,7 @@ import { type Ballot, compareBallots, noBallot } from "../../protocol/registers/
 import {
   charterRegister,
   type RegisterValue,
+  retiredRegister,
   runRegister,
   stepRegister,
 } from "../../protocol/registers/registers.ts";
@@ -23,7 +24,7 @@ import { scheduleRegister, type ScheduleValue } from "../../protocol/registers/s
 import { decodedOnce } from "../decoded.ts";
 import { type Checker, type Observation, type PeerName, Violation } from "../observation.ts";
 import { ballotName } from "./ballots.ts";
-import { TableHistory } from "./table-history.ts";
+import { forgottenBy, TableHistory } from "./table-history.ts";
 
 type Reign = {
   readonly votes: Map<PeerName, number>;
@@ -53,6 +54,8 @@ export class RegistersChecker implements Checker {
   readonly #history = new TableHistory();
   readonly #reigns = new Map<string, Reign>();
   readonly #chosen = new Map<string, Uint8Array>();
+  /** Runs below the watermark that were closed when it was raised. */
+  readonly #forgotten = new Set<string>();
   /** How the attempt under a token of a step ended. */
   readonly #ends = new Map<string, AttemptCause>();
   readonly #cancels = new Map<number, string>();
@@ -110,12 +113,30 @@ export class RegistersChecker implements Checker {
         continue;
       }
       this.#newest = ballot;
+      const raised = values.get(retiredRegister);
+      const before = this.#chosen.get(retiredRegister);
+      if (raised !== undefined && (before === undefined || !equals(before, raised))) this.#forget(raised);
       if (reign.chosen === 0) this.#startsFrom(values);
       for (const [name, value] of values) this.#choose(name, value);
     }
   }
 
+  #forget(raised: Uint8Array): void {
+    for (const name of forgottenBy(raised, this.#chosen)) {
+      this.#chosen.delete(name);
+      if (name.startsWith("run/")) this.#forgotten.add(name.slice("run/".length));
+    }
+  }
+
+  /** True for a run that is closed, forgotten or not. */
+  #isOver(run: string | null): boolean {
+    return run !== null && (this.#forgotten.has(run) || isClosed(this.#valueOf(runRegister(run))));
+  }
+
   #choose(name: string, value: Uint8Array): void {
+    const run = runNamed(name) ?? runOf(name);
+    if (run !== null && this.#forgotten.has(run))
+      throw this.#violation(`I8: ${name}: the run was closed and forgotten, then changed`);
     const before = this.#chosen.get(name);
     const problem = before === undefined ? null : breachOf(before, value);
     if (problem !== null) throw this.#violation(`${name}: ${problem}`);
@@ -137,8 +158,7 @@ export class RegistersChecker implements Checker {
   #chooseAgain(ballot: Ballot, name: string, value: Uint8Array): void {
     const now = this.#chosen.get(name);
     const before = now === undefined ? "it was never chosen before" : breachOf(value, now);
-    const run = runOf(name);
-    if (before !== null && (run === null || !isClosed(this.#valueOf(runRegister(run)))))
+    if (before !== null && !this.#isOver(runOf(name)) && !this.#forgotten.has(runNamed(name) ?? ""))
       throw this.#violation(
         `I7: ${ballotName(ballot)} decides ${name} after the successor of its configuration was chosen: ${before}`,
       );
@@ -148,9 +168,8 @@ export class RegistersChecker implements Checker {
   #chooseLate(name: string, value: Uint8Array): void {
     const now = this.#chosen.get(name);
     const problem = now === undefined ? "was chosen late and lost" : breachOf(value, now);
-    const run = runOf(name);
-    const register = run === null ? null : this.#valueOf(runRegister(run));
-    if (problem !== null && !isClosed(register)) throw this.#violation(`${name}: ${problem}`);
+    const isExcused = this.#isOver(runOf(name)) || this.#forgotten.has(runNamed(name) ?? "");
+    if (problem !== null && !isExcused) throw this.#violation(`${name}: ${problem}`);
   }
 
   /** The first round of a reign lays down again what was chosen before it, but for the steps of closed runs. */
@@ -188,7 +207,7 @@ export class RegistersChecker implements Checker {
   /** Admitted; of a standing order: set, or overtaken. */
   #isDecided(run: string): boolean {
     const order = this.#orders.get(run);
-    if (order === undefined) return this.#valueOf(runRegister(run)) !== null;
+    if (order === undefined) return this.#forgotten.has(run) || this.#valueOf(runRegister(run)) !== null;
     const value = this.#valueOf(scheduleRegister(order.manifest.plan.pipeline));
     return value?.kind === "schedule" && value.revision >= (order.manifest.order?.revision ?? 0);
   }
@@ -222,6 +241,11 @@ function runOf(name: string): string | null {
   return name.startsWith("step/") ? name.slice("step/".length, name.lastIndexOf("/")) : null;
 }
 
+/** The run whose own register it is. */
+function runNamed(name: string): string | null {
+  return name.startsWith("run/") ? name.slice("run/".length) : null;
+}
+
 function isClosed(value: RegisterValue | null): boolean {
   return value?.kind === "run" && value.outcome !== null;
 }
@@ -243,6 +267,10 @@ function breach(before: RegisterValue, after: RegisterValue): string | null {
     return after.configuration > before.configuration ? null : "a configuration was chosen twice";
   if (before.kind === "fence" && after.kind === "fence")
     return after.token > before.token ? null : `the fence fell from ${before.token} to ${after.token}`;
+  if (before.kind === "retired" && after.kind === "retired")
+    return after.throughMs > before.throughMs
+      ? null
+      : `I8: the watermark fell from ${before.throughMs} to ${after.throughMs}`;
   if (before.kind === "schedule" && after.kind === "schedule") return scheduleBreach(before, after);
   if (before.kind !== "step" || after.kind !== "step") return "changed its kind";
   if (before.state === "done")

@@ -5,6 +5,12 @@
 
 import type { Ballot, Position } from "../../protocol/registers/ballot.ts";
 import type { WireRecord } from "../../protocol/registers/messages.ts";
+import {
+  type RegisterValue,
+  retiredRegister,
+  runOfStepRegister,
+} from "../../protocol/registers/registers.ts";
+import { decodedOnce } from "../decoded.ts";
 import { ballotName } from "./ballots.ts";
 
 export type Table = ReadonlyMap<string, Uint8Array>;
@@ -48,6 +54,8 @@ export class TableHistory {
     for (let next = (from?.round ?? 1) + 1; next <= round; next += 1) {
       const changed = rounds.get(next);
       if (changed === undefined) return null;
+      const raised = changed.get(retiredRegister);
+      if (raised !== undefined) for (const name of forgottenBy(raised, table)) table.delete(name);
       for (const [name, value] of changed) table.set(name, value);
     }
     reign.whole = { round, table };
@@ -60,4 +68,19 @@ export class TableHistory {
     this.#reigns.set(name, reign);
     return reign;
   }
+}
+
+/** What is forgotten when the watermark is raised in a round that finds this table: runs that are closed, and their steps. */
+export function forgottenBy(raised: Uint8Array, table: Table): string[] {
+  const watermark = decodedOnce(raised) as RegisterValue;
+  if (watermark.kind !== "retired") return [];
+  const runs = new Set<string>();
+  for (const [name, bytes] of table) {
+    const value = name.startsWith("run/") ? (decodedOnce(bytes) as RegisterValue) : null;
+    if (value?.kind === "run" && value.outcome !== null && value.validUntilMs <= watermark.throughMs)
+      runs.add(name.slice("run/".length));
+  }
+  return [...table.keys()].filter((name) =>
+    runs.has(runOfStepRegister(name) ?? (name.startsWith("run/") ? name.slice("run/".length) : "")),
+  );
 }

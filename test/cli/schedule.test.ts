@@ -27,7 +27,7 @@ const nightly: ScheduleSeen = {
   sinceMs: at("2026-11-20T12:00"),
   settledMs: at("2026-11-22T03:00"),
   newest: null,
-  fired: { slotMs: at("2026-11-22T03:00"), run: "q4f6rmtw2k7c" },
+  fired: { slotMs: at("2026-11-22T03:00"), run: "q4f6rmtw2k7c", validUntilMs: at("2026-11-23T03:00") },
   missed: null,
 };
 const style = { nowMs: at("2026-11-22T10:00"), color: false, columns: null };

@@ -43,7 +43,10 @@ const manifest: Manifest = {
   plan,
   source: { kind: "tree", tree: "0".repeat(64) },
   nonce: "first",
+  validUntilMs: 1_000,
 };
+
+const { validUntilMs: _, ...withoutValidity } = manifest;
 
 function seal(value: unknown = manifest, certificate: Uint8Array = certify(), signer: Signer = person) {
   return encodeValue([sealEnvelope("manifest", domain, value, signer), certificate]);
@@ -172,6 +175,8 @@ describe("a bundle is refused", () => {
     ["that is null", "malformed", () => seal(null)],
     ["of another version", "malformed", () => seal({ ...manifest, otto: "manifest/2" })],
     ["without a nonce", "malformed", () => seal({ otto: "manifest/1", plan, source: manifest.source })],
+    ["without its last moment", "malformed", () => seal(withoutValidity)],
+    ["with one that is no number", "malformed", () => seal({ ...manifest, validUntilMs: "1000" })],
     ["with a nonce that is a number", "malformed", () => seal({ ...manifest, nonce: 1 })],
   ])("%s: %s", (_, because, bytes) => {
     expect(open(bytes())).toMatchObject({ ok: false, problem: { because } });

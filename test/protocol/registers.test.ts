@@ -3,7 +3,7 @@ import { type Command, evaluate } from "../../protocol/registers/registers.ts";
 import { Conversation } from "./conversation.ts";
 import { stepAfter } from "../node/core/example.ts";
 
-const admit: Command = { kind: "admit", manifest: "m", envelope: "e" };
+const admit: Command = { kind: "admit", manifest: "m", envelope: "e", validUntilMs: 10 };
 const step = "step/r/0";
 
 function claim(worker: string): Command {

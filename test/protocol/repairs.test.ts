@@ -7,7 +7,7 @@ import type { RegisterMessage } from "../../protocol/registers/messages.ts";
 import type { Command } from "../../protocol/registers/registers.ts";
 import { Conversation } from "./conversation.ts";
 
-const admit: Command = { kind: "admit", manifest: "m", envelope: "e" };
+const admit: Command = { kind: "admit", manifest: "m", envelope: "e", validUntilMs: 10 };
 const use: Command = { kind: "use-invite", peer: "p" };
 const step = "step/r/0";
 

@@ -33,7 +33,7 @@ const set = (id: string, revision: number, nowMs: number): ScheduleCommand => ({
 function fire(slotMs: number, throughMs = slotMs, id = "one"): ScheduleCommand {
   const slots: SettledSlots = {
     throughMs,
-    fired: { slotMs, run: `run${slotMs}` },
+    fired: { slotMs, run: `run${slotMs}`, validUntilMs: slotMs + 1 },
     missed: null,
     refused: null,
   };
@@ -195,7 +195,7 @@ describe("a schedule", () => {
             const found = dueSlots(value, nowMs);
             if (found === null) continue;
             const { slotMs, throughMs } = found;
-            const fired = slotMs === null ? null : { slotMs, run: `${slotMs}` };
+            const fired = slotMs === null ? null : { slotMs, run: `${slotMs}`, validUntilMs: slotMs + 1 };
             const slots: SettledSlots = { throughMs, fired, missed: found.missed, refused: null };
             const next = evaluateSchedule(value, { kind: "fire", order: "one", slots });
             if (next.kind === "refused" || next.value.kind !== "schedule")

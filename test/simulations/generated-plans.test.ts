@@ -26,7 +26,9 @@ function runnable(seed: number): WrittenMap {
     if (Array.isArray(value)) return value.map(without);
     if (!(value instanceof Map)) return value;
     const said = [...(value as WrittenMap)].filter(([key]) => !unmet.has(key));
-    return map(said.map(([key, item]) => [key, key === "within" ? "1m" : without(item)]));
+    return map(
+      said.map(([key, item]) => [key, key === "within" || key === "timeout" ? "1m" : without(item)]),
+    );
   };
   return new Map(
     [...(without(generatedPipeline(seed)) as WrittenMap)].map(([key, value]) => [

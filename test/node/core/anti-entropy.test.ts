@@ -109,7 +109,7 @@ function day(starts: number, runs: number): Uint8Array[] {
     for (let index = 0; index < runs; index += 1) {
       const run = `run-${start}-${index}`;
       const begun: Event = { kind: "cancel-requested", run, timeMs: 1, by: "p" };
-      const over: Event = { kind: "run-closed", run, timeMs: 2, outcome: "cancelled" };
+      const over: Event = { kind: "run-closed", run, timeMs: 2, outcome: "cancelled", bundle: "b" };
       for (const event of [begun, over]) entries.push(history.append(run, [{ event, result: null }]).bytes);
     }
   }

@@ -9,7 +9,7 @@ import { exampleCharter } from "./example.ts";
 
 const { domain } = exampleCharter;
 const author = simulatedKeys("author");
-const closed: Event = { kind: "run-closed", run: "r", timeMs: 1, outcome: "passed" };
+const closed: Event = { kind: "run-closed", run: "r", timeMs: 1, outcome: "passed", bundle: "b" };
 const cancel: Event = { kind: "cancel-requested", run: "r", timeMs: 2, by: "p" };
 const anybody = () => true;
 

@@ -306,6 +306,7 @@ describe("the run of a slot", () => {
       count: (because) => effects.push({ kind: "count-refused", because, from: null }),
       admittedDigest: () => undefined,
       isClosed: () => false,
+      isGone: () => false,
     });
     const now = { monotonicMs: 1, wallMs: firstMs };
     const taken = submissions.bundle({ kind: "bundle", ...name, from, bytes, question }, now);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ControlEffect } from "../../../node/core/effects.ts";
+import { encodeValue } from "../../../protocol/values.ts";
 import { submissionKeys, Submissions } from "../../../node/core/submissions.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { sealBundle } from "../../../protocol/manifest.ts";
@@ -21,6 +22,7 @@ function bench(most?: { readonly runs: number; readonly bytes: number }) {
   const effects: ControlEffect[] = [];
   const told: Message[] = [];
   const closed = new Set<string>();
+  const gone = new Set<string>();
   const admitted = new Map<string, string>();
   const submissions = new Submissions(
     {
@@ -31,6 +33,7 @@ function bench(most?: { readonly runs: number; readonly bytes: number }) {
       count: (because, from) => effects.push({ kind: "count-refused", because, from }),
       admittedDigest: (name) => admitted.get(name),
       isClosed: (name) => closed.has(name),
+      isGone: (submission) => gone.has(submission.run),
     },
     most,
   );
@@ -42,7 +45,7 @@ function bench(most?: { readonly runs: number; readonly bytes: number }) {
     const named = { run: other.run, digest: other.digest };
     return submissions.bundle({ kind: "bundle", ...named, from: null, bytes, question: 7 }, now);
   };
-  return { effects, told, closed, admitted, submissions, bring, submit };
+  return { effects, told, closed, gone, admitted, submissions, bring, submit };
 }
 
 describe("a submission", () => {
@@ -119,16 +122,18 @@ describe("a submission", () => {
 describe("the plan of a run that was over before this peer came", () => {
   it("is asked for until it is here, also by its next life", () => {
     const before = bench();
-    before.submissions.wantClosed(run);
-    before.submissions.wantClosed(run);
+    before.submissions.backlog.want(run, digest);
+    before.submissions.backlog.want(run, digest);
     const key = submissionKeys.backlog + run;
-    const put = { kind: "put", key, value: new Uint8Array() };
+    const put = { kind: "put", key, value: encodeValue(digest) };
     expect(before.effects).toEqual([{ kind: "store", operations: [put] }]);
-    const { submissions, admitted, effects, bring } = bench();
-    admitted.set(run, digest);
-    submissions.wantAgain(run);
+    const { submissions, closed, effects, bring } = bench();
+    submissions.backlog.restore(run, digest);
     submissions.fetchBacklog();
     expect(effects).toEqual([{ kind: "fetch-bundle", run, digest, from: null }]);
+    // Its own table may come later.
+    expect(bring(second)).toBeNull();
+    closed.add(run);
     const known = bring(second);
     if (known !== null) submissions.archive(run, known);
     expect(effects.at(-1)).toMatchObject({

@@ -111,7 +111,7 @@ const usual: { readonly [K in Kind]: Omit<Extract<Event, { kind: K }>, "kind" | 
     detail: "",
     evidence: new Uint8Array([1]),
   },
-  "run-closed": { outcome: "passed" },
+  "run-closed": { outcome: "passed", bundle: "b" },
 };
 
 export function eventOf<K extends Kind>(kind: K, fields: Fields<K> = {}): Event {
