@@ -19,7 +19,7 @@ export const logPlantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["forks", "progress"],
-    firstSeed: 3_041,
+    firstSeed: 1_553,
     seedsMax: 40,
     every: 8,
   },

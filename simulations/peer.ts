@@ -113,7 +113,11 @@ export class Peer {
     this.charter = charter;
     this.tell({ kind: "charter", charter: charter.charter });
     const { agenda, network, peer } = this.#around;
-    const pass = (other: Peer) => other.answers && other.learn(charter);
+    // What stands still hears of it when it goes on, as of all that a link brought meanwhile.
+    const pass = (other: Peer): void => {
+      if (other.answers) other.learn(charter);
+      else if (network.linkedTo(this.name).includes(other.name)) agenda.in(100_000, () => pass(other));
+    };
     for (const name of network.linkedTo(this.name)) agenda.in(3_000, () => pass(peer(name)));
   }
 

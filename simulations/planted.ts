@@ -57,6 +57,7 @@ const tables = [
   "fault-plantings.ts",
   "disturbance-plantings.ts",
   "configuration-plantings.ts",
+  "retirement-plantings.ts",
   "log-plantings.ts",
   "repair-plantings.ts",
 ];

@@ -9,6 +9,7 @@ import type { Planting } from "./planted.ts";
 import { logPlantings } from "./log-plantings.ts";
 import { configurationPlantings } from "./configuration-plantings.ts";
 import { repairPlantings } from "./repair-plantings.ts";
+import { retirementPlantings } from "./retirement-plantings.ts";
 import { disturbancePlantings } from "./disturbance-plantings.ts";
 import { faultPlantings } from "./fault-plantings.ts";
 import { schedulePlantings } from "./schedule-plantings.ts";
@@ -353,4 +354,5 @@ export const plantings: readonly Planting[] = [
   ...disturbancePlantings,
   ...configurationPlantings,
   ...repairPlantings,
+  ...retirementPlantings,
 ];

@@ -135,7 +135,7 @@ export class RegisterHistory {
     if (event.kind === "run-closed") return this.#return(`${runRegister(event.run)} close ${event.outcome}`);
     if (event.kind === "cancel-requested") return this.#return(`${runRegister(event.run)} cancel`);
     if (event.kind === "schedule-set")
-      return this.#return(`${scheduleRegister(event.pipeline)} set ${event.revision}`);
+      return this.#return(`${scheduleRegister(event.pipeline)} set ${event.revision} ${event.sinceMs}`);
     if (event.kind === "schedule-removed")
       return this.#return(`${scheduleRegister(event.pipeline)} remove ${event.run}`);
     if (!("step" in event)) return;
@@ -221,7 +221,8 @@ function intentsOf(name: string, value: RegisterValue): Intent[] {
       const { order, removed, newest, revision, sinceMs, settledMs } = value;
       if (order === null) return [own(`remove ${removed?.id ?? ""}`, { kind: "remove" })];
       if (newest === null)
-        return [own(`set ${revision}`, { kind: "set", order: order.id, revision, sinceMs })];
+        // A home that proposes it anew has another time.
+        return [own(`set ${revision} ${sinceMs}`, { kind: "set", order: order.id, revision, sinceMs })];
       return [own(`fire ${settledMs}`, { kind: "fire", order: order.id, throughMs: settledMs })];
     }
     case "step":

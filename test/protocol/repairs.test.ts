@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { limits } from "../../protocol/limits.ts";
 import { encodeMessage } from "../../protocol/messages.ts";
+import { Acceptor } from "../../protocol/registers/acceptor.ts";
 import type { RegisterMessage } from "../../protocol/registers/messages.ts";
 import type { Command } from "../../protocol/registers/registers.ts";
 import { Conversation } from "./conversation.ts";
@@ -301,5 +302,102 @@ describe("a home", () => {
     }
     expect(repairs(talk).at(-1)?.last).toBe(true);
     expect(talk.disk("c")).toEqual(talk.disk("a"));
+  });
+});
+
+describe("a watermark", () => {
+  const close: Command = { kind: "close", outcome: "passed" };
+  const retire = (throughMs: number): Command => ({ kind: "retire", throughMs });
+  const told = (
+    talk: Conversation,
+    ...some: readonly (readonly [register: string, command: Command])[]
+  ): void => {
+    for (const [register, command] of some) {
+      talk.propose("a", register, command);
+      talk.settle();
+    }
+  };
+
+  const namesAt = (talk: Conversation, peer: string): string[] =>
+    [...talk.disk(peer).keys()].map((key) => key.slice(Acceptor.keys.records.length)).toSorted();
+
+  it("takes with it what was closed before, and nothing that is open, closed with it, or valid for longer", () => {
+    const talk = reignOfA();
+    const later: Command = { kind: "admit", manifest: "m", envelope: "e", validUntilMs: 11 };
+    told(talk, ["run/closed", admit], ["run/open", admit], ["run/late", admit], ["run/longer", later]);
+    told(talk, ["run/closed", close], ["run/longer", close], ["step/open/0", claim("w")]);
+    // In one round.
+    talk.table("a").propose("run/late", close, "close");
+    talk.propose("a", "retired", retire(10));
+    talk.settle();
+    const left = ["retired", "run/late", "run/longer", "run/open", "step/open/0"];
+    for (const peer of ["a", "b", "c"]) expect(namesAt(talk, peer)).toEqual(left);
+    expect(talk.table("a").value("run/closed")).toBeNull();
+    told(talk, ["run/closed", admit]);
+    expect(talk.table("a").value("run/closed")).toBeNull();
+    told(talk, ["retired", retire(11)]);
+    for (const peer of ["a", "b", "c"])
+      expect(namesAt(talk, peer)).toEqual(["retired", "run/open", "step/open/0"]);
+  });
+
+  it("that rose while a voter was away is told first, with what is left below it", () => {
+    const talk = reignOfA();
+    told(
+      talk,
+      ["run/gone", admit],
+      ["run/open", admit],
+      ["step/gone/0", claim("w")],
+      ["step/open/0", claim("w")],
+    );
+    away(talk, "c");
+    told(talk, ["run/gone", close], ["run/new", admit], ["retired", retire(10)]);
+    back(talk, "c");
+    talk.settle();
+    expect(namesIn(talk)).toEqual(["retired", "run/open", "step/open/0", "run/new"]);
+    expect(talk.disk("c")).toEqual(talk.disk("a"));
+    expect(namesAt(talk, "c")).toEqual(["retired", "run/new", "run/open", "step/open/0"]);
+  });
+
+  it("that rises while pages come takes back what came in them before", () => {
+    const talk = reignOfA();
+    away(talk, "c");
+    told(
+      talk,
+      ["run/gone", admit],
+      ["run/open", admit],
+      ["step/gone/0", claim("w")],
+      ["step/open/0", claim("w")],
+    );
+    decide(talk, "a", ...invites(0, 50));
+    back(talk, "c");
+    talk.settleUntil(({ kind }) => kind === "more");
+    talk.propose("a", "run/gone", close);
+    talk.settleUntil(({ kind }) => kind === "accepted");
+    talk.propose("a", "retired", retire(10));
+    talk.settle();
+    expect(namesIn(talk).filter((name) => name === "retired")).toHaveLength(1);
+    expect(namesIn(talk)).toContain("run/gone");
+    expect(talk.disk("c")).toEqual(talk.disk("a"));
+    expect(namesAt(talk, "c")).toContain("run/open");
+    expect(namesAt(talk, "c")).toContain("step/open/0");
+    expect(namesAt(talk, "c")).not.toContain("run/gone");
+  });
+
+  it("that a voter took and nobody chose is taken back with all that it had forgotten", () => {
+    const talk = reignOfA();
+    told(talk, ["run/closed", admit], ["run/closed", close], ["invite/x", use]);
+    talk.propose("a", "retired", retire(10));
+    talk.deliver("a", "a");
+    expect(namesAt(talk, "a")).not.toContain("run/closed");
+    away(talk, "a");
+    talk.tick("b", limits.homeSilenceMsMax * 4);
+    talk.settle();
+    expect(talk.table("b").stage).toBe("home");
+    back(talk, "a");
+    talk.settle();
+    talk.tick("b", limits.heartbeatMs);
+    talk.settle();
+    expect(talk.disk("a")).toEqual(talk.disk("b"));
+    expect(namesAt(talk, "a")).toEqual(["invite/x", "run/closed"]);
   });
 });

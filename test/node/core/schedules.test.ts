@@ -1,13 +1,14 @@
 /** A control peer with standing orders, under a clock that the test sets. */
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { ControlCore } from "../../../node/core/control.ts";
+import { controlKeys, ControlCore } from "../../../node/core/control.ts";
 import type { ControlEffect, ControlInput } from "../../../node/core/effects.ts";
 import { Submissions } from "../../../node/core/submissions.ts";
 import type { LoggedEvent } from "../../../protocol/events.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { bundleOfSlot, nameBundle, sealBundle } from "../../../protocol/manifest.ts";
 import { sealCertificate } from "../../../protocol/membership.ts";
+import { runRegister } from "../../../protocol/registers/registers.ts";
 import type { OrderedSlots } from "../../../protocol/standing-order.ts";
 import { simulatedKeys, simulatedVerifier } from "../../../simulations/keys.ts";
 import { charterOf, submissionOf, type Workload } from "../../../simulations/workload.ts";
@@ -142,6 +143,24 @@ describe("a slot", () => {
     bench.tick(1_000);
     expect(bench.fired).toEqual([0, 1]);
     expect(bench.admitted).toHaveLength(2);
+  });
+
+  it("is not fired again when its run is over and forgotten, by this home or the next", () => {
+    bench.give(orderOf(1, { cron: "0 * * * *", missed: "latest" }));
+    const hour = 60 * minute;
+    bench.tick(10_000 + hour - (firstMs % hour));
+    const [run = ""] = bench.admitted;
+    bench.tell({ kind: "cancel", run, by: "p", question: 2 });
+    expect(bench.told("run-closed")).toHaveLength(1);
+    const register = controlKeys.registers + runRegister(run);
+    expect(bench.disk.has(register)).toBe(true);
+    for (let minutes = 0; minutes < 3; minutes += 1) bench.tick(minute);
+    expect(bench.disk.has(register)).toBe(false);
+    bench.restart();
+    for (let minutes = 0; minutes < 3; minutes += 1) bench.tick(minute);
+    expect(bench.admitted).toEqual([run]);
+    expect([...bench.disk.keys()].filter((key) => key.startsWith(controlKeys.bundles))).toEqual([]);
+    expect(bench.told("run-admitted")).toHaveLength(1);
   });
 
   it("is fired once when the wall clock steps back over it, and the next one in its time", () => {
