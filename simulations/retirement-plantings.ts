@@ -72,6 +72,20 @@ export const retirementPlantings: readonly Planting[] = [
     ...often,
   },
   {
+    name: "who is no member any more keeps what the domain will never admit",
+    edits: [
+      {
+        file: "node/core/control.ts",
+        find: "if (!this.#configurations.isOwn(this.#configurations.charter)) this.#submissions.refused(message.run);",
+        replace: "",
+      },
+    ],
+    caughtBy: ["progress"],
+    firstSeed: 2_052,
+    every: 40,
+    seedsMax: 60,
+  },
+  {
     name: "the watermark takes what is open with it",
     edits: [
       {

@@ -3,7 +3,7 @@ import { type Command, evaluate } from "../../protocol/registers/registers.ts";
 import { Conversation } from "./conversation.ts";
 import { stepAfter } from "../node/core/example.ts";
 
-const admit: Command = { kind: "admit", manifest: "m", envelope: "e", validUntilMs: 10 };
+const admit = { kind: "admit", manifest: "m", envelope: "e", validUntilMs: 10 } as const satisfies Command;
 const step = "step/r/0";
 
 function claim(worker: string): Command {
@@ -113,6 +113,22 @@ describe("a run's register", () => {
 
   it("is no step: a step's command leaves it alone", () => {
     expect(evaluate(value, claim("w"))).toMatchObject({ reason: "absent" });
+  });
+});
+
+describe("the watermark", () => {
+  const raised = evaluate(null, { kind: "retire", throughMs: 10 });
+  const watermark = raised.kind === "changed" ? raised.value : null;
+
+  it("only rises", () => {
+    for (const throughMs of [9, 10])
+      expect(evaluate(watermark, { kind: "retire", throughMs })).toMatchObject({ reason: "stale" });
+    expect(evaluate(watermark, { kind: "retire", throughMs: 11 })).toMatchObject({ kind: "changed" });
+  });
+
+  it("has what could be admitted until then, or earlier, admitted no more", () => {
+    expect(evaluate(null, admit, watermark)).toMatchObject({ reason: "expired" });
+    expect(evaluate(null, { ...admit, validUntilMs: 11 }, watermark)).toMatchObject({ kind: "changed" });
   });
 });
 

@@ -340,6 +340,16 @@ describe("a watermark", () => {
       expect(namesAt(talk, peer)).toEqual(["retired", "run/open", "step/open/0"]);
   });
 
+  it("is a voter's to go by only when it knows that a majority holds it", () => {
+    const talk = reignOfA();
+    talk.propose("a", "retired", retire(10));
+    talk.settle();
+    expect([talk.table("a").retired?.throughMs, talk.table("b").retired]).toEqual([10, null]);
+    talk.tick("a", limits.heartbeatMs);
+    talk.settle();
+    expect(talk.table("b").retired?.throughMs).toBe(10);
+  });
+
   it("that rose while a voter was away is told first, with what is left below it", () => {
     const talk = reignOfA();
     told(

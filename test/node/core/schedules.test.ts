@@ -161,6 +161,22 @@ describe("a slot", () => {
     expect(bench.admitted).toEqual([run]);
     expect([...bench.disk.keys()].filter((key) => key.startsWith(controlKeys.bundles))).toEqual([]);
     expect(bench.told("run-admitted")).toHaveLength(1);
+    bench.tick(hour);
+    expect(bench.admitted).toHaveLength(2);
+  });
+
+  it("becomes a run though a home whose clock was ahead has forgotten what was valid for longer", () => {
+    const work = submissionOf([plannedStep("a")], exampleCharter, "n");
+    const { run } = work.submission;
+    bench.give(work);
+    bench.bringFiles();
+    bench.tell({ kind: "cancel", run, by: "p", question: 2 });
+    bench.tick(2 * limits.submissionMsDefault);
+    expect(bench.disk.has(controlKeys.registers + runRegister(run))).toBe(false);
+    bench.tick(-2 * limits.submissionMsDefault);
+    bench.give(orderOf());
+    bench.tick(minute);
+    expect(bench.admitted).toHaveLength(2);
   });
 
   it("is fired once when the wall clock steps back over it, and the next one in its time", () => {

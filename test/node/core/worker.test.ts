@@ -338,6 +338,12 @@ describe("a submission at a worker", () => {
     expect(submit()).toMatchObject([{ kind: "answer", answer }]);
   });
 
+  it("is turned away when it comes too late to be admitted", () => {
+    const { made, submit } = bench();
+    made.nowMs = limits.submissionMsDefault;
+    expect(submit()).toMatchObject([{ kind: "answer", answer: { ok: false, reason: "expired" } }]);
+  });
+
   it("is refused in words when a byte of it was changed", () => {
     const { made, submit } = bench();
     const changed = made.run.bundle.slice();
