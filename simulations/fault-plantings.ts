@@ -261,7 +261,8 @@ export const faultPlantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["effects"],
-    firstSeed: 352_574_734,
+    base: "assured-while-ending.json",
+    firstSeed: 475,
     seedsMax: 200,
   },
   {

@@ -19,6 +19,7 @@ import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { endWith, wordsOf } from "./command-words.ts";
 import type { FaultKind } from "./faults.ts";
+import type { Schedule } from "./schedule.ts";
 
 type PlantingEdit = {
   /** From the root of the project. */
@@ -39,6 +40,8 @@ export type Planting = {
   readonly every?: number;
   /** Only these faults, and worlds about nothing else: nothing but them shows it. */
   readonly kinds?: readonly FaultKind[];
+  /** The schedule of this file of `kept/`, with one seed after the other: what it takes is rare in any other world. */
+  readonly base?: string;
   /** In worlds that are beyond the design. */
   readonly beyond?: boolean;
 };
@@ -156,7 +159,7 @@ async function find(planting: Planting, keeps: boolean): Promise<number> {
 
 async function violationIn(
   seed: number,
-  { kinds, beyond }: Planting,
+  { kinds, base, beyond }: Planting,
 ): Promise<{ checker: string; message: string } | null> {
   const { runWorld } = await import("./world.ts");
   const { allCheckers, checkersBeyond } = await import("./checkers/all.ts");
@@ -167,9 +170,18 @@ async function violationIn(
   const world =
     beyond === true
       ? { schedule: scheduleBeyond(seed), patienceUs: patienceBeyondUs }
-      : { seed, ...(kinds === undefined ? {} : { kinds }) };
+      : base !== undefined
+        ? { schedule: { ...(await scheduleIn(base)), seed } }
+        : { seed, ...(kinds === undefined ? {} : { kinds }) };
   const { violation } = await runWorld({ ...world, checkers, encoded: false });
   return violation;
+}
+
+async function scheduleIn(base: string): Promise<Schedule> {
+  const { readKept } = await import("./kept.ts");
+  const read = readKept(readFileSync(new URL(`kept/${base}`, import.meta.url), "utf8"));
+  if (!read.ok) throw new Error(`${base} ${read.problem}`);
+  return read.value.schedule;
 }
 
 /** Writes the seed into the table, as the planting's first. */

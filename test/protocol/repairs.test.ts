@@ -305,22 +305,22 @@ describe("a home", () => {
   });
 });
 
-describe("a watermark", () => {
-  const close: Command = { kind: "close", outcome: "passed" };
-  const retire = (throughMs: number): Command => ({ kind: "retire", throughMs });
-  const told = (
-    talk: Conversation,
-    ...some: readonly (readonly [register: string, command: Command])[]
-  ): void => {
-    for (const [register, command] of some) {
-      talk.propose("a", register, command);
-      talk.settle();
-    }
-  };
+const close: Command = { kind: "close", outcome: "passed" };
+const retire = (throughMs: number): Command => ({ kind: "retire", throughMs });
+const told = (
+  talk: Conversation,
+  ...some: readonly (readonly [register: string, command: Command])[]
+): void => {
+  for (const [register, command] of some) {
+    talk.propose("a", register, command);
+    talk.settle();
+  }
+};
 
-  const namesAt = (talk: Conversation, peer: string): string[] =>
-    [...talk.disk(peer).keys()].map((key) => key.slice(Acceptor.keys.records.length)).toSorted();
+const namesAt = (talk: Conversation, peer: string): string[] =>
+  [...talk.disk(peer).keys()].map((key) => key.slice(Acceptor.keys.records.length)).toSorted();
 
+describe("the watermark", () => {
   it("takes with it what was closed before, and nothing that is open, closed with it, or valid for longer", () => {
     const talk = reignOfA();
     const later: Command = { kind: "admit", manifest: "m", envelope: "e", validUntilMs: 11 };
@@ -349,7 +349,9 @@ describe("a watermark", () => {
     talk.settle();
     expect(talk.table("b").retired?.throughMs).toBe(10);
   });
+});
 
+describe("a watermark", () => {
   it("that rose while a voter was away is told first, with what is left below it", () => {
     const talk = reignOfA();
     told(

@@ -145,40 +145,6 @@ describe("a slot", () => {
     expect(bench.admitted).toHaveLength(2);
   });
 
-  it("is not fired again when its run is over and forgotten, by this home or the next", () => {
-    bench.give(orderOf(1, { cron: "0 * * * *", missed: "latest" }));
-    const hour = 60 * minute;
-    bench.tick(10_000 + hour - (firstMs % hour));
-    const [run = ""] = bench.admitted;
-    bench.tell({ kind: "cancel", run, by: "p", question: 2 });
-    expect(bench.told("run-closed")).toHaveLength(1);
-    const register = controlKeys.registers + runRegister(run);
-    expect(bench.disk.has(register)).toBe(true);
-    for (let minutes = 0; minutes < 3; minutes += 1) bench.tick(minute);
-    expect(bench.disk.has(register)).toBe(false);
-    bench.restart();
-    for (let minutes = 0; minutes < 3; minutes += 1) bench.tick(minute);
-    expect(bench.admitted).toEqual([run]);
-    expect([...bench.disk.keys()].filter((key) => key.startsWith(controlKeys.bundles))).toEqual([]);
-    expect(bench.told("run-admitted")).toHaveLength(1);
-    bench.tick(hour);
-    expect(bench.admitted).toHaveLength(2);
-  });
-
-  it("becomes a run though a home whose clock was ahead has forgotten what was valid for longer", () => {
-    const work = submissionOf([plannedStep("a")], exampleCharter, "n");
-    const { run } = work.submission;
-    bench.give(work);
-    bench.bringFiles();
-    bench.tell({ kind: "cancel", run, by: "p", question: 2 });
-    bench.tick(2 * limits.submissionMsDefault);
-    expect(bench.disk.has(controlKeys.registers + runRegister(run))).toBe(false);
-    bench.tick(-2 * limits.submissionMsDefault);
-    bench.give(orderOf());
-    bench.tick(minute);
-    expect(bench.admitted).toHaveLength(2);
-  });
-
   it("is fired once when the wall clock steps back over it, and the next one in its time", () => {
     bench.give(orderOf());
     bench.tick(10_000);
@@ -225,6 +191,42 @@ describe("a slot", () => {
     expect(bench.told("slot-refused")).toMatchObject([
       { slotMs: firstMs + minute, reason: "the certificate of ada has expired" },
     ]);
+  });
+});
+
+describe("a slot, where runs are forgotten", () => {
+  it("is not fired again when its run is over and forgotten, by this home or the next", () => {
+    bench.give(orderOf(1, { cron: "0 * * * *", missed: "latest" }));
+    const hour = 60 * minute;
+    bench.tick(10_000 + hour - (firstMs % hour));
+    const [run = ""] = bench.admitted;
+    bench.tell({ kind: "cancel", run, by: "p", question: 2 });
+    expect(bench.told("run-closed")).toHaveLength(1);
+    const register = controlKeys.registers + runRegister(run);
+    expect(bench.disk.has(register)).toBe(true);
+    for (let minutes = 0; minutes < 3; minutes += 1) bench.tick(minute);
+    expect(bench.disk.has(register)).toBe(false);
+    bench.restart();
+    for (let minutes = 0; minutes < 3; minutes += 1) bench.tick(minute);
+    expect(bench.admitted).toEqual([run]);
+    expect([...bench.disk.keys()].filter((key) => key.startsWith(controlKeys.bundles))).toEqual([]);
+    expect(bench.told("run-admitted")).toHaveLength(1);
+    bench.tick(hour);
+    expect(bench.admitted).toHaveLength(2);
+  });
+
+  it("becomes a run though a home whose clock was ahead has forgotten what was valid for longer", () => {
+    const work = submissionOf([plannedStep("a")], exampleCharter, "n");
+    const { run } = work.submission;
+    bench.give(work);
+    bench.bringFiles();
+    bench.tell({ kind: "cancel", run, by: "p", question: 2 });
+    bench.tick(2 * limits.submissionMsDefault);
+    expect(bench.disk.has(controlKeys.registers + runRegister(run))).toBe(false);
+    bench.tick(-2 * limits.submissionMsDefault);
+    bench.give(orderOf());
+    bench.tick(minute);
+    expect(bench.admitted).toHaveLength(2);
   });
 });
 
