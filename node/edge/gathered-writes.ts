@@ -8,6 +8,7 @@
 import type { MessageStream } from "@libp2p/interface";
 import type { Libp2pOptions } from "libp2p";
 import { Uint8ArrayList } from "uint8arraylist";
+import { readLengthsQuietly } from "./packet-lengths.ts";
 
 type Encryption = NonNullable<Libp2pOptions["connectionEncrypters"]>[number];
 
@@ -29,6 +30,7 @@ export function gathered(encryption: Encryption): Encryption {
 }
 
 function above<Secured extends { readonly connection: MessageStream }>(secured: Secured): Secured {
+  readLengthsQuietly(secured.connection);
   gather(secured.connection);
   return secured;
 }

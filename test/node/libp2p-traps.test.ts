@@ -12,8 +12,16 @@ import { tcp } from "@libp2p/tcp";
 import { yamux } from "@libp2p/yamux";
 import { gossipsub, type GossipSub } from "@libp2p/gossipsub";
 import { createLibp2p } from "libp2p";
+import { Uint8ArrayList } from "uint8arraylist";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { createNode, type GossipingNode, nodeOptions, type NodeTraits } from "../../node/edge/libp2p-node.ts";
+import { gathered } from "../../node/edge/gathered-writes.ts";
+import {
+  createNode,
+  type GossipingNode,
+  nodeOptions,
+  type NodeTraits,
+  type Wire,
+} from "../../node/edge/libp2p-node.ts";
 import { tellOfRoomSeldom } from "../../node/edge/window-updates.ts";
 import { limits } from "../../protocol/limits.ts";
 import { encodeMessage } from "../../protocol/messages.ts";
@@ -358,6 +366,46 @@ describe("a stream of many small messages", () => {
     expect(bytes).toBe(2_400_000);
     expect(told).toBeGreaterThan(0);
     expect(told).toBeLessThan(20);
+  });
+});
+
+describe("an encrypted link", () => {
+  type Encryption = NonNullable<Wire["connectionEncrypters"]>[number];
+  type Decoding = { readonly decoder: { lengthDecoder(data: Uint8ArrayList): number } };
+
+  /** How it learns, twice, that there are no more packets in what came in. */
+  async function toldTwice(encryption: Encryption): Promise<unknown[]> {
+    const links: Decoding[] = [];
+    const seen: Encryption = (components) => {
+      const encrypter = encryption(components);
+      const outbound = encrypter.secureOutbound.bind(encrypter);
+      const secureOutbound: typeof outbound = async (...words) => {
+        const secured = await outbound(...words);
+        links.push(secured.connection as unknown as Decoding);
+        return secured;
+      };
+      return Object.assign(encrypter, { secureOutbound });
+    };
+    const wire = { transports: [tcp()], connectionEncrypters: [seen] };
+    const dialler = await started(createNode(traits(false), wire));
+    const listener = await started(createNode(traits(true), wire));
+    await dialler.dial(listener.getMultiaddrs());
+    return [1, 2].map(() => {
+      try {
+        return links[0]?.decoder.lengthDecoder(new Uint8ArrayList());
+      } catch (error) {
+        return error;
+      }
+    });
+  }
+
+  it("learns by the same exception each time that all is read; by default each packet costs a new one", async () => {
+    const [first, second] = await toldTwice(gathered(noise()));
+    expect(first).toBeInstanceOf(RangeError);
+    expect(second).toBe(first);
+    const [one, other] = await toldTwice(noise());
+    expect(one).toBeInstanceOf(RangeError);
+    expect(other).not.toBe(one);
   });
 });
 
