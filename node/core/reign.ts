@@ -365,13 +365,19 @@ export class Reign {
     }
   }
 
-  #closed(run: string, decision: Decision<Ticket>, now: Now): void {
+  #closed(id: string, decision: Decision<Ticket>, now: Now): void {
+    const run = this.#runs.get(id);
+    if (decision.verdict === "refused" && decision.reason === "stale" && run !== undefined) {
+      // It was cancelled meanwhile: that is told and kept first.
+      run.closing = false;
+      return this.#settle(run);
+    }
     const end =
       decision.verdict === "changed" && decision.value.kind === "run" ? endOf(decision.value) : null;
     if (end === null) return;
-    this.tellClosed(run, end, now);
-    this.#runs.delete(run);
-    this.claims.cancelled(run);
+    this.tellClosed(id, end, now);
+    this.#runs.delete(id);
+    this.claims.cancelled(id);
   }
 
   /** The earliest moment until which a run could be admitted that is about to be closed. */

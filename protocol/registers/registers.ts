@@ -227,8 +227,9 @@ export function evaluate(
     case "close":
       if (value?.kind !== "run") return refused("absent");
       if (value.outcome !== null) return refused("duplicate");
-      // A cancellation that was accepted is what the run ended by, whatever raced it.
-      return changed({ ...value, outcome: value.cancelledBy === null ? command.outcome : "cancelled" });
+      // A cancellation that was accepted is what the run ended by, whatever raced it; and it is told before the run is closed.
+      if ((value.cancelledBy === null) === (command.outcome === "cancelled")) return refused("stale");
+      return changed({ ...value, outcome: command.outcome });
     case "raise":
       if (value !== null && value.kind !== "fence") return refused("absent");
       if (value !== null && command.token <= value.token) return refused("stale");

@@ -108,3 +108,22 @@ it("takes no fourth control peer by a code that was used", async () => {
   expect(joined).toMatchObject({ code: 3, stdout: "" });
   expect(joined.stderr).toContain("it was used before");
 });
+
+it("takes no run from whoever's clock is hours off, and says until when it could be admitted", async () => {
+  const repository = mesh.repository("late", "  one:\n    run: echo never\n");
+  const hourMs = 60 * 60_000;
+  for (const [hours, node] of [
+    [2, mesh.controls[1]],
+    [-25, mesh.workers[0]],
+  ] as const) {
+    const environment = {
+      NODE_OPTIONS: `--import=${import.meta.dirname}/clock-ahead-fixture.ts`,
+      CLOCK_AHEAD_MS: `${hours * hourMs}`,
+    };
+    const words = ["submit", "--node", node?.folder ?? ""];
+    const ended = await mesh.otto(words, { folder: repository, environment });
+    expect(ended).toMatchObject({ code: 3, stdout: "" });
+    expect(ended.stderr).toMatch(/^otto: The run could be admitted until 20[-0-9T:.]+Z; for the node/u);
+    expect(ended.stderr).toMatch(/Nothing was submitted\.\nNext: .+\nCode: OTTO_SUBMISSION_EXPIRED\n$/u);
+  }
+});

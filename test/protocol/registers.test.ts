@@ -103,8 +103,11 @@ describe("a run's register", () => {
     const cancelled = evaluate(value, { kind: "cancel", by: "ada" });
     const before = cancelled.kind === "changed" ? cancelled.value : null;
     expect(evaluate(before, { kind: "cancel", by: "ada" })).toMatchObject({ reason: "duplicate" });
-    const end = evaluate(before, { kind: "close", outcome: "passed" });
+    // Whoever closes it so has not heard of the cancellation, and has told nobody of it.
+    expect(evaluate(before, { kind: "close", outcome: "passed" })).toMatchObject({ reason: "stale" });
+    const end = evaluate(before, { kind: "close", outcome: "cancelled" });
     expect(end).toMatchObject({ kind: "changed", value: { outcome: "cancelled" } });
+    expect(evaluate(value, { kind: "close", outcome: "cancelled" })).toMatchObject({ reason: "stale" });
   });
 
   it("cannot be cancelled before it was admitted", () => {

@@ -10,7 +10,7 @@ import { simulatedKeys } from "../../../simulations/keys.ts";
 import { charterOf, submissionOf } from "../../../simulations/workload.ts";
 import { answers, Bench, events, said } from "./bench.ts";
 import { plannedStep, reportOf } from "../view/example.ts";
-import { controlKeysOf, exampleCharter, memberOf, worker, workerKeysOf } from "./example.ts";
+import { controlKeysOf, exampleCharter, home, memberOf, worker, workerKeysOf } from "./example.ts";
 
 describe("a home", () => {
   it("admits a run once its files are here, and says so to whoever announced it", () => {
@@ -246,6 +246,35 @@ describe("a home ends a run", () => {
     expect(results.map((result) => openEnvelope(result, expected, workerKeysOf))).toMatchObject([
       { value: { envelope: { signer: worker }, value: { run, step: "a", attempt: 1 } } },
     ]);
+  });
+});
+
+describe("a run that is cancelled while its last result is decided", () => {
+  it("is closed as cancelled, and that only when it is told and kept", () => {
+    const bench = new Bench();
+    const { run } = bench.submit([plannedStep("a")]);
+    bench.pull();
+    const result = { kind: "message", from: worker, message: bench.resultOf(run, 0, 1) } as const;
+    // Both are under way; by the first of them the run is over.
+    const underWay = [
+      ...bench.core.decide([result], bench.now),
+      ...bench.core.decide([{ kind: "cancel", run, by: "ada", question: 2 }], bench.now),
+    ];
+    const told = underWay.flatMap((effect) =>
+      effect.kind === "send" && effect.to === home ? bench.hear(effect.message, home) : [],
+    );
+    const tells = told.findIndex(
+      (effect) => effect.kind === "recorded" && effect.events.some(({ kind }) => kind === "cancel-requested"),
+    );
+    const closes = told.findLastIndex(
+      (effect) =>
+        effect.kind === "send" &&
+        effect.message.kind === "accept" &&
+        effect.message.records.some(({ names }) => names.includes(`run/${run}`)),
+    );
+    expect(closes).toBeGreaterThan(tells);
+    expect(events(told).map(({ kind }) => kind)).toEqual(["attempt-ended", "cancel-requested", "run-closed"]);
+    expect(events(told).at(-1)).toMatchObject({ outcome: "cancelled" });
   });
 });
 
