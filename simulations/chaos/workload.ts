@@ -33,6 +33,9 @@ export type Submitted = {
   readonly acknowledged: boolean;
 };
 
+/** Longer than any fault lasts, and short enough that runs are forgotten while the mesh lives. */
+const validForMs = 5 * 60_000;
+
 /**
  * `effect KIND TICKS`; the words of a line: what, run, step, attempt, token, kind, seconds since the machine's start. The
  * token is 0 for a free step, which has none. All that is locked is one target, and so is each step outside of a lock.
@@ -126,7 +129,7 @@ export class Workload {
       plan: loaded.plan,
       source: { kind: "tree", tree },
       nonce,
-      validUntilMs: Date.now() + limits.submissionMsDefault,
+      validUntilMs: Date.now() + validForMs,
     };
     const bundle = sealBundle(manifest, domain, person(), certificate);
     const run = nameBundle(bundle)?.run ?? "";
