@@ -69,7 +69,7 @@ export const faultPlantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["effects", "ledger", "progress"],
-    firstSeed: 59,
+    firstSeed: 4,
     seedsMax: 200,
     kinds: ["liar"],
   },
@@ -250,6 +250,20 @@ export const faultPlantings: readonly Planting[] = [
     firstSeed: 3,
     seedsMax: 300,
     every: 8,
+  },
+  {
+    name: "a result counts under a token that nobody was told of",
+    edits: [
+      {
+        file: "node/core/reign.ts",
+        find: 'if (result.token > newest) return this.#context.count("malformed", from);',
+        replace: "",
+      },
+    ],
+    caughtBy: ["verification"],
+    firstSeed: 1_963,
+    seedsMax: 40,
+    kinds: ["liar"],
   },
   {
     name: "a home assures a worker of what it is taking back",

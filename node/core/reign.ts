@@ -249,6 +249,9 @@ export class Reign {
       return;
     }
     const value = this.#context.committed(stepRegister(lease.run, lease.index));
+    const newest = value?.kind === "step" ? value.token : 0;
+    // Nobody was told of a later one by this home: it is guessed, or another home's, who is asked again.
+    if (result.token > newest) return this.#context.count("malformed", from);
     if (value?.kind === "step" && !isOfLease(result, run, value))
       return this.#context.count("malformed", from);
     const past = value?.kind === "step" ? value.past : [];

@@ -334,6 +334,22 @@ describe("a home among others", () => {
     expect(said(bench.result(run, 0, 1), "ack")).toMatchObject([{ verdict: "accepted" }]);
   });
 
+  it("takes no result under a token that nobody was told of yet", () => {
+    const bench = new Bench();
+    const { run } = bench.submit([plannedStep("a")]);
+    bench.tell({ kind: "peer-up", peer: worker, role: "worker" });
+    bench.hear({ kind: "session", session: "w:1", labels: [], slots: 1, held: [] });
+    const pull = { kind: "pull", session: "w:1", nonce: "w:1/1", slots: 1, again: false } as const;
+    const proposed = said(
+      bench.core.decide([{ kind: "message", from: worker, message: pull }], bench.now),
+      "accept",
+    );
+    const guessed = bench.hear(bench.resultOf(run, 0, 1));
+    expect(guessed).toEqual([{ kind: "count-refused", because: "malformed", from: worker }]);
+    const chosen = proposed.flatMap((message) => bench.hear(message, home));
+    expect(said(chosen, "grant")).toMatchObject([{ leases: [{ index: 0, token: 1 }] }]);
+  });
+
   it("lets one peer in on one invite", () => {
     const bench = new Bench();
     const use = (peer: string) => answers(bench.tell({ kind: "use-invite", nonce: "i", peer, question: 5 }));
