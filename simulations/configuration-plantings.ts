@@ -88,7 +88,7 @@ export const configurationPlantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["progress"],
-    firstSeed: 1_116,
+    firstSeed: 1_196,
     seedsMax: 40,
     every: 8,
   },

@@ -19,7 +19,7 @@ export const logPlantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["forks", "progress"],
-    firstSeed: 1_553,
+    firstSeed: 5_713,
     seedsMax: 40,
     every: 8,
   },

@@ -125,6 +125,19 @@ export const plantings: readonly Planting[] = [
     seedsMax: 20,
   },
   {
+    name: "a vote is told while the disk works",
+    edits: [
+      {
+        file: "node/core/effects.ts",
+        find: '(["grant", "ack", "revoke"]);',
+        replace: '(["grant", "ack", "revoke", "accepted"]);',
+      },
+    ],
+    caughtBy: ["durability"],
+    firstSeed: 1,
+    seedsMax: 20,
+  },
+  {
     name: "the loop does not wait for the disk",
     edits: [
       {
@@ -221,7 +234,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["tokens", "registers", "ledger", "verification"],
-    firstSeed: 415,
+    firstSeed: 445,
     seedsMax: 300,
   },
   {

@@ -18,7 +18,7 @@ export const retirementPlantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["retirement"],
-    firstSeed: 3_022,
+    firstSeed: 4_277,
     every: 5,
     seedsMax: 300,
   },
@@ -102,6 +102,7 @@ export const retirementPlantings: readonly Planting[] = [
     edits: [{ file: acceptor, find: "if (!found.has(runRegister(run)))", replace: "if (found.has(run))" }],
     caughtBy: ["tables"],
     ...often,
+    firstSeed: 3_882,
   },
   {
     name: "who was away is not told what is left below a higher watermark",

@@ -25,7 +25,7 @@ import {
 } from "../../protocol/registers/registers.ts";
 import { bundleOfSlot, nameBundle, orderOf, type Submission, validUntilOf } from "../../protocol/manifest.ts";
 import type { ScheduleValue } from "../../protocol/registers/schedule.ts";
-import { entriesOf, type Noted } from "../../protocol/log.ts";
+import { entriesOf } from "../../protocol/log.ts";
 import { RegisterTable, type TableOutput } from "../../protocol/registers/table.ts";
 import { decodeValue } from "../../protocol/values.ts";
 import { parseSignedResult } from "../../protocol/report-check.ts";
@@ -37,6 +37,7 @@ import type { Answer, ControlEffect, ControlInput, Now } from "./effects.ts";
 import { AntiEntropy } from "./anti-entropy.ts";
 import { areToldAnew, History, historyKeys } from "./history.ts";
 import { Leases } from "./leases.ts";
+import { Notes } from "./notes.ts";
 import { Quotas } from "./quotas.ts";
 import { Reign, type Ticket } from "./reign.ts";
 import { type ClosedRun, endOf } from "./retiring.ts";
@@ -97,7 +98,7 @@ export class ControlCore {
   /** Linked control peers that vote in the same configuration as this one. */
   readonly #fellows = new Set<string>();
   #effects: ControlEffect[] = [];
-  #noted = new Map<string, Noted[]>();
+  readonly #notes = new Notes();
   #wasHome = false;
   #toldHome: string | null | undefined = undefined;
   #nextFetchMs = 0;
@@ -141,7 +142,7 @@ export class ControlCore {
       {
         propose: (register, command, ticket) => this.#table.propose(register, command, ticket),
         send: (to, message) => this.#send(to, message),
-        note: (noted) => this.#note(noted),
+        note: (noted) => this.#notes.add(noted),
         answer: (question, answer) => this.#effects.push({ kind: "answer", question, answer }),
         committed: (register) => this.#table.value(register),
         reportIn: (envelope) => this.#reportIn(envelope),
@@ -158,7 +159,7 @@ export class ControlCore {
     );
     this.#schedules = new Schedules({
       propose: (register, command, ticket) => this.#table.propose(register, command, ticket),
-      note: (event) => this.#note({ event, result: null }),
+      note: (event) => this.#notes.add({ event, result: null }),
       answer: (question, answer) => this.#effects.push({ kind: "answer", question, answer }),
       committed: (register) => this.#table.value(register),
       order: (id) => this.#submissions.get(id)?.submission ?? null,
@@ -213,7 +214,8 @@ export class ControlCore {
 
   /** How long until the next tick, should nothing else come: a home watches leases, another the home's silence. */
   tickAfterMs({ monotonicMs }: Now): number {
-    if (this.#table.stage !== "following" || this.#antiEntropy.isCatchingUp) return limits.tickMs;
+    if (this.#table.stage !== "following" || this.#antiEntropy.isCatchingUp)
+      return Math.max(1, Math.min(limits.tickMs, this.#notes.dueMs - monotonicMs));
     return Math.max(1, Math.min(limits.idleTickMs, this.#table.dueMs - monotonicMs));
   }
 
@@ -224,10 +226,10 @@ export class ControlCore {
       this.#followReign(now);
     }
     this.#serve(now);
-    this.#record();
+    this.#record(now);
     if (this.#closeOver(now)) {
       this.#serve(now);
-      this.#record();
+      this.#record(now);
     }
     // After the last words of a reign that ended in this turn.
     if (!this.#wasHome) this.#history.forgetClosed();
@@ -806,18 +808,10 @@ export class ControlCore {
     return opened.ok ? (opened.value.value as SignedResult).report : null;
   }
 
-  #note(noted: Noted): void {
-    const { run } = noted.event;
-    const before = this.#noted.get(run);
-    if (before === undefined) this.#noted.set(run, [noted]);
-    else before.push(noted);
-  }
-
-  /** Writes what was noted into this peer's log: one signed entry a run and turn, or as many as it takes. */
-  #record(): void {
-    if (this.#noted.size === 0) return;
-    const noted = this.#noted;
-    this.#noted = new Map();
+  /** Writes what was noted into this peer's log: one signed entry a run, or as many as it takes. */
+  #record({ monotonicMs }: Now): void {
+    // A reign that ended in this turn leaves nothing unsaid.
+    const noted = this.#wasHome ? this.#notes.take(monotonicMs) : this.#notes.takeAll();
     for (const [run, all] of noted)
       for (const entry of entriesOf(all)) {
         const { bytes, operations } = this.#history.append(run, entry);

@@ -125,6 +125,16 @@ export function tellsOfStored(effect: { readonly kind: string; readonly message?
   return restsOnStored.has(effect.kind) || effect.message?.kind === "events";
 }
 
+const restsOnDecisions: ReadonlySet<string> = new Set<Message["kind"]>(["grant", "ack", "revoke"]);
+
+/**
+ * True for what tells a worker what the domain has decided: it rests on the disks of a majority, for which this peer's own
+ * counts only once it is told itself that it is one of them.
+ */
+export function tellsOfDecided(effect: { readonly kind: string; readonly message?: Message }): boolean {
+  return effect.message !== undefined && restsOnDecisions.has(effect.message.kind);
+}
+
 type SharedEffect =
   | Stores
   | { readonly kind: "send"; readonly to: string; readonly message: Message }

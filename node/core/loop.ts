@@ -7,7 +7,8 @@
  * Durable first, audible second: an effect is performed only after everything that was to be stored before it is
  * synced. While a sync is under way further inputs are decided and what they store gathers for the next one (group
  * commit). A storage that fails, or a core that throws, stops the loop: nothing is said that might not be true after
- * a restart.
+ * a restart. Only what a majority has decided is told at once, since this peer's own disk counts there when it is synced
+ * and not before: a home whose disk is slow keeps nobody waiting whom the others' disks suffice.
  *
  * What is stored `soon` waits a little for another sync to travel with, and only what tells of it waits for it. The order
  * of stores is kept: what is on disk is all that was stored up to some moment.
@@ -15,7 +16,7 @@
 
 import { limits } from "../../protocol/limits.ts";
 import type { Clock, Storage, Timer, WriteOperation } from "../ports.ts";
-import { type Now, type Stores, tellsOfStored } from "./effects.ts";
+import { type Now, type Stores, tellsOfDecided, tellsOfStored } from "./effects.ts";
 
 export type LoopOptions<Input, Effect extends { readonly kind: string }> = {
   /** Never called without an input. */
@@ -85,7 +86,8 @@ export class Loop<Input, Effect extends { readonly kind: string }> {
     const { clock } = this.#options;
     const now = { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };
     try {
-      const effects = this.#options.decide(inputs, now);
+      const decided = this.#options.decide(inputs, now);
+      const effects = this.#performing ? this.#letThrough(decided) : decided;
       this.#effects = this.#effects.length === 0 ? effects : [...this.#effects, ...effects];
     } catch (cause) {
       return this.#fail(cause);
@@ -132,6 +134,7 @@ export class Loop<Input, Effect extends { readonly kind: string }> {
         const behind = this.#behind;
         this.#gathered = [];
         this.#behind = [];
+        this.#forgetSoon();
         const rest = [...behind, ...group.slice(next)];
         return this.#options.storage.commit(operations, (failure) => this.#committed(rest, failure));
       }
@@ -146,10 +149,14 @@ export class Loop<Input, Effect extends { readonly kind: string }> {
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
-  /** No other sync came by to travel with. */
-  readonly #storeGathered = (): void => {
+  #forgetSoon(): void {
     this.#soon?.cancel();
     this.#soon = null;
+  }
+
+  /** No other sync came by to travel with. */
+  readonly #storeGathered = (): void => {
+    this.#forgetSoon();
     if (this.#performing || this.#gathered.length === 0) return;
     this.#effects = [...this.#effects, { kind: "store", operations: [] }];
     this.#perform();
@@ -165,6 +172,15 @@ export class Loop<Input, Effect extends { readonly kind: string }> {
       this.#fail(cause);
     }
     this.#perform();
+  }
+
+  /** What others have made durable waits for no sync of this peer's. */
+  #letThrough(effects: readonly (Effect | Stores)[]): readonly (Effect | Stores)[] {
+    return effects.filter((effect) => {
+      if (isStore(effect) || !tellsOfDecided(effect)) return true;
+      this.#options.perform(effect as Exclude<Effect, Stores>);
+      return false;
+    });
   }
 
   /** The place of the first effect that stores and is waited for: what comes before it was performed. */

@@ -5,6 +5,7 @@ import type { ControlEffect, ControlInput } from "../../../node/core/effects.ts"
 import type { StoredEntry } from "../../../node/ports.ts";
 import { sealEnvelope } from "../../../protocol/envelope.ts";
 import type { LoggedEvent } from "../../../protocol/events.ts";
+import { limits } from "../../../protocol/limits.ts";
 import {
   type GrantedLease,
   inputsDigest,
@@ -79,8 +80,13 @@ export class Bench {
     return { run, effects: [...taken, ...this.tell({ kind: "source", run, problem: null })] };
   }
 
-  /** A worker comes and asks for work. */
+  /** A worker comes and asks for work; what it was given is written down. */
   pull(slots = 1, life = "w"): ControlEffect[] {
+    return [...this.pullOnly(slots, life), ...this.tick(limits.notesHeldMs)];
+  }
+
+  /** The same, and no time has passed since. */
+  pullOnly(slots = 1, life = "w"): ControlEffect[] {
     this.tell({ kind: "peer-up", peer: worker, role: "worker" });
     const session = `${life}:1`;
     const greeted = this.hear({ kind: "session", session, labels: [], slots, held: [] });

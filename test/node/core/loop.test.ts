@@ -2,12 +2,14 @@ import { describe, expect, it } from "vitest";
 import { Loop } from "../../../node/core/loop.ts";
 import type { Stores } from "../../../node/core/effects.ts";
 import type { Clock, Storage } from "../../../node/ports.ts";
+import type { Message } from "../../../protocol/messages.ts";
 
 type Told = string;
 type Asked =
   | { readonly kind: "say"; readonly word: string }
   | { readonly kind: "echo"; readonly word: string }
-  | { readonly kind: "recorded"; readonly word: string };
+  | { readonly kind: "recorded"; readonly word: string }
+  | { readonly kind: "send"; readonly word: string; readonly message: Message };
 const say = (word: string): Asked => ({ kind: "say", word });
 const store = (key: string): Stores => ({
   kind: "store",
@@ -17,6 +19,12 @@ const storeSoon = (key: string): Stores => ({ ...store(key), soon: true });
 const barrier: Stores = { kind: "store", operations: [] };
 /** Tells of what is stored. */
 const tell = (word: string): Asked => ({ kind: "recorded", word });
+/** Tells a worker what the domain has decided. */
+const grant = (word: string): Asked => ({
+  kind: "send",
+  word,
+  message: { kind: "grant", nonce: "", leases: [], bundles: {} },
+});
 
 /** A loop over a disk whose syncs return when the test says so; everything that happens is written down. */
 class Bench {
@@ -60,6 +68,10 @@ class Bench {
     this.#syncs = [];
     for (const resolve of waiting) resolve();
     await settled();
+  }
+
+  get timers(): number {
+    return this.#timers.length;
   }
 
   /** Lets what waits for a while go on. */
@@ -138,6 +150,23 @@ describe("the loop", () => {
   });
 });
 
+describe("the loop, of what others have decided", () => {
+  it("tells it while its own disk works, in order, and nothing besides", async () => {
+    const bench = new Bench({
+      vote: [store("a"), say("A")],
+      chosen: [store("b"), grant("1"), say("B"), grant("2")],
+    });
+    bench.loop.post("vote");
+    await settled();
+    bench.loop.post("chosen");
+    await settled();
+    expect(bench.happened).toEqual(["write a", "1", "2"]);
+    await bench.synced();
+    await bench.synced();
+    expect(bench.happened).toEqual(["write a", "1", "2", "A", "write b", "B"]);
+  });
+});
+
 describe("the loop, of what is to be stored soon", () => {
   it("goes on without it, and lets only what tells of it wait", async () => {
     const bench = new Bench({ claim: [storeSoon("event"), tell("told"), say("granted")] });
@@ -165,6 +194,21 @@ describe("the loop, of what is to be stored soon", () => {
     expect(bench.happened).toEqual(["granted", "write a+b+c", "A", "C", "B"]);
     await bench.waited();
     expect(bench.happened).toHaveLength(5);
+  });
+
+  it("waits anew for what is to be stored behind that", async () => {
+    const bench = new Bench({ claim: [storeSoon("a")], vote: [store("b")], next: [storeSoon("c")] });
+    bench.loop.post("claim");
+    await settled();
+    bench.loop.post("vote");
+    await settled();
+    expect(bench.timers).toBe(0);
+    await bench.synced();
+    bench.loop.post("next");
+    await settled();
+    expect(bench.timers).toBe(1);
+    await bench.waited();
+    expect(bench.happened).toEqual(["write a+b", "write c"]);
   });
 
   it("waits for it where an effect rests on all that was decided, and for nothing where nothing is left", async () => {
