@@ -59,7 +59,7 @@ export function cancelRefused(run: string, answer: Extract<Answer, { ok: false }
     });
   if (answer.reason === "no-such-run")
     return new OttoError("OTTO_NO_SUCH_RUN", {
-      what: `There is no open run ${run}: it was never admitted, not yet, or is long over.`,
+      what: `There is no run ${run} to cancel: it was never admitted, not yet, or is long over.`,
       next: "List the runs with `otto status`.",
     });
   return new OttoError("OTTO_UNREACHABLE", {
