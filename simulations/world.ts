@@ -398,21 +398,20 @@ class World {
   }
 
   /** True for what nobody has admitted in time, and nobody keeps. */
-  #isMissed(submission: Submission): boolean {
+  #isMissed(submission: Submission, members: readonly Peer[] = this.#survivingControls()): boolean {
     const { run } = submission;
     if (this.#admitted.has(run) || !this.#isPast(submission)) return false;
-    const members = this.#survivingControls();
     if (members.some((peer) => remembers(peer, run))) return false;
     return this.#survivors().every(
       (peer) => peer.disk.get(controlKeys.bundles + run) === undefined && !isPendingAt(peer, run),
     );
   }
 
-  #isOver(submission: Submission): boolean {
+  #isOver(submission: Submission, members: readonly Peer[]): boolean {
     const { run } = submission;
     // Whoever closed it may have ended before it told: then its register says so.
-    if (this.#closed.has(run) || this.#survivingControls().some((peer) => isClosedAt(peer, run))) return true;
-    return this.#isMissed(submission);
+    if (this.#closed.has(run) || members.some((peer) => isClosedAt(peer, run))) return true;
+    return this.#isMissed(submission, members);
   }
 
   #cancel(run: string, tries: number): void {
@@ -492,22 +491,23 @@ class World {
   /** True while a run has no end: no need to look further for what is open. */
   #isAtWork(): boolean {
     if (this.#submitted.size < this.#schedule.runs.length) return true;
-    return [...this.#submitted.values()].some((submission) => !this.#isOver(submission));
+    const members = this.#survivingControls();
+    return [...this.#submitted.values()].some((submission) => !this.#isOver(submission, members));
   }
 
   /** What is not yet as it must be in the end, in words. */
   #open(): string[] {
     const open = this.#owner.open();
-    open.push(...(this.#standing?.open(this.#agenda.nowUs, this.#survivingControls()) ?? []));
+    const members = this.#survivingControls();
+    open.push(...(this.#standing?.open(this.#agenda.nowUs, members) ?? []));
     if (this.#submitted.size < this.#schedule.runs.length) open.push("something is not submitted");
     for (const [run, submission] of this.#submitted) {
-      if (!this.#isOver(submission)) open.push(`run ${run} is not closed`);
+      if (!this.#isOver(submission, members)) open.push(`run ${run} is not closed`);
       if (!this.#isPast(submission, clockSkewMsMax)) continue;
-      for (const peer of this.#survivingControls())
-        if (remembers(peer, run)) open.push(`${peer.name} still remembers ${run}`);
+      for (const peer of members) if (remembers(peer, run)) open.push(`${peer.name} still remembers ${run}`);
     }
     for (const run of this.#closed)
-      if (!this.#survivingControls().some((peer) => bundleAt(peer, run).length > 0))
+      if (!members.some((peer) => bundleAt(peer, run).length > 0))
         open.push(`no member keeps the plan of ${run}`);
     return [...open, ...this.#differences()];
   }

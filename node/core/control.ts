@@ -679,7 +679,8 @@ export class ControlCore {
     if (this.#table.stage !== "home") return;
     for (const [run, known] of this.#submissions.entries()) {
       const { submission } = known;
-      if (!this.#submissions.isReady(known) || this.#isAdmitted(run)) continue;
+      // Most are admitted, and that is known at once.
+      if (known.admitted || !this.#submissions.isReady(known) || this.#isAdmitted(run)) continue;
       const untilMs = validUntilOf(submission);
       const slotUntilMs = this.#schedules.validUntilMs(submission);
       if (orderOf(submission) !== null) this.#schedules.set(submission, now);
