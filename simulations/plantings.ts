@@ -211,7 +211,7 @@ export const plantings: readonly Planting[] = [
       },
       {
         file: "node/core/control.ts",
-        find: "if (!this.#submissions.isReady(known) || this.#isAdmitted(run)) continue;",
+        find: "if (known.admitted || !this.#submissions.isReady(known) || this.#isAdmitted(run)) continue;",
         replace: "if (!this.#submissions.isReady(known)) continue;",
       },
     ],

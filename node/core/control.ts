@@ -36,13 +36,14 @@ import { configurationKey, Configurations, type Installed } from "./configuratio
 import type { Answer, ControlEffect, ControlInput, Now } from "./effects.ts";
 import { AntiEntropy } from "./anti-entropy.ts";
 import { areToldAnew, History, historyKeys } from "./history.ts";
+import { admittedMessage, type Known } from "./known.ts";
 import { Leases } from "./leases.ts";
 import { Notes } from "./notes.ts";
 import { Quotas } from "./quotas.ts";
 import { Reign, type Ticket } from "./reign.ts";
 import { type ClosedRun, endOf } from "./retiring.ts";
 import { Schedules } from "./schedules.ts";
-import { type Known, submissionKeys, Submissions } from "./submissions.ts";
+import { submissionKeys, Submissions } from "./submissions.ts";
 import { Suspension } from "./suspension.ts";
 
 export const controlKeys = {
@@ -177,6 +178,10 @@ export class ControlCore {
         this.#table.openRuns.get(run) ?? this.#setOrders().get(run) ?? this.#endOf(run)?.envelope,
       isClosed: (run) => this.#outcomeOf(run) !== null,
       isGone: (submission) => this.#isGone(submission),
+      overtaken: (submission) => {
+        if (!this.#isOvertaken(submission)) return "no";
+        return this.#table.stage === "home" ? "decided" : "perhaps";
+      },
     });
     for (const prefix of [controlKeys.bundles, controlKeys.orders])
       for (const [, bytes] of under(prefix)) this.#submissions.restore(bytes);
@@ -373,13 +378,16 @@ export class ControlCore {
   /** An order that was set and is not any more, or that came too late to be, is no longer kept at hand. */
   #dropOvertaken(known: Known): void {
     const { submission } = known;
-    const { run, manifest } = submission;
-    if (orderOf(submission) === null || !this.#isAdmitted(run)) return;
-    const value = this.schedules.get(manifest.plan.pipeline);
-    const revision = orderOf(submission)?.revision ?? 0;
-    if (value === undefined || value.revision < revision || value.order?.id === run) return;
+    const { run } = submission;
+    if (!this.#isOvertaken(submission) || !this.#isAdmitted(run)) return;
     this.#tellAdmitted(run);
     this.#submissions.archive(run, known);
+  }
+
+  #isOvertaken(submission: Submission): boolean {
+    const revision = orderOf(submission)?.revision ?? Infinity;
+    const value = this.schedules.get(submission.manifest.plan.pipeline);
+    return value !== undefined && value.revision >= revision && value.order?.id !== submission.run;
   }
 
   /** The run of a slot that was fired: made from its order, and from here on a submission like any other. */
@@ -657,7 +665,7 @@ export class ControlCore {
     const end = this.#endOf(run);
     if (end !== null && this.#table.stage === "home" && this.#isControl(from))
       this.#reign.tellClosed(run, end, now);
-    this.#send(from, { kind: "announced", run, state: "admitted", reason: "" });
+    this.#send(from, admittedMessage(run));
   }
 
   #bundle(input: Extract<ControlInput, { kind: "bundle" }>, now: Now): void {
@@ -729,8 +737,7 @@ export class ControlCore {
     const known = this.#submissions.get(run);
     if (known === undefined) return;
     known.admitted = true;
-    const message: Message = { kind: "announced", run, state: "admitted", reason: "" };
-    for (const peer of known.announcers) this.#send(peer, message);
+    for (const peer of known.announcers) this.#send(peer, admittedMessage(run));
     known.announcers.clear();
   }
 

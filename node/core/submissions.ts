@@ -27,6 +27,7 @@ import type { WriteOperation } from "../ports.ts";
 import type { ControlEffect, ControlInput, Now } from "./effects.ts";
 import { AskedBundles } from "./asked-bundles.ts";
 import { Backlog, backlogKeys } from "./backlog.ts";
+import { admittedMessage, holdsMessage, type Known } from "./known.ts";
 import { expired, isTimely } from "./timely.ts";
 
 export const submissionKeys = {
@@ -45,18 +46,6 @@ export const submissionKeys = {
  */
 const judgedMs = 0;
 
-export type Known = {
-  readonly submission: Submission;
-  readonly bytes: Uint8Array;
-  source: "asked" | "here" | "missing";
-  /** Who is to hear of its admission. */
-  readonly announcers: Set<string>;
-  /** Other control peers that have its plan and files on their disks. */
-  readonly holders: Set<string>;
-  /** True when this peer has heard that the domain admitted it. */
-  admitted: boolean;
-};
-
 export type SubmissionsContext = {
   readonly charter: () => Charter;
   readonly keys: Verifier;
@@ -69,6 +58,8 @@ export type SubmissionsContext = {
   readonly isClosed: (run: string) => boolean;
   /** True for what the domain never admits any more, and for what it admitted and has forgotten. */
   readonly isGone: (submission: Submission) => boolean;
+  /** Whether a newer order, or its removal, has overtaken an order: as far as this peer knows, or decided. */
+  readonly overtaken: (submission: Submission) => "no" | "perhaps" | "decided";
 };
 
 type BundleInput = Extract<ControlInput, { kind: "bundle" }>;
@@ -173,7 +164,8 @@ export class Submissions {
     const { run, digest } = known.submission;
     const isOver = this.#context.isClosed(run) || this.#context.isGone(known.submission);
     // Its table may be on its way here; then it is asked for again.
-    if (already === undefined && !isOver && this.backlog.digest(run) !== undefined)
+    const isEarly = !isOver && this.backlog.digest(run) !== undefined;
+    if (already === undefined && (isEarly || this.#isOvertaken(known, input.question)))
       return this.#forget(known);
     const prefix = orderOf(known.submission) === null ? submissionKeys.bundles : submissionKeys.orders;
     for (const holder of holders ?? []) known.holders.add(holder);
@@ -254,6 +246,15 @@ export class Submissions {
   /** Of a run that is open or closed, of an order that is set, or of a closed run whose plan is wanted. */
   #admittedDigest(run: string): string | undefined {
     return this.#context.admittedDigest(run) ?? this.backlog.digest(run);
+  }
+
+  /** Peers that drop it at different times would go on giving it to each other. A home tells them what became of it. */
+  #isOvertaken({ submission, announcers }: Known, question: number | null): boolean {
+    const overtaken = question === null ? this.#context.overtaken(submission) : "no";
+    const { run } = submission;
+    if (overtaken === "decided")
+      for (const to of announcers) this.#context.effect({ kind: "send", to, message: admittedMessage(run) });
+    return overtaken !== "no";
   }
 
   #forget({ submission, bytes }: Known): null {
@@ -391,8 +392,4 @@ export class Submissions {
     this.#known.set(submission.run, known);
     return known;
   }
-}
-
-function holdsMessage({ submission: { run, digest } }: Known): Message {
-  return { kind: "holds", run, bundle: digest };
 }

@@ -344,6 +344,7 @@ describe("the run of a slot", () => {
       admittedDigest: () => undefined,
       isClosed: () => false,
       isGone: () => false,
+      overtaken: () => "no",
     });
     const now = { monotonicMs: 1, wallMs: firstMs };
     const taken = submissions.bundle({ kind: "bundle", ...name, from, bytes, question }, now);

@@ -23,6 +23,7 @@ function bench(most?: { readonly runs: number; readonly bytes: number }) {
   const told: Message[] = [];
   const closed = new Set<string>();
   const gone = new Set<string>();
+  const overtaken = new Map<string, "perhaps" | "decided">();
   const admitted = new Map<string, string>();
   const submissions = new Submissions(
     {
@@ -34,6 +35,7 @@ function bench(most?: { readonly runs: number; readonly bytes: number }) {
       admittedDigest: (name) => admitted.get(name),
       isClosed: (name) => closed.has(name),
       isGone: (submission) => gone.has(submission.run),
+      overtaken: (submission) => overtaken.get(submission.run) ?? "no",
     },
     most,
   );
@@ -45,7 +47,7 @@ function bench(most?: { readonly runs: number; readonly bytes: number }) {
     const named = { run: other.run, digest: other.digest };
     return submissions.bundle({ kind: "bundle", ...named, from: null, bytes, question: 7 }, now);
   };
-  return { effects, told, closed, gone, admitted, submissions, bring, submit };
+  return { effects, told, closed, gone, overtaken, admitted, submissions, bring, submit };
 }
 
 describe("a submission", () => {
@@ -116,6 +118,19 @@ describe("a submission", () => {
         { kind: "delete", key: submissionKeys.bundles + run },
       ],
     });
+  });
+});
+
+describe("a standing order that was overtaken", () => {
+  it("is not taken up again from a peer that still keeps it, which hears of it from who knows for sure", () => {
+    const { submissions, overtaken, effects, bring } = bench();
+    overtaken.set(run, "perhaps");
+    expect(bring(second)).toBeNull();
+    expect([submissions.size, effects]).toEqual([0, []]);
+    overtaken.set(run, "decided");
+    expect(bring(second)).toBeNull();
+    expect(submissions.size).toBe(0);
+    expect(effects).toMatchObject([{ kind: "send", to: second, message: { run, state: "admitted" } }]);
   });
 });
 
