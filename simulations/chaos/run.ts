@@ -263,9 +263,9 @@ async function accountAt(node: ChaosNode, run: string): Promise<Account | null> 
   }
 }
 
-function lateness({ run, through }: Submitted, accounts: readonly Account[]): Broken {
+function lateness({ run, through, atMs }: Submitted, accounts: readonly Account[]): Broken {
   if (accounts.length === 0)
-    return { checker: "durability", what: `${run}, which ${through} had taken, is known to nobody` };
+    return { checker: "durability", what: `${run}, which ${through} had taken at ${(atMs / 1_000).toFixed(1)} s, is known to nobody` };
   const open = accounts.filter(({ state }) => state === "open").map(({ control }) => control);
   const where =
     open.length > 0 ? `open at ${open.join(", ")}` : `known to ${accounts.length} control peers only`;
