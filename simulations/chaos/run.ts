@@ -63,6 +63,8 @@ export type Round = {
 const openSubmissionsMax = 20;
 /** From the end of the faults until everything has ended and is known everywhere; anti-entropy is among it. */
 const healMsMax = 2 * limits.antiEntropyMs + 30_000;
+/** Of so many runs at a time. */
+const askedAtOnce = 8;
 /** More of them tell nothing more. */
 const brokenMax = 20;
 const rssBytesMax = 500 * 1024 * 1024;
@@ -201,26 +203,34 @@ export class ChaosRun {
       // A node that does not answer takes its time with each of them.
       const silent = isLate ? await this.#silent() : [];
       if (silent.length > 0) return { accounts: done, broken: silent };
-      for (const each of open) {
-        if (isLate && broken.length >= brokenMax) break;
-        if (!isLate && performance.now() > deadlineMs) {
-          left.push(each);
+      for (const some of chunksOf(open, askedAtOnce)) {
+        if (isLate ? broken.length >= brokenMax : performance.now() > deadlineMs) {
+          left.push(...some);
           continue;
         }
-        const told = await Promise.all(controls.map((node) => accountAt(node, each.run)));
-        const accounts = told.filter((account) => account !== null);
-        const isOver = accounts.length === told.length && accounts.every(({ state }) => state !== "open");
-        const isAgreed = checkAgreement(accounts).length === 0;
-        if (isOver && isAgreed) done.push(accounts);
-        // Nobody said that it was taken, and nobody knows of it.
-        else if (accounts.length > 0 || each.acknowledged) left.push(each);
-        if (isLate && !isOver) broken.push(lateness(each, accounts));
-        else if (isLate) broken.push(...checkAgreement(accounts));
+        const told = await Promise.all(some.map((each) => this.#accountsOf(each)));
+        for (const [index, each] of some.entries()) {
+          const accounts = told[index] ?? [];
+          // Nobody said that it was taken, and nobody knows of it.
+          if (accounts.length === 0 && !each.acknowledged) continue;
+          const isOver =
+            accounts.length === controls.length && accounts.every(({ state }) => state !== "open");
+          const differing = checkAgreement(accounts);
+          if (isOver && differing.length === 0) done.push(accounts);
+          else if (isLate) broken.push(...(isOver ? differing : [lateness(each, accounts)]));
+          else left.push(each);
+        }
       }
       open = left;
       if (isLate) break;
     }
     return { accounts: done, broken };
+  }
+
+  /** What those control peers tell of a run that know of it. */
+  async #accountsOf({ run }: Submitted): Promise<readonly Account[]> {
+    const told = await Promise.all(this.#mesh.controls.map((node) => accountAt(node, run)));
+    return told.filter((account) => account !== null);
   }
 
   /** Control peers that are up and do not answer a simple question. */
@@ -265,7 +275,10 @@ async function accountAt(node: ChaosNode, run: string): Promise<Account | null> 
 
 function lateness({ run, through, atMs }: Submitted, accounts: readonly Account[]): Broken {
   if (accounts.length === 0)
-    return { checker: "durability", what: `${run}, which ${through} had taken at ${(atMs / 1_000).toFixed(1)} s, is known to nobody` };
+    return {
+      checker: "durability",
+      what: `${run}, which ${through} had taken at ${(atMs / 1_000).toFixed(1)} s, is known to nobody`,
+    };
   const open = accounts.filter(({ state }) => state === "open").map(({ control }) => control);
   const where =
     open.length > 0 ? `open at ${open.join(", ")}` : `known to ${accounts.length} control peers only`;
@@ -279,4 +292,10 @@ function boundsOf(memory: ReadonlyMap<string, NodeJS.MemoryUsage>): readonly Bro
     const what = `${name} keeps ${Math.round(rss / 1e6)} MB, ${Math.round(heapUsed / 1e6)} MB of them heap`;
     return isBounded ? [] : [{ checker: "memory", what }];
   });
+}
+
+function chunksOf<Item>(items: readonly Item[], size: number): Item[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, at) =>
+    items.slice(at * size, (at + 1) * size),
+  );
 }
