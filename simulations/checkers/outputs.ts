@@ -13,7 +13,7 @@ export function outputsChecker(): Checker {
   const promised = new Map<string, { readonly peer: PeerName; readonly id: string; readonly end: number }>();
   return {
     name: "outputs",
-    looksAt: ["step-started", "step-wrote", "outputs-gone", "received output-kept", "output-kept"],
+    looksAt: ["step-started", "step-wrote", "outputs-gone", "sent output-kept", "output-kept"],
     observe: (observation) => {
       if (observation.kind === "step-started") ranAt.set(observation.assignment.id, observation.peer);
       if (observation.kind === "step-wrote") {
@@ -22,8 +22,9 @@ export function outputsChecker(): Checker {
       }
       if (observation.kind === "outputs-gone")
         for (const [key, { peer }] of promised) if (peer === observation.peer) promised.delete(key);
-      if (observation.kind === "received" && observation.message.kind === "output-kept") {
-        const { from: peer, message } = observation;
+      // Whoever says so may have lost its disk by the time that it is heard.
+      if (observation.kind === "sent" && observation.message.kind === "output-kept") {
+        const { peer, message } = observation;
         const { run, index, attempt, end } = message;
         const id = `${run}-${index}-${attempt}`;
         promised.set(`${peer} ${id}`, { peer, id, end });
