@@ -270,7 +270,8 @@ export class SimulatedNetwork {
     link.epoch += 1;
     for (const direction of link.directions) direction.readyAtUs = 0;
     this.#carry(one, up);
-    this.#carry(other, up);
+    // Where that takes too long the link is gone already.
+    if (link.up) this.#carry(other, up);
   }
 
   #carry(direction: Direction, arrival: Arrival): void {
