@@ -95,6 +95,11 @@ export const schedulePlantings: readonly Planting[] = [
         find: "return order !== null && value !== undefined && value.revision >= order.revision;",
         replace: "return order !== null && value?.order?.id === submission.run;",
       },
+      {
+        file: "node/core/control.ts",
+        find: 'if (!this.#isOvertaken(submission)) return "no";',
+        replace: 'if (submission.run !== "") return "no";',
+      },
     ],
     caughtBy: ["registers", "schedules"],
     firstSeed: 39,
