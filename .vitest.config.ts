@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 /** Where a machine reads the counts from afterwards; see .ci/run. */
@@ -8,6 +9,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     isolate: false,
     pool: "threads",
+    // Tests of whole meshes wait for other processes most of the time: a third of the time is saved on two cores.
+    maxWorkers: availableParallelism() + 1,
     testTimeout: 240_000,
     hookTimeout: 120_000,
     reporters: results === undefined ? ["default"] : ["default", ["json", { outputFile: results }]],
