@@ -27,8 +27,8 @@ export const retirementPlantings: readonly Planting[] = [
     edits: [
       {
         file: retiring,
-        find: 'this.#closed.set(name.slice(runRegister("").length), { end, told: "untold" });',
-        replace: 'this.#closed.set(name.slice(runRegister("").length), { end, told: 0 });',
+        find: 'this.#closed.set(run, { end, told: "untold" });',
+        replace: "this.#closed.set(run, { end, told: 0 });",
       },
     ],
     caughtBy: ["retirement"],

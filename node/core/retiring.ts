@@ -15,6 +15,7 @@ import { limits } from "../../protocol/limits.ts";
 import {
   type RegisterValue,
   retiredRegister,
+  runOfRegister,
   type RunOutcome,
   runRegister,
   type RunValue,
@@ -64,8 +65,9 @@ export class Retiring {
   begin(entries: Iterable<readonly [string, RegisterValue]>): void {
     this.end();
     for (const [name, value] of entries) {
+      const run = runOfRegister(name);
       const end = value.kind === "run" ? endOf(value) : null;
-      if (end !== null) this.#closed.set(name.slice(runRegister("").length), { end, told: "untold" });
+      if (run !== null && end !== null) this.#closed.set(run, { end, told: "untold" });
     }
   }
 

@@ -186,6 +186,11 @@ export const charterRegister = "charter";
 /** The one register that says up to which moment runs are forgotten. */
 export const retiredRegister = "retired";
 
+/** The run whose own register it is, or null for any other register. */
+export function runOfRegister(name: string): string | null {
+  return name.startsWith("run/") ? name.slice("run/".length) : null;
+}
+
 /** The run that a step's register belongs to, or null for any other register. */
 export function runOfStepRegister(name: string): string | null {
   return name.startsWith("step/") ? name.slice(5, name.lastIndexOf("/")) : null;

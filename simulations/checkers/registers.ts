@@ -17,6 +17,8 @@ import {
   charterRegister,
   type RegisterValue,
   retiredRegister,
+  runOfRegister,
+  runOfStepRegister,
   runRegister,
   stepRegister,
 } from "../../protocol/registers/registers.ts";
@@ -124,7 +126,8 @@ export class RegistersChecker implements Checker {
   #forget(raised: Uint8Array): void {
     for (const name of forgottenBy(raised, this.#chosen)) {
       this.#chosen.delete(name);
-      if (name.startsWith("run/")) this.#forgotten.add(name.slice("run/".length));
+      const run = runOfRegister(name);
+      if (run !== null) this.#forgotten.add(run);
     }
   }
 
@@ -134,7 +137,7 @@ export class RegistersChecker implements Checker {
   }
 
   #choose(name: string, value: Uint8Array): void {
-    const run = runNamed(name) ?? runOf(name);
+    const run = runOfRegister(name) ?? runOfStepRegister(name);
     if (run !== null && this.#forgotten.has(run))
       throw this.#violation(`I8: ${name}: the run was closed and forgotten, then changed`);
     const before = this.#chosen.get(name);
@@ -158,7 +161,11 @@ export class RegistersChecker implements Checker {
   #chooseAgain(ballot: Ballot, name: string, value: Uint8Array): void {
     const now = this.#chosen.get(name);
     const before = now === undefined ? "it was never chosen before" : breachOf(value, now);
-    if (before !== null && !this.#isOver(runOf(name)) && !this.#forgotten.has(runNamed(name) ?? ""))
+    if (
+      before !== null &&
+      !this.#isOver(runOfStepRegister(name)) &&
+      !this.#forgotten.has(runOfRegister(name) ?? "")
+    )
       throw this.#violation(
         `I7: ${ballotName(ballot)} decides ${name} after the successor of its configuration was chosen: ${before}`,
       );
@@ -168,7 +175,7 @@ export class RegistersChecker implements Checker {
   #chooseLate(name: string, value: Uint8Array): void {
     const now = this.#chosen.get(name);
     const problem = now === undefined ? "was chosen late and lost" : breachOf(value, now);
-    const isExcused = this.#isOver(runOf(name)) || this.#forgotten.has(runNamed(name) ?? "");
+    const isExcused = this.#isOver(runOfStepRegister(name)) || this.#forgotten.has(runOfRegister(name) ?? "");
     if (problem !== null && !isExcused) throw this.#violation(`${name}: ${problem}`);
   }
 
@@ -176,7 +183,7 @@ export class RegistersChecker implements Checker {
   #startsFrom(values: ReadonlyMap<string, Uint8Array>): void {
     for (const name of this.#chosen.keys()) {
       if (values.has(name)) continue;
-      const run = runOf(name);
+      const run = runOfStepRegister(name);
       const next = run === null ? undefined : values.get(runRegister(run));
       const register = next === undefined ? null : (decodedOnce(next) as RegisterValue);
       if (!isClosed(register))
@@ -235,15 +242,6 @@ export class RegistersChecker implements Checker {
   #violation(what: string): Violation {
     return new Violation(this.name, what);
   }
-}
-
-function runOf(name: string): string | null {
-  return name.startsWith("step/") ? name.slice("step/".length, name.lastIndexOf("/")) : null;
-}
-
-/** The run whose own register it is. */
-function runNamed(name: string): string | null {
-  return name.startsWith("run/") ? name.slice("run/".length) : null;
 }
 
 function isClosed(value: RegisterValue | null): boolean {

@@ -5,7 +5,7 @@
 
 import { entriesOfRun } from "../../node/core/history.ts";
 import { openEntry } from "../../protocol/log.ts";
-import { retiredRegister } from "../../protocol/registers/registers.ts";
+import { retiredRegister, runOfRegister } from "../../protocol/registers/registers.ts";
 import { simulatedVerifier } from "../keys.ts";
 import { type Checker, type PeerName, Violation } from "../observation.ts";
 import type { Disk } from "../storage.ts";
@@ -39,8 +39,8 @@ export function retirementChecker(): Checker {
       if (raised === undefined || table === null) return;
       const voters = members.get(ballot.configuration) ?? [];
       for (const name of forgottenBy(raised.value, table)) {
-        if (!name.startsWith("run/")) continue;
-        const run = name.slice("run/".length);
+        const run = runOfRegister(name);
+        if (run === null) continue;
         const told = voters.filter((peer) => tellsOfEnd(disks.get(peer), run, domain));
         if (told.length * 2 > voters.length) continue;
         const what = `${run} is forgotten, and ${told.length} of ${voters.length} control peers keep a word of its end`;

@@ -8,6 +8,7 @@ import type { WireRecord } from "../../protocol/registers/messages.ts";
 import {
   type RegisterValue,
   retiredRegister,
+  runOfRegister,
   runOfStepRegister,
 } from "../../protocol/registers/registers.ts";
 import { decodedOnce } from "../decoded.ts";
@@ -76,11 +77,10 @@ export function forgottenBy(raised: Uint8Array, table: Table): string[] {
   if (watermark.kind !== "retired") return [];
   const runs = new Set<string>();
   for (const [name, bytes] of table) {
-    const value = name.startsWith("run/") ? (decodedOnce(bytes) as RegisterValue) : null;
-    if (value?.kind === "run" && value.outcome !== null && value.validUntilMs <= watermark.throughMs)
-      runs.add(name.slice("run/".length));
+    const run = runOfRegister(name);
+    const value = run === null ? null : (decodedOnce(bytes) as RegisterValue);
+    const isOver = value?.kind === "run" && value.outcome !== null;
+    if (run !== null && isOver && value.validUntilMs <= watermark.throughMs) runs.add(run);
   }
-  return [...table.keys()].filter((name) =>
-    runs.has(runOfStepRegister(name) ?? (name.startsWith("run/") ? name.slice("run/".length) : "")),
-  );
+  return [...table.keys()].filter((name) => runs.has(runOfStepRegister(name) ?? runOfRegister(name) ?? ""));
 }

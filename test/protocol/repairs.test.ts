@@ -320,6 +320,14 @@ const told = (
 const namesAt = (talk: Conversation, peer: string): string[] =>
   [...talk.disk(peer).keys()].map((key) => key.slice(Acceptor.keys.records.length)).toSorted();
 
+/** Both are below the watermark; one of them is to be closed. */
+const twoRuns = [
+  ["run/gone", admit],
+  ["run/open", admit],
+  ["step/gone/0", claim("w")],
+  ["step/open/0", claim("w")],
+] as const;
+
 describe("the watermark", () => {
   it("takes with it what was closed before, and nothing that is open, closed with it, or valid for longer", () => {
     const talk = reignOfA();
@@ -354,13 +362,7 @@ describe("the watermark", () => {
 describe("a watermark", () => {
   it("that rose while a voter was away is told first, with what is left below it", () => {
     const talk = reignOfA();
-    told(
-      talk,
-      ["run/gone", admit],
-      ["run/open", admit],
-      ["step/gone/0", claim("w")],
-      ["step/open/0", claim("w")],
-    );
+    told(talk, ...twoRuns);
     away(talk, "c");
     told(talk, ["run/gone", close], ["run/new", admit], ["retired", retire(10)]);
     back(talk, "c");
@@ -373,13 +375,7 @@ describe("a watermark", () => {
   it("that rises while pages come takes back what came in them before", () => {
     const talk = reignOfA();
     away(talk, "c");
-    told(
-      talk,
-      ["run/gone", admit],
-      ["run/open", admit],
-      ["step/gone/0", claim("w")],
-      ["step/open/0", claim("w")],
-    );
+    told(talk, ...twoRuns);
     decide(talk, "a", ...invites(0, 50));
     back(talk, "c");
     talk.settleUntil(({ kind }) => kind === "more");

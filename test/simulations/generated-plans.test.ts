@@ -26,9 +26,9 @@ function runnable(seed: number): WrittenMap {
     if (Array.isArray(value)) return value.map(without);
     if (!(value instanceof Map)) return value;
     const said = [...(value as WrittenMap)].filter(([key]) => !unmet.has(key));
-    return map(
-      said.map(([key, item]) => [key, key === "within" || key === "timeout" ? "1m" : without(item)]),
-    );
+    // A world lasts ten minutes.
+    const isTime = (key: string): boolean => key === "within" || key === "timeout";
+    return map(said.map(([key, item]) => [key, isTime(key) ? "1m" : without(item)]));
   };
   return new Map(
     [...(without(generatedPipeline(seed)) as WrittenMap)].map(([key, value]) => [
