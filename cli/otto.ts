@@ -8,7 +8,8 @@ import { Command, CommanderError } from "commander";
 import { exitCodes, type ExitCode, OttoError } from "../protocol/errors.ts";
 import type { ApproveOptions } from "./commands/answer.ts";
 import type { CallbacksOptions } from "./commands/callbacks.ts";
-import type { BackupOptions, ChangeOptions, ControlOptions, RestoreOptions } from "./commands/control.ts";
+import { several, withOwner, withTarget } from "./command-parts.ts";
+import type { BackupOptions, ControlOptions, RestoreOptions } from "./commands/control.ts";
 import type { JoinOptions, UpOptions } from "./commands/up.ts";
 import type { AddOptions, ListOptions } from "./commands/schedule.ts";
 import type { ExplainOptions } from "./commands/explain.ts";
@@ -22,8 +23,10 @@ import type { SimulateOptions } from "./commands/simulate.ts";
 import type { SubmitOptions } from "./commands/submit.ts";
 import type { RunOptions } from "./commands/run.ts";
 import type { VerifyOptions } from "./commands/verify.ts";
+import type { OwnerOptions } from "./owner.ts";
 import { simulateExample } from "./simulate-help.ts";
 import type { TargetOptions } from "./target.ts";
+import { addTrustCommands } from "./trust-commands.ts";
 
 const version = "0.1.0";
 
@@ -42,10 +45,6 @@ function action<Words extends unknown[]>(perform: (...words: Words) => Promise<E
   return async (...words: Words): Promise<void> => {
     exitCode = await perform(...words);
   };
-}
-
-function several(value: string, before: readonly string[] = []): readonly string[] {
-  return [...before, value];
 }
 
 function withFile(command: Command): Command {
@@ -75,13 +74,6 @@ function withSource(command: Command): Command {
   return withSnapshot(withPlan(command))
     .option("--json", "events as JSON lines")
     .option("--plain", "plain lines, even on a terminal");
-}
-
-function withTarget(command: Command): Command {
-  return command
-    .option("--node <folder>", "data folder of the node to ask (default: this user's node)")
-    .option("--peer <multiaddr>", "ask any peer over the network")
-    .option("--domain <name>", "with --peer: in which domain; with verify: which one is expected");
 }
 
 function withNode(command: Command): Command {
@@ -155,6 +147,7 @@ function program(): Command {
     );
   addAnswerCommands(otto);
   addMeshCommands(otto);
+  addTrustCommands(otto, action);
   return otto;
 }
 
@@ -208,6 +201,7 @@ function addPlanCommands(otto: Command): void {
       "only what differs, and why, from a commit's plan, or from one that ran: its id, `last`, `environment:NAME`",
     )
     .option("--exit-code", "with --diff: exit code 1 when there is a difference, else always 0")
+    .option("--policy [file]", "with what a policy demands: of a file, or of the domain of the asked node")
     .option("-o, --output <file>", "write to a file instead of standard output")
     .option("--json", "as JSON")
     .action(
@@ -335,24 +329,22 @@ function addControlCommands(otto: Command): void {
     .command("control")
     .description("the control peers of a domain, and others in their place");
   const load = () => import("./commands/control.ts");
-  const withOwner = (command: Command): Command =>
-    withTarget(command).option("--owner-key <file>", "the owner's key (default: owner.key of the node)");
   withTarget(control.command("ls"))
     .description("show who votes, and who could")
     .option("--json", "as JSON")
     .action(action(async (options: ControlOptions) => (await load()).listControls(options)));
   withOwner(control.command("add <peer>"))
     .description("give a control peer that has joined a vote: by its name, or the beginning of its id")
-    .action(action(async (peer: string, options: ChangeOptions) => (await load()).addControl(peer, options)));
+    .action(action(async (peer: string, options: OwnerOptions) => (await load()).addControl(peer, options)));
   withOwner(control.command("remove <peer>"))
     .description("take a control peer's vote")
     .action(
-      action(async (peer: string, options: ChangeOptions) => (await load()).removeControl(peer, options)),
+      action(async (peer: string, options: OwnerOptions) => (await load()).removeControl(peer, options)),
     );
   withOwner(control.command("replace <peer> [by]"))
     .description("have another take its place; without another, the same peer whose database was lost")
     .action(
-      action(async (peer: string, by: string | undefined, options: ChangeOptions) =>
+      action(async (peer: string, by: string | undefined, options: OwnerOptions) =>
         (await load()).replaceControl(peer, by, options),
       ),
     );

@@ -29,6 +29,7 @@ import {
   type ValueInput,
 } from "../protocol/plan.ts";
 import { stepExtras } from "../protocol/plan-check-extras.ts";
+import type { Demands } from "./policy/demands.ts";
 import type { Branch, Branches, Impossible } from "./branches.ts";
 import type { ConditionReasons } from "./condition-reasons.ts";
 import type { Match } from "./conventions/convention.ts";
@@ -102,12 +103,19 @@ function explanation(): JsonSchema {
       detection: orNull(
         record<NonNullable<Explanation["detection"]>>({ matches: listOf(match), rejected: listOf(match) }),
       ),
+      policy: record<Demands>({
+        refused: listOf(text),
+        gates: listOf(
+          record<Demands["gates"][number]>({ step: text, environment: text, demands: listOf(text) }),
+        ),
+      }),
       notStarted: {
         ...text,
         description: "Why the event that was named starts nothing; only when it does not.",
       },
     },
     "notStarted",
+    "policy",
   );
 }
 

@@ -13,6 +13,7 @@ import { type Branch, type Branches, branchesOf, type Impossible } from "./branc
 import { groupedLines } from "./explain-groups.ts";
 import { printable } from "./diagnostics.ts";
 import { formatDuration } from "./durations.ts";
+import type { Demands } from "./policy/demands.ts";
 
 /** The longest times, in milliseconds. The wait for a free worker has no bound and is not in them. */
 export type StepTimes = {
@@ -32,6 +33,8 @@ export type Explanation = {
   readonly branches: Branches;
   /** Why these steps, when no file describes them. */
   readonly detection: Pick<Found, "matches" | "rejected"> | null;
+  /** Only where a policy is asked for: what it says. */
+  readonly policy?: Demands;
   /** Only with an event that starts nothing: why. */
   readonly notStarted?: string;
 };

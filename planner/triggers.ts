@@ -1,14 +1,12 @@
 /**
  * Which events start a pipeline: its triggers held against what happened. By hand always works, and a pipeline that
  * names no triggers is started by anything.
- *
- * In patterns of branches and tags `*` stands for anything but `/`, and `**` for anything at all, as people know them
- * from GitHub.
  */
 
 import type { Plan, PlannedTrigger } from "../protocol/plan.ts";
 import { triggerWords } from "./action-words.ts";
 import { printable } from "./diagnostics.ts";
+import { fitsOne } from "./name-patterns.ts";
 import type { TriggerEvent } from "./trigger-event.ts";
 
 /** Why an event does not start the pipeline, as one sentence; null when it does. */
@@ -68,26 +66,5 @@ function eventWords({ trigger, branch, tag, base, pipeline, outcome, name }: Tri
 /** No pattern at all stands for every name. */
 function fits(patterns: readonly string[], name: string | null): boolean {
   if (name === null) return false;
-  return patterns.length === 0 || patterns.some((pattern) => matches(pattern, name));
-}
-
-/** Keeps every place at which the parts so far can end: the work is bounded however many stars there are. */
-function matches(pattern: string, name: string): boolean {
-  const parts = pattern.split(/(\*+)/).filter((part) => part !== "");
-  /** Where in the name the parts so far can have ended. */
-  let ends = new Set([0]);
-  for (const part of parts) {
-    const next = new Set<number>();
-    if (!part.startsWith("*")) {
-      for (const end of ends) if (name.startsWith(part, end)) next.add(end + part.length);
-    } else if (part === "*") {
-      for (const end of ends) {
-        const slash = name.indexOf("/", end);
-        for (let at = end; at <= (slash === -1 ? name.length : slash); at += 1) next.add(at);
-      }
-    } else for (let at = Math.min(...ends); at <= name.length; at += 1) next.add(at);
-    if (next.size === 0) return false;
-    ends = next;
-  }
-  return ends.has(name.length);
+  return patterns.length === 0 || fitsOne(patterns, name);
 }

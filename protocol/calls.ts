@@ -105,6 +105,7 @@ export type AnswerItem =
   | { readonly kind: "peers"; readonly node: NodeSeen; readonly peers: readonly PeerSeen[] }
   /** The charter as its owner signed it, and all control peers that are known. */
   | { readonly kind: "control"; readonly charter: Uint8Array; readonly controls: readonly ControlSeen[] }
+  | { readonly kind: "document"; readonly version: number; readonly bytes: Uint8Array }
   | { readonly kind: "missing"; readonly digests: readonly string[] }
   /** A blob begins: `size` bytes follow in `chunk` items, or null: the callee does not have it. */
   | { readonly kind: "blob"; readonly digest: string; readonly size: number | null }

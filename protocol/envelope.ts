@@ -19,7 +19,8 @@ export type EnvelopeKind =
   | "log-entry"
   | "answer"
   | "announcement"
-  | "invite";
+  | "invite"
+  | "document";
 
 type Envelope = {
   readonly kind: EnvelopeKind;

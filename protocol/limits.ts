@@ -252,6 +252,15 @@ export const limits = {
   runsInMemoryMax: 50,
   unknownRunWaitMs: 3_000,
   watchRetriesMax: 50,
+  /** A policy as its owner writes it, one text in it, and entries of one list. */
+  policyBytesMax: 48 * KiB,
+  policyWordsMax: 500,
+  policyEntriesMax: 100,
+  /** One signed document of a domain (`documents.ts`), and how many it keeps. */
+  documentBytesMax: 64 * KiB,
+  documentsMax: 10_000,
+  /** How far the clock of whoever signs a document or an approval may be from that of who takes it. */
+  signedApartMsMax: 10 * 60_000,
   /** Addresses of one peer. */
   addressesMax: 16,
   /** A table that is handed over or repaired in pages, as it is gathered by its receiver. */

@@ -87,6 +87,9 @@ const request = z.discriminatedUnion("call", [
   }),
   z.object({ call: z.literal("control"), certificate }),
   z.object({ call: z.literal("recharter"), certificate, charter: bytes }),
+  z.object({ call: z.literal("put-document"), certificate, document: bytes }),
+  /** Documents of one topic, as they were signed. */
+  z.object({ call: z.literal("documents"), certificate, topic: text }),
   z.object({ call: z.literal("backup"), certificate }),
   z.object({ call: z.literal("stop"), certificate }),
 ]);

@@ -8,6 +8,8 @@
  * @source crontab(5), POSIX.1-2017 crontab.
  */
 
+import { dateOf, weekdayOf } from "./moments.ts";
+
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 const dayMs = 24 * hourMs;
@@ -71,31 +73,13 @@ export function slotUntil(cron: string, untilMs: number): number | null {
   return null;
 }
 
-/** @param day days since 1970-01-01, which was a Thursday. */
+/** @param day days since 1970-01-01. */
 function isDay(schedule: Schedule, day: number): boolean {
   const { month, dayOfMonth } = dateOf(day);
   if (!schedule.months.has(month)) return false;
   const inMonth = schedule.days.has(dayOfMonth);
-  const inWeek = schedule.weekdays.has((day + 4) % 7);
+  const inWeek = schedule.weekdays.has(weekdayOf(day));
   return schedule.eitherDay ? inMonth || inWeek : inMonth && inWeek;
-}
-
-/**
- * The date of a day since 1970, without a clock's help.
- *
- * @source H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days.
- */
-function dateOf(day: number): { readonly month: number; readonly dayOfMonth: number } {
-  const shifted = day + 719_468;
-  const era = Math.floor(shifted / 146_097);
-  const dayOfEra = shifted - era * 146_097;
-  const centuries =
-    Math.floor(dayOfEra / 1_460) - Math.floor(dayOfEra / 36_524) + Math.floor(dayOfEra / 146_096);
-  const yearOfEra = Math.floor((dayOfEra - centuries) / 365);
-  const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
-  const fromMarch = Math.floor((5 * dayOfYear + 2) / 153);
-  const dayOfMonth = dayOfYear - Math.floor((153 * fromMarch + 2) / 5) + 1;
-  return { month: fromMarch < 10 ? fromMarch + 3 : fromMarch - 9, dayOfMonth };
 }
 
 function parse(cron: string): Schedule | string {

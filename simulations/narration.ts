@@ -138,6 +138,7 @@ function valueWords(bytes: Uint8Array): string {
   if (value.kind === "invite") return "used";
   if (value.kind === "charter") return `configuration ${value.configuration}`;
   if (value.kind === "fence") return String(value.token);
+  if (value.kind === "document") return `version ${value.version}`;
   if (value.kind === "retired") return `through ${value.throughMs}`;
   if (value.kind === "schedule")
     return `${value.order?.id ?? "removed"}/${value.revision}, settled ${value.settledMs}, fired ${value.fired?.run ?? "none"}`;

@@ -355,6 +355,7 @@ export class Peer {
       case "keep-output":
         return this.#keepOutput(effect, life);
       case "home-is":
+      case "documents-changed":
       case "stopped":
         return;
       default:

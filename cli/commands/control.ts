@@ -8,7 +8,7 @@ import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { askFor, callFor } from "../../node/edge/client.ts";
 import { DataFolder } from "../../node/edge/data-folder.ts";
-import { type Identity, openIdentity, verifySignature } from "../../node/edge/identity.ts";
+import { verifySignature } from "../../node/edge/identity.ts";
 import type { AnswerItem, ControlSeen } from "../../protocol/calls.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -23,12 +23,12 @@ import { sizeWords } from "../../protocol/sizes.ts";
 import { keepStanding, person } from "../person.ts";
 import { controlsTable } from "../render/controls.ts";
 import { wantsColor } from "../render/renderer.ts";
-import { findTarget, type Target, targetFolder, type TargetOptions } from "../target.ts";
+import { ownerKey, ownerOf, type OwnerOptions } from "../owner.ts";
+import { findTarget, type Target, type TargetOptions } from "../target.ts";
 import { shellWord, shortId } from "../words.ts";
 import { configOf, type NodeOptions } from "./up.ts";
 
 export type ControlOptions = TargetOptions & { readonly json?: boolean };
-export type ChangeOptions = TargetOptions & { readonly ownerKey?: string };
 export type BackupOptions = TargetOptions & { readonly output?: string };
 export type RestoreOptions = NodeOptions & { readonly ownerKey?: string; readonly othersAreLost?: boolean };
 
@@ -38,6 +38,10 @@ type Known = Seen & { readonly opened: Charter };
 /** Members get their tables within moments; a command does not wait for one that is away. */
 const settlesWithinMs = 15_000;
 const lookAgainMs = 200;
+const ownersWord = {
+  what: "Only the domain's owner says who its control peers are",
+  state: "The domain's control peers are who they were.",
+};
 
 export async function listControls(options: ControlOptions): Promise<ExitCode> {
   return withTarget(options, async (target) => {
@@ -61,7 +65,7 @@ export async function listControls(options: ControlOptions): Promise<ExitCode> {
   });
 }
 
-export function addControl(named: string, options: ChangeOptions): Promise<ExitCode> {
+export function addControl(named: string, options: OwnerOptions): Promise<ExitCode> {
   return change(options, (seen) => {
     const peer = find(named, seen);
     if (isMember(peer, seen.opened)) throw usage(`${nameOf(peer)} is a control peer of the domain already.`);
@@ -69,7 +73,7 @@ export function addControl(named: string, options: ChangeOptions): Promise<ExitC
   });
 }
 
-export function removeControl(named: string, options: ChangeOptions): Promise<ExitCode> {
+export function removeControl(named: string, options: OwnerOptions): Promise<ExitCode> {
   return change(options, (seen) => {
     const { peer } = member(named, seen);
     return seen.opened.controls.filter((control) => control.peer !== peer);
@@ -80,7 +84,7 @@ export function removeControl(named: string, options: ChangeOptions): Promise<Ex
 export function replaceControl(
   named: string,
   by: string | undefined,
-  options: ChangeOptions,
+  options: OwnerOptions,
 ): Promise<ExitCode> {
   return change(options, (seen) => {
     const old = member(named, seen);
@@ -123,7 +127,7 @@ export async function restore(file: string, options: RestoreOptions): Promise<Ex
     );
   if (options.data === undefined)
     throw usage("The new control peer needs a folder of its own.", "Say --data FOLDER.");
-  const owner = ownerOf(options.ownerKey ?? null);
+  const owner = ownerKey(options.ownerKey ?? null, ownersWord);
   const isNew = !existsSync(options.data);
   const folder = new DataFolder(options.data);
   if (folder.isNode) throw usage(`${folder.path} already holds a node.`, "Name another folder with --data.");
@@ -175,14 +179,13 @@ async function look(target: Target): Promise<Known> {
 
 /** The owner signs, the domain decides, and the command waits until the members have their tables. */
 function change(
-  options: ChangeOptions,
+  options: OwnerOptions,
   controlsOf: (seen: Known) => readonly ControlPeer[],
 ): Promise<ExitCode> {
   return withTarget(options, async (target) => {
     const seen = await look(target);
     const next = successorOf(seen.opened, controlsOf(seen));
-    const owner = ownerOf(options.ownerKey ?? targetFolder(options)?.ownerKey ?? null);
-    if (owner.peer !== next.owner) throw notOwner(next);
+    const owner = ownerOf(options, next, ownersWord);
     const { certificate } = target;
     const request = { call: "recharter", certificate, charter: sealCharter(next, owner) } as const;
     await askFor(await target.open(), request, "done");
@@ -222,23 +225,6 @@ function changedLines(before: Charter, next: Charter, { controls }: Known): stri
   if (next.size % 2 === 0 && next.size !== 4)
     lines.push(`${next.size} control peers bear no more losses than ${next.size - 1}.`);
   return lines;
-}
-
-function ownerOf(path: string | null): Identity {
-  if (path !== null && existsSync(path)) return openIdentity(path);
-  throw new OttoError("OTTO_REFUSED", {
-    what: "Only the domain's owner says who its control peers are, and the owner's key is not here.",
-    state: "The domain's control peers are who they were.",
-    next: "Do it on the machine that founded the domain, or name the file of its key with --owner-key.",
-  });
-}
-
-function notOwner({ name }: Charter): OttoError {
-  return new OttoError("OTTO_REFUSED", {
-    what: `This key does not own domain ${name}.`,
-    state: "The domain's control peers are who they were.",
-    next: "Name the file of its owner's key with --owner-key: owner.key in the founder's data folder.",
-  });
 }
 
 /** What a control peer is to its domain. */

@@ -26,6 +26,8 @@ export type ExplainOptions = LoadOptions &
     readonly exitCode?: boolean;
     /** A file for what would go to standard output. */
     readonly output?: string;
+    /** A policy file; `true`: the policy of the domain of the asked node. */
+    readonly policy?: string | true;
     /** A file that says what happened, or `-`: what starts nothing is not explained, but for programs. */
     readonly event?: string;
   };
@@ -80,19 +82,27 @@ function usage(what: string, next: string): OttoError {
   return new OttoError("OTTO_USAGE", { what, state: "Nothing was explained.", next });
 }
 
-async function textOf(loaded: LoadedPlan, { step, graph, json = false }: ExplainOptions): Promise<string> {
+async function textOf(loaded: LoadedPlan, options: ExplainOptions): Promise<string> {
+  const { step, graph, json = false } = options;
   if (step !== undefined) return stepText(loaded, step, json);
   if (graph === "svg") return (await import("../../planner/graph/svg.ts")).svgOf(loaded.plan, loaded.planId);
   if (graph === "mermaid") {
     return (await import("../../planner/graph/mermaid.ts")).mermaidOf(loaded.plan, loaded.planId);
   }
-  return wholeText(loaded, json);
+  return wholeText(loaded, options, json);
 }
 
-function wholeText({ plan, planId, detection, notStarted }: LoadedPlan, json: boolean): string {
-  if (!json) return explainPlan(plan, planId, detection);
+async function wholeText(
+  { plan, planId, detection, notStarted }: LoadedPlan,
+  { policy, ...target }: ExplainOptions,
+  json: boolean,
+): Promise<string> {
+  const asked =
+    policy === undefined ? null : await (await import("../demands.ts")).demands(policy, plan, target);
+  if (!json) return explainPlan(plan, planId, detection) + (asked?.text ?? "");
   const explanation = explainJson(plan, planId, detection);
-  return jsonText(notStarted === null ? explanation : { ...explanation, notStarted });
+  const policyJson = asked === null ? {} : { policy: asked.demands };
+  return jsonText({ ...explanation, ...policyJson, ...(notStarted === null ? {} : { notStarted }) });
 }
 
 async function stepText(loaded: LoadedPlan, name: string, json: boolean): Promise<string> {

@@ -7,6 +7,7 @@
 
 import { equals } from "uint8arrays/equals";
 import { openAnswer } from "../../protocol/answers.ts";
+import { type Document, documentName, openDocument } from "../../protocol/documents.ts";
 import { openEnvelope, type RefusedBecause, type Signer, type Verifier } from "../../protocol/envelope.ts";
 import { assert, unreachable } from "../../protocol/errors.ts";
 import type { LoggedEvent } from "../../protocol/events.ts";
@@ -15,6 +16,7 @@ import { limits } from "../../protocol/limits.ts";
 import { type Charter, hasSpoken, openCharter, whyNotSuccessor } from "../../protocol/membership.ts";
 import type { LeaseRef, Message, SignedResult } from "../../protocol/messages.ts";
 import { Acceptor, storedPlaces, storedRecord, type TableAt } from "../../protocol/registers/acceptor.ts";
+import { documentRegister, type DocumentValue } from "../../protocol/registers/document.ts";
 import type { ConfigurationMessage, RegisterMessage } from "../../protocol/registers/messages.ts";
 import {
   charterRegister,
@@ -100,6 +102,8 @@ export class ControlCore {
   readonly #fellows = new Set<string>();
   #effects: ControlEffect[] = [];
   readonly #notes = new Notes();
+  /** How many changes of documents the edge was told of; -1: of none in this table. */
+  #seenChanges = -1;
   #wasHome = false;
   #toldHome: string | null | undefined = undefined;
   #nextFetchMs = 0;
@@ -207,6 +211,11 @@ export class ControlCore {
     return this.#table.stage === "home" ? this.#schedules.values : this.#table.schedules;
   }
 
+  /** Documents by topic and name, as they were signed (`protocol/documents.ts`). */
+  get documents(): ReadonlyMap<string, DocumentValue> {
+    return this.#table.documents.all;
+  }
+
   /** Logs that are frozen, since their authors are proven to tell different things in them. */
   get forks(): readonly Fork[] {
     return this.#history.forks;
@@ -235,6 +244,10 @@ export class ControlCore {
     if (this.#closeOver(now)) {
       this.#serve(now);
       this.#record(now);
+    }
+    if (this.#table.documents.changes !== this.#seenChanges) {
+      this.#seenChanges = this.#table.documents.changes;
+      this.#effects.push({ kind: "documents-changed" });
     }
     // After the last words of a reign that ended in this turn.
     if (!this.#wasHome) this.#history.forgetClosed();
@@ -297,6 +310,8 @@ export class ControlCore {
       case "remove-schedule":
         if (this.#table.stage === "home") return this.#schedules.remove(input, now);
         return this.#notHome(input.question);
+      case "put-document":
+        return this.#putDocument(input, now);
       case "use-invite":
         if (this.#table.stage === "home")
           return this.#reign.useInvite(input.nonce, input.peer, input.question);
@@ -316,17 +331,16 @@ export class ControlCore {
   #recharter(bytes: Uint8Array, question: number): void {
     const { installed } = this.#configurations;
     if (this.#table.stage !== "home" || installed === null) return this.#notHome(question);
-    const refuse = (reason: "refused" | "stranger" | "absent", detail: string): void =>
-      void this.#effects.push({ kind: "answer", question, answer: { ok: false, reason, detail } });
     if (equals(bytes, installed.bytes))
       return void this.#effects.push({ kind: "answer", question, answer: { ok: true } });
     const opened = openCharter(bytes, this.#domain, this.#keys);
-    if (!opened.ok) return refuse("stranger", opened.problem);
+    if (!opened.ok) return this.#answerNo(question, "stranger", opened.problem);
     const problem = whyNotSuccessor(installed.charter, opened.value);
-    if (problem !== null) return refuse("refused", problem);
+    if (problem !== null) return this.#answerNo(question, "refused", problem);
     const { configuration, size } = opened.value;
     const present = this.#configurations.present(opened.value);
-    if (present * 2 <= size) return refuse("absent", `${present} of its ${size} control peers are there`);
+    if (present * 2 <= size)
+      return this.#answerNo(question, "absent", `${present} of its ${size} control peers are there`);
     this.#table.propose(
       charterRegister,
       { kind: "recharter", configuration, charter: bytes },
@@ -334,13 +348,36 @@ export class ControlCore {
     );
   }
 
+  #putDocument({ bytes, question }: Extract<ControlInput, { kind: "put-document" }>, { wallMs }: Now): void {
+    if (this.#table.stage !== "home") return this.#notHome(question);
+    const opened = openDocument(bytes, this.#configurations.charter, this.#keys);
+    const problem = opened.ok ? this.#whyNotDocument(opened.value.document, wallMs) : opened.problem;
+    if (!opened.ok || problem !== null)
+      return this.#answerNo(question, opened.ok ? "refused" : "stranger", problem ?? "");
+    const { document } = opened.value;
+    const { version } = document;
+    const register = documentRegister(documentName(document));
+    this.#table.propose(register, { kind: "put-document", version, bytes }, { kind: "document", question });
+  }
+
+  #whyNotDocument(document: Document, wallMs: number): string | null {
+    const { all } = this.#table.documents;
+    if (!all.has(documentName(document)) && all.size >= limits.documentsMax)
+      return `the domain keeps ${limits.documentsMax} documents already`;
+    const isTimely = Math.abs(document.timeMs - wallMs) <= limits.signedApartMsMax;
+    return isTimely ? null : "it was signed at another time than now, as this control peer's clock says";
+  }
+
+  #answerNo(question: number, reason: Extract<Answer, { ok: false }>["reason"], detail: string): void {
+    this.#effects.push({ kind: "answer", question, answer: { ok: false, reason, detail } });
+  }
+
   #answerStep({ bytes, said, question }: Extract<ControlInput, { kind: "answer-step" }>, now: Now): void {
     if (this.#table.stage !== "home") return this.#notHome(question);
     const opened = openAnswer(bytes, this.#configurations.charter, now.wallMs, this.#keys);
     if (opened.ok) return this.#reign.settlements.answer(opened.value, said, bytes, question, now);
     this.#count(opened.problem, null);
-    const answer: Answer = { ok: false, reason: "stranger", detail: opened.problem };
-    this.#effects.push({ kind: "answer", question, answer });
+    this.#answerNo(question, "stranger", opened.problem);
   }
 
   #tick(now: Now): void {
@@ -495,6 +532,7 @@ export class ControlCore {
   }
 
   #newTable(stored: readonly StoredEntry[], now: Now): RegisterTable<Ticket> {
+    this.#seenChanges = -1;
     const { installed, charter } = this.#configurations;
     const peers = (installed?.charter ?? charter).controls.map(({ peer }) => peer);
     this.#peers = new Set(peers);
@@ -808,7 +846,7 @@ export class ControlCore {
   }
 
   #notHome(question: number): void {
-    this.#effects.push({ kind: "answer", question, answer: { ok: false, reason: "not-home", detail: "" } });
+    this.#answerNo(question, "not-home", "");
   }
 
   #reportIn(envelope: Uint8Array): StepReport | null {

@@ -57,6 +57,8 @@ export type ControlInput =
   | { readonly kind: "contested"; readonly evidence: ForkEvidence }
   /** What a poll saw. */
   | { readonly kind: "polled"; readonly polled: Polled }
+  /** The next version of a document, as it was signed. */
+  | { readonly kind: "put-document"; readonly bytes: Uint8Array; readonly question: number }
   | { readonly kind: "use-invite"; readonly nonce: string; readonly peer: string; readonly question: number }
   | {
       readonly kind: "remove-schedule";
@@ -91,6 +93,8 @@ export type Answer =
         | "refused"
         /** A signature that does not hold. */
         | "stranger"
+        /** Somebody else changed it meanwhile. */
+        | "stale"
         /** Peers that are needed for it cannot be reached. */
         | "absent"
         /** No more can be kept. */
@@ -185,6 +189,8 @@ export type ControlEffect =
   /** A log is taken no further; `own`: it is this process's, which must end. */
   | { readonly kind: "log-frozen"; readonly fork: Fork; readonly own: boolean }
   | { readonly kind: "home-is"; readonly home: string | null }
+  /** Documents have changed; the core has them. */
+  | { readonly kind: "documents-changed" }
   /** The domain has another charter: others are to hear of it. */
   | { readonly kind: "chartered"; readonly charter: Charter; readonly bytes: Uint8Array }
   | { readonly kind: "poll"; readonly request: PollRequest };

@@ -55,6 +55,7 @@ export type Ticket =
   | SettleTicket
   | { readonly kind: "invite"; readonly question: number }
   | { readonly kind: "recharter"; readonly question: number }
+  | { readonly kind: "document"; readonly question: number }
   | ScheduleTicket
   | RetireTicket;
 
@@ -359,6 +360,11 @@ export class Reign {
         const answer: Answer = isChosen
           ? { ok: true }
           : { ok: false, reason: "refused", detail: "another one was first" };
+        return this.#context.answer(ticket.question, answer);
+      }
+      case "document": {
+        const isPut = decision.verdict === "changed" || decision.reason === "duplicate";
+        const answer: Answer = isPut ? { ok: true } : { ok: false, reason: "stale", detail: "" };
         return this.#context.answer(ticket.question, answer);
       }
       case "schedule":

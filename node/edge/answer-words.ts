@@ -51,6 +51,32 @@ export function removalRefused(pipeline: string, answer: Extract<Answer, { ok: f
   });
 }
 
+export function documentRefused({ reason, detail }: Extract<Answer, { ok: false }>): OttoError {
+  if (reason === "stale")
+    return new OttoError("OTTO_REFUSED", {
+      what: "Somebody else has changed it meanwhile.",
+      state: "What they said counts, and nothing else was changed.",
+      next: "Look at what it is now, and say it again.",
+    });
+  if (reason === "stranger")
+    return new OttoError("OTTO_NOT_A_MEMBER", {
+      what: `The domain does not take it: its signature does not hold here (${detail}).`,
+      state: "Nothing was changed.",
+      next: "Sign it with the key that may: the owner's for a policy or a revocation, a member's for a secret.",
+    });
+  if (reason === "refused")
+    return new OttoError("OTTO_REFUSED", {
+      what: `The domain does not take it: ${detail}.`,
+      state: "Nothing was changed.",
+      next: "Correct that, and say it again.",
+    });
+  return new OttoError("OTTO_UNREACHABLE", {
+    what: "The domain cannot decide now: fewer than half of its control peers can be reached.",
+    state: "Nothing was changed.",
+    next: "Try again when they are back.",
+  });
+}
+
 export function cancelRefused(run: string, answer: Extract<Answer, { ok: false }>): OttoError {
   if (answer.reason === "closed")
     return new OttoError("OTTO_NO_SUCH_RUN", {

@@ -57,6 +57,8 @@ export type ControlActions = {
   useInvite(nonce: string, peer: string): Promise<void>;
   controls(): Extract<AnswerItem, { kind: "control" }>;
   recharter(charter: Uint8Array): Promise<void>;
+  putDocument(document: Uint8Array): Promise<void>;
+  documents(topic: string): readonly { readonly version: number; readonly bytes: Uint8Array }[];
   /** All that this peer keeps but its keys, in pieces of at most a frame. */
   backup(): AsyncIterable<Uint8Array>;
   join(request: RequestOf<"join">, peer: string): Promise<Extract<AnswerItem, { kind: "joined" }>>;
@@ -182,6 +184,8 @@ export class CallServer {
       case "join":
       case "control":
       case "recharter":
+      case "put-document":
+      case "documents":
       case "backup":
         return this.#performAsControl(channel, request, frames);
       default:
@@ -206,6 +210,8 @@ export class CallServer {
       | "join"
       | "control"
       | "recharter"
+      | "put-document"
+      | "documents"
       | "backup"
     >,
     frames: AsyncGenerator<Uint8Array, void, void>,
@@ -251,6 +257,13 @@ export class CallServer {
         return this.#send(channel, control.controls());
       case "recharter":
         await control.recharter(request.charter);
+        return this.#send(channel, { kind: "done" });
+      case "put-document":
+        await control.putDocument(request.document);
+        return this.#send(channel, { kind: "done" });
+      case "documents":
+        for (const document of control.documents(request.topic))
+          await this.#send(channel, { kind: "document", ...document });
         return this.#send(channel, { kind: "done" });
       case "backup":
         for await (const bytes of control.backup()) await this.#send(channel, { kind: "chunk", bytes });

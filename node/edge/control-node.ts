@@ -17,6 +17,7 @@ import { Loop } from "../core/loop.ts";
 import {
   answerRefused,
   cancelRefused,
+  documentRefused,
   notFormed,
   removalRefused,
   signedElsewhere,
@@ -81,6 +82,7 @@ const asksHome: ReadonlySet<Request["call"]> = new Set([
   "schedules",
   "remove-schedule",
   "recharter",
+  "put-document",
 ] as const);
 
 class ControlNode implements RunningNode {
@@ -237,6 +239,8 @@ class ControlNode implements RunningNode {
         this.#home = effect.home;
         if (effect.home !== null && effect.home !== host.identity.peer) this.calls.endFollowing();
         return;
+      case "documents-changed":
+        return;
       case "chartered":
         return host.adoptCharter(effect.bytes, effect.charter);
       case "poll":
@@ -332,6 +336,16 @@ class ControlNode implements RunningNode {
       useInvite: (nonce, peer) => this.#inviteUse.here(nonce, peer),
       join: (request, peer) => this.#joining.join(request, peer),
       controls: () => controlsSeen(this.host, this.#core?.configurations ?? null, this.#home),
+      putDocument: async (bytes) => {
+        const answer = await questions.ask((question) =>
+          this.post({ kind: "put-document", bytes, question }),
+        );
+        if (!answer.ok) throw documentRefused(answer);
+      },
+      documents: (topic) =>
+        [...(this.#core?.documents ?? [])].flatMap(([name, { version, bytes }]) =>
+          name.startsWith(`${topic}/`) ? [{ version, bytes }] : [],
+        ),
       backup: () => backupOf(this.host),
       recharter: (charter) => recharter(this.host, charter, (input) => this.post(input)),
     };

@@ -20,6 +20,7 @@
 import { limits } from "../limits.ts";
 import { decodeValue, encodeValue } from "../values.ts";
 import { type Ballot, compareBallots, comparePositions, noBallot, origin, type Position } from "./ballot.ts";
+import type { DocumentValue } from "./document.ts";
 import type { PromisedRecord, RegisterMessage } from "./messages.ts";
 import { type AcceptedRecord, Records } from "./records.ts";
 import {
@@ -127,6 +128,11 @@ export class Acceptor {
   /** Schedules by their pipelines, as far as this peer knows. */
   get schedules(): ReadonlyMap<string, ScheduleValue> {
     return this.#records.schedules;
+  }
+
+  /** Documents by topic and name, as far as this peer knows; `changes` rises with every change of one. */
+  get documents(): { readonly all: ReadonlyMap<string, DocumentValue>; readonly changes: number } {
+    return { all: this.#records.documents, changes: this.#records.documentChanges };
   }
 
   prepare(ballot: Ballot): TableEffect[] {

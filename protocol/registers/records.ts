@@ -22,6 +22,7 @@ import {
   runRegister,
   type RunValue,
 } from "./registers.ts";
+import { documentOfRegister, type DocumentValue } from "./document.ts";
 import { pipelineOfRegister, type ScheduleValue } from "./schedule.ts";
 
 export type AcceptedRecord = Position & { readonly value: Uint8Array };
@@ -35,6 +36,8 @@ export class Records {
   readonly #validUntilMs = new Map<string, number>();
   #retired: RetiredValue | null = null;
   readonly #schedules = new Map<string, ScheduleValue>();
+  readonly #documents = new Map<string, DocumentValue>();
+  #documentChanges = 0;
 
   get(name: string): AcceptedRecord | undefined {
     return this.#records.get(name);
@@ -59,6 +62,16 @@ export class Records {
 
   get schedules(): ReadonlyMap<string, ScheduleValue> {
     return this.#schedules;
+  }
+
+  /** Documents by topic and name (`document.ts`). */
+  get documents(): ReadonlyMap<string, DocumentValue> {
+    return this.#documents;
+  }
+
+  /** Rises with every change of a document. */
+  get documentChanges(): number {
+    return this.#documentChanges;
   }
 
   /** The watermark; null while it was never raised. */
@@ -107,6 +120,8 @@ export class Records {
     } else if (name === retiredRegister) this.#retired = decodeValue(record.value) as RetiredValue;
     const pipeline = pipelineOfRegister(name);
     if (pipeline !== null) this.#schedules.set(pipeline, decodeValue(record.value) as ScheduleValue);
+    const document = documentOfRegister(name);
+    if (document !== null) this.#noteDocument(document, decodeValue(record.value) as DocumentValue);
     return true;
   }
 
@@ -121,6 +136,8 @@ export class Records {
     } else if (name === retiredRegister) this.#retired = null;
     const pipeline = pipelineOfRegister(name);
     if (pipeline !== null) this.#schedules.delete(pipeline);
+    const document = documentOfRegister(name);
+    if (document !== null) this.#noteDocument(document, null);
   }
 
   /** Forgets the steps of a run when its register says that it is closed. Returns the registers that are gone. */
@@ -159,6 +176,12 @@ export class Records {
     for (const name of gone) this.drop(name);
     this.#stepsOfRun.delete(run);
     return gone;
+  }
+
+  #noteDocument(name: string, value: DocumentValue | null): void {
+    this.#documentChanges += 1;
+    if (value === null) this.#documents.delete(name);
+    else this.#documents.set(name, value);
   }
 
   #stepsOf(run: string): readonly string[] {

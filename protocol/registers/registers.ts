@@ -13,6 +13,7 @@
  *   charter: the configuration that takes the place of this one; the last thing that a configuration decides
  *   fence:  a number --raise--> a higher one: the fencing token of whoever may reach outside, one for the whole domain
  *   schedule: `schedule.ts`
+ *   document: `document.ts`
  *
  * A step that nobody has claimed has no record: it is queued under token 0. Pure: a refusal says why and changes nothing.
  */
@@ -21,6 +22,7 @@ import { equals } from "uint8arrays/equals";
 import { unreachable } from "../errors.ts";
 import type { AttemptCause, UnreportedCause } from "../events.ts";
 import { evaluateSettling, type Settlement, type SettlingCommand, type StepAnswer } from "./settling.ts";
+import { type DocumentCommand, type DocumentValue, evaluateDocument } from "./document.ts";
 import { evaluateSchedule, type ScheduleCommand, type ScheduleValue } from "./schedule.ts";
 
 /** An attempt that is over, as the step's register remembers it. */
@@ -117,7 +119,8 @@ export type RegisterValue =
   | FenceValue
   | ScheduleValue
   | CharterValue
-  | RetiredValue;
+  | RetiredValue
+  | DocumentValue;
 
 export type Command =
   | {
@@ -157,7 +160,8 @@ export type Command =
   | { readonly kind: "use-invite"; readonly peer: string }
   | { readonly kind: "recharter"; readonly configuration: number; readonly charter: Uint8Array }
   | SettlingCommand
-  | ScheduleCommand;
+  | ScheduleCommand
+  | DocumentCommand;
 
 export type Refusal = "stale" | "duplicate" | "taken" | "closed" | "absent" | "expired";
 
@@ -264,6 +268,8 @@ export function evaluate(
     case "fire":
       if (value !== null && value.kind !== "schedule") return refused("absent");
       return evaluateSchedule(value, command);
+    case "put-document":
+      return evaluateDocument(value, command);
     default:
       return unreachable(command);
   }

@@ -15,6 +15,7 @@ import { unreachable } from "../errors.ts";
 import { limits } from "../limits.ts";
 import { Acceptor, type TableAt } from "./acceptor.ts";
 import { type Ballot, compareBallots, comparePositions, type Position } from "./ballot.ts";
+import type { DocumentValue } from "./document.ts";
 import { type Decision, Home, type HomeStage } from "./home.ts";
 import type { RegisterMessage } from "./messages.ts";
 import { type OwnReign, Repairs } from "./repairs.ts";
@@ -157,6 +158,11 @@ export class RegisterTable<Ticket> {
   /** Schedules by their pipelines, as far as this peer knows; a home asks its committed registers. */
   get schedules(): ReadonlyMap<string, ScheduleValue> {
     return this.#acceptor.schedules;
+  }
+
+  /** Documents by topic and name: each is signed, and holds by that; `changes` rises with every change of one. */
+  get documents(): { readonly all: ReadonlyMap<string, DocumentValue>; readonly changes: number } {
+    return this.#acceptor.documents;
   }
 
   /** The watermark that is the domain's, as far as this peer knows: never what it has only voted for. */

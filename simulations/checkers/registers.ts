@@ -269,6 +269,10 @@ function breach(before: RegisterValue, after: RegisterValue): string | null {
     return after.throughMs > before.throughMs
       ? null
       : `I8: the watermark fell from ${before.throughMs} to ${after.throughMs}`;
+  if (before.kind === "document" && after.kind === "document")
+    return after.version === before.version + 1
+      ? null
+      : `version ${after.version} came after ${before.version}`;
   if (before.kind === "schedule" && after.kind === "schedule") return scheduleBreach(before, after);
   if (before.kind !== "step" || after.kind !== "step") return "changed its kind";
   if (before.state === "done")

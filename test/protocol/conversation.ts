@@ -231,6 +231,7 @@ function valueText(value: RegisterValue): string {
   if (value.kind === "charter") return `configuration ${value.configuration}`;
   if (value.kind === "fence") return String(value.token);
   if (value.kind === "retired") return `through ${value.throughMs}`;
+  if (value.kind === "document") return `version ${value.version}`;
   if (value.kind === "schedule") return value.order === null ? "removed" : `settled/${value.settledMs}`;
   if (value.state === "leased") return `leased/${value.token}:${value.worker}`;
   return value.state === "done" ? `${value.outcome}/${value.token}` : `queued/${value.token}`;

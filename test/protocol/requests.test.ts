@@ -45,6 +45,8 @@ const requests: { readonly [Call in Request["call"]]: Extract<Request, { call: C
   },
   control: { call: "control", certificate: null },
   recharter: { call: "recharter", certificate: null, charter: Uint8Array.of(6) },
+  "put-document": { call: "put-document", certificate, document: Uint8Array.of(7) },
+  documents: { call: "documents", certificate: null, topic: "policy" },
   backup: { call: "backup", certificate: null },
   stop: { call: "stop", certificate: null },
 };

@@ -1,0 +1,25 @@
+/** What the declarations of commands share: how one is called, and options that many have. */
+
+import type { Command } from "commander";
+import type { ExitCode } from "../protocol/errors.ts";
+
+/** Calls a command; what it says is the program's exit code. */
+export type Action = <Words extends unknown[]>(
+  perform: (...words: Words) => Promise<ExitCode>,
+) => (...words: Words) => Promise<void>;
+
+/** An option that may be given several times. */
+export function several(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
+}
+
+export function withTarget(command: Command): Command {
+  return command
+    .option("--node <folder>", "data folder of the node to ask (default: this user's node)")
+    .option("--peer <multiaddr>", "ask any peer over the network")
+    .option("--domain <name>", "with --peer: in which domain; with verify: which one is expected");
+}
+
+export function withOwner(command: Command): Command {
+  return withTarget(command).option("--owner-key <file>", "the owner's key (default: owner.key of the node)");
+}

@@ -1,0 +1,59 @@
+/** The signed documents of a domain, from any of its nodes: what is kept is checked here, whoever says that it is kept. */
+
+import { askFor, callFor } from "../node/edge/client.ts";
+import { verifySignature } from "../node/edge/identity.ts";
+import { type Document, type OpenedDocument, openDocument, sealDocument } from "../protocol/documents.ts";
+import type { Signer } from "../protocol/envelope.ts";
+import { OttoError } from "../protocol/errors.ts";
+import { type Charter, openCharter } from "../protocol/membership.ts";
+import type { Target } from "./target.ts";
+
+/** The newest charter that the asked node knows. */
+export async function charterOf(target: Target): Promise<Charter> {
+  const { certificate } = target;
+  const seen = await askFor(await target.open(), { call: "control", certificate }, "control");
+  const opened = openCharter(seen.charter, null, { verify: verifySignature });
+  if (opened.ok) return opened.value;
+  throw new OttoError("OTTO_MESSAGE_INVALID", {
+    what: "The node answered with a charter that its owner has not signed.",
+    next: "Ask another node with --node or --peer.",
+  });
+}
+
+/** Those of one topic whose signatures hold, in the order of their names; taken away ones have no body. */
+export async function documentsOf(
+  target: Target,
+  charter: Charter,
+  topic: Document["topic"],
+): Promise<readonly OpenedDocument[]> {
+  const { certificate } = target;
+  const found: OpenedDocument[] = [];
+  for await (const item of callFor(await target.open(), { call: "documents", certificate, topic })) {
+    if (item.kind === "done") break;
+    if (item.kind !== "document") continue;
+    const opened = openDocument(item.bytes, charter, { verify: verifySignature });
+    const isIt = opened.ok && opened.value.document.topic === topic;
+    if (isIt && opened.value.document.version === item.version) found.push(opened.value);
+  }
+  return found;
+}
+
+/** Signs the version after the newest one that the node knows, and has the domain take it. */
+export async function putDocument(
+  target: Target,
+  charter: Charter,
+  { topic, name, body }: Pick<Document, "topic" | "name" | "body">,
+  signer: { readonly keys: Signer; readonly certificate: Uint8Array | null },
+): Promise<number> {
+  const known = await documentsOf(target, charter, topic);
+  const before = known.find(({ document }) => document.name === name)?.document.version ?? 0;
+  const version = before + 1;
+  const document = sealDocument(
+    { otto: "document/1", topic, name, version, timeMs: Date.now(), body },
+    charter.domain,
+    signer,
+  );
+  const { certificate } = target;
+  await askFor(await target.open(), { call: "put-document", certificate, document }, "done");
+  return version;
+}

@@ -1,0 +1,25 @@
+/** The commands about who may do what: the policy of a domain. Their code is loaded only when they are called. */
+
+import type { Command } from "commander";
+import { type Action, withOwner, withTarget } from "./command-parts.ts";
+import type { OwnerOptions } from "./owner.ts";
+import type { TargetOptions } from "./target.ts";
+
+export function addTrustCommands(otto: Command, action: Action): void {
+  addPolicyCommands(otto, action);
+}
+
+function addPolicyCommands(otto: Command, action: Action): void {
+  const policy = otto.command("policy").description("what a domain demands of plans, and before a deploy");
+  const load = () => import("./commands/policy.ts");
+  withTarget(policy.command("show"))
+    .description("print the domain's policy as its owner wrote it")
+    .action(action(async (options: TargetOptions) => (await load()).showPolicy(options)));
+  policy
+    .command("check <file>")
+    .description("say what is wrong with a policy; changes nothing")
+    .action(action(async (file: string) => (await load()).checkPolicy(file)));
+  withOwner(policy.command("set <file>"))
+    .description("sign a policy as the domain's owner: it counts from now on")
+    .action(action(async (file: string, options: OwnerOptions) => (await load()).setPolicy(file, options)));
+}

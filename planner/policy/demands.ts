@@ -1,0 +1,40 @@
+/** What a policy will say to a plan, before anything is submitted: for `otto explain --policy`. */
+
+import type { Plan } from "../../protocol/plan.ts";
+import type { Policy } from "../../protocol/policy.ts";
+import { printable } from "../diagnostics.ts";
+import { gateOf, gateWords, whyNotAdmitted } from "./judge.ts";
+
+export type Demands = {
+  /** Why the plan would not be admitted from this submitter, each a sentence. */
+  readonly refused: readonly string[];
+  /** What must be true before a step begins. */
+  readonly gates: readonly {
+    readonly step: string;
+    readonly environment: string;
+    readonly demands: readonly string[];
+  }[];
+};
+
+/** @param peer whose key would sign the submission. */
+export function demandsOf(policy: Policy, plan: Plan, peer: string): Demands {
+  const gates = plan.steps.flatMap((step) => {
+    const gate = gateOf(policy, plan, step);
+    if (gate === null) return [];
+    return [{ step: step.name, environment: gate.environment, demands: gateWords(gate) }];
+  });
+  return { refused: whyNotAdmitted(policy, plan, peer), gates };
+}
+
+/** @param of whose policy it is. */
+export function demandsText({ refused, gates }: Demands, of: string): string {
+  const lines = [
+    ...refused.map((why) => `refused by ${of}: ${why}`),
+    ...gates.flatMap(({ step, environment, demands }) => [
+      `gate of ${of} before ${step} (${environment}):`,
+      ...demands.map((demand) => `  ${demand}`),
+    ]),
+  ];
+  if (lines.length === 0) lines.push(`${of} demands nothing more`);
+  return `${lines.map(printable).join("\n")}\n`;
+}

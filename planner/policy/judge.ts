@@ -1,0 +1,178 @@
+/**
+ * A plan held against a policy: whether it may be run at all, and what must be true before each of its steps reaches an
+ * environment. `otto explain`, admission, and every control peer that opens a gate ask here.
+ *
+ * Pure: time is given, and what was found out (approvals, outcomes, verdicts) too.
+ */
+
+import type { EnvironmentPolicy, Policy } from "../../protocol/policy.ts";
+import type { Plan, PlannedStep } from "../../protocol/plan.ts";
+import { fitsOne } from "../name-patterns.ts";
+import { admissionCondition, type Submitter } from "./conditions.ts";
+import { keysOf } from "./people.ts";
+import { freezeAt, isOpenAt, nextOpening } from "./windows.ts";
+
+/** Why a plan may not be run, each a sentence. Empty: it may. */
+export function whyNotAdmitted(policy: Policy, plan: Plan, peer: string): readonly string[] {
+  const submitter = submitterOf(policy, peer);
+  const why: string[] = [];
+  for (const { when, require, because } of policy.admit ?? [])
+    if ((when === undefined || holds(when, plan, submitter)) && !holds(require, plan, submitter))
+      why.push(`${because} (the policy demands ${require})`);
+  for (const { source, name } of policy.uses === undefined ? [] : (plan.uses ?? []))
+    if (!fitsOne(policy.uses ?? [], source)) why.push(`${name} is ${source}, which is not blessed`);
+  for (const environment of environmentsOf(plan))
+    for (const rules of rulesOf(policy, environment)) {
+      if (rules.refs !== undefined && !fitsOne(rules.refs, refOf(plan)))
+        why.push(`${environment} takes ${rules.refs.join(", ")}, and this is ${refWords(plan)}`);
+      if (rules.submit !== undefined && !keysOf(policy, rules.submit).has(peer))
+        why.push(
+          `only ${rules.submit.join(", ")} may submit what reaches ${environment}, and this is ${submitter.name === "" ? peer : submitter.name}`,
+        );
+    }
+  for (const step of plan.steps)
+    for (const rules of step.included && step.environment !== null ? rulesOf(policy, step.environment) : [])
+      for (const check of rules.checks ?? [])
+        if (checksOf(plan, step, check).length === 0)
+          why.push(`${step.name} reaches ${step.environment}, and needs no step that is called ${check}`);
+  return why;
+}
+
+function holds(text: string, plan: Plan, submitter: Submitter): boolean {
+  const condition = admissionCondition(text);
+  return condition.ok && condition.holds(plan, submitter);
+}
+
+function submitterOf(policy: Policy, peer: string): Submitter {
+  const [name = ""] = Object.entries(policy.people ?? {}).find(([, key]) => key === peer) ?? [];
+  const teams = Object.entries(policy.teams ?? {}).filter(([, members]) => members.includes(name));
+  return { peer, name, teams: teams.map(([team]) => team) };
+}
+
+function environmentsOf({ steps }: Plan): readonly string[] {
+  const named = steps.flatMap(({ included, environment }) =>
+    included && environment !== null ? [environment] : [],
+  );
+  return [...new Set(named)];
+}
+
+function rulesOf({ environments = {} }: Policy, environment: string): readonly EnvironmentPolicy[] {
+  return Object.entries(environments).flatMap(([pattern, rules]) =>
+    fitsOne([pattern], environment) ? [rules] : [],
+  );
+}
+
+function refOf({ context: { branch, tag } }: Plan): string {
+  return tag === null ? (branch ?? "") : `tag:${tag}`;
+}
+
+function refWords({ context: { branch, tag } }: Plan): string {
+  if (tag !== null) return `the tag ${tag}`;
+  return branch === null ? "no branch that is known" : `the branch ${branch}`;
+}
+
+/** What must be true before one step begins. */
+export type Gate = {
+  readonly environment: string;
+  readonly approvals: readonly {
+    readonly count: number;
+    readonly by: readonly string[];
+    readonly keys: ReadonlySet<string>;
+  }[];
+  readonly open: readonly (readonly string[])[];
+  readonly freezes: readonly NonNullable<EnvironmentPolicy["freeze"]>[number][];
+  /** Names of steps that must have passed. */
+  readonly checks: readonly string[];
+  readonly verdicts: readonly NonNullable<EnvironmentPolicy["verdicts"]>[number][];
+  /** How long it waits for all of it; null: as long as the step may take. */
+  readonly waitMs: number | null;
+};
+
+/** Null: nothing is demanded before the step. */
+export function gateOf(policy: Policy, plan: Plan, step: PlannedStep): Gate | null {
+  const { environment } = step;
+  if (environment === null || !step.included) return null;
+  const rules = rulesOf(policy, environment);
+  const gate: Gate = {
+    environment,
+    approvals: rules.flatMap(({ approve }) =>
+      approve === undefined ? [] : [{ ...approve, keys: keysOf(policy, approve.by) }],
+    ),
+    open: rules.flatMap(({ open }) => (open === undefined ? [] : [open])),
+    freezes: rules.flatMap(({ freeze = [] }) => freeze),
+    checks: rules.flatMap(({ checks = [] }) => checks.flatMap((check) => checksOf(plan, step, check))),
+    verdicts: rules.flatMap(({ verdicts = [] }) => verdicts),
+    waitMs: waitOf(rules),
+  };
+  const demands = [gate.approvals, gate.open, gate.freezes, gate.checks, gate.verdicts];
+  return demands.some(({ length }) => length > 0) ? gate : null;
+}
+
+function waitOf(rules: readonly EnvironmentPolicy[]): number | null {
+  const minutes = rules.flatMap(({ waitMinutes }) => (waitMinutes === undefined ? [] : [waitMinutes]));
+  return minutes.length === 0 ? null : Math.min(...minutes) * 60_000;
+}
+
+/** Steps that the step needs, directly or through others, and that a check means. */
+function checksOf(plan: Plan, step: PlannedStep, check: string): readonly string[] {
+  const byName = new Map(plan.steps.map((one) => [one.name, one]));
+  const found = new Set<string>();
+  const left = step.needs.map((need) => need.step);
+  for (let name = left.pop(); name !== undefined; name = left.pop()) {
+    if (found.has(name)) continue;
+    found.add(name);
+    left.push(...(byName.get(name)?.needs ?? []).map((need) => need.step));
+  }
+  return [...found].filter((name) => {
+    const from = byName.get(name)?.from ?? name;
+    return fitsOne([check], name) || fitsOne([check], from);
+  });
+}
+
+/** What was found out about a gate so far. */
+export type GateEvidence = {
+  /** The keys of those who said yes to exactly this step and what it is given. */
+  readonly approvedBy: ReadonlySet<string>;
+  /** How a step ended; null: it has not. */
+  outcomeOf(step: string): string | null;
+  /** Names of external verdicts that hold. */
+  readonly verdicts: ReadonlySet<string>;
+  /** Milliseconds since 1970. */
+  readonly nowMs: number;
+};
+
+/** What is missing for the gate to open, each a sentence. Empty: it opens. */
+export function missingFor(gate: Gate, evidence: GateEvidence): readonly string[] {
+  const { approvedBy, verdicts, nowMs } = evidence;
+  const missing: string[] = [];
+  for (const { count, by, keys } of gate.approvals) {
+    const given = [...approvedBy].filter((key) => keys.has(key)).length;
+    if (given < count) missing.push(`${given} of ${count} approvals of ${by.join(", ")}`);
+  }
+  for (const windows of gate.open)
+    if (!isOpenAt(windows, nowMs))
+      missing.push(`it is closed until ${nextOpening(windows, nowMs)} (open ${windows.join(", ")}, UTC)`);
+  const frozen = freezeAt(gate.freezes, nowMs);
+  if (frozen !== null) missing.push(`it is frozen until ${frozen.until}: ${frozen.because}`);
+  for (const check of gate.checks) {
+    const outcome = evidence.outcomeOf(check);
+    if (outcome !== "passed")
+      missing.push(`${check} must pass, and ${outcome === null ? "has not ended" : `ended as ${outcome}`}`);
+  }
+  for (const { name, url } of gate.verdicts)
+    if (!verdicts.has(name)) missing.push(`${name} does not say yes (${url})`);
+  return missing;
+}
+
+/** A gate in words, a demand each, for `otto explain`. */
+export function gateWords(gate: Gate): readonly string[] {
+  return [
+    ...gate.approvals.map(
+      ({ count, by }) => `${count} ${count === 1 ? "approval" : "approvals"} of ${by.join(", ")}`,
+    ),
+    ...gate.open.map((windows) => `only ${windows.join(", ")} (UTC)`),
+    ...gate.freezes.map(({ from, until, because }) => `not from ${from} to ${until}: ${because}`),
+    ...gate.checks.map((check) => `${check} has passed`),
+    ...gate.verdicts.map(({ name, url }) => `${name} says yes (${url})`),
+  ];
+}
