@@ -8,7 +8,7 @@ import type { Channel } from "../node/edge/channel.ts";
 import { DataFolder, ottoHome } from "../node/edge/data-folder.ts";
 import { connectLocally } from "../node/edge/local-socket.ts";
 import { OttoError } from "../protocol/errors.ts";
-import { openCharter } from "../protocol/membership.ts";
+import { type Charter, openCertificate, openCharter } from "../protocol/membership.ts";
 import { embeddedFolders } from "./embedded.ts";
 import { person, standing, type Standing } from "./person.ts";
 import { shellWord } from "./words.ts";
@@ -68,12 +68,19 @@ export function localTarget(folder: DataFolder): Target {
     standing() {
       const charter = openCharter(folder.need("charter"), null, person());
       const own = folder.read("person.cert");
-      if (charter.ok && own !== null) return { domain: charter.value.domain, certificate: own };
+      if (charter.ok && own !== null && isOwn(own, charter.value))
+        return { domain: charter.value.domain, certificate: own };
       return standing(charter.ok ? charter.value.domain : null);
     },
     open: () => connectLocally(folder.socket),
     close: () => Promise.resolve(),
   };
+}
+
+/** Somebody else may have founded the node, or joined with it. */
+function isOwn(certificate: Uint8Array, charter: Charter): boolean {
+  const opened = openCertificate(certificate, charter, 0, person());
+  return opened.ok && opened.value.peer === person().peer;
 }
 
 async function remoteTarget(address: string, domain: string | null): Promise<Target> {

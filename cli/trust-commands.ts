@@ -1,12 +1,31 @@
-/** The commands about who may do what: the policy of a domain. Their code is loaded only when they are called. */
+/** The commands about who may do what: the policy of a domain and the gates that it keeps closed. Their code is loaded only when they are called. */
 
 import type { Command } from "commander";
 import { type Action, withOwner, withTarget } from "./command-parts.ts";
+import type { GateOptions } from "./commands/gate.ts";
 import type { OwnerOptions } from "./owner.ts";
 import type { TargetOptions } from "./target.ts";
 
 export function addTrustCommands(otto: Command, action: Action): void {
   addPolicyCommands(otto, action);
+  addGateCommands(otto, action);
+}
+
+function addGateCommands(otto: Command, action: Action): void {
+  const gate = otto.command("gate").description("steps that wait for what a domain's policy demands");
+  const load = () => import("./commands/gate.ts");
+  withTarget(gate.command("ls"))
+    .description("list the steps that wait, and what each of them lacks")
+    .option("--json", "as JSON lines")
+    .action(action(async (options: GateOptions) => (await load()).listGates(options)));
+  withTarget(gate.command("why <run> [step]"))
+    .description("say what one of them lacks, who approved, and what an approval is for")
+    .option("--json", "as JSON")
+    .action(
+      action(async (run: string, step: string | undefined, options: GateOptions) =>
+        (await load()).whyGate(run, step, options),
+      ),
+    );
 }
 
 function addPolicyCommands(otto: Command, action: Action): void {

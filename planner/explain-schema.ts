@@ -103,12 +103,7 @@ function explanation(): JsonSchema {
       detection: orNull(
         record<NonNullable<Explanation["detection"]>>({ matches: listOf(match), rejected: listOf(match) }),
       ),
-      policy: record<Demands>({
-        refused: listOf(text),
-        gates: listOf(
-          record<Demands["gates"][number]>({ step: text, environment: text, demands: listOf(text) }),
-        ),
-      }),
+      policy: record<Demands>({ refused: listOf(text), gates: listOf(gate) }),
       notStarted: {
         ...text,
         description: "Why the event that was named starts nothing; only when it does not.",
@@ -119,6 +114,7 @@ function explanation(): JsonSchema {
   );
 }
 
+const gate = record<Demands["gates"][number]>({ step: text, environment: text, demands: listOf(text) });
 const branch = record<Branch>({ outcomes: listOf(text), next: listOf(text) });
 
 function branches(): JsonSchema {

@@ -24,6 +24,8 @@ export type Answer = {
   /** Null: a callback; its bearer says the verdict. */
   readonly verdict: Verdict | null;
   readonly detail: string;
+  /** At a gate: the digest of the files and values that the step is given, which the person looked at. */
+  readonly given?: string;
 };
 
 export const answerBytesMax = 8 * 1024;
@@ -70,6 +72,7 @@ function isAnswer(value: unknown): value is Answer {
     typeof answer.step === "string" &&
     isStepName(answer.step.replace(/ \(.*\)$/s, "")) &&
     (answer.verdict === null || verdicts.includes(answer.verdict)) &&
+    (answer.given === undefined || typeof answer.given === "string") &&
     typeof answer.detail === "string" &&
     answer.detail.length <= answerDetailCharactersMax
   );

@@ -82,6 +82,25 @@ export type ControlSeen = {
   readonly configuration: number;
 };
 
+/** A gate that is closed, as its home sees it. */
+export type GateSeen = {
+  readonly run: string;
+  readonly step: string;
+  readonly environment: string;
+  /** What it lacks, each a sentence; empty while control peers are asked to sign. */
+  readonly missing: readonly string[];
+  /** Control peers that would not sign, and why. */
+  readonly refusals: Readonly<Record<string, string>>;
+  /** Keys of those who approved. */
+  readonly approvedBy: readonly string[];
+  /** Wall clock of the home; then the step ends as timed out. */
+  readonly untilMs: number;
+  /** What an approval must name. */
+  readonly manifest: string;
+  readonly given: string;
+  readonly inputs: readonly { readonly name: string; readonly tree: string }[];
+};
+
 export type NodeSeen = {
   readonly domain: string;
   readonly domainName: string;
@@ -105,6 +124,7 @@ export type AnswerItem =
   | { readonly kind: "peers"; readonly node: NodeSeen; readonly peers: readonly PeerSeen[] }
   /** The charter as its owner signed it, and all control peers that are known. */
   | { readonly kind: "control"; readonly charter: Uint8Array; readonly controls: readonly ControlSeen[] }
+  | { readonly kind: "gates"; readonly gates: readonly GateSeen[] }
   | { readonly kind: "document"; readonly version: number; readonly bytes: Uint8Array }
   | { readonly kind: "missing"; readonly digests: readonly string[] }
   /** A blob begins: `size` bytes follow in `chunk` items, or null: the callee does not have it. */

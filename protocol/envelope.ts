@@ -20,7 +20,8 @@ export type EnvelopeKind =
   | "answer"
   | "announcement"
   | "invite"
-  | "document";
+  | "document"
+  | "permit";
 
 type Envelope = {
   readonly kind: EnvelopeKind;

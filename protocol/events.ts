@@ -106,6 +106,8 @@ export type StepSettled = Fact<
     evidence: Uint8Array | null;
   }
 >;
+/** A guarded step may begin: so a majority of the control peers has judged, each for itself. */
+export type GateOpened = Fact<"gate-opened", { step: string; permit: Uint8Array }>;
 /** Of schedules: `run` is the id of the standing order. */
 type ScheduleSet = Fact<
   "schedule-set",
@@ -146,6 +148,7 @@ export type Event =
   | StepWaiting
   | StepAnswered
   | StepSettled
+  | GateOpened
   | RunClosed;
 
 type ScheduleEvent = ScheduleSet | ScheduleRemoved | SlotFired | SlotRefused | SlotsMissed;

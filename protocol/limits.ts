@@ -259,6 +259,15 @@ export const limits = {
   /** One signed document of a domain (`documents.ts`), and how many it keeps. */
   documentBytesMax: 64 * KiB,
   documentsMax: 10_000,
+  /** What a majority of the control peers signed. */
+  quorumBytesMax: 64 * KiB,
+  /** How long a permit is good; how often a gate is looked at again; and when its control peers are asked again. */
+  permitMs: 10 * 60_000,
+  gateEveryMs: 1_000,
+  endorseAgainMs: 5_000,
+  /** How long an external verdict holds, and how often it is asked for. */
+  verdictMs: 60_000,
+  verdictEveryMs: 10_000,
   /** How far the clock of whoever signs a document or an approval may be from that of who takes it. */
   signedApartMsMax: 10 * 60_000,
   /** Addresses of one peer. */

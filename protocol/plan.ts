@@ -243,6 +243,11 @@ export function isExclusive(step: Pick<PlannedStep, "effect" | "lock">): boolean
   return step.effect || step.lock !== undefined;
 }
 
+/** True for a step that a worker does and that a domain's policy may demand something of first. */
+export function mayBeGated(step: Pick<PlannedStep, "action" | "environment">): boolean {
+  return step.environment !== null && !isSettledByMesh(step);
+}
+
 /** True for a step that no worker does: people, something outside, or other steps settle it. */
 export function isSettledByMesh(step: Pick<PlannedStep, "action">): boolean {
   return step.action !== undefined && step.action.kind !== "uses";

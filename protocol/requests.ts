@@ -90,6 +90,8 @@ const request = z.discriminatedUnion("call", [
   z.object({ call: z.literal("put-document"), certificate, document: bytes }),
   /** Documents of one topic, as they were signed. */
   z.object({ call: z.literal("documents"), certificate, topic: text }),
+  /** Gates that are closed. */
+  z.object({ call: z.literal("gates"), certificate }),
   z.object({ call: z.literal("backup"), certificate }),
   z.object({ call: z.literal("stop"), certificate }),
 ]);

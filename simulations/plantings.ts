@@ -242,8 +242,8 @@ export const plantings: readonly Planting[] = [
     edits: [
       {
         file: registers,
-        find: 'state: "queued", token: value.token + 1, past });',
-        replace: 'state: "queued", token: value.token, past });',
+        find: "token: value.token + 1, past });",
+        replace: "token: value.token, past });",
       },
       {
         file: registers,

@@ -27,6 +27,7 @@ const longForAReason = new Map([
   ["node/core/reign.ts", "every decision of a home, in one switch"],
   ["node/core/worker.ts", "one state machine: a worker's session, its leases and its attempts"],
   ["node/edge/network.ts", "one class that owns every link of a peer"],
+  ["node/verify/replay.ts", "every event of an account, in one switch"],
   ["simulations/peer.ts", "everything that a peer asks of its edge, in one switch"],
   ["simulations/world.ts", "one class that owns everything that happens in a world"],
 ]);

@@ -7,10 +7,11 @@ import { askFor } from "../../node/edge/client.ts";
 import type { RunView, StepView } from "../../node/view/run.ts";
 import { answerDetailCharactersMax, sealAnswer, type Verdict, verdicts } from "../../protocol/answers.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
-import type { StepAction } from "../../protocol/plan.ts";
+import { mayBeGated, type PlannedStep } from "../../protocol/plan.ts";
 import { suggestion } from "../../planner/suggestions.ts";
 import { person } from "../person.ts";
 import { viewOf } from "../run-view.ts";
+import { gatesOf } from "./gate.ts";
 import { findTarget, type Target, type TargetOptions, targetWords } from "../target.ts";
 import { shellWord } from "../words.ts";
 
@@ -23,7 +24,11 @@ export async function approve(
 ): Promise<ExitCode> {
   const said = { verdict: options.reject === true ? "failed" : "passed", detail: options.comment } as const;
   return withTarget(options, async (target) => {
-    const waiting = chooseStep(await viewOf(run, target), step, "approve");
+    const view = await viewOf(run, target);
+    const gates = (await gatesOf(target)).filter((gate) => gate.run === view.run);
+    const [only] = gates;
+    const gate = step === undefined && gates.length === 1 ? only : gates.find((one) => one.step === step);
+    const waiting = gate ?? chooseStep(view, step, "approve");
     await askFor(await target.open(), callOf(target, waiting, said), "done");
     const words = said.verdict === "passed" ? "You approved" : "You declined";
     return `${words} ${waiting.step} of run ${run}.\n`;
@@ -77,11 +82,17 @@ async function withTarget(
   }
 }
 
-type Waiting = { readonly run: string; readonly manifest: string; readonly step: string };
+type Waiting = {
+  readonly run: string;
+  readonly manifest: string;
+  readonly step: string;
+  /** At a gate: what the step is given. */
+  readonly given?: string;
+};
 
 function callOf(
   target: Target,
-  { run, manifest, step }: Waiting,
+  { run, manifest, step, given }: Waiting,
   { verdict, detail = "" }: { readonly verdict: Verdict | null; readonly detail: string | undefined },
 ) {
   if (detail.length > answerDetailCharactersMax) {
@@ -92,7 +103,8 @@ function callOf(
     });
   }
   const { domain, certificate } = target.standing();
-  const signed = { otto: "answer/1", run, manifest, step, verdict, detail } as const;
+  const looked = given === undefined ? {} : { given };
+  const signed = { otto: "answer/1", run, manifest, step, verdict, detail, ...looked } as const;
   const answer = sealAnswer(signed, domain, { keys: person(), certificate });
   return { call: "answer", certificate: target.certificate, answer, said: null } as const;
 }
@@ -127,9 +139,12 @@ function chooseStep(view: RunView, named: string | undefined, kind: "approve" | 
 
 /** How a step that waits is answered, as a command. */
 export function answerCommand(
-  { run, step, action }: { run: string; step: string; action: StepAction | undefined },
+  { run, step, planned }: { run: string; step: string; planned: PlannedStep | null },
   options: TargetOptions,
 ): string | null {
+  const action = planned?.action;
+  if (planned !== null && mayBeGated(planned))
+    return `otto gate why ${run} ${shellWord(step)}${targetWords(options)}`;
   if (action?.kind === "approve") return `otto approve ${run} ${shellWord(step)}${targetWords(options)}`;
   if (action?.kind !== "wait" || action.callback === null) return null;
   return `otto settle ${run} ${shellWord(step)} passed${targetWords(options)}`;

@@ -53,7 +53,7 @@ async function showRun(run: string, target: Target, options: StatusOptions): Pro
 /** For each step that waits for a person's word, how to give it. */
 function howToAnswer({ run, steps }: RunView, options: TargetOptions): readonly string[] {
   const commands = steps.flatMap(({ name, planned, state }) => {
-    const answer = answerCommand({ run, step: name, action: planned?.action }, options);
+    const answer = answerCommand({ run, step: name, planned }, options);
     return state.kind === "pending" && answer !== null ? [`Answer ${name} with: ${answer}`] : [];
   });
   return commands.length === 0 ? [] : ["", ...commands];

@@ -15,6 +15,7 @@ import type { RunView } from "../../node/view/run.ts";
 import type { WatchItem } from "../../protocol/calls.ts";
 import { unreachable } from "../../protocol/errors.ts";
 import type { Event } from "../../protocol/events.ts";
+import { mayBeGated } from "../../protocol/plan.ts";
 import { awaitedWords, settledWords } from "../../node/view/settling.ts";
 import { countWords, durationWords, shellWord, shortId } from "../words.ts";
 import { failuresText } from "./failure.ts";
@@ -103,6 +104,7 @@ function factOf(event: Event): string {
       return skipFact(event.step);
     case "step-waiting":
     case "step-settled":
+    case "gate-opened":
       return JSON.stringify([event.kind, event.step]);
     case "step-answered":
       return JSON.stringify([event.kind, event.step, event.by, event.verdict]);
@@ -135,6 +137,8 @@ function eventLine(event: Event, view: RunView): string | null {
       return `${event.step}  skipped: ${event.reason}`;
     case "step-waiting":
       return waitingLine(event, view);
+    case "gate-opened":
+      return `${event.step}  its gate is open`;
     case "step-answered":
       return `${event.step}  ${event.verdict === "passed" ? "a yes" : "inconclusive"} from ${shortId(event.by)}${event.detail === "" ? "" : `: ${event.detail}`}`;
     case "step-settled": {
@@ -152,7 +156,8 @@ function waitingLine({ step, run }: Extract<Event, { kind: "step-waiting" }>, vi
   const known = view.byName.get(step);
   const words =
     known === undefined || known.settling === null ? "" : awaitedWords(known.planned, known.settling);
-  const isApproval = known?.planned?.action?.kind === "approve";
+  const { planned = null } = known ?? {};
+  const isApproval = planned !== null && (planned.action?.kind === "approve" || mayBeGated(planned));
   const how = isApproval ? ` (otto approve ${run} ${shellWord(step)})` : "";
   return `${step}  waits for ${words}${how}`;
 }

@@ -18,6 +18,7 @@ import type { RunView, StepView } from "../../node/view/run.ts";
 import type { StepState } from "../../node/view/step-state.ts";
 import type { WatchItem } from "../../protocol/calls.ts";
 import { limits } from "../../protocol/limits.ts";
+import { mayBeGated } from "../../protocol/plan.ts";
 import { countWords, elapsedWords, shellWord } from "../words.ts";
 import { guardCursor } from "./cursor.ts";
 import { failuresText } from "./failure.ts";
@@ -105,7 +106,10 @@ export function frameLines(frame: Frame): readonly Line[] {
   const head = [headLine(view, nowMs)];
   if (frame.notice !== null) head.push([{ text: `! ${frame.notice}`, style: "yellow" }]);
   const asked = view.steps.find(
-    ({ state, planned }) => state.kind === "pending" && planned?.action?.kind === "approve",
+    ({ state, planned }) =>
+      state.kind === "pending" &&
+      planned !== null &&
+      (planned.action?.kind === "approve" || mayBeGated(planned)),
   );
   if (asked !== undefined) {
     const answer = `otto approve ${view.run} ${shellWord(asked.name)}`;

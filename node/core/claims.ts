@@ -49,6 +49,8 @@ export type ClaimsContext = {
   propose(register: string, command: Command, ticket: ClaimTicket | RaiseTicket): void;
   send(to: string, message: Message): void;
   run(id: string): OpenRun | undefined;
+  /** True when the step must wait at its gate, to which it is sent: its permit is not good any more. */
+  sentBack(run: OpenRun, index: number, now: Now): boolean;
   /** Its worker never heard of the lease, or must not keep it. */
   takeBack(lease: HeldLease): void;
 };
@@ -148,15 +150,15 @@ export class Claims {
 
   /** Pairs what waits with what is ready. Call after each turn's inputs. */
   serve(now: Now): void {
-    for (const { pull, steps } of this.#queue.match(now.monotonicMs, (step) => this.#mayGive(step)))
+    for (const { pull, steps } of this.#queue.match(now.monotonicMs, (step) => this.#mayGive(step, now)))
       this.#claim(pull, steps);
   }
 
-  #mayGive(step: ReadyStep): boolean {
+  #mayGive(step: ReadyStep, now: Now): boolean {
     const run = this.#context.run(step.run);
     if (run === undefined) return false;
     const lock = run.lockOf(step.index);
-    if (!this.#isWanted(run, step.index)) {
+    if (!this.#isWanted(run, step.index) || this.#context.sentBack(run, step.index, now)) {
       if (lock !== null) this.#leave(lock, step);
       return false;
     }

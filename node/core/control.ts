@@ -7,6 +7,7 @@
 
 import { equals } from "uint8arrays/equals";
 import { openAnswer } from "../../protocol/answers.ts";
+import type { GateSeen } from "../../protocol/calls.ts";
 import { type Document, documentName, openDocument } from "../../protocol/documents.ts";
 import { openEnvelope, type RefusedBecause, type Signer, type Verifier } from "../../protocol/envelope.ts";
 import { assert, unreachable } from "../../protocol/errors.ts";
@@ -39,6 +40,7 @@ import type { Answer, ControlEffect, ControlInput, Now } from "./effects.ts";
 import { AntiEntropy } from "./anti-entropy.ts";
 import { areToldAnew, History, historyKeys } from "./history.ts";
 import { admittedMessage, type Known } from "./known.ts";
+import { Endorsing } from "./endorsing.ts";
 import { Leases } from "./leases.ts";
 import { Notes } from "./notes.ts";
 import { Quotas } from "./quotas.ts";
@@ -97,6 +99,7 @@ export class ControlCore {
   readonly #reign: Reign;
   readonly #submissions: Submissions;
   readonly #schedules: Schedules;
+  readonly #endorsing: Endorsing;
   readonly #linked = new Map<string, string>();
   /** Linked control peers that vote in the same configuration as this one. */
   readonly #fellows = new Set<string>();
@@ -114,8 +117,14 @@ export class ControlCore {
     this.#incarnation = incarnation;
     const under = (prefix: string) => stored.filter(([key]) => key.startsWith(prefix));
     const [, known] = stored.find(([key]) => key === configurationKey) ?? [];
-    const own = { self: keys.peer, store, addresses, charter, stored: known, keys };
-    this.#configurations = new Configurations(own);
+    this.#configurations = new Configurations({
+      self: keys.peer,
+      store,
+      addresses,
+      charter,
+      stored: known,
+      keys,
+    });
     const { installed } = this.#configurations;
     if (known === undefined && installed !== null) this.#store([this.#configurations.install(installed)]);
     const registers = [
@@ -126,14 +135,7 @@ export class ControlCore {
     const { domain, leaseMs } = charter.charter;
     const logs = [...under(controlKeys.heads), ...under(controlKeys.forks)];
     this.#history = new History({ domain, incarnation, keys }, logs);
-    this.#antiEntropy = new AntiEntropy({
-      history: this.#history,
-      effect: (effect) => this.#effects.push(effect),
-      count: (because, from) => this.#count(because, from),
-      mayAuthor: (author) => hasSpoken(this.#configurations.charter, author),
-      controls: () => this.#linkedControls(),
-      learnt: (events) => this.#learnt(events),
-    });
+    this.#antiEntropy = this.#newAntiEntropy();
     this.#archiving = new Archiving({
       log: this.#history.ownLog,
       // Behind the entries that it asks for, which wait for the disk.
@@ -143,6 +145,7 @@ export class ControlCore {
       },
     });
     this.#leases = new Leases(leaseMs);
+    this.#endorsing = this.#newEndorsing();
     this.#reign = new Reign(
       {
         propose: (register, command, ticket) => this.#table.propose(register, command, ticket),
@@ -155,6 +158,12 @@ export class ControlCore {
         poll: (request) => this.#effects.push({ kind: "poll", request }),
         count: (because, from) => this.#count(because, from),
         scheduled: (ticket, decision, now) => this.#schedules.decided(ticket, decision, now),
+        gates: {
+          endorsing: this.#endorsing,
+          keys,
+          charter: () => this.#configurations.charter,
+          fellows: () => this.#fellows,
+        },
         heldThrough: () => this.#archiving.heldThrough(this.#keys.peer, this.#peers),
         wantHeld: (seq) => this.#archiving.want(seq),
         unadmittedMs: () => this.#submissions.unadmittedMs(),
@@ -182,13 +191,14 @@ export class ControlCore {
         this.#table.openRuns.get(run) ?? this.#setOrders().get(run) ?? this.#endOf(run)?.envelope,
       isClosed: (run) => this.#outcomeOf(run) !== null,
       isGone: (submission) => this.#isGone(submission),
+      forbidden: (submission) => this.#endorsing.policies.whyNotAdmitted(submission),
       overtaken: (submission) => {
         if (!this.#isOvertaken(submission)) return "no";
         return this.#table.stage === "home" ? "decided" : "perhaps";
       },
     });
-    for (const prefix of [controlKeys.bundles, controlKeys.orders])
-      for (const [, bytes] of under(prefix)) this.#submissions.restore(bytes);
+    for (const [, bytes] of [...under(controlKeys.bundles), ...under(controlKeys.orders)])
+      this.#submissions.restore(bytes);
     for (const [key, digest] of under(controlKeys.backlog))
       this.#submissions.backlog.restore(key.slice(controlKeys.backlog.length), decodeValue(digest) as string);
   }
@@ -209,6 +219,11 @@ export class ControlCore {
   /** Schedules by their pipelines, removed ones included; away from home as far as this peer knows. */
   get schedules(): ReadonlyMap<string, ScheduleValue> {
     return this.#table.stage === "home" ? this.#schedules.values : this.#table.schedules;
+  }
+
+  /** Gates that are closed; away from home none are known. */
+  get closedGates(): readonly GateSeen[] {
+    return this.#table.stage === "home" ? this.#reign.gates.closed : [];
   }
 
   /** Documents by topic and name, as they were signed (`protocol/documents.ts`). */
@@ -305,7 +320,8 @@ export class ControlCore {
       case "contested":
         return this.#antiEntropy.contest(input.evidence, null);
       case "polled":
-        if (this.#table.stage === "home") this.#reign.settlements.polled(input.polled, now);
+        if (input.polled.verdictOf !== undefined) this.#endorsing.verdicts.polled(input.polled, now);
+        else if (this.#table.stage === "home") this.#reign.settlements.polled(input.polled, now);
         return;
       case "remove-schedule":
         if (this.#table.stage === "home") return this.#schedules.remove(input, now);
@@ -375,7 +391,7 @@ export class ControlCore {
   #answerStep({ bytes, said, question }: Extract<ControlInput, { kind: "answer-step" }>, now: Now): void {
     if (this.#table.stage !== "home") return this.#notHome(question);
     const opened = openAnswer(bytes, this.#configurations.charter, now.wallMs, this.#keys);
-    if (opened.ok) return this.#reign.settlements.answer(opened.value, said, bytes, question, now);
+    if (opened.ok) return this.#reign.answer(opened.value, said, bytes, question, now);
     this.#count(opened.problem, null);
     this.#answerNo(question, "stranger", opened.problem);
   }
@@ -543,6 +559,29 @@ export class ControlCore {
     return new RegisterTable(options, now.monotonicMs);
   }
 
+  #newAntiEntropy(): AntiEntropy {
+    return new AntiEntropy({
+      history: this.#history,
+      effect: (effect) => this.#effects.push(effect),
+      count: (because, from) => this.#count(because, from),
+      mayAuthor: (author) => hasSpoken(this.#configurations.charter, author),
+      controls: () => this.#linkedControls(),
+      learnt: (events) => this.#learnt(events),
+    });
+  }
+
+  #newEndorsing(): Endorsing {
+    return new Endorsing({
+      keys: this.#keys,
+      charter: () => this.#configurations.charter,
+      document: (name) => this.#table.documents.all.get(name),
+      poll: (request) => this.#effects.push({ kind: "poll", request }),
+      submission: (run) => this.#submissions.get(run)?.submission ?? null,
+      value: (register) => this.#table.value(register),
+      reportIn: (envelope) => this.#reportIn(envelope),
+    });
+  }
+
   /** Anti-entropy: says what is here, and of which submissions it knows; the other side sends what is missing. */
   #reconcile(peer: string): void {
     this.#antiEntropy.ask(peer);
@@ -605,6 +644,10 @@ export class ControlCore {
         return this.#output(from, message);
       case "announce":
         return this.#announced(from, message, now);
+      case "endorse":
+      case "endorsed":
+      case "not-endorsed":
+        return this.#endorsement(from, message, now);
       case "holds":
         if (!this.#isControl(from)) return this.#count("role", from);
         this.#submissions.held(from, message.run, message.bundle);
@@ -672,6 +715,19 @@ export class ControlCore {
     this.#send(from, { kind: "renewed", sentMs: message.sentMs, superseded });
   }
 
+  /** Only who votes signs, and only for who votes. */
+  #endorsement(
+    from: string,
+    message: Extract<Message, { kind: "endorse" | "endorsed" | "not-endorsed" }>,
+    now: Now,
+  ): void {
+    if (!this.#peers.has(from)) return this.#count("role", from);
+    if (message.kind === "endorse") return this.#send(from, this.#endorsing.answer(message, now));
+    if (this.#table.stage !== "home") return;
+    if (message.kind === "endorsed") this.#reign.gates.endorsed(from, message);
+    else this.#reign.gates.notEndorsed(from, message);
+  }
+
   #result(from: string, envelope: Uint8Array): void {
     const opened = openEnvelope(envelope, { kind: "result", domain: this.#domain }, this.#keys);
     if (!opened.ok) return this.#count(opened.problem, from);
@@ -727,12 +783,24 @@ export class ControlCore {
       const { submission } = known;
       // Most are admitted, and that is known at once.
       if (known.admitted || !this.#submissions.isReady(known) || this.#isAdmitted(run)) continue;
+      const forbidden =
+        submission.slotMs === null ? this.#endorsing.policies.whyNotAdmitted(submission) : null;
+      if (forbidden !== null) {
+        this.#refuse(submission, forbidden, now);
+        continue;
+      }
       const untilMs = validUntilOf(submission);
       const slotUntilMs = this.#schedules.validUntilMs(submission);
       if (orderOf(submission) !== null) this.#schedules.set(submission, now);
       else if (untilMs !== null && now.wallMs < untilMs) this.#reign.admit(submission, untilMs);
       else if (slotUntilMs !== null && !this.#isGone(submission)) this.#reign.admit(submission, slotUntilMs);
     }
+  }
+
+  /** The policy has changed since it was taken. */
+  #refuse({ run, manifestCid: manifest }: Submission, reason: string, { wallMs: timeMs }: Now): void {
+    this.#notes.add({ event: { kind: "run-refused", run, manifest, reason, timeMs }, result: null });
+    this.#submissions.refused(run, reason);
   }
 
   /**

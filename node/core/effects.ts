@@ -101,7 +101,9 @@ export type Answer =
         | "full"
         /** It may be admitted until a moment (in `detail`) that is past, or too far off for the clock of who was asked. */
         | "expired"
-        | "unsupported";
+        | "unsupported"
+        /** The domain's policy says no. */
+        | "forbidden";
       readonly detail: string;
     };
 
@@ -199,6 +201,8 @@ export type ControlEffect =
 export type PollRequest = Pick<Poll, "url" | "until" | "fails"> & {
   readonly run: string;
   readonly index: number;
+  /** The name of the verdict that a gate waits for; absent: the step itself waits. */
+  readonly verdictOf?: string;
 };
 
 export type WorkerEffect =

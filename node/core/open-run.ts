@@ -125,6 +125,11 @@ export class OpenRun {
     return this.#state(index).phase;
   }
 
+  /** How a step ended, by its name; null: it has not. */
+  outcomeOf(name: string): string | null {
+    return this.#state(this.indexOf(name)).outcome;
+  }
+
   token(index: number): number {
     return this.#state(index).token;
   }
@@ -167,6 +172,8 @@ export class OpenRun {
     state.token = value.token;
     if (value.state === "leased" || value.state === "waiting") {
       state.phase = value.state;
+    } else if (value.state === "gated") {
+      state.phase = "waiting";
     } else if (value.state === "queued") {
       state.phase = "ready";
       changes.ready.push(index);

@@ -5,6 +5,7 @@
  * acknowledgement and an event follow the decision. All of its state is rebuilt from the registers when a reign begins.
  */
 
+import type { OpenedAnswer } from "../../protocol/answers.ts";
 import type { RefusedBecause } from "../../protocol/envelope.ts";
 import { assert, unreachable } from "../../protocol/errors.ts";
 import type { AttemptCause, UnreportedCause } from "../../protocol/events.ts";
@@ -35,6 +36,7 @@ import { Claims, type ClaimsContext, type ClaimTicket, type RaiseTicket } from "
 import { Chronicle } from "./chronicle.ts";
 import type { Answer, Now, PollRequest } from "./effects.ts";
 import type { HeldLease, Leases } from "./leases.ts";
+import { Gates, type GatesContext, type GateTicket } from "./gates.ts";
 import { OpenRun } from "./open-run.ts";
 import { Settlements, type SettleTicket } from "./settlements.ts";
 import type { ScheduleTicket } from "./schedules.ts";
@@ -53,6 +55,7 @@ export type Ticket =
   | { readonly kind: "cancel"; readonly run: string; readonly by: string; readonly question: number }
   | { readonly kind: "close"; readonly run: string }
   | SettleTicket
+  | GateTicket
   | { readonly kind: "invite"; readonly question: number }
   | { readonly kind: "recharter"; readonly question: number }
   | { readonly kind: "document"; readonly question: number }
@@ -71,6 +74,8 @@ export type ReignContext = {
   poll(request: PollRequest): void;
   count(because: RefusedBecause, from: string): void;
   scheduled(ticket: ScheduleTicket, decision: Decision<Ticket>, now: Now): void;
+  /** What guarded steps are judged with. */
+  readonly gates: Pick<GatesContext, "endorsing" | "keys" | "charter" | "fellows">;
   /** See `RetiringContext`. */
   heldThrough(): number;
   wantHeld(seq: number): void;
@@ -93,6 +98,7 @@ export class Reign {
   #runs = new Map<string, OpenRun>();
   readonly claims: Claims;
   readonly settlements: Settlements;
+  readonly gates: Gates;
   readonly retiring: Retiring;
   #admitting = new Set<string>();
   /** Open runs whose plan is not here yet. */
@@ -112,6 +118,11 @@ export class Reign {
       propose: (register, command, ticket) => context.propose(register, command, ticket),
       send: (to, message) => context.send(to, message),
       run: (id) => this.#runs.get(id),
+      sentBack: (run, index, now) => {
+        const isGuarded = this.gates.guards(run, index, now);
+        if (isGuarded) this.gates.begin(run, index, now);
+        return isGuarded;
+      },
       takeBack: (lease) => this.expire(lease, "released"),
     };
     this.claims = new Claims(claimsContext, leases, this.chronicle);
@@ -121,6 +132,18 @@ export class Reign {
       answer: (question, answer) => context.answer(question, answer),
       run: (id) => this.#runs.get(id),
       poll: (request) => context.poll(request),
+    });
+    this.gates = new Gates({
+      ...context.gates,
+      propose: (register, command, ticket) => context.propose(register, command, ticket),
+      send: (to, message) => context.send(to, message),
+      note: (event) => context.note({ event, result: null }),
+      answer: (question, answer) => context.answer(question, answer),
+      run: (id) => this.#runs.get(id),
+      committed: (register) => {
+        const value = context.committed(register);
+        return value?.kind === "step" ? value : null;
+      },
     });
     this.retiring = new Retiring({
       propose: (register, command, ticket) => context.propose(register, command, ticket),
@@ -164,6 +187,7 @@ export class Reign {
     this.retiring.end();
     this.claims.clear();
     this.settlements.clear();
+    this.gates.clear();
     this.#admitting = new Set();
     this.#bodiless = new Set();
     this.#over = [];
@@ -315,6 +339,7 @@ export class Reign {
       this.expire(lease, "lost");
     }
     this.settlements.tick(now);
+    this.gates.tick(now);
     this.retiring.tick(now);
   }
 
@@ -350,6 +375,8 @@ export class Reign {
       case "await":
       case "settle":
         return this.#settledStep(ticket, decision, now);
+      case "gate":
+        return this.#gated(ticket, decision, now);
       case "invite": {
         const mine = decision.verdict === "changed" || decision.reason === "duplicate";
         const answer: Answer = mine ? { ok: true } : { ok: false, reason: "taken", detail: "" };
@@ -412,8 +439,9 @@ export class Reign {
   /** What a step needs has ended: a worker may claim it, or it is asked. */
   #offer(run: OpenRun, index: number, now: Now): void {
     if (run.cancelled) return;
-    if (!isSettledByMesh(run.step(index))) this.claims.offer(run, index);
-    else this.settlements.begin(run, index, now);
+    if (isSettledByMesh(run.step(index))) this.settlements.begin(run, index, now);
+    else if (this.gates.guards(run, index, now)) this.gates.begin(run, index, now);
+    else this.claims.offer(run, index);
   }
 
   /** Also when a run is taken over: whoever admitted it may have died before it told. */
@@ -434,7 +462,8 @@ export class Reign {
       const known = last ? { report, result } : { report: null, result: null };
       this.chronicle.ended(run, index, { past, final: last, ...known }, now);
     }
-    this.settlements.restore(run, index, value, now);
+    if (isSettledByMesh(run.step(index))) this.settlements.restore(run, index, value, now);
+    else this.gates.restore(run, index, value, now);
     const { skipped } = run.apply(index, value, report);
     this.chronicle.skipped(run, skipped, now);
     if (value.state !== "leased") return;
@@ -506,6 +535,26 @@ export class Reign {
     const value = this.settlements.decided(ticket, decision, now);
     const run = this.#runs.get(ticket.run);
     if (value !== null && run !== undefined) this.#moveOn(run, ticket.index, value, null, now);
+  }
+
+  #gated(ticket: GateTicket, decision: Decision<Ticket>, now: Now): void {
+    const value = this.gates.decided(ticket, decision, now);
+    const run = this.#runs.get(ticket.run);
+    if (value !== null && run !== undefined) this.#moveOn(run, ticket.index, value, null, now);
+  }
+
+  /** A person, or the bearer of a callback, says how it is: to a gate, or to a step that waits. */
+  answer(
+    opened: OpenedAnswer,
+    said: Parameters<Settlements["answer"]>[1],
+    evidence: Uint8Array,
+    question: number,
+    now: Now,
+  ): void {
+    const { run, step } = opened.answer;
+    const index = this.#runs.get(run)?.find(step) ?? null;
+    if (index !== null && this.gates.has(run, index)) return this.gates.approve(opened, evidence, question);
+    return this.settlements.answer(opened, said, evidence, question, now);
   }
 
   /** A step's register moved on: events, dependants, and the run's end follow. */

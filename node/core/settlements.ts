@@ -55,6 +55,8 @@ export type Polled = {
   readonly index: number;
   readonly verdict: "passed" | "failed" | null;
   readonly detail: string;
+  /** Of a gate's verdict: its name. */
+  readonly verdictOf?: string;
 };
 
 const settledOutcomes = ["passed", "failed", "timed-out"] as const;

@@ -24,7 +24,7 @@ import { libraryTrees } from "../../protocol/plan.ts";
 import { unsupportedIn } from "../../protocol/unsupported.ts";
 import { sha256Hex } from "../../protocol/values.ts";
 import type { WriteOperation } from "../ports.ts";
-import type { ControlEffect, ControlInput, Now } from "./effects.ts";
+import type { Answer, ControlEffect, ControlInput, Now } from "./effects.ts";
 import { AskedBundles } from "./asked-bundles.ts";
 import { Backlog, backlogKeys } from "./backlog.ts";
 import { admittedMessage, holdsMessage, type Known } from "./known.ts";
@@ -45,6 +45,7 @@ export const submissionKeys = {
  * when it fired the slot: no certificate has expired at this time.
  */
 const judgedMs = 0;
+const tooLate = "the time in which it could be admitted is over";
 
 export type SubmissionsContext = {
   readonly charter: () => Charter;
@@ -59,6 +60,8 @@ export type SubmissionsContext = {
   /** True for what the domain never admits any more, and for what it admitted and has forgotten. */
   readonly isGone: (submission: Submission) => boolean;
   /** Whether a newer order, or its removal, has overtaken an order: as far as this peer knows, or decided. */
+  /** Why the domain's policy does not admit it, as a sentence; null: it does. */
+  readonly forbidden: (submission: Submission) => string | null;
   readonly overtaken: (submission: Submission) => "no" | "perhaps" | "decided";
 };
 
@@ -228,10 +231,11 @@ export class Submissions {
   }
 
   /** The domain says that it does not admit it: it is no longer kept at hand. */
-  refused(run: string): void {
+  refused(run: string, reason = tooLate): void {
     const known = this.#known.get(run);
     if (known === undefined) return;
-    this.#tellExpired(known);
+    this.#tellRefused(run, reason, known.announcers);
+    known.announcers.clear();
     this.archive(run, known);
   }
 
@@ -267,20 +271,14 @@ export class Submissions {
     const { submission } = known;
     if (!this.#context.isGone(submission)) return false;
     this.#forget(known);
-    this.#tellExpired(known);
+    this.#tellRefused(submission.run, tooLate, known.announcers);
     if (question !== null) this.#context.effect({ kind: "answer", question, answer: expired(submission) });
     return true;
   }
 
-  #tellExpired({ submission: { run }, announcers }: Known): void {
-    const reason = "the time in which it could be admitted is over";
-    for (const to of announcers)
-      this.#context.effect({
-        kind: "send",
-        to,
-        message: { kind: "announced", run, state: "refused", reason },
-      });
-    announcers.clear();
+  #tellRefused(run: string, reason: string, to: Iterable<string>): void {
+    const message: Message = { kind: "announced", run, state: "refused", reason };
+    for (const peer of to) this.#context.effect({ kind: "send", to: peer, message });
   }
 
   #store(operations: readonly WriteOperation[]): void {
@@ -336,6 +334,14 @@ export class Submissions {
     return false;
   }
 
+  #whyNot(submission: Submission): Extract<Answer, { ok: false }> | null {
+    const [unsupported] = unsupportedIn(submission.manifest.plan, this.#context.charter().name);
+    if (unsupported !== undefined)
+      return { ok: false, reason: "unsupported", detail: `${unsupported.step}: ${unsupported.why}` };
+    const forbidden = this.#context.forbidden(submission);
+    return forbidden === null ? null : { ok: false, reason: "forbidden", detail: forbidden };
+  }
+
   /** Checks a bundle and takes it up. Null: it was refused and counted. */
   #judge(
     input: {
@@ -364,20 +370,10 @@ export class Submissions {
       this.#context.effect({ kind: "answer", question, answer: expired(submission) });
       return null;
     }
-    const [unsupported] = unsupportedIn(submission.manifest.plan, charter.name);
-    if (unsupported !== undefined && wallMs !== judgedMs) {
-      const detail = `${unsupported.step}: ${unsupported.why}`;
-      if (question !== null)
-        this.#context.effect({
-          kind: "answer",
-          question,
-          answer: { ok: false, reason: "unsupported", detail },
-        });
-      else if (from !== null) {
-        const { run } = submission;
-        const message: Message = { kind: "announced", run, state: "refused", reason: detail };
-        this.#context.effect({ kind: "send", to: from, message });
-      }
+    const refusal = wallMs === judgedMs ? null : this.#whyNot(submission);
+    if (refusal !== null) {
+      if (question !== null) this.#context.effect({ kind: "answer", question, answer: refusal });
+      else if (from !== null) this.#tellRefused(submission.run, refusal.detail, [from]);
       return null;
     }
     const known: Known = {

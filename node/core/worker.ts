@@ -267,6 +267,9 @@ export class WorkerCore {
       case "announced":
         if (!this.#pending.delete(message.run)) return;
         return this.#store([{ kind: "delete", key: workerKeys.pending + message.run }]);
+      case "endorse":
+      case "endorsed":
+      case "not-endorsed":
       case "confirm":
       case "confirmed":
       case "configuration":

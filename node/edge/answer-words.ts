@@ -107,6 +107,12 @@ export function signedElsewhere({ log, seq }: Fork): OttoError {
 
 export function submissionRefused({ reason, detail }: Extract<Answer, { ok: false }>): OttoError {
   if (reason === "unsupported") return notSupported(detail);
+  if (reason === "forbidden")
+    return new OttoError("OTTO_FORBIDDEN", {
+      what: `The domain's policy does not admit it: ${detail}.`,
+      state: "Nothing was submitted.",
+      next: "See all that it demands with `otto explain --policy`, and what it says with `otto policy show`.",
+    });
   if (reason === "full")
     return new OttoError("OTTO_TOO_MANY_RUNS", {
       what: `The domain can take no more runs at present: ${detail}.`,

@@ -11,58 +11,18 @@ import {
   encodeItem,
   encodeRequest,
   errorItem,
-  type FoundPlan,
   type Item,
   type PeerSeen,
-  type ScheduleSeen,
 } from "../../protocol/calls.ts";
 import { OttoError, unreachable } from "../../protocol/errors.ts";
-import type { Fork } from "../../protocol/fork.ts";
 import { limits } from "../../protocol/limits.ts";
 import { isFormed, openCertificate } from "../../protocol/membership.ts";
-import { decodeRequest, type Request, type WantedPlan } from "../../protocol/requests.ts";
+import { decodeRequest, type Request } from "../../protocol/requests.ts";
 import { receiveBlobs, sendBlobs } from "./blob-transfer.ts";
+import type { CallActions, ControlActions, RequestOf } from "./call-actions.ts";
 import type { Channel } from "./channel.ts";
 import { realClock } from "./clock.ts";
-import type { AttemptName } from "./outputs.ts";
 import type { NodeHost } from "./node-host.ts";
-
-type RequestOf<Call extends Request["call"]> = Extract<Request, { call: Call }>;
-
-export type CallActions = {
-  /** The peer that answers for the whole domain: null when it is this one, or nobody can be reached. */
-  relayTo(request: Request): string | null;
-  /** Stores a submission and says which run it is. Throws what the submitter must know. */
-  submit(bundle: Uint8Array): Promise<string>;
-  bundle(run: string): Promise<Uint8Array | null>;
-  home(): string | null;
-  forks(): readonly Fork[];
-  /** The rest needs a control peer; a worker that reaches none says so. */
-  control: ControlActions | null;
-  stop(): void;
-};
-
-export type ControlActions = {
-  watch(request: RequestOf<"watch">, signal: AbortSignal): AsyncIterable<Item>;
-  /** A chunk of what is kept of an attempt's output, from `offset` on; empty at its end. */
-  keptOutput(name: AttemptName, offset: number): Uint8Array;
-  runs(): Promise<Extract<AnswerItem, { kind: "runs" }>["runs"]>;
-  findPlan(wanted: WantedPlan): Promise<FoundPlan>;
-  cancel(run: string, by: string): Promise<void>;
-  answer(bytes: Uint8Array, said: RequestOf<"answer">["said"]): Promise<void>;
-  export(run: string): Promise<Uint8Array>;
-  schedules(): readonly ScheduleSeen[];
-  removeSchedule(pipeline: string, by: string): Promise<void>;
-  invite(request: RequestOf<"invite">): Uint8Array;
-  useInvite(nonce: string, peer: string): Promise<void>;
-  controls(): Extract<AnswerItem, { kind: "control" }>;
-  recharter(charter: Uint8Array): Promise<void>;
-  putDocument(document: Uint8Array): Promise<void>;
-  documents(topic: string): readonly { readonly version: number; readonly bytes: Uint8Array }[];
-  /** All that this peer keeps but its keys, in pieces of at most a frame. */
-  backup(): AsyncIterable<Uint8Array>;
-  join(request: RequestOf<"join">, peer: string): Promise<Extract<AnswerItem, { kind: "joined" }>>;
-};
 
 export class CallServer {
   readonly #host: NodeHost;
@@ -186,6 +146,7 @@ export class CallServer {
       case "recharter":
       case "put-document":
       case "documents":
+      case "gates":
       case "backup":
         return this.#performAsControl(channel, request, frames);
       default:
@@ -212,6 +173,7 @@ export class CallServer {
       | "recharter"
       | "put-document"
       | "documents"
+      | "gates"
       | "backup"
     >,
     frames: AsyncGenerator<Uint8Array, void, void>,
@@ -261,6 +223,8 @@ export class CallServer {
       case "put-document":
         await control.putDocument(request.document);
         return this.#send(channel, { kind: "done" });
+      case "gates":
+        return this.#send(channel, { kind: "gates", gates: control.gates() });
       case "documents":
         for (const document of control.documents(request.topic))
           await this.#send(channel, { kind: "document", ...document });

@@ -23,7 +23,8 @@ import {
   signedElsewhere,
   submissionRefused,
 } from "./answer-words.ts";
-import { type CallActions, CallServer, type ControlActions } from "./call-server.ts";
+import type { CallActions, ControlActions } from "./call-actions.ts";
+import { CallServer } from "./call-server.ts";
 import { realClock } from "./clock.ts";
 import { exportRun } from "./exporting.ts";
 import { backupOf } from "./backup.ts";
@@ -83,6 +84,7 @@ const asksHome: ReadonlySet<Request["call"]> = new Set([
   "remove-schedule",
   "recharter",
   "put-document",
+  "gates",
 ] as const);
 
 class ControlNode implements RunningNode {
@@ -342,6 +344,7 @@ class ControlNode implements RunningNode {
         );
         if (!answer.ok) throw documentRefused(answer);
       },
+      gates: () => this.#core?.closedGates ?? [],
       documents: (topic) =>
         [...(this.#core?.documents ?? [])].flatMap(([name, { version, bytes }]) =>
           name.startsWith(`${topic}/`) ? [{ version, bytes }] : [],

@@ -15,18 +15,18 @@ import type { PollRequest } from "../core/effects.ts";
 import type { Polled } from "../core/settlements.ts";
 
 export async function poll(request: PollRequest): Promise<Polled> {
-  const { run, index, url } = request;
+  const { run, index, url, verdictOf } = request;
   const answer = await ask(url);
-  const place = { run, index };
+  const place = { run, index, ...(verdictOf === undefined ? {} : { verdictOf }) };
   const detail = wordsOf(url, answer);
   try {
-    return { ...place, verdict: verdictOf(request, answer), detail };
+    return { ...place, verdict: judged(request, answer), detail };
   } catch {
     return { ...place, verdict: null, detail: `${detail}, and to judge it took too long` };
   }
 }
 
-function verdictOf({ until, fails }: PollRequest, answer: Answer): Polled["verdict"] {
+function judged({ until, fails }: PollRequest, answer: Answer): Polled["verdict"] {
   if (isTrue(until, answer)) return "passed";
   return fails !== null && isTrue(fails, answer) ? "failed" : null;
 }
@@ -35,8 +35,8 @@ function verdictOf({ until, fails }: PollRequest, answer: Answer): Polled["verdi
 function isTrue(text: string, answer: Answer): boolean {
   const condition = responseCondition(text);
   if (!condition.ok) return false;
-  const judged = { holds: () => condition.holds(answer) };
-  return runInNewContext("holds()", judged, { timeout: limits.pollJudgedMsMax }) === true;
+  const scope = { holds: () => condition.holds(answer) };
+  return runInNewContext("holds()", scope, { timeout: limits.pollJudgedMsMax }) === true;
 }
 
 type Answer = { readonly status: number; readonly body: string; readonly problem: string };

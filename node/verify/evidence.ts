@@ -21,6 +21,7 @@ import {
 } from "../../protocol/membership.ts";
 import type { SignedResult } from "../../protocol/messages.ts";
 import { parseSignedResult } from "../../protocol/report-check.ts";
+import { openPermit, type Permit } from "../../protocol/permits.ts";
 import type { ExportedRun } from "../../protocol/run-export.ts";
 import { compareText } from "../../protocol/values.ts";
 import type { Findings } from "./finding.ts";
@@ -30,6 +31,8 @@ export type Told = {
   readonly event: Event;
   readonly result: SignedResult | null;
   readonly answer: OpenedAnswer | null;
+  /** What a majority of the control peers signed about a gate, when it holds. */
+  readonly permit: Permit | null;
 };
 
 /** What one author told of the run, in its order. */
@@ -307,7 +310,7 @@ class Evidencing {
       if (!isOfRun(event)) return [];
       const envelope = results[index] ?? null;
       const result = envelope === null ? null : this.#result(event, envelope);
-      return [{ event, result, answer: this.#answer(event) }];
+      return [{ event, result, answer: this.#answer(event), permit: this.#permit(event) }];
     });
   }
 
@@ -327,6 +330,20 @@ class Evidencing {
     if (answer.run !== run || answer.step !== step)
       return invalid(`It is signed for ${answer.step} in run ${answer.run}.`);
     return opened.value;
+  }
+
+  #permit(event: Event): Permit | null {
+    if (event.kind !== "gate-opened") return null;
+    const opened = openPermit(event.permit, this.#charter, this.#keys);
+    if (opened.ok) return opened.value;
+    const expected = "More than half of the control peers signed that it may begin.";
+    this.#findings.add(
+      "permit-invalid",
+      event.step,
+      expected,
+      `The permit does not hold: ${opened.problem}.`,
+    );
+    return null;
   }
 
   /** The worker's own words about an attempt, when it really signed them about this attempt. */

@@ -44,6 +44,8 @@ const findingCodes = {
   "answer-missing": "an answer is recorded that nobody signed",
   "answer-not-entitled": "somebody answered who is not among those who may",
   "approvals-missing": "fewer people approved than the plan asks for",
+  "permit-invalid": "a gate was opened by what a majority did not sign, or signed for something else",
+  "gate-passed": "a step began while it waited at a gate",
   "refused-result-won": "a result that was refused decided a step",
   "report-differs": "a report does not fit how the attempt ended",
   "outputs-differ": "a report has other outputs than the plan declares",

@@ -17,6 +17,7 @@ import type {
   AttemptEnded,
   AttemptStarted,
   Event,
+  GateOpened,
   ResultRefused,
   StepAnswered,
   StepSettled,
@@ -25,7 +26,9 @@ import type {
 } from "../../protocol/events.ts";
 import { isAfterword } from "../../protocol/log.ts";
 import type { Submission } from "../../protocol/manifest.ts";
-import { isSettledByMesh } from "../../protocol/plan.ts";
+import { inputsDigest } from "../../protocol/messages.ts";
+import type { Permit } from "../../protocol/permits.ts";
+import { isSettledByMesh, mayBeGated } from "../../protocol/plan.ts";
 import type { PastAttempt, RunOutcome, StepValue } from "../../protocol/registers/registers.ts";
 import { OpenRun, type Skip } from "../core/open-run.ts";
 import { endOfReport } from "../../protocol/report.ts";
@@ -107,7 +110,7 @@ class Reign {
     return { outcome: this.#run.over ? this.#run.outcome : null, left: left.map(([name]) => name) };
   }
 
-  take({ event, result, answer }: Told): void {
+  take({ event, result, answer, permit }: Told): void {
     switch (event.kind) {
       case "attempt-started":
         return this.#ofStep(event, (index) => this.#started(event, index));
@@ -121,6 +124,8 @@ class Reign {
         return this.#ofStep(event, (index) => this.#answered(event, index, answer));
       case "step-settled":
         return this.#ofStep(event, (index) => this.#settled(event, index, answer));
+      case "gate-opened":
+        return this.#ofStep(event, (index) => this.#opened(event, index, permit));
       case "result-refused":
         this.#refused.add(resultName(event));
         return;
@@ -153,6 +158,13 @@ class Reign {
     const current = this.#current[index] ?? null;
     if (current !== null && isSameLease(current, event)) return;
     if (!this.#mayRun(event, index)) return;
+    if (this.#run.phase(index) === "waiting")
+      this.#findings.add(
+        "gate-passed",
+        step,
+        "A step that waits at a gate begins once the gate is open.",
+        `Attempt ${attempt} was started before that.`,
+      );
     if (current !== null)
       this.#findings.add(
         "started-again",
@@ -198,9 +210,34 @@ class Reign {
     return false;
   }
 
+  /** The permit must be for this step of this submission, with exactly what the steps before it made. */
+  #opened({ step }: GateOpened, index: number, permit: Permit | null): void {
+    if (permit === null) return;
+    const { run, manifestCid } = this.#run.submission;
+    const isForIt =
+      permit.run === run &&
+      permit.manifest === manifestCid &&
+      permit.index === index &&
+      permit.step === step &&
+      permit.given === inputsDigest(this.#run.given(index));
+    if (!isForIt)
+      this.#findings.add(
+        "permit-invalid",
+        step,
+        "A permit is for one step of one submission, and for what it is given.",
+        `This one is for ${permit.step} of run ${permit.run}, or for other files.`,
+      );
+    if (this.#run.phase(index) === "waiting")
+      this.#apply(index, { ...this.#value(index, this.#run.token(index)), state: "queued" });
+  }
+
   #waits(event: StepWaiting, index: number): void {
     if (this.#run.phase(index) === "waiting" || !this.#mayBeAsked(event, index)) return;
     const { untilMs: sinceMs } = event;
+    if (mayBeGated(this.#run.step(index))) {
+      const token = this.#run.token(index);
+      return this.#apply(index, { ...this.#value(index, token), state: "gated", sinceMs, approvals: [] });
+    }
     this.#apply(index, { ...this.#value(index, 1), state: "waiting", sinceMs, answers: [] });
   }
 
@@ -228,7 +265,8 @@ class Reign {
       this.#findings.add("not-asked", step, "A step is settled once it waits.", "It did not wait.");
     const members = this.#run.membersOutcome(index);
     checkSettled(event, this.#said(index, answer), members, this.#findings);
-    this.#apply(index, { ...this.#value(index, 1), state: "done", outcome, report: null });
+    const token = this.#run.token(index) + 1;
+    this.#apply(index, { ...this.#value(index, token), state: "done", outcome, report: null });
   }
 
   #said(index: number, answer: Told["answer"]): Parameters<typeof checkSettled>[1] {
@@ -239,7 +277,8 @@ class Reign {
   /** False when the step is over, or is a worker's. */
   #mayBeAsked({ step, kind }: StepWaiting | StepSettled, index: number): boolean {
     const what = kind === "step-waiting" ? "It waited" : "It was settled";
-    if (!isSettledByMesh(this.#run.step(index))) {
+    const planned = this.#run.step(index);
+    if (!isSettledByMesh(planned) && !mayBeGated(planned)) {
       this.#findings.add("not-for-the-mesh", step, "The step is a worker's to do.", `${what}.`);
       return false;
     }

@@ -4,7 +4,7 @@ import type { OpenedAnswer } from "../../protocol/answers.ts";
 import { unreachable } from "../../protocol/errors.ts";
 import type { StepAnswered, StepSettled } from "../../protocol/events.ts";
 import type { Submission } from "../../protocol/manifest.ts";
-import type { PlannedStep, StepAction } from "../../protocol/plan.ts";
+import { mayBeGated, type PlannedStep, type StepAction } from "../../protocol/plan.ts";
 import type { SettleCause } from "../../protocol/registers/settling.ts";
 import type { outcomeOfMembers } from "../core/settlements.ts";
 import type { Account } from "./evidence.ts";
@@ -22,7 +22,7 @@ export function checkSettled(
   const { cause, outcome } = event;
   const { step } = said;
   const { action } = step;
-  const causes = causesOf(action);
+  const causes = mayBeGated(step) ? gateCauses : causesOf(action);
   if (!causes.includes(cause))
     findings.add(
       "settled-otherwise",
@@ -120,6 +120,9 @@ export function checkApprovals(
       );
   }
 }
+
+/** How a gate ends that is not opened. */
+const gateCauses: readonly SettleCause[] = ["declined", "expired"];
 
 function causesOf(action: StepAction | undefined): readonly SettleCause[] {
   switch (action?.kind) {

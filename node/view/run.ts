@@ -48,7 +48,7 @@ export type StepView = {
   /** By number, ascending. */
   attempts: AttemptView[];
   skipped: StepSkipped | null;
-  /** Null for a step that a worker does. */
+  /** Null for a step that a worker does, unless it waited at a gate. */
   settling: SettlingView | null;
   /** Needs that have not ended. */
   readonly openNeeds: Set<string>;
@@ -181,6 +181,7 @@ export function applyEvent(view: RunView, event: Event): void {
     case "step-waiting":
     case "step-answered":
     case "step-settled":
+    case "gate-opened":
       applyStepEvent(view, event);
       break;
     default:
@@ -219,6 +220,7 @@ function applyStepEvent(
     case "step-waiting":
     case "step-answered":
     case "step-settled":
+    case "gate-opened":
       step.settling ??= newSettling();
       applySettling(step.settling, event);
       break;
@@ -328,7 +330,7 @@ function deriveState(view: RunView, step: StepView): StepState {
     return { kind: "running", attempt: latest.attempt, worker: running.worker, sinceMs: running.timeMs };
   }
   const waiting = step.settling?.waiting ?? null;
-  if (waiting !== null && step.settling !== null) {
+  if (waiting !== null && step.settling?.opened === null) {
     const words = awaitedWords(step.planned, step.settling);
     return { kind: "pending", words, sinceMs: waiting.timeMs, untilMs: waiting.untilMs };
   }

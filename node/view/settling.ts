@@ -1,7 +1,7 @@
-/** What was told of a step that no worker does: since when it waits, who has answered, what settled it. */
+/** What was told of a step that no worker does, or that waits at a gate: since when, who has answered, what settled it. */
 
-import type { Event, StepAnswered, StepSettled, StepWaiting } from "../../protocol/events.ts";
-import type { PlannedStep } from "../../protocol/plan.ts";
+import type { Event, GateOpened, StepAnswered, StepSettled, StepWaiting } from "../../protocol/events.ts";
+import { mayBeGated, type PlannedStep } from "../../protocol/plan.ts";
 import { earlier } from "./fact.ts";
 
 export type SettlingView = {
@@ -9,18 +9,26 @@ export type SettlingView = {
   /** One a person and verdict, the earliest telling of each, by time. */
   answers: readonly StepAnswered[];
   settled: StepSettled | null;
+  /** The gate of a guarded step. */
+  opened: GateOpened | null;
 };
 
-export type SettlingEvent = Extract<Event, { kind: "step-waiting" | "step-answered" | "step-settled" }>;
+export type SettlingEvent = Extract<
+  Event,
+  { kind: "step-waiting" | "step-answered" | "step-settled" | "gate-opened" }
+>;
 
 export function newSettling(): SettlingView {
-  return { waiting: null, answers: [], settled: null };
+  return { waiting: null, answers: [], settled: null, opened: null };
 }
 
 export function applySettling(view: SettlingView, event: SettlingEvent): void {
   switch (event.kind) {
     case "step-waiting":
       view.waiting = earlier(view.waiting, event);
+      return;
+    case "gate-opened":
+      view.opened = earlier(view.opened, event);
       return;
     case "step-settled":
       view.settled = earlier(view.settled, event);
@@ -44,6 +52,10 @@ export function awaitedWords(planned: PlannedStep | null, { answers }: SettlingV
     const count = action.count > 1 ? ` (${yes} of ${action.count})` : "";
     const who = action.by.length === 0 ? "" : `, by ${action.by.join(" or ")}`;
     return `approval: ${action.question}${count}${who}`;
+  }
+  if (planned !== null && mayBeGated(planned)) {
+    const yes = answers.filter(({ verdict }) => verdict === "passed").length;
+    return `the gate of ${planned.environment}${yes === 0 ? "" : ` (${yes} ${yes === 1 ? "approval" : "approvals"} so far)`}`;
   }
   if (action?.kind !== "wait") return "its answer";
   const poll = action.poll === null ? [] : [`${action.poll.url} to answer as it should`];

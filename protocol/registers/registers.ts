@@ -5,7 +5,7 @@
  *             ^                 |
  *             +-- expire, or ---+      (every change but the last raises the token; it never falls)
  *                 finish again
- *           (`settling.ts` has those of steps that no worker does)
+ *           (`settling.ts` has those of steps that no worker does, `gating.ts` what comes before a guarded one)
  *   run:    open --cancel--> open, cancelled --close--> closed --the watermark passes it--> (absent)
  *   retired: the watermark: a moment that only rises. What could be admitted until then and is closed is forgotten, and
  *           nothing that could be admitted until then is admitted any more
@@ -22,6 +22,7 @@ import { equals } from "uint8arrays/equals";
 import { unreachable } from "../errors.ts";
 import type { AttemptCause, UnreportedCause } from "../events.ts";
 import { evaluateSettling, type Settlement, type SettlingCommand, type StepAnswer } from "./settling.ts";
+import { evaluateGating, type GatingCommand, type OpenedGate } from "./gating.ts";
 import { type DocumentCommand, type DocumentValue, evaluateDocument } from "./document.ts";
 import { evaluateSchedule, type ScheduleCommand, type ScheduleValue } from "./schedule.ts";
 
@@ -39,6 +40,18 @@ export type StepValue =
       readonly state: "queued";
       readonly token: number;
       readonly past: readonly PastAttempt[];
+      /** Of a guarded step: what lets it be claimed. */
+      readonly gate?: OpenedGate;
+    }
+  | {
+      /** The domain's policy demands something before it may be claimed. */
+      readonly kind: "step";
+      readonly state: "gated";
+      readonly token: number;
+      readonly past: readonly PastAttempt[];
+      /** Wall clock of the home that asked. */
+      readonly sinceMs: number;
+      readonly approvals: readonly StepAnswer[];
     }
   | {
       readonly kind: "step";
@@ -54,6 +67,7 @@ export type StepValue =
       readonly fence?: number;
       /** What it has for itself while it is leased. */
       readonly lock?: string;
+      readonly gate?: OpenedGate;
     }
   | {
       /** A step that no worker does waits for its answer. */
@@ -160,6 +174,7 @@ export type Command =
   | { readonly kind: "use-invite"; readonly peer: string }
   | { readonly kind: "recharter"; readonly configuration: number; readonly charter: Uint8Array }
   | SettlingCommand
+  | GatingCommand
   | ScheduleCommand
   | DocumentCommand;
 
@@ -263,6 +278,13 @@ export function evaluate(
       const evaluated = evaluateSettling(value, command);
       return typeof evaluated === "string" ? refused(evaluated) : changed(evaluated);
     }
+    case "gate":
+    case "approve-gate":
+    case "permit": {
+      if (value !== null && value.kind !== "step") return refused("absent");
+      const evaluated = evaluateGating(value, command);
+      return typeof evaluated === "string" ? refused(evaluated) : changed(evaluated);
+    }
     case "set-schedule":
     case "remove-schedule":
     case "fire":
@@ -302,6 +324,7 @@ function evaluateStep(
       past: value.past,
       attempt,
       ...lease,
+      ...(value.gate === undefined ? {} : { gate: value.gate }),
     });
   }
   if (value.token !== command.token) return refused(wasFinished(value, command) ? "duplicate" : "stale");
@@ -311,7 +334,8 @@ function evaluateStep(
   if (command.kind === "finish" && value.worker !== command.worker) return refused("stale");
   const ended = { attempt: value.attempt, token: value.token, worker: value.worker, cause: command.cause };
   const past = [...value.past, ended];
-  if (command.again) return changed({ kind: "step", state: "queued", token: value.token + 1, past });
+  const gate = value.gate === undefined ? {} : { gate: value.gate };
+  if (command.again) return changed({ kind: "step", state: "queued", ...gate, token: value.token + 1, past });
   const report = command.kind === "finish" ? command.report : null;
   const outcome =
     command.kind === "finish" ? command.outcome : command.cause === "cancelled" ? "cancelled" : "failed";

@@ -67,5 +67,6 @@ export function evaluateSettling(value: StepValue | null, command: SettlingComma
 
 function done(value: StepValue | null, outcome: Outcome, settlement: Settlement): DoneValue {
   const token = (value?.token ?? 0) + 1;
-  return { kind: "step", state: "done", token, past: [], outcome, report: null, settlement };
+  const past = value?.past ?? [];
+  return { kind: "step", state: "done", token, past, outcome, report: null, settlement };
 }

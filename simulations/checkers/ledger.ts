@@ -114,7 +114,7 @@ function stepsOf(submission: Submission, events: readonly Event[]): Map<string, 
       settled: null,
     });
   for (const event of events) {
-    if (!("step" in event) || event.kind === "result-refused") continue;
+    if (!("step" in event) || event.kind === "result-refused" || event.kind === "gate-opened") continue;
     const step = steps.get(event.step);
     if (step === undefined) throw new Violation("ledger", `${event.run} has no step ${event.step}`);
     if (event.kind === "step-skipped") step.skipped = true;

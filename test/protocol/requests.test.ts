@@ -47,6 +47,7 @@ const requests: { readonly [Call in Request["call"]]: Extract<Request, { call: C
   recharter: { call: "recharter", certificate: null, charter: Uint8Array.of(6) },
   "put-document": { call: "put-document", certificate, document: Uint8Array.of(7) },
   documents: { call: "documents", certificate: null, topic: "policy" },
+  gates: { call: "gates", certificate: null },
   backup: { call: "backup", certificate: null },
   stop: { call: "stop", certificate: null },
 };

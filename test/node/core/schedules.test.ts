@@ -344,6 +344,7 @@ describe("the run of a slot", () => {
       admittedDigest: () => undefined,
       isClosed: () => false,
       isGone: () => false,
+      forbidden: () => null,
       overtaken: () => "no",
     });
     const now = { monotonicMs: 1, wallMs: firstMs };

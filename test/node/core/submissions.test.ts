@@ -24,6 +24,7 @@ function bench(most?: { readonly runs: number; readonly bytes: number }) {
   const closed = new Set<string>();
   const gone = new Set<string>();
   const overtaken = new Map<string, "perhaps" | "decided">();
+  const forbidden = new Map<string, string>();
   const admitted = new Map<string, string>();
   const submissions = new Submissions(
     {
@@ -35,6 +36,7 @@ function bench(most?: { readonly runs: number; readonly bytes: number }) {
       admittedDigest: (name) => admitted.get(name),
       isClosed: (name) => closed.has(name),
       isGone: (submission) => gone.has(submission.run),
+      forbidden: (submission) => forbidden.get(submission.run) ?? null,
       overtaken: (submission) => overtaken.get(submission.run) ?? "no",
     },
     most,
@@ -47,7 +49,7 @@ function bench(most?: { readonly runs: number; readonly bytes: number }) {
     const named = { run: other.run, digest: other.digest };
     return submissions.bundle({ kind: "bundle", ...named, from: null, bytes, question: 7 }, now);
   };
-  return { effects, told, closed, gone, overtaken, admitted, submissions, bring, submit };
+  return { effects, told, closed, gone, overtaken, forbidden, admitted, submissions, bring, submit };
 }
 
 describe("a submission", () => {

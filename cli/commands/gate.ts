@@ -1,0 +1,84 @@
+/** `otto gate`: steps that wait for what the domain's policy demands before they begin, and what each of them lacks. */
+
+import { askFor } from "../../node/edge/client.ts";
+import type { GateSeen } from "../../protocol/calls.ts";
+import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
+import { findTarget, type Target, type TargetOptions, targetWords } from "../target.ts";
+import { momentWords, shellWord, shortId } from "../words.ts";
+
+export type GateOptions = TargetOptions & { readonly json?: boolean };
+
+/** Gates of the domain that are closed now. */
+export async function gatesOf(target: Target): Promise<readonly GateSeen[]> {
+  const { certificate } = target;
+  return (await askFor(await target.open(), { call: "gates", certificate }, "gates")).gates;
+}
+
+export async function listGates(options: GateOptions): Promise<ExitCode> {
+  return withTarget(options, async (target) => {
+    const gates = await gatesOf(target);
+    if (options.json === true) return gates.map((gate) => JSON.stringify(gate));
+    if (gates.length === 0) return ["No step waits at a gate."];
+    return gates.flatMap(({ run, step, environment, missing, untilMs }) => [
+      `${run}  ${step}  gate of ${environment}, until ${momentWords(untilMs)} UTC`,
+      ...(missing.length === 0 ? ["  control peers are asked to sign"] : missing.map((one) => `  ${one}`)),
+    ]);
+  });
+}
+
+export async function whyGate(
+  run: string,
+  step: string | undefined,
+  options: GateOptions,
+): Promise<ExitCode> {
+  return withTarget(options, async (target) => {
+    const gates = (await gatesOf(target)).filter((gate) => gate.run.startsWith(run) || gate.run === run);
+    const gate = step === undefined && gates.length === 1 ? gates[0] : gates.find((one) => one.step === step);
+    if (gate === undefined) throw noGate(run, step, gates);
+    if (options.json === true) return [JSON.stringify(gate)];
+    return whyLines(gate, options);
+  });
+}
+
+function whyLines(gate: GateSeen, options: TargetOptions): string[] {
+  const { run, step, environment, missing, refusals, approvedBy, untilMs, inputs, given } = gate;
+  const lines = [
+    `${step} of run ${run} waits at the gate of ${environment} until ${momentWords(untilMs)} UTC.`,
+  ];
+  for (const one of missing) lines.push(`  missing: ${one}`);
+  for (const by of approvedBy) lines.push(`  approved by ${by}`);
+  for (const [peer, why] of Object.entries(refusals)) lines.push(`  ${shortId(peer)} does not sign: ${why}`);
+  if (missing.length === 0 && Object.keys(refusals).length === 0)
+    lines.push("  nothing is missing: a majority of the control peers is asked to sign");
+  for (const { name, tree } of inputs) lines.push(`  it is given ${name}: ${tree}`);
+  lines.push(`An approval is for exactly this: ${given}`);
+  lines.push(`Approve it with: otto approve ${run} ${shellWord(step)}${targetWords(options)}`);
+  return lines;
+}
+
+function noGate(run: string, step: string | undefined, gates: readonly GateSeen[]): OttoError {
+  const named = step === undefined ? "No step" : `Step ${step}`;
+  const several = step === undefined && gates.length > 1;
+  return new OttoError("OTTO_NO_SUCH_STEP", {
+    what: several
+      ? `Several steps of run ${run} wait at gates.`
+      : `${named} of run ${run} does not wait at a gate now.`,
+    state: "Nothing was said.",
+    next: several
+      ? `Name one: ${gates.map((gate) => shellWord(gate.step)).join(", ")}`
+      : `See what it does with \`otto status ${run}\`, and all gates with \`otto gate ls\`.`,
+  });
+}
+
+async function withTarget(
+  options: TargetOptions,
+  lines: (target: Target) => Promise<readonly string[]>,
+): Promise<ExitCode> {
+  const target = await findTarget(options);
+  try {
+    process.stdout.write((await lines(target)).map((line) => `${line}\n`).join(""));
+    return exitCodes.passed;
+  } finally {
+    await target.close();
+  }
+}

@@ -1,0 +1,319 @@
+/**
+ * Steps that the domain's policy guards, at the home: what is missing for each, who has approved, and the permit that a majority
+ * of the control peers signs once nothing is.
+ *
+ *   ready --gate decided--> gated --nothing is missing--> asked of the others --a majority signed--> permit decided --> ready
+ *                             |                                 |
+ *                             +-- a no, or time --> done        +-- not all of them agree: asked again later
+ *
+ * Nothing of it is lost when the home dies: since when a step waits and who approved is in its register.
+ */
+
+import { equals } from "uint8arrays/equals";
+import type { OpenedAnswer } from "../../protocol/answers.ts";
+import { openEnvelope, type Verifier } from "../../protocol/envelope.ts";
+import type { GateSeen } from "../../protocol/calls.ts";
+import type { Event } from "../../protocol/events.ts";
+import { limits } from "../../protocol/limits.ts";
+import type { Charter } from "../../protocol/membership.ts";
+import { inputsDigest, type Message } from "../../protocol/messages.ts";
+import { openPermit, type Permit } from "../../protocol/permits.ts";
+import { quorumOf, sealQuorum } from "../../protocol/quorum.ts";
+import type { Decision } from "../../protocol/registers/home.ts";
+import { type Command, stepRegister, type StepValue } from "../../protocol/registers/registers.ts";
+import type { Settlement, StepAnswer } from "../../protocol/registers/settling.ts";
+import { encodeValue } from "../../protocol/values.ts";
+import type { Answer, Now } from "./effects.ts";
+import type { Endorsing } from "./endorsing.ts";
+import type { OpenRun } from "./open-run.ts";
+
+export type GateTicket = {
+  readonly kind: "gate";
+  readonly run: string;
+  readonly index: number;
+  /** Whoever approved, and is told; null: nobody asked. */
+  readonly question: number | null;
+};
+
+export type GatesContext = {
+  readonly endorsing: Endorsing;
+  readonly keys: Verifier & { readonly peer: string };
+  charter(): Charter;
+  propose(register: string, command: Command, ticket: GateTicket): void;
+  send(to: string, message: Message): void;
+  /** Linked control peers that vote with this one. */
+  fellows(): Iterable<string>;
+  note(event: Event): void;
+  answer(question: number, answer: Answer): void;
+  run(id: string): OpenRun | undefined;
+  committed(register: string): StepValue | null;
+};
+
+/** What the others were asked to sign, and who has. */
+type Asked = {
+  readonly permit: Permit;
+  readonly statement: Uint8Array;
+  readonly envelopes: Map<string, Uint8Array>;
+  readonly atMs: number;
+};
+
+type Gated = {
+  readonly run: string;
+  readonly index: number;
+  readonly untilWallMs: number;
+  approvals: readonly StepAnswer[];
+  missing: readonly string[];
+  asked: Asked | null;
+  /** Control peers that would not sign, and why. */
+  readonly refusals: Map<string, string>;
+  dueMs: number;
+  /** True once something was proposed that will move it on. */
+  moving: boolean;
+};
+
+export class Gates {
+  readonly #context: GatesContext;
+  #gated = new Map<string, Gated>();
+
+  constructor(context: GatesContext) {
+    this.#context = context;
+  }
+
+  clear(): void {
+    this.#gated = new Map();
+  }
+
+  get closed(): readonly GateSeen[] {
+    return [...this.#gated.values()].flatMap(({ run, index, missing, refusals, approvals, untilWallMs }) => {
+      const open = this.#context.run(run);
+      if (open === undefined) return [];
+      const given = open.given(index);
+      return [
+        {
+          run,
+          step: open.step(index).name,
+          environment: open.step(index).environment ?? "",
+          missing,
+          refusals: Object.fromEntries(refusals),
+          approvedBy: approvals.map(({ by }) => by),
+          untilMs: untilWallMs,
+          manifest: open.submission.manifestCid,
+          given: inputsDigest(given),
+          inputs: given.inputs,
+        },
+      ];
+    });
+  }
+
+  /** True while something must be true before the step is given out, and no permit says that it is. */
+  guards(run: OpenRun, index: number, { wallMs }: Now): boolean {
+    const { endorsing, keys } = this.#context;
+    if (endorsing.policies.gateOf(run.submission, index) === null) return false;
+    const value = this.#context.committed(stepRegister(run.submission.run, index));
+    if (value?.state !== "queued" || value.gate === undefined) return true;
+    const permit = openPermit(value.gate.permit, this.#context.charter(), keys);
+    return !permit.ok || wallMs >= permit.value.untilMs;
+  }
+
+  begin(run: OpenRun, index: number, now: Now): void {
+    run.setPhase(index, "claiming");
+    this.#propose({ run: run.submission.run, index }, { kind: "gate", sinceMs: now.wallMs }, null);
+  }
+
+  /** What an earlier home decided. */
+  restore(run: OpenRun, index: number, value: StepValue, now: Now): void {
+    if (value.state === "gated") this.#waits(run, index, value, now);
+    const approvals = value.state === "gated" ? value.approvals : [];
+    for (const approval of approvals) this.#approved(run, index, approval, now);
+  }
+
+  has(run: string, index: number): boolean {
+    return this.#gated.has(keyOf({ run, index }));
+  }
+
+  tick(now: Now): void {
+    for (const [key, gated] of this.#gated) {
+      const run = this.#context.run(gated.run);
+      if (run === undefined || run.cancelled) this.#gated.delete(key);
+      else if (!gated.moving && now.wallMs >= gated.untilWallMs) this.#expire(gated);
+      else if (!gated.moving && now.monotonicMs >= gated.dueMs) this.#look(run, gated, now);
+    }
+  }
+
+  /** A person says yes or no to exactly this step and what it is given. */
+  approve({ answer, person }: OpenedAnswer, evidence: Uint8Array, question: number): void {
+    const run = this.#context.run(answer.run);
+    const index = run?.find(answer.step) ?? null;
+    const gated = index === null ? undefined : this.#gated.get(keyOf({ run: answer.run, index }));
+    if (run === undefined || index === null || gated === undefined)
+      return this.#refuse(question, `${answer.step} does not wait at a gate`);
+    const { peer: by } = person;
+    const gate = this.#context.endorsing.policies.gateOf(run.submission, index);
+    const isEntitled = gate?.approvals.some(({ keys }) => keys.has(by)) === true;
+    if (run.submission.manifestCid !== answer.manifest)
+      return this.#refuse(question, "it was signed for another submission than this run's");
+    if (answer.given !== inputsDigest(run.given(index)))
+      return this.#refuse(question, "it was signed for other files or values than the step is given");
+    if (answer.verdict !== "passed" && answer.verdict !== "failed")
+      return this.#refuse(question, "an approval is yes or no");
+    if (!isEntitled) return this.#refuse(question, `the policy does not name ${person.name} (${by}) for it`);
+    const yes = answer.verdict === "passed";
+    const command: Command = { kind: "approve-gate", by, yes, detail: answer.detail, evidence };
+    this.#propose({ run: answer.run, index }, command, question);
+  }
+
+  endorsed(from: string, message: Extract<Message, { kind: "endorsed" }>): void {
+    const gated = this.#gated.get(keyOf(message));
+    const asked = gated?.asked;
+    if (gated === undefined || asked === null || asked === undefined) return;
+    const { domain } = this.#context.charter();
+    const opened = openEnvelope(message.envelope, { kind: "permit", domain }, this.#context.keys);
+    if (!opened.ok || opened.value.envelope.signer !== from) return;
+    if (!equals(opened.value.envelope.payload, asked.statement)) return;
+    asked.envelopes.set(from, message.envelope);
+    gated.refusals.delete(from);
+    this.#permitIfSigned(gated, asked);
+  }
+
+  notEndorsed(from: string, { run, index, why }: Extract<Message, { kind: "not-endorsed" }>): void {
+    this.#gated.get(keyOf({ run, index }))?.refusals.set(from, why);
+  }
+
+  /** The step's newest value when it moved on; null when nothing follows. */
+  decided(ticket: GateTicket, decision: Decision<unknown>, now: Now): StepValue | null {
+    const { run: id, index, question } = ticket;
+    const run = this.#context.run(id);
+    const value = decision.value?.kind === "step" ? decision.value : null;
+    if (question !== null) this.#tell(question, decision);
+    if (run === undefined || value === null || run.phase(index) === "done") return null;
+    const changed = decision.verdict === "changed" ? decision.command : null;
+    if (value.state === "gated") {
+      if (changed?.kind === "approve-gate") this.#approved(run, index, changed, now);
+      this.#waits(run, index, value, now);
+      return null;
+    }
+    this.#gated.delete(keyOf(ticket));
+    if (value.state === "queued" && changed?.kind === "permit") {
+      const fact = { step: run.step(index).name, permit: changed.permit };
+      this.#context.note({ kind: "gate-opened", run: id, timeMs: now.wallMs, ...fact });
+    }
+    if (value.state === "done" && value.settlement !== undefined) this.#settled(run, index, value, now);
+    return value.state === "queued" || value.state === "done" ? value : null;
+  }
+
+  #waits(run: OpenRun, index: number, value: Extract<StepValue, { state: "gated" }>, now: Now): void {
+    const id = run.submission.run;
+    const key = keyOf({ run: id, index });
+    const known = this.#gated.get(key);
+    run.setPhase(index, "waiting");
+    if (known !== undefined) {
+      known.approvals = value.approvals;
+      known.asked = null;
+      known.dueMs = now.monotonicMs;
+      return;
+    }
+    const gate = this.#context.endorsing.policies.gateOf(run.submission, index);
+    const untilMs = value.sinceMs + (gate?.waitMs ?? limits.approvalMsDefault);
+    this.#gated.set(key, {
+      run: id,
+      index,
+      untilWallMs: untilMs,
+      approvals: value.approvals,
+      missing: [],
+      asked: null,
+      refusals: new Map(),
+      dueMs: now.monotonicMs,
+      moving: false,
+    });
+    const step = run.step(index).name;
+    this.#context.note({ kind: "step-waiting", run: id, timeMs: now.wallMs, step, untilMs });
+  }
+
+  #look(run: OpenRun, gated: Gated, now: Now): void {
+    gated.dueMs = now.monotonicMs + limits.gateEveryMs;
+    const { index } = gated;
+    const evidence = gated.approvals.map((approval) => approval.evidence);
+    const { missing, approvedBy, given } = this.#context.endorsing.judge(run, index, evidence, now);
+    gated.missing = missing;
+    if (missing.length > 0) {
+      gated.asked = null;
+      gated.refusals.clear();
+      return;
+    }
+    if (gated.asked !== null && now.monotonicMs - gated.asked.atMs < limits.endorseAgainMs) return;
+    const { run: id, manifestCid: manifest } = run.submission;
+    const untilMs = now.wallMs + limits.permitMs;
+    const step = run.step(index).name;
+    const permit: Permit = {
+      otto: "permit/1",
+      run: id,
+      manifest,
+      index,
+      step,
+      given,
+      approvedBy,
+      fromMs: now.wallMs,
+      untilMs,
+    };
+    const statement = encodeValue(permit);
+    const own = this.#context.endorsing.sign(permit);
+    const envelopes = new Map([[this.#context.keys.peer, own]]);
+    gated.asked = { permit, statement, envelopes, atMs: now.monotonicMs };
+    for (const peer of this.#context.fellows())
+      if (peer !== this.#context.keys.peer)
+        this.#context.send(peer, { kind: "endorse", statement, evidence });
+    this.#permitIfSigned(gated, gated.asked);
+  }
+
+  #permitIfSigned(gated: Gated, { envelopes }: Asked): void {
+    if (gated.moving || envelopes.size < quorumOf(this.#context.charter())) return;
+    gated.moving = true;
+    this.#propose(gated, { kind: "permit", permit: sealQuorum([...envelopes.values()]) }, null);
+  }
+
+  #expire(gated: Gated): void {
+    gated.moving = true;
+    const settlement: Settlement = {
+      cause: "expired",
+      by: null,
+      detail: gated.missing.join("; "),
+      evidence: null,
+    };
+    this.#propose(gated, { kind: "settle", outcome: "timed-out", settlement }, null);
+  }
+
+  #settled(run: OpenRun, index: number, value: Extract<StepValue, { state: "done" }>, now: Now): void {
+    const { settlement } = value;
+    if (settlement === undefined) return;
+    const outcome = value.outcome === "timed-out" ? "timed-out" : "failed";
+    const fact = { step: run.step(index).name, outcome, ...settlement } as const;
+    this.#context.note({ kind: "step-settled", run: run.submission.run, timeMs: now.wallMs, ...fact });
+  }
+
+  #approved(run: OpenRun, index: number, { by, detail, evidence }: StepAnswer, now: Now): void {
+    const fact = { step: run.step(index).name, by, verdict: "passed", detail, evidence } as const;
+    this.#context.note({ kind: "step-answered", run: run.submission.run, timeMs: now.wallMs, ...fact });
+  }
+
+  #tell(question: number, decision: Decision<unknown>): void {
+    if (decision.verdict === "changed") return this.#context.answer(question, { ok: true });
+    if (decision.reason === "duplicate") return this.#refuse(question, "this person has answered before");
+    this.#context.answer(question, { ok: false, reason: "closed", detail: "" });
+  }
+
+  #refuse(question: number, detail: string): void {
+    this.#context.answer(question, { ok: false, reason: "refused", detail });
+  }
+
+  #propose(
+    { run, index }: { readonly run: string; readonly index: number },
+    command: Command,
+    question: number | null,
+  ): void {
+    this.#context.propose(stepRegister(run, index), command, { kind: "gate", run, index, question });
+  }
+}
+
+function keyOf({ run, index }: { readonly run: string; readonly index: number }): string {
+  return `${run}/${index}`;
+}

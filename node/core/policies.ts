@@ -1,0 +1,63 @@
+/**
+ * The domain's policy, as its owner signed it last and this peer has heard: what it says to a plan that is submitted, and what
+ * must be true before a step begins.
+ */
+
+import { gateOf, type Gate, whyNotAdmitted } from "../../planner/policy/judge.ts";
+import { openDocument } from "../../protocol/documents.ts";
+import type { Verifier } from "../../protocol/envelope.ts";
+import type { Submission } from "../../protocol/manifest.ts";
+import type { Charter } from "../../protocol/membership.ts";
+import { type Policy, policyDocument, policyIn } from "../../protocol/policy.ts";
+import type { DocumentValue } from "../../protocol/registers/document.ts";
+
+type PoliciesContext = {
+  document(name: string): DocumentValue | undefined;
+  charter(): Charter;
+  readonly keys: Verifier;
+};
+
+const place = `${policyDocument.topic}/${policyDocument.name}`;
+const none: Policy = { "otto-policy": 1 };
+
+export class Policies {
+  readonly #context: PoliciesContext;
+  #bytes: Uint8Array | null = null;
+  #policy = none;
+  /** What the policy has said to a submission: most are asked about again and again until there is room for them. */
+  #said = new WeakMap<Submission, { readonly by: Policy; readonly why: string | null }>();
+
+  constructor(context: PoliciesContext) {
+    this.#context = context;
+  }
+
+  /** Why it may not be run, in one sentence; null: it may. */
+  whyNotAdmitted(submission: Submission): string | null {
+    const by = this.#newest();
+    const known = this.#said.get(submission);
+    if (known?.by === by) return known.why;
+    const { manifest, submitter } = submission;
+    const all = whyNotAdmitted(by, manifest.plan, submitter.peer);
+    const why = all.length === 0 ? null : all.join("; ");
+    this.#said.set(submission, { by, why });
+    return why;
+  }
+
+  /** Null: the step begins as soon as what it needs has ended. */
+  gateOf({ manifest: { plan } }: Submission, index: number): Gate | null {
+    const step = plan.steps[index];
+    return step === undefined ? null : gateOf(this.#newest(), plan, step);
+  }
+
+  #newest(): Policy {
+    const context = this.#context;
+    const kept = context.document(place);
+    if (kept === undefined || kept.bytes === this.#bytes) return this.#policy;
+    this.#bytes = kept.bytes;
+    const opened = openDocument(kept.bytes, context.charter(), context.keys);
+    const found = opened.ok ? policyIn(opened.value.document.body) : null;
+    // What this version of Otto cannot read stays as it was: nothing opens by not being understood.
+    if (found !== null) this.#policy = found.policy;
+    return this.#policy;
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * Permits: with one a step that reaches a guarded environment is given out, and its credentials are used. A majority of the
+ * control peers signs it (`quorum.ts`), each after it has judged for itself.
+ *
+ * A permit is for one step of one submission with exactly what it is given, and for minutes: what was approved for one artifact
+ * never serves another.
+ */
+
+import { failure, type Result, success } from "./errors.ts";
+import type { RefusedBecause, Verifier } from "./envelope.ts";
+import type { Charter } from "./membership.ts";
+import { openQuorum } from "./quorum.ts";
+import { decodeUntrusted } from "./values.ts";
+
+export type Permit = {
+  readonly otto: "permit/1";
+  readonly run: string;
+  /** CID of the manifest. */
+  readonly manifest: string;
+  readonly index: number;
+  readonly step: string;
+  /** Digest of the files and values that the step is given (`inputsDigest`). */
+  readonly given: string;
+  /** Keys of the people who approved. */
+  readonly approvedBy: readonly string[];
+  /** Milliseconds since 1970, by the clock of the home that asked for it. */
+  readonly fromMs: number;
+  readonly untilMs: number;
+};
+
+/** Opens a permit that a quorum signed. Whether it is for this step, and still good, is the caller's to say. */
+export function openPermit(
+  bytes: Uint8Array,
+  charter: Charter,
+  keys: Verifier,
+): Result<Permit, RefusedBecause> {
+  const opened = openQuorum(bytes, "permit", charter, keys);
+  return opened.ok ? permitIn(opened.value.value) : opened;
+}
+
+/** Reads a permit that is to be signed. */
+export function readPermit(bytes: Uint8Array): Result<Permit, RefusedBecause> {
+  const decoded = decodeUntrusted(bytes);
+  return decoded.ok ? permitIn(decoded.value) : failure("malformed");
+}
+
+function permitIn(found: unknown): Result<Permit, RefusedBecause> {
+  const value = found as Permit | null;
+  const isOne =
+    value?.otto === "permit/1" &&
+    [value.run, value.manifest, value.step, value.given].every((text) => typeof text === "string") &&
+    [value.index, value.fromMs, value.untilMs].every((count) => Number.isSafeInteger(count) && count >= 0) &&
+    Array.isArray(value.approvedBy) &&
+    value.approvedBy.every((peer) => typeof peer === "string");
+  return isOne ? success(value) : failure("malformed");
+}

@@ -1,0 +1,51 @@
+/**
+ * What a majority of a domain's control peers says: the same statement, signed by each of them for itself, so that who agreed
+ * can be told apart and audited. One control peer alone cannot make it, whatever it signs.
+ */
+
+import { equals } from "uint8arrays/equals";
+import { failure, type Result, success } from "./errors.ts";
+import { type EnvelopeKind, openEnvelope, type RefusedBecause, type Verifier } from "./envelope.ts";
+import { limits } from "./limits.ts";
+import { type Charter, hasSpoken } from "./membership.ts";
+import { decodeUntrusted, encodeValue } from "./values.ts";
+
+/** How many control peers must sign: more than half. */
+export function quorumOf({ size }: Pick<Charter, "size">): number {
+  return Math.floor(size / 2) + 1;
+}
+
+/** @param envelopes one of each signer, of one kind and one payload. */
+export function sealQuorum(envelopes: readonly Uint8Array[]): Uint8Array {
+  return encodeValue(envelopes);
+}
+
+/**
+ * Opens what a quorum signed: envelopes of one kind and payload, of different control peers of the charter, or of ones before
+ * it. Returns the payload's value, whose shape and times are the caller's to judge.
+ */
+export function openQuorum(
+  bytes: Uint8Array,
+  kind: EnvelopeKind,
+  charter: Charter,
+  keys: Verifier,
+): Result<{ readonly value: unknown; readonly signers: readonly string[] }, RefusedBecause> {
+  if (bytes.length > limits.quorumBytesMax) return failure("oversized");
+  const decoded = decodeUntrusted(bytes);
+  if (!decoded.ok || !Array.isArray(decoded.value) || decoded.value.length > limits.controlPeersMax)
+    return failure("malformed");
+  const signers = new Set<string>();
+  let said: { readonly payload: Uint8Array; readonly value: unknown } | null = null;
+  for (const one of decoded.value as unknown[]) {
+    if (!(one instanceof Uint8Array)) return failure("malformed");
+    const opened = openEnvelope(one, { kind, domain: charter.domain }, keys);
+    if (!opened.ok) return opened;
+    const { envelope, value } = opened.value;
+    if (!hasSpoken(charter, envelope.signer)) return failure("stranger");
+    if (said !== null && !equals(said.payload, envelope.payload)) return failure("malformed");
+    said = { payload: envelope.payload, value };
+    signers.add(envelope.signer);
+  }
+  if (said === null || signers.size < quorumOf(charter)) return failure("unsigned");
+  return success({ value: said.value, signers: [...signers] });
+}

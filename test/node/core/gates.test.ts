@@ -1,0 +1,235 @@
+/** A guarded step begins when the policy is satisfied and a majority of the control peers has signed so, each for itself. */
+
+import { describe, expect, it } from "vitest";
+import type { ControlEffect } from "../../../node/core/effects.ts";
+import { sealAnswer } from "../../../protocol/answers.ts";
+import { type Document, sealDocument } from "../../../protocol/documents.ts";
+import { limits } from "../../../protocol/limits.ts";
+import { openPermit } from "../../../protocol/permits.ts";
+import type { Policy } from "../../../protocol/policy.ts";
+import { simulatedKeys, simulatedVerifier } from "../../../simulations/keys.ts";
+import { certificateOf } from "../../../simulations/workload.ts";
+import { plannedStep } from "../view/example.ts";
+import { answers, Bench, events, said } from "./bench.ts";
+import { exampleCharter } from "./example.ts";
+
+const mia = simulatedKeys("mia");
+const tom = simulatedKeys("tom");
+const eve = simulatedKeys("eve");
+
+const twoOf: Policy = {
+  "otto-policy": 1,
+  people: { mia: mia.peer, tom: tom.peer },
+  teams: { release: ["mia", "tom"] },
+  environments: {
+    production: { approve: { count: 2, by: ["team/release"] }, checks: ["test"], waitMinutes: 60 },
+  },
+};
+
+const test = plannedStep("test");
+const deploy = { ...plannedStep("deploy", ["test"]), environment: "production", effect: true };
+
+let asked = 100;
+
+/** A lone control peer whose domain has this policy. */
+function benchWith(policy: Policy, version = 1): Bench {
+  const bench = new Bench();
+  put(bench, policy, version);
+  return bench;
+}
+
+function put(bench: Bench, policy: Policy, version = 1, signer = simulatedKeys("owner")): unknown[] {
+  const document: Document = {
+    otto: "document/1",
+    topic: "policy",
+    name: "domain",
+    version,
+    timeMs: bench.now.wallMs,
+    body: { text: "", policy },
+  };
+  const bytes = sealDocument(document, exampleCharter.domain, { keys: signer, certificate: null });
+  return answers(bench.tell({ kind: "put-document", bytes, question: (asked += 1) }));
+}
+
+type Said = { readonly by: typeof mia; readonly step?: string; readonly no?: true; readonly given?: string };
+
+/** A person approves what the only closed gate is given, unless told otherwise. */
+function approve(bench: Bench, { by, step = "deploy", no, given }: Said): ControlEffect[] {
+  const [gate] = bench.core.closedGates;
+  const { run = "", manifest = "", given: shown = "" } = gate ?? {};
+  const verdict = no === true ? "failed" : "passed";
+  const bytes = sealAnswer(
+    { otto: "answer/1", run, manifest, step, verdict, detail: "", given: given ?? shown },
+    exampleCharter.domain,
+    { keys: by, certificate: certificateOf(exampleCharter, by.peer, "person") },
+  );
+  return [...bench.tell({ kind: "answer-step", bytes, said: null, question: (asked += 1) }), ...bench.tick()];
+}
+
+/** A run whose deploy waits at its gate. */
+function gated(policy: Policy = twoOf): { bench: Bench; run: string } {
+  const bench = benchWith(policy);
+  const { run } = bench.submit([test, deploy]);
+  bench.pull();
+  bench.result(run, 0, 1);
+  bench.tick(limits.gateEveryMs);
+  return { bench, run };
+}
+
+const missing = (bench: Bench): readonly string[] => bench.core.closedGates[0]?.missing ?? ["no gate"];
+const grants = (effects: readonly ControlEffect[]): number =>
+  said(effects, "grant").flatMap(({ leases }) => leases).length;
+
+describe("a policy", () => {
+  it("counts when the owner signed the version after the one that the domain has", () => {
+    const bench = benchWith(twoOf);
+    expect(put(bench, twoOf, 2)).toEqual([{ ok: true }]);
+    expect(put(bench, twoOf, 2)).toMatchObject([{ ok: true }]);
+    expect(put(bench, { "otto-policy": 1 }, 2)).toMatchObject([{ ok: false, reason: "stale" }]);
+    expect(put(bench, { "otto-policy": 1 }, 3, mia)).toMatchObject([{ ok: false, reason: "stranger" }]);
+  });
+
+  it("is kept over a restart", () => {
+    const { bench } = gated();
+    bench.restart();
+    bench.tick(limits.gateEveryMs);
+    expect(missing(bench)).toEqual(["0 of 2 approvals of team/release"]);
+  });
+
+  it("refuses a submission that it does not admit, with its reasons", () => {
+    const bench = benchWith({
+      "otto-policy": 1,
+      admit: [{ require: 'git.branch == "release"', because: "only release" }],
+    });
+    const { effects } = bench.submit([plannedStep("a")]);
+    expect(answers(effects)).toMatchObject([
+      { ok: false, reason: "forbidden", detail: expect.stringContaining("only release") as string },
+    ]);
+    expect(events(effects)).toEqual([]);
+  });
+});
+
+describe("a guarded step", () => {
+  it("is given to nobody before its gate is open, whatever else is", () => {
+    const { bench } = gated();
+    expect(grants(bench.pull(5))).toBe(0);
+    expect(missing(bench)).toEqual(["0 of 2 approvals of team/release"]);
+  });
+
+  it("is given out once enough people who may have approved, and says who", () => {
+    const { bench, run } = gated();
+    bench.pull(5);
+    expect(answers(approve(bench, { by: mia }))).toEqual([{ ok: true }]);
+    expect(missing(bench)).toEqual(["1 of 2 approvals of team/release"]);
+    const effects = [...approve(bench, { by: tom }), ...bench.tick(limits.gateEveryMs)];
+    expect(grants(effects)).toBe(1);
+    const opened = events(effects).find(({ kind }) => kind === "gate-opened");
+    if (opened?.kind !== "gate-opened") throw new Error("the gate did not open");
+    const permit = openPermit(opened.permit, exampleCharter, simulatedVerifier);
+    expect(permit).toMatchObject({ ok: true, value: { run, step: "deploy", index: 1 } });
+    expect(permit.ok && permit.value.approvedBy).toEqual([mia.peer, tom.peer].toSorted());
+    expect(bench.core.closedGates).toEqual([]);
+  });
+
+  it("does not count one person twice, nor one whom the policy does not name", () => {
+    const { bench } = gated();
+    approve(bench, { by: mia });
+    expect(answers(approve(bench, { by: mia }))).toMatchObject([{ ok: false, reason: "refused" }]);
+    expect(answers(approve(bench, { by: eve }))).toMatchObject([{ ok: false, reason: "refused" }]);
+    bench.tick(limits.gateEveryMs);
+    expect(missing(bench)).toEqual(["1 of 2 approvals of team/release"]);
+  });
+
+  it("does not take an approval of other files than it is given", () => {
+    const { bench } = gated();
+    expect(answers(approve(bench, { by: mia, given: "0".repeat(64) }))).toMatchObject([
+      { ok: false, reason: "refused", detail: expect.stringContaining("other files") as string },
+    ]);
+  });
+
+  it("ends as failed when somebody who may says no", () => {
+    const { bench, run } = gated();
+    const effects = approve(bench, { by: tom, no: true });
+    expect(events([...effects, ...bench.tick()])).toContainEqual(
+      expect.objectContaining({
+        kind: "step-settled",
+        run,
+        step: "deploy",
+        outcome: "failed",
+        cause: "declined",
+      }),
+    );
+  });
+
+  it("ends as timed out when nobody opens its gate for as long as the policy says", () => {
+    const { bench, run } = gated();
+    const effects = bench.tick(60 * 60_000);
+    expect(events(effects)).toContainEqual(
+      expect.objectContaining({
+        kind: "step-settled",
+        run,
+        outcome: "timed-out",
+        cause: "expired",
+        detail: "0 of 2 approvals of team/release",
+      }),
+    );
+  });
+});
+
+describe("a gate", () => {
+  it("keeps its approvals over a restart of the home", () => {
+    const { bench } = gated();
+    approve(bench, { by: mia });
+    bench.restart();
+    bench.pull(5);
+    expect(grants([...approve(bench, { by: tom }), ...bench.tick(limits.gateEveryMs)])).toBe(1);
+  });
+
+  it("goes back to its gate when nobody claimed it while its permit was good, with the approvals that it had", () => {
+    const { bench } = gated();
+    approve(bench, { by: mia });
+    approve(bench, { by: tom });
+    bench.tick(limits.gateEveryMs);
+    expect(bench.core.closedGates).toEqual([]);
+    put(
+      bench,
+      {
+        ...twoOf,
+        environments: {
+          production: {
+            freeze: [{ from: "2000-01-01T00:00Z", until: "2100-01-01T00:00Z", because: "holidays" }],
+          },
+        },
+      },
+      2,
+    );
+    bench.tick(limits.permitMs);
+    expect(grants(bench.pull(5))).toBe(0);
+    bench.tick(limits.gateEveryMs);
+    expect(missing(bench)).toEqual(["it is frozen until 2100-01-01T00:00Z: holidays"]);
+    put(bench, twoOf, 3);
+    expect(grants(bench.tick(limits.gateEveryMs))).toBe(1);
+  });
+
+  it("waits for a verdict from outside, which is asked for again and again", () => {
+    const url = "https://change.example.org/open";
+    const verdicts = [{ name: "calendar", url, until: "response.status == 200" }];
+    const { bench, run } = gated({ "otto-policy": 1, environments: { production: { verdicts } } });
+    expect(missing(bench)).toEqual([`calendar does not say yes (${url})`]);
+    bench.pull(5);
+    const again = bench.tick(limits.verdictEveryMs);
+    expect(again.filter(({ kind }) => kind === "poll")).toHaveLength(1);
+    const polled = { run, index: 1, verdictOf: "calendar", detail: "" } as const;
+    bench.tell({ kind: "polled", polled: { ...polled, verdict: null } });
+    expect(grants(bench.tick(limits.gateEveryMs))).toBe(0);
+    bench.tell({ kind: "polled", polled: { ...polled, verdict: "passed" } });
+    expect(grants(bench.tick(limits.gateEveryMs))).toBe(1);
+  });
+
+  it("is left alone when the run is cancelled", () => {
+    const { bench, run } = gated();
+    bench.tell({ kind: "cancel", run, by: "ada", question: 7 });
+    bench.tick(limits.gateEveryMs);
+    expect(bench.core.closedGates).toEqual([]);
+  });
+});
