@@ -6,6 +6,7 @@ export default defineConfig({
     control: "node/edge/control-process.ts",
     worker: "node/edge/worker-process.ts",
     runner: "node/edge/execution/runner-process.ts",
+    vault: "node/edge/broker/vault-process.ts",
   },
   platform: "node",
   // The addon finds its prebuilt binary from its own folder.

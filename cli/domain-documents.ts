@@ -38,7 +38,11 @@ export async function documentsOf(
   return found;
 }
 
-/** Signs the version after the newest one that the node knows, and has the domain take it. */
+/**
+ * Signs the version after the newest one that the node knows, and has the domain take it.
+ *
+ * @param what.body a function of the version, when that stands in the body, too.
+ */
 export async function putDocument(
   target: Target,
   charter: Charter,
@@ -48,8 +52,9 @@ export async function putDocument(
   const known = await documentsOf(target, charter, topic);
   const before = known.find(({ document }) => document.name === name)?.document.version ?? 0;
   const version = before + 1;
+  const made: unknown = typeof body === "function" ? await body(version) : body;
   const document = sealDocument(
-    { otto: "document/1", topic, name, version, timeMs: Date.now(), body },
+    { otto: "document/1", topic, name, version, timeMs: Date.now(), body: made },
     charter.domain,
     signer,
   );

@@ -27,6 +27,7 @@ import type { OwnerOptions } from "./owner.ts";
 import { simulateExample } from "./simulate-help.ts";
 import type { TargetOptions } from "./target.ts";
 import { addTrustCommands } from "./trust-commands.ts";
+import { addSecretCommands } from "./secret-commands.ts";
 
 const version = "0.1.0";
 
@@ -148,6 +149,7 @@ function program(): Command {
   addAnswerCommands(otto);
   addMeshCommands(otto);
   addTrustCommands(otto, action);
+  addSecretCommands(otto, action);
   return otto;
 }
 

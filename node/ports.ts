@@ -12,6 +12,7 @@ import type { Message } from "../protocol/messages.ts";
 import type {
   Scalar,
   StepCache,
+  StepCredential,
   StepOutput,
   StepReportFiles,
   StepValueDeclaration,
@@ -74,6 +75,8 @@ export type Assignment = {
   readonly id: string;
   readonly run: string;
   readonly step: string;
+  /** The step's place in its plan. */
+  readonly index: number;
   readonly attempt: number;
   readonly token: number;
   /** Of an exclusive step: what it shows to the target that it reaches. */
@@ -95,6 +98,8 @@ export type Assignment = {
   /** Attempts of one scope read the caches that others of it wrote, and no others'. */
   readonly cacheScope: string;
   readonly reports: readonly StepReportFiles[];
+  /** What it may use by way of a broker. */
+  readonly credentials: readonly StepCredential[];
   /** What does the work when there are no commands. */
   readonly library: LibraryCall | null;
 };

@@ -57,6 +57,28 @@ export type FoundPlan = { readonly run: string; readonly plan: Plan; readonly pl
 /** The schedule of a pipeline; without an order it was removed. */
 export type ScheduleSeen = { readonly pipeline: string } & ScheduleValue;
 
+/** One use of a credential, in the book of the control peer that brokered it. */
+export type CredentialUse = {
+  /** Wall clock of that control peer. */
+  readonly atMs: number;
+  readonly what: "used" | "refused";
+  readonly secret: string;
+  readonly run: string;
+  readonly step: string;
+  readonly attempt: number;
+  readonly worker: string;
+  readonly submitter: string;
+  readonly method: string;
+  /** The template of the path; of a refusal its code. */
+  readonly template: string;
+  readonly status: number;
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+};
+
+/** What one control peer brokered; null: it could not be asked. */
+export type UsesSeen = { readonly peer: string; readonly uses: readonly CredentialUse[] | null };
+
 /** One peer as the asked node sees it. */
 export type PeerSeen = {
   readonly peer: string;
@@ -126,6 +148,7 @@ export type AnswerItem =
   | { readonly kind: "control"; readonly charter: Uint8Array; readonly controls: readonly ControlSeen[] }
   | { readonly kind: "gates"; readonly gates: readonly GateSeen[] }
   | { readonly kind: "document"; readonly version: number; readonly bytes: Uint8Array }
+  | ({ readonly kind: "uses" } & UsesSeen)
   | { readonly kind: "missing"; readonly digests: readonly string[] }
   /** A blob begins: `size` bytes follow in `chunk` items, or null: the callee does not have it. */
   | { readonly kind: "blob"; readonly digest: string; readonly size: number | null }

@@ -15,8 +15,11 @@ import { decodeUntrusted, encodeValue } from "./values.ts";
  * Who signs a document: the owner of the domain, a person of the domain, or the control peer whose id is its name.
  *
  * - `policy`: what the domain demands (`policy.ts`)
+ * - `secret`: a sealed secret (`credentials/sealed-secret.ts`)
+ * - `recipient`: the key that secrets are sealed for, a control peer's own
+ * - `recovery`: the domain's own, which opens them when all control peers are lost
  */
-const signers = { policy: "owner" } as const;
+const signers = { policy: "owner", secret: "person", recipient: "control", recovery: "owner" } as const;
 
 type DocumentTopic = keyof typeof signers;
 

@@ -37,6 +37,7 @@ export const errorCodes = {
   OTTO_NO_SUCH_PLAN: exitCodes.usage,
   OTTO_NO_SUCH_STEP: exitCodes.usage,
   OTTO_NO_SUCH_SCHEDULE: exitCodes.usage,
+  OTTO_NO_SUCH_SECRET: exitCodes.usage,
   OTTO_SOURCE_TOO_LARGE: exitCodes.usage,
   OTTO_REFUSED: exitCodes.refused,
   OTTO_FORBIDDEN: exitCodes.refused,

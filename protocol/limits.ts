@@ -324,6 +324,28 @@ export const limits = {
   /** Files in a cache's key that are remembered one by one, to say which of them changed. */
   cacheKeyFilesNamedMax: 1_000,
 
+  /** The value; shorter ones would be found by trying, and would blank out half of an answer. */
+  secretBytesMin: 8,
+  secretBytesMax: 16 * KiB,
+  /** Destinations of a secret, and entries of each of their lists. */
+  secretEntriesMax: 20,
+  secretRecipientsMax: 16,
+  secretAuthorityCharactersMax: 16 * KiB,
+  credentialTextCharactersMax: 2_000,
+  /** The path of a brokered request; its query may be as long. */
+  credentialPathCharactersMax: 4_000,
+  brokerHeadersMax: 100,
+  brokerHeadBytesMax: 32 * KiB,
+  /** Connections of one attempt by one credential, on either side of the broker; and of one worker by all. */
+  brokerConnectionsMax: 256,
+  brokerStreamsPerPeerMax: 1_024,
+  /** A connection on which nothing is asked is closed after this. */
+  brokerIdleMsMax: 60_000,
+  /** The book of uses begins anew beyond this, and keeps the one before; lines are written so often, and shown so many. */
+  auditBytesMax: 64 * MiB,
+  auditGatherMs: 200,
+  auditLinesShownMax: 1_000,
+
   minuteMs: 60_000,
   inviteMsDefault: 15 * 60_000,
   certificateMs: 365 * 24 * 60 * 60_000,

@@ -92,6 +92,8 @@ const request = z.discriminatedUnion("call", [
   z.object({ call: z.literal("documents"), certificate, topic: text }),
   /** Gates that are closed. */
   z.object({ call: z.literal("gates"), certificate }),
+  /** Who used which credential for what: through the asked control peer, or through all of them. */
+  z.object({ call: z.literal("uses"), certificate, all: z.boolean() }),
   z.object({ call: z.literal("backup"), certificate }),
   z.object({ call: z.literal("stop"), certificate }),
 ]);

@@ -26,6 +26,8 @@ const longForAReason = new Map([
   ["node/core/control.ts", "every input of a control peer, in one switch"],
   ["node/core/reign.ts", "every decision of a home, in one switch"],
   ["node/core/worker.ts", "one state machine: a worker's session, its leases and its attempts"],
+  ["node/edge/control-node.ts", "everything that a control peer's core asks for, in one switch"],
+  ["node/edge/execution/executor.ts", "one attempt, from its assignment to its report"],
   ["node/edge/network.ts", "one class that owns every link of a peer"],
   ["node/verify/replay.ts", "every event of an account, in one switch"],
   ["simulations/peer.ts", "everything that a peer asks of its edge, in one switch"],

@@ -26,6 +26,7 @@ export function assignmentOf(
     id,
     run,
     step: name,
+    index: lease.index,
     attempt,
     token,
     fence: lease.fence ?? null,
@@ -43,6 +44,7 @@ export function assignmentOf(
     // one pipeline's steps read what the same pipeline's steps wrote. A tier less trusted would be named here.
     cacheScope: `${domain} ${plan.pipeline}`,
     reports: step.reports ?? [],
+    credentials: step.credentials ?? [],
     library: libraryCallOf(step, plan),
   };
 }

@@ -41,6 +41,7 @@ import { AntiEntropy } from "./anti-entropy.ts";
 import { areToldAnew, History, historyKeys } from "./history.ts";
 import { admittedMessage, type Known } from "./known.ts";
 import { Endorsing } from "./endorsing.ts";
+import { type LeasedStep, leasedStepOf } from "./leased-step.ts";
 import { Leases } from "./leases.ts";
 import { Notes } from "./notes.ts";
 import { Quotas } from "./quotas.ts";
@@ -229,6 +230,15 @@ export class ControlCore {
   /** Documents by topic and name, as they were signed (`protocol/documents.ts`). */
   get documents(): ReadonlyMap<string, DocumentValue> {
     return this.#table.documents.all;
+  }
+
+  /** A step that is leased as far as this peer knows: what its worker may have used in its name, and by whose will. */
+  leasedStep(run: string, index: number): LeasedStep | null {
+    const leased = this.#table.value(stepRegister(run, index));
+    const submission = this.#submissions.get(run)?.submission;
+    return leased === null || submission === undefined
+      ? null
+      : leasedStepOf({ run, index }, leased, submission);
   }
 
   /** Logs that are frozen, since their authors are proven to tell different things in them. */

@@ -1,6 +1,6 @@
 /** What a node can do for a caller: the part of a call that `call-server.ts` hands on once it knows who asks. */
 
-import type { AnswerItem, FoundPlan, GateSeen, Item, ScheduleSeen } from "../../protocol/calls.ts";
+import type { AnswerItem, FoundPlan, GateSeen, Item, ScheduleSeen, UsesSeen } from "../../protocol/calls.ts";
 import type { Fork } from "../../protocol/fork.ts";
 import type { Request, WantedPlan } from "../../protocol/requests.ts";
 import type { AttemptName } from "./outputs.ts";
@@ -37,7 +37,9 @@ export type ControlActions = {
   recharter(charter: Uint8Array): Promise<void>;
   putDocument(document: Uint8Array): Promise<void>;
   gates(): readonly GateSeen[];
-  documents(topic: string): readonly { readonly version: number; readonly bytes: Uint8Array }[];
+  documents(topic: string): Promise<readonly { readonly version: number; readonly bytes: Uint8Array }[]>;
+  /** Who used which credential for what, the newest last; `all`: through whatever control peer. */
+  uses(all: boolean): AsyncIterable<UsesSeen>;
   /** All that this peer keeps but its keys, in pieces of at most a frame. */
   backup(): AsyncIterable<Uint8Array>;
   join(request: RequestOf<"join">, peer: string): Promise<Extract<AnswerItem, { kind: "joined" }>>;

@@ -147,6 +147,7 @@ export class CallServer {
       case "put-document":
       case "documents":
       case "gates":
+      case "uses":
       case "backup":
         return this.#performAsControl(channel, request, frames);
       default:
@@ -174,6 +175,7 @@ export class CallServer {
       | "put-document"
       | "documents"
       | "gates"
+      | "uses"
       | "backup"
     >,
     frames: AsyncGenerator<Uint8Array, void, void>,
@@ -226,8 +228,12 @@ export class CallServer {
       case "gates":
         return this.#send(channel, { kind: "gates", gates: control.gates() });
       case "documents":
-        for (const document of control.documents(request.topic))
+        for (const document of await control.documents(request.topic))
           await this.#send(channel, { kind: "document", ...document });
+        return this.#send(channel, { kind: "done" });
+      case "uses":
+        for await (const seen of control.uses(request.all))
+          await this.#send(channel, { kind: "uses", ...seen });
         return this.#send(channel, { kind: "done" });
       case "backup":
         for await (const bytes of control.backup()) await this.#send(channel, { kind: "chunk", bytes });

@@ -11,6 +11,7 @@ import { limits } from "../../protocol/limits.ts";
 import { nameBundle } from "../../protocol/manifest.ts";
 import { isFormed } from "../../protocol/membership.ts";
 import type { Request } from "../../protocol/requests.ts";
+import { recipientTopic } from "../../protocol/credentials/sealed-secret.ts";
 import { ControlCore, controlKeys } from "../core/control.ts";
 import type { ControlEffect, ControlInput, PollRequest } from "../core/effects.ts";
 import { Loop } from "../core/loop.ts";
@@ -27,6 +28,9 @@ import type { CallActions, ControlActions } from "./call-actions.ts";
 import { CallServer } from "./call-server.ts";
 import { realClock } from "./clock.ts";
 import { exportRun } from "./exporting.ts";
+import { wordsOf } from "./error-words.ts";
+import { askFor } from "./client.ts";
+import { Brokering } from "./broker/brokering.ts";
 import { backupOf } from "./backup.ts";
 import { controlsSeen, recharter } from "./controls.ts";
 import { InviteUse } from "./invite-use.ts";
@@ -60,6 +64,8 @@ export async function startControl(path: string): Promise<RunningNode> {
     message: (from, message) => post({ kind: "message", from, message }),
     call: (channel) => (control === null ? channel.abort() : control.calls.accept(channel)),
     charter: () => control?.charterChanged(),
+    brokered: (stream, worker) =>
+      control === null ? stream.abort(new Error("starting")) : control.brokering.accept(stream, worker),
   });
   control = new ControlNode(host);
   try {
@@ -90,6 +96,7 @@ const asksHome: ReadonlySet<Request["call"]> = new Set([
 class ControlNode implements RunningNode {
   readonly host: NodeHost;
   readonly calls: CallServer;
+  readonly brokering: Brokering;
   readonly stopped: Promise<unknown>;
   readonly #outputs: Outputs;
   readonly #views: Views;
@@ -142,6 +149,11 @@ class ControlNode implements RunningNode {
     });
     this.#inviteUse = new InviteUse({ host, home: () => this.#home, post: (input) => this.post(input) });
     this.#joining = new Joining(host, (nonce, peer) => this.#inviteUse.anywhere(nonce, peer));
+    this.brokering = new Brokering({
+      host,
+      core: () => this.#core,
+      put: (document) => this.#putAnywhere(document),
+    });
     this.calls = new CallServer(host, this.#actions());
   }
 
@@ -177,6 +189,7 @@ class ControlNode implements RunningNode {
     this.#replication.stop();
     if (this.#idleTimer !== null) clearInterval(this.#idleTimer);
     this.calls.closeAll();
+    this.brokering.close();
     await this.#loop?.stop();
     await this.host.close();
     this.#resolveStopped(null);
@@ -195,7 +208,11 @@ class ControlNode implements RunningNode {
     const core = new ControlCore({ charter, store, addresses, keys: identity, incarnation, stored }, now);
     this.#core = core;
     this.#loop = new Loop<ControlInput, ControlEffect>({
-      decide: (inputs, at) => core.decide(inputs, at),
+      decide: (inputs, at) => {
+        const effects = core.decide(inputs, at);
+        this.brokering.recheck();
+        return effects;
+      },
       perform: (effect) => this.#perform(effect),
       clock: realClock,
       storage,
@@ -240,7 +257,7 @@ class ControlNode implements RunningNode {
       case "home-is":
         this.#home = effect.home;
         if (effect.home !== null && effect.home !== host.identity.peer) this.calls.endFollowing();
-        return;
+        return this.#tellRecipient();
       case "documents-changed":
         return;
       case "chartered":
@@ -338,20 +355,42 @@ class ControlNode implements RunningNode {
       useInvite: (nonce, peer) => this.#inviteUse.here(nonce, peer),
       join: (request, peer) => this.#joining.join(request, peer),
       controls: () => controlsSeen(this.host, this.#core?.configurations ?? null, this.#home),
-      putDocument: async (bytes) => {
-        const answer = await questions.ask((question) =>
-          this.post({ kind: "put-document", bytes, question }),
-        );
-        if (!answer.ok) throw documentRefused(answer);
-      },
       gates: () => this.#core?.closedGates ?? [],
-      documents: (topic) =>
-        [...(this.#core?.documents ?? [])].flatMap(([name, { version, bytes }]) =>
+      putDocument: (bytes) => this.#put(bytes),
+      uses: (all) => this.brokering.uses(all),
+      documents: async (topic) => {
+        // Whoever asks is about to seal a secret; an embedded mesh has told nobody for whom before that.
+        if (topic === recipientTopic) await this.brokering.tellRecipient();
+        return [...(this.#core?.documents ?? [])].flatMap(([name, { version, bytes }]) =>
           name.startsWith(`${topic}/`) ? [{ version, bytes }] : [],
-        ),
+        );
+      },
       backup: () => backupOf(this.host),
       recharter: (charter) => recharter(this.host, charter, (input) => this.post(input)),
     };
+  }
+
+  async #put(bytes: Uint8Array): Promise<void> {
+    const answer = await this.host.questions.ask((question) =>
+      this.post({ kind: "put-document", bytes, question }),
+    );
+    if (!answer.ok) throw documentRefused(answer);
+  }
+
+  async #putAnywhere(document: Uint8Array): Promise<void> {
+    const { network, membership, identity } = this.host;
+    const { certificate } = membership;
+    if (this.#home === null || this.#home === identity.peer) return this.#put(document);
+    await askFor(await network.openCall(this.#home), { call: "put-document", certificate, document }, "done");
+  }
+
+  /** An embedded mesh has no secrets until somebody sets one, and is told then. */
+  #tellRecipient(): void {
+    if (this.#home === null || this.host.config.idleMs !== null) return;
+    this.brokering.tellRecipient().catch((error: unknown) => {
+      if (!this.#stopping)
+        process.stderr.write(`otto: no secrets can be sealed for this control peer: ${wordsOf(error)}\n`);
+    });
   }
 
   /** Live output, cancelling, answers, schedules and one-time invites are the home's, and the newest records of a run. */
@@ -388,6 +427,7 @@ class ControlNode implements RunningNode {
     this.#stopping = true;
     this.#replication.stop();
     this.calls.closeAll();
+    this.brokering.close();
     this.host.close().then(
       () => this.#resolveStopped(cause),
       () => this.#resolveStopped(cause),

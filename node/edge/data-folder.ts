@@ -7,6 +7,7 @@
  *   db/           registers and logs                  blobs/        files, trees, outputs, logs
  *   outputs/      output of steps that run or were lost
  *   work/         workspaces of a worker              running.json  while it runs: pid, socket, addresses
+ *   vault/        the key that secrets are sealed for, on a control peer; audit.jsonl: who used which credential
  *   store         the name that a new database takes, until it has taken it
  */
 
@@ -87,6 +88,16 @@ export class DataFolder {
 
   get outputs(): string {
     return join(this.path, "outputs");
+  }
+
+  /** Of the vault's process alone: its key is there. */
+  get vault(): string {
+    return join(this.path, "vault");
+  }
+
+  /** Who used which credential for what. */
+  get audit(): string {
+    return join(this.path, "audit.jsonl");
   }
 
   get work(): string {

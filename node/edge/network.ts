@@ -33,6 +33,8 @@ import { tellOfRoomSeldom } from "./window-updates.ts";
 
 const messageProtocol = "/otto/messages/1";
 const callProtocol = "/otto/calls/1";
+const brokerProtocol = "/otto/broker/1";
+const streamsMax = Math.max(limits.callsPerPeerMax, limits.brokerStreamsPerPeerMax);
 
 export type Membership = {
   charter: Charter;
@@ -45,6 +47,8 @@ export type NetworkObserver = {
   down(peer: string): void;
   message(from: string, message: Message): void;
   call(channel: Channel, caller: { readonly peer: string }): void;
+  /** A worker that is linked has a stream for the broker; where this is missing there is none. */
+  brokered?(stream: Stream, worker: string): void;
   refused(because: RefusedBecause, from: string | null): void;
   /** A peer has shown this certificate, and it holds. */
   certified(peer: string, certificate: Uint8Array): void;
@@ -81,6 +85,8 @@ export type RealNetwork = Network & {
   deny(peer: string): void;
   allow(peer: string): void;
   openCall(peer: string): Promise<Channel>;
+  /** A stream to the broker of a control peer. */
+  openBroker(peer: string): Promise<Stream>;
   /** Shows the charter to every link again: there is a newer one. */
   greetAgain(): void;
   stop(): Promise<void>;
@@ -146,6 +152,10 @@ class LinkedNetwork implements RealNetwork {
       maxOutboundStreams: limits.callsPerPeerMax,
     });
     const { membership, clock, observer } = this.#options;
+    if (observer.brokered !== undefined)
+      await node.handle(brokerProtocol, (stream, connection) => this.#brokered(stream, connection), {
+        maxInboundStreams: limits.brokerStreamsPerPeerMax,
+      });
     this.#gossip = new Gossip({
       pubsub: node.services.pubsub,
       topic,
@@ -206,13 +216,20 @@ class LinkedNetwork implements RealNetwork {
   }
 
   async openCall(peer: string): Promise<Channel> {
+    return streamChannel(await this.#openStream(peer, callProtocol), peer);
+  }
+
+  openBroker(peer: string): Promise<Stream> {
+    return this.#openStream(peer, brokerProtocol);
+  }
+
+  async #openStream(peer: string, protocol: string): Promise<Stream> {
     const connection = this.#connectionTo(peer);
-    if (connection === undefined)
-      throw new OttoError("OTTO_UNREACHABLE", {
-        what: `There is no connection to peer ${peer}.`,
-        next: "Wait until it is back, or ask another peer.",
-      });
-    return streamChannel(await connection.newStream(callProtocol), peer);
+    if (connection !== undefined) return connection.newStream(protocol, { maxOutboundStreams: streamsMax });
+    throw new OttoError("OTTO_UNREACHABLE", {
+      what: `There is no connection to peer ${peer}.`,
+      next: "Wait until it is back, or ask another peer.",
+    });
   }
 
   greetAgain(): void {
@@ -334,6 +351,14 @@ class LinkedNetwork implements RealNetwork {
     };
     stream.addEventListener("close", ended, { once: true });
     this.#options.observer.call(streamChannel(stream, peer), { peer });
+  }
+
+  /** Only a peer that has shown its certificate as a worker has steps whose credentials are used. */
+  #brokered(stream: Stream, connection: Connection): void {
+    const peer = connection.remotePeer.toString();
+    if (this.#links.get(peer)?.role === "worker") return this.#options.observer.brokered?.(stream, peer);
+    this.#options.observer.refused("role", peer);
+    stream.abort(new Error("role"));
   }
 
   #inbound(stream: Stream, connection: Connection): void {

@@ -27,7 +27,7 @@ import type { Storage } from "../ports.ts";
 /** Where the database keeps its own name. */
 const storeKey = "store";
 
-export type HostEvents = Pick<NetworkObserver, "up" | "down" | "message"> & {
+export type HostEvents = Pick<NetworkObserver, "up" | "down" | "message" | "brokered"> & {
   call(channel: Channel): void;
   charter(charter: Charter): void;
 };

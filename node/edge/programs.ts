@@ -4,13 +4,14 @@
 
 import { basename, dirname, join } from "node:path";
 
-export type Program = "otto" | "control" | "worker" | "runner";
+export type Program = "otto" | "control" | "worker" | "runner" | "vault";
 
 const sources: Record<Program, string> = {
   otto: "../../cli/otto.ts",
   control: "./control-process.ts",
   worker: "./worker-process.ts",
   runner: "./execution/runner-process.ts",
+  vault: "./broker/vault-process.ts",
 };
 
 /** The file to start with this very Node for a program of Otto's. */

@@ -3,7 +3,8 @@
  * runner and reports; it decides nothing about runs. Calls that only control peers can answer are relayed to them.
  */
 
-import { unreachable } from "../../protocol/errors.ts";
+import type { Stream } from "@libp2p/interface";
+import { OttoError, unreachable } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import { nameBundle } from "../../protocol/manifest.ts";
 import type { Request } from "../../protocol/requests.ts";
@@ -14,6 +15,7 @@ import { WorkerCore, workerKeys } from "../core/worker.ts";
 import type { Executor } from "../ports.ts";
 import { submissionRefused } from "./answer-words.ts";
 import { withMachineLabels } from "./machine-labels.ts";
+import { Gateway } from "./broker/gateway.ts";
 import { CallServer } from "./call-server.ts";
 import { realClock, realRandom } from "./clock.ts";
 import type { RunningNode } from "./control-node.ts";
@@ -42,6 +44,7 @@ export async function startWorker(path: string): Promise<RunningNode> {
       passVariables: { ...choosePassVariables(process.env), ...declared(host.config.passVariables) },
       slots: host.config.slots,
       graceMs: workerStopMs(host.membership.charter.leaseMs),
+      credentials: new Gateway(() => openBroker(host, worker?.home ?? null)),
       observer: {
         output: (assignment, offset, bytes) =>
           post({ kind: "step-output", assignment, end: offset + bytes.length }),
@@ -59,6 +62,17 @@ export async function startWorker(path: string): Promise<RunningNode> {
   await worker.start();
   for (const input of queued) worker.post(input);
   return worker;
+}
+
+/** To the home, which knows best whose lease is whose, else to any control peer. */
+function openBroker({ network }: NodeHost, home: string | null): Promise<Stream> {
+  const controls = [...network.links].filter(([, { role }]) => role === "control").map(([peer]) => peer);
+  const [chosen] = home !== null && network.links.has(home) ? [home] : controls;
+  if (chosen !== undefined) return network.openBroker(chosen);
+  throw new OttoError("OTTO_UNREACHABLE", {
+    what: "No control peer is linked.",
+    next: "Look with `otto peers`, and try again when one is back.",
+  });
 }
 
 /** Variables that the worker's operator named: passed whatever they are called. */
@@ -108,6 +122,10 @@ class WorkerNode implements RunningNode {
     const { idleMs } = this.host.config;
     if (idleMs !== null)
       this.#idleTimer = setInterval(() => this.#stopWhenIdle(idleMs), Math.min(idleMs, 5_000));
+  }
+
+  get home(): string | null {
+    return this.#core?.home ?? null;
   }
 
   post(input: WorkerInput): void {

@@ -98,6 +98,8 @@ export function assignmentOf(
     caches: [],
     cacheScope: "dev checks",
     reports: [],
+    index: 0,
+    credentials: [],
     ...more,
   };
 }

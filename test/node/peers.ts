@@ -28,6 +28,8 @@ export type PeerOptions = {
   readonly haste?: number;
   /** A certificate in place of the one that the owner would give. */
   readonly certificate?: Uint8Array;
+  /** Takes the streams of workers to its broker. */
+  readonly brokered?: NonNullable<NetworkOptions["observer"]["brokered"]>;
 };
 
 export class Peers {
@@ -85,7 +87,10 @@ export class Peers {
       },
       random: realRandom,
       book: await AddressBook.open(storage, realClock),
-      observer: peer.observer,
+      observer: {
+        ...peer.observer,
+        ...(options.brokered === undefined ? {} : { brokered: options.brokered }),
+      },
       ...(options.createNode === undefined ? {} : { createNode: options.createNode }),
     });
     this.all.push(peer);

@@ -48,6 +48,7 @@ const requests: { readonly [Call in Request["call"]]: Extract<Request, { call: C
   "put-document": { call: "put-document", certificate, document: Uint8Array.of(7) },
   documents: { call: "documents", certificate: null, topic: "policy" },
   gates: { call: "gates", certificate: null },
+  uses: { call: "uses", certificate, all: true },
   backup: { call: "backup", certificate: null },
   stop: { call: "stop", certificate: null },
 };

@@ -17,6 +17,7 @@ import { limits } from "../../../protocol/limits.ts";
 import type { LogReference, StepReport } from "../../../protocol/report.ts";
 import type { Assignment, Executor, ExecutorObserver, StopCause } from "../../ports.ts";
 import { type Blobs, isDiskFull } from "../blobs.ts";
+import { type Gateway, noCredentials, type OpenedCredentials } from "../broker/gateway.ts";
 import { type CacheLimits, Caches, type SoughtCache } from "./caches.ts";
 import { type PreparedLibrary, prepareLibrary } from "./libraries.ts";
 import { readLog } from "./attempt-log.ts";
@@ -42,6 +43,8 @@ export type ExecutorOptions = {
   readonly slots: number;
   /** How long a step may take to end that is stopped, before it is killed: what the worker counts on (`node/core/leases.ts`). */
   readonly graceMs: number;
+  /** Opens the way to brokers for an attempt that has credentials. */
+  readonly credentials?: Pick<Gateway, "open">;
   /** Those of `limits`, unless said otherwise. */
   readonly cacheLimits?: CacheLimits;
 };
@@ -190,7 +193,16 @@ export class LocalExecutor implements Executor {
     const { assignment } = attempt;
     const stopped = await this.#prepare(attempt, workspace);
     if (stopped !== null) return stopped;
-    const { library } = attempt;
+    const opened = (await this.#options.credentials?.open(assignment, workspace.temporary)) ?? noCredentials;
+    try {
+      return await this.#run(attempt, workspace, opened);
+    } finally {
+      opened.close();
+    }
+  }
+
+  async #run(attempt: Attempt, workspace: Workspace, opened: OpenedCredentials): Promise<End> {
+    const { assignment, library } = attempt;
     attempt.isRunning = true;
     const result = await this.#runner.run(
       {
@@ -201,6 +213,7 @@ export class LocalExecutor implements Executor {
         commands: library === null ? assignment.commands : [library.command],
         environment: {
           ...stepEnvironment(assignment, workspace),
+          ...opened.variables,
           ...library?.variables,
           ...openSaid(workspace.said, assignment),
         },

@@ -1,0 +1,235 @@
+/**
+ * `otto secret`: what the steps of a domain may use and never see. A value is sealed on this machine, for the control peers
+ * of the domain; nothing here, and nothing there, prints one.
+ */
+
+import { writeFileSync } from "node:fs";
+import {
+  type OpenedSecret,
+  recipientIn,
+  type Recipient,
+  recipientTopic,
+  recoveryDocument,
+  secretIn,
+  secretTopic,
+} from "../../protocol/credentials/sealed-secret.ts";
+import type { SecretHeader } from "../../protocol/credentials/secret.ts";
+import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
+import type { Charter } from "../../protocol/membership.ts";
+import { compareText } from "../../protocol/values.ts";
+import { callFor } from "../../node/edge/client.ts";
+import { charterOf, documentsOf, putDocument } from "../domain-documents.ts";
+import { ownerOf, type OwnerOptions } from "../owner.ts";
+import { person } from "../person.ts";
+import { readValue } from "../read-value.ts";
+import { wantsColor } from "../render/renderer.ts";
+import { secretsTable, usesTable } from "../render/secrets.ts";
+import { checkHeader, type Purpose, purposeOf, type PurposeOptions } from "../secret-header.ts";
+import { findTarget, type Target, type TargetOptions } from "../target.ts";
+
+type ValueOptions = { readonly from?: string };
+export type SetOptions = TargetOptions & PurposeOptions & ValueOptions;
+export type RotateOptions = TargetOptions & ValueOptions;
+export type ListOptions = TargetOptions & { readonly json?: boolean };
+export type RecoveryOptions = OwnerOptions & { readonly output: string };
+
+export async function setSecret(name: string, options: SetOptions): Promise<ExitCode> {
+  const purpose = purposeOf(options);
+  return withDomain(options, async (domain) => {
+    const version = await seal(domain, name, { purpose, from: options.from });
+    process.stdout.write(`Secret ${name} is set, version ${version}.\n`);
+  });
+}
+
+/** A new value for the same purpose, for those who are control peers now. */
+export async function rotateSecret(name: string, options: RotateOptions): Promise<ExitCode> {
+  return withDomain(options, async (domain) => {
+    const { secret } = await known(domain, name);
+    const version = await seal(domain, name, { purpose: secret, from: options.from });
+    process.stdout.write(
+      `Secret ${name} has a new value, version ${version}. Take back the old one where it was issued.\n`,
+    );
+  });
+}
+
+/** Somebody may have seen it: it is used no more, and stays in the list until it has a new value. */
+export async function burnSecret(name: string, options: TargetOptions): Promise<ExitCode> {
+  return withDomain(options, async (domain) => {
+    await empty(domain, await known(domain, name), "burnt");
+    process.stdout.write(
+      `Secret ${name} is burnt: no step uses it any more. Take it back where it was issued, then: otto secret rotate ${name}\n`,
+    );
+  });
+}
+
+export async function removeSecret(name: string, options: TargetOptions): Promise<ExitCode> {
+  return withDomain(options, async (domain) => {
+    await empty(domain, await known(domain, name), "removed");
+    process.stdout.write(`Secret ${name} is removed.\n`);
+  });
+}
+
+export async function listSecrets(options: ListOptions): Promise<ExitCode> {
+  return withDomain(options, async (domain) => {
+    const secrets = await secretsOf(domain);
+    const recipients = await recipientsOf(domain);
+    const seen = secrets.map((secret) => ({
+      ...secret,
+      todo: whatIsLeft(secret.secret, domain.charter, recipients),
+    }));
+    const { stdout } = process;
+    const lines =
+      options.json === true
+        ? seen.map(({ secret, by, timeMs, todo }) => JSON.stringify({ ...secret, by, timeMs, todo }))
+        : secretsTable(seen, style());
+    stdout.write(lines.map((line) => `${line}\n`).join(""));
+  });
+}
+
+export async function auditSecrets(name: string | undefined, options: ListOptions): Promise<ExitCode> {
+  return withDomain(options, async ({ target }) => {
+    const { certificate } = target;
+    for await (const item of callFor(await target.open(), { call: "uses", certificate, all: true })) {
+      if (item.kind !== "uses") continue;
+      const uses = (item.uses ?? []).filter(({ secret }) => name === undefined || secret === name);
+      if (options.json === true)
+        for (const use of uses) process.stdout.write(`${JSON.stringify({ ...use, peer: item.peer })}\n`);
+      else if (item.uses === null)
+        process.stderr.write(
+          `otto: control peer ${item.peer} could not be asked; what it brokered is not shown.\n`,
+        );
+      else for (const line of usesTable(uses, style())) process.stdout.write(`${line}\n`);
+    }
+  });
+}
+
+/** Makes the domain's recovery key: the public half is the domain's, the other is in a file that its owner puts away. */
+export async function makeRecovery(options: RecoveryOptions): Promise<ExitCode> {
+  return withDomain(options, async ({ target, charter }) => {
+    const keys = ownerOf(options, charter, {
+      what: "Only the domain's owner says which key recovers its secrets",
+      state: "Nothing was changed.",
+    });
+    const { generateX25519Identity, identityToRecipient } = await import("age-encryption");
+    const identity = await generateX25519Identity();
+    writeFileSync(options.output, `${identity}\n`, { mode: 0o600, flag: "wx", flush: true });
+    const body = { recipient: await identityToRecipient(identity) };
+    await putDocument(target, charter, { ...recoveryDocument, body }, { keys, certificate: null });
+    process.stdout.write(
+      `The recovery key of domain ${charter.name} is in ${options.output}: put it where no machine reads it.\nSecrets that are set or rotated from now on are sealed for it, too.\n`,
+    );
+  });
+}
+
+function style(): { readonly color: boolean; readonly columns: number | null } {
+  const { stdout } = process;
+  return { color: wantsColor(stdout), columns: stdout.isTTY ? stdout.columns : null };
+}
+
+type Domain = { readonly target: Target; readonly charter: Charter };
+
+async function withDomain(
+  options: TargetOptions,
+  work: (domain: Domain) => Promise<void>,
+): Promise<ExitCode> {
+  const target = await findTarget(options);
+  try {
+    await work({ target, charter: await charterOf(target) });
+    return exitCodes.passed;
+  } finally {
+    await target.close();
+  }
+}
+
+async function secretsOf({ target, charter }: Domain): Promise<readonly OpenedSecret[]> {
+  const documents = await documentsOf(target, charter, secretTopic);
+  const opened = documents.map(({ document, person: by }) => secretIn(document, by?.name ?? ""));
+  return opened
+    .flatMap((secret) => (secret.ok && secret.value.secret.state !== "removed" ? [secret.value] : []))
+    .sort((left, right) => compareText(left.secret.name, right.secret.name));
+}
+
+async function known(domain: Domain, name: string): Promise<OpenedSecret> {
+  const found = (await secretsOf(domain)).find(({ secret }) => secret.name === name);
+  if (found !== undefined) return found;
+  throw new OttoError("OTTO_NO_SUCH_SECRET", {
+    what: `Domain ${domain.charter.name} has no secret ${name}.`,
+    state: "Nothing was changed.",
+    next: "See what there is with `otto secret ls`, or set one with `otto secret set`.",
+  });
+}
+
+/** The keys of those who are control peers now, and the recovery key. */
+async function recipientsOf({ target, charter }: Domain): Promise<readonly Recipient[]> {
+  const told = await documentsOf(target, charter, recipientTopic);
+  const recovery = await documentsOf(target, charter, recoveryDocument.topic);
+  return [...told, ...recovery]
+    .flatMap(({ document, signer }) => recipientIn(document, signer) ?? [])
+    .filter(
+      ({ peer }) =>
+        peer === recoveryDocument.name || charter.controls.some((control) => control.peer === peer),
+    );
+}
+
+async function seal(
+  domain: Domain,
+  name: string,
+  { purpose, from }: { readonly purpose: Purpose; readonly from: string | undefined },
+): Promise<number> {
+  const { kind, destinations, pushRefs, hostKeys } = purpose;
+  const recipients = [...(await recipientsOf(domain))];
+  if (recipients.length === 0) throw nobody(domain.charter);
+  const header = { kind, class: purpose.class, destinations, pushRefs, hostKeys, recipients };
+  checkHeader(headerOf(name, 1, { ...header, state: "sealed" }));
+  const value = await readValue(from, { name, kind });
+  return put(domain, name, (version) => headerOf(name, version, { ...header, state: "sealed" }), value);
+}
+
+function empty(domain: Domain, { secret }: OpenedSecret, state: "burnt" | "removed"): Promise<number> {
+  return put(domain, secret.name, (version) => ({ ...secret, version, state, createdMs: Date.now() }), null);
+}
+
+async function put(
+  { target, charter }: Domain,
+  name: string,
+  headerOfVersion: (version: number) => SecretHeader,
+  value: Uint8Array | null,
+): Promise<number> {
+  const { sealSecret } = await import("../../node/edge/broker/sealing.ts");
+  const { certificate } = target.standing();
+  const body = (version: number) => sealSecret(headerOfVersion(version), value);
+  return putDocument(target, charter, { topic: secretTopic, name, body }, { keys: person(), certificate });
+}
+
+function headerOf(
+  name: string,
+  version: number,
+  rest: Omit<SecretHeader, "otto" | "name" | "version" | "createdMs">,
+): SecretHeader {
+  return { otto: "secret/1", name, version, createdMs: Date.now(), ...rest };
+}
+
+/** What somebody has to do about a secret, as a sentence; null: nothing. */
+function whatIsLeft(
+  { state, recipients }: SecretHeader,
+  { controls }: Charter,
+  now: readonly Recipient[],
+): string | null {
+  if (state === "burnt") return "burnt: rotate it";
+  const gone = recipients.filter(
+    ({ peer }) => peer !== recoveryDocument.name && controls.every((control) => control.peer !== peer),
+  );
+  if (gone.length > 0)
+    return `rotate it: ${gone.map(({ peer }) => peer).join(", ")} could open it, and is no control peer any more`;
+  const without = now.filter(({ recipient }) => recipients.every((known) => known.recipient !== recipient));
+  if (without.length > 0) return `rotate it: ${without.map(({ peer }) => peer).join(", ")} cannot open it`;
+  return null;
+}
+
+function nobody({ name }: Charter): OttoError {
+  return new OttoError("OTTO_UNREACHABLE", {
+    what: `No control peer of domain ${name} has said yet which key secrets are sealed for.`,
+    state: "Nothing was changed.",
+    next: "Try again in a moment; look with `otto peers` whether they are up.",
+  });
+}

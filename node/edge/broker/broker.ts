@@ -1,0 +1,181 @@
+/**
+ * The broker of a control peer: takes streams that belong to a credential of a running attempt, and uses the credential in
+ * the step's name. The step never has it, and neither has its worker.
+ *
+ *   stream --hello--> is this lease the newest, and its worker the peer on the line? --> is the plan's credential within
+ *   what the secret is for? --> the vault opens it --> a grant, shared by all streams of attempt and credential
+ *
+ * A grant ends as soon as the table of this control peer shows another lease, or none, or nobody has been home for as
+ * long as a lease lasts.
+ */
+
+import type { Stream } from "@libp2p/interface";
+import type { Duplex } from "node:stream";
+import {
+  brokerHelloBytesMax,
+  type BrokerHello,
+  decodeHello,
+  encodeAnswer,
+} from "../../../protocol/credentials/hello.ts";
+import { bind, originOf } from "../../../protocol/credentials/secret.ts";
+import { openSecret } from "../../../protocol/credentials/sealed-secret.ts";
+import { placeholderOf } from "../../../protocol/credentials/variables.ts";
+import type { Verifier } from "../../../protocol/envelope.ts";
+import { failure, type Result, success } from "../../../protocol/errors.ts";
+import { encodeFrame } from "../../../protocol/frames.ts";
+import { limits } from "../../../protocol/limits.ts";
+import type { Charter } from "../../../protocol/membership.ts";
+import type { LeasedStep } from "../../core/leased-step.ts";
+import { wordsOf } from "../error-words.ts";
+import type { Audit } from "./audit.ts";
+import { Grant } from "./grants.ts";
+import { HttpBroker } from "./http-broker.ts";
+import { StreamDuplex } from "./stream-duplex.ts";
+import type { Resolver } from "./upstream.ts";
+import type { Vault } from "./vault.ts";
+
+export type BrokerSources = {
+  readonly keys: Verifier;
+  charter(): Charter;
+  leased(run: string, index: number): LeasedStep | null;
+  secret(name: string): { readonly version: number; readonly bytes: Uint8Array } | null;
+  /** True while this control peer follows a home, or is it. */
+  isLed(): boolean;
+  nowMs(): number;
+  readonly resolve?: Resolver;
+};
+
+export class Broker {
+  readonly #sources: BrokerSources;
+  readonly #vault: Vault;
+  readonly #http: HttpBroker;
+  readonly #grants = new Map<string, Promise<Result<Grant, string>>>();
+  readonly #open = new Set<Grant>();
+  readonly #streams = new Map<string, number>();
+  #leaderlessSinceMs: number | null = null;
+
+  constructor(sources: BrokerSources, { vault, audit }: { readonly vault: Vault; readonly audit: Audit }) {
+    this.#sources = sources;
+    this.#vault = vault;
+    this.#http = new HttpBroker(audit);
+  }
+
+  /** @param peer on the other side of the connection that the stream came by. */
+  accept(stream: Stream, peer: string): void {
+    const open = (this.#streams.get(peer) ?? 0) + 1;
+    if (open > limits.brokerStreamsPerPeerMax) return stream.abort(new Error("too many streams"));
+    this.#streams.set(peer, open);
+    const duplex = new StreamDuplex(stream);
+    // Whoever writes to it is told; without a listener it would end the process.
+    duplex.on("error", () => undefined);
+    duplex.once("close", () => {
+      const left = (this.#streams.get(peer) ?? 1) - 1;
+      if (left === 0) this.#streams.delete(peer);
+      else this.#streams.set(peer, left);
+    });
+    this.#greet(duplex, peer).catch(() => duplex.destroy());
+  }
+
+  /** To be called whenever a decision may have changed a lease: cheap while nothing is brokered. */
+  recheck(): void {
+    if (this.#open.size === 0) return;
+    const isLed = this.#sources.isLed();
+    this.#leaderlessSinceMs = isLed ? null : (this.#leaderlessSinceMs ?? this.#sources.nowMs());
+    for (const grant of this.#open) if (!this.#holds(grant)) this.#end(grant);
+  }
+
+  close(): void {
+    for (const grant of this.#open) this.#end(grant);
+  }
+
+  async #greet(duplex: StreamDuplex, peer: string): Promise<void> {
+    const said = decodeHello(await duplex.firstFrame(brokerHelloBytesMax));
+    if (!said.ok) throw new Error(said.problem);
+    const granted = await this.#grantFor(said.value, peer);
+    const answer = { why: granted.ok ? null : granted.problem };
+    duplex.write(encodeFrame(encodeAnswer(answer)));
+    if (!granted.ok) return void duplex.end();
+    const grant = granted.value;
+    // It may have ended while the vault was asked.
+    if (!this.#open.has(grant)) return void duplex.destroy();
+    grant.carries(duplex);
+    this.#serve(duplex, grant, said.value.host);
+  }
+
+  #serve(duplex: Duplex, grant: Grant, host: string | null): void {
+    this.#http.accept(duplex, grant, host);
+  }
+
+  async #grantFor(hello: BrokerHello, peer: string): Promise<Result<Grant, string>> {
+    const { run, index, attempt, token, credential } = hello;
+    if (!this.#sources.isLed())
+      return failure("This control peer does not know who is home now: try again when it does.");
+    const leased = this.#sources.leased(run, index);
+    const isNewest = leased !== null && leased.attempt === attempt && leased.token === token;
+    if (!isNewest || leased.worker !== peer)
+      return failure(
+        "The credential is for a step whose lease this worker does not have, as far as this control peer knows.",
+      );
+    const key = [run, index, attempt, token, credential].join(" ");
+    let granted = this.#grants.get(key);
+    if (granted === undefined) {
+      granted = this.#make(leased, credential, () => this.#grants.delete(key));
+      this.#grants.set(key, granted);
+    }
+    const result = await granted;
+    // What was refused may be put right meanwhile.
+    if (!result.ok && this.#grants.get(key) === granted) this.#grants.delete(key);
+    return result;
+  }
+
+  async #make(leased: LeasedStep, name: string, forget: () => void): Promise<Result<Grant, string>> {
+    const charter = this.#sources.charter();
+    const credential = leased.credentials.find((known) => known.name === name);
+    if (credential === undefined)
+      return failure(`The plan gives the step ${leased.step} no credential ${name}.`);
+    const { owner } = leased;
+    if (owner !== null && owner !== charter.name && charter.name !== "local")
+      return failure(
+        `The credential ${name} is the domain ${owner}'s, and this is the domain ${charter.name}.`,
+      );
+    const record = this.#sources.secret(name);
+    if (record === null) return failure(noSecret(name, charter.name));
+    const opened = openSecret(record.bytes, { name, version: record.version }, charter, this.#sources.keys);
+    if (!opened.ok) return failure(`The record of the secret ${name} does not hold: ${opened.problem}.`);
+    const { secret, header, sealed } = opened.value;
+    const bound = bind(credential, secret);
+    if (!bound.ok) return bound;
+    const origin = originOf(bound.value.destination);
+    const value = await this.#vault
+      .open({ header, body: sealed, origin })
+      .catch((error: unknown) => ({ why: wordsOf(error) }));
+    if ("why" in value) return failure(`The secret ${name} could not be opened: ${value.why}.`);
+    const placeholders = leased.credentials.map((other) => placeholderOf(leased, other.name));
+    const { resolve } = this.#sources;
+    const grant = new Grant(leased, { binding: bound.value, value: value.value, placeholders, resolve });
+    grant.ended.signal.addEventListener("abort", forget, { once: true });
+    this.#open.add(grant);
+    this.#leaderlessSinceMs = null;
+    if (!this.#holds(grant)) {
+      this.#end(grant);
+      return failure("The lease of the step ended.");
+    }
+    return success(grant);
+  }
+
+  #holds({ holder: { run, index, attempt, token, worker } }: Grant): boolean {
+    const since = this.#leaderlessSinceMs;
+    if (since !== null && this.#sources.nowMs() - since > this.#sources.charter().leaseMs) return false;
+    const leased = this.#sources.leased(run, index);
+    return leased?.attempt === attempt && leased.token === token && leased.worker === worker;
+  }
+
+  #end(grant: Grant): void {
+    this.#open.delete(grant);
+    grant.end();
+  }
+}
+
+function noSecret(name: string, domain: string): string {
+  return `There is no secret ${name} in the domain ${domain}: somebody of it sets it with \`otto secret set ${name}\`.`;
+}

@@ -1,0 +1,92 @@
+/**
+ * All that a control peer has for credentials: its vault, its broker, its book of uses and the key that it tells.
+ */
+
+import type { Stream } from "@libp2p/interface";
+import { secretTopic } from "../../../protocol/credentials/sealed-secret.ts";
+import { documentName } from "../../../protocol/documents.ts";
+import type { ControlCore } from "../../core/control.ts";
+import type { UsesSeen } from "../../../protocol/calls.ts";
+import { askFor } from "../client.ts";
+import { realClock } from "../clock.ts";
+import type { NodeHost } from "../node-host.ts";
+import { Audit } from "./audit.ts";
+import { Broker } from "./broker.ts";
+import { OwnRecipient } from "./own-recipient.ts";
+import { Vault } from "./vault.ts";
+
+export type BrokeringSources = {
+  readonly host: NodeHost;
+  /** Null until the domain is formed. */
+  readonly core: () => ControlCore | null;
+  /** Has the domain take a document. */
+  readonly put: (document: Uint8Array) => Promise<void>;
+};
+
+export class Brokering {
+  readonly #host: NodeHost;
+  readonly #vault: Vault;
+  readonly #audit: Audit;
+  readonly #broker: Broker;
+  readonly #recipient: OwnRecipient;
+
+  constructor({ host, core, put }: BrokeringSources) {
+    const { folder, identity, membership } = host;
+    this.#host = host;
+    this.#vault = new Vault(folder.vault);
+    this.#audit = new Audit(folder.audit, () => realClock.wallMs());
+    const charter = () => membership.charter;
+    const sources = {
+      keys: identity,
+      charter,
+      leased: (run: string, index: number) => core()?.leasedStep(run, index) ?? null,
+      secret: (name: string) => core()?.documents.get(documentName({ topic: secretTopic, name })) ?? null,
+      isLed: () => (core()?.home ?? null) !== null,
+      nowMs: () => realClock.monotonicMs(),
+    };
+    this.#broker = new Broker(sources, { vault: this.#vault, audit: this.#audit });
+    const document = (name: string) => core()?.documents.get(name);
+    this.#recipient = new OwnRecipient({
+      identity,
+      vault: this.#vault,
+      folder: folder.vault,
+      charter,
+      document,
+      put,
+    });
+  }
+
+  accept(stream: Stream, worker: string): void {
+    this.#broker.accept(stream, worker);
+  }
+
+  /** To be called whenever a lease may have ended. */
+  recheck(): void {
+    this.#broker.recheck();
+  }
+
+  /** Resolves when the domain knows what to seal secrets for, so that this control peer can open them. */
+  tellRecipient(): Promise<void> {
+    return this.#recipient.tell();
+  }
+
+  /** What was brokered here; and, with `all`, through each other control peer that the charter knows. */
+  async *uses(all: boolean): AsyncGenerator<UsesSeen, void, void> {
+    const { identity, network, membership } = this.#host;
+    yield { peer: identity.peer, uses: this.#audit.lines() };
+    if (!all) return;
+    for (const { peer } of membership.charter.controls) {
+      if (peer === identity.peer) continue;
+      const request = { call: "uses", certificate: membership.certificate, all: false } as const;
+      const asked = network.openCall(peer).then((channel) => askFor(channel, request, "uses"));
+      // One that is away has its book on its own disk, and is said to be missing.
+      yield await asked.catch(() => ({ peer, uses: null }));
+    }
+  }
+
+  close(): void {
+    this.#broker.close();
+    this.#vault.close();
+    this.#audit.flush();
+  }
+}

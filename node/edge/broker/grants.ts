@@ -1,0 +1,83 @@
+/**
+ * A grant: the right of one attempt to use one credential, with the value, for as long as its lease lives.
+ *
+ * The value is in the memory of this process only while a grant is there, and is overwritten when it ends. Whatever is
+ * under way in a grant's name ends with it.
+ */
+
+import type { Duplex } from "node:stream";
+import type { Binding } from "../../../protocol/credentials/secret.ts";
+import type { LeasedStep } from "../../core/leased-step.ts";
+import { openUpstream, type Resolver, type Upstream } from "./upstream.ts";
+
+/** The attempt that may use a credential, as the control peer's own table and plan have it. */
+export type Holder = Omit<LeasedStep, "credentials" | "owner">;
+
+export class Grant {
+  readonly holder: Holder;
+  readonly binding: Binding;
+  readonly upstream: Upstream;
+  /** Ends whatever is under way. */
+  readonly ended = new AbortController();
+  /** Placeholders of all credentials of the attempt: none of them may leave in a body. */
+  readonly placeholders: readonly string[];
+  readonly #value: Buffer;
+  readonly #streams = new Set<Duplex>();
+
+  constructor(
+    holder: Holder,
+    {
+      binding,
+      value,
+      placeholders,
+      resolve,
+    }: {
+      readonly binding: Binding;
+      readonly value: Uint8Array;
+      readonly placeholders: readonly string[];
+      readonly resolve?: Resolver | undefined;
+    },
+  ) {
+    this.holder = holder;
+    this.binding = binding;
+    this.placeholders = placeholders;
+    this.#value = Buffer.from(value);
+    this.upstream = openUpstream(binding.destination, resolve);
+  }
+
+  get value(): Buffer {
+    return this.#value;
+  }
+
+  /** What stands in the header of the credential. */
+  get slot(): { readonly header: string; readonly value: string } {
+    const { header, before, user } = this.binding.destination.slot;
+    const text = this.#value.toString("latin1");
+    const value = user === null ? text : Buffer.from(`${user}:${text}`, "latin1").toString("base64");
+    return { header, value: before + value };
+  }
+
+  /** What must not come back: the value, and what is made of it for its header. */
+  get secrets(): readonly Uint8Array[] {
+    const { user } = this.binding.destination.slot;
+    return user === null
+      ? [this.#value]
+      : [this.#value, Buffer.from(`${user}:${this.#value.toString("latin1")}`, "latin1")];
+  }
+
+  carries(stream: Duplex): void {
+    this.#streams.add(stream);
+    stream.once("close", () => this.#streams.delete(stream));
+  }
+
+  get isIdle(): boolean {
+    return this.#streams.size === 0;
+  }
+
+  end(): void {
+    this.ended.abort();
+    for (const stream of this.#streams) stream.destroy();
+    this.upstream.close();
+    this.#value.fill(0);
+  }
+}

@@ -1,0 +1,18 @@
+/**
+ * Sealing a secret, on the machine of the person who sets it: its value is encrypted for each of its recipients. What leaves
+ * this machine cannot be read by anybody else.
+ */
+
+import { Encrypter } from "age-encryption";
+import { encodeHeader, plaintextOf, type SecretBody } from "../../../protocol/credentials/sealed-secret.ts";
+import type { SecretHeader } from "../../../protocol/credentials/secret.ts";
+
+/** @param value null: there is none, as of a secret that is burnt or removed. */
+export async function sealSecret(secret: SecretHeader, value: Uint8Array | null): Promise<SecretBody> {
+  const header = encodeHeader(secret);
+  if (value === null) return { header, sealed: new Uint8Array() };
+  const encrypter = new Encrypter();
+  // All of one kind, which the header's own check sees to: age would let them be mixed, and the weakest be what counts.
+  for (const { recipient } of secret.recipients) encrypter.addRecipient(recipient);
+  return { header, sealed: await encrypter.encrypt(plaintextOf(header, value)) };
+}

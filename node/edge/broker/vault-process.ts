@@ -1,0 +1,54 @@
+/**
+ * The vault: a process of its own, without network, that holds a control peer's key and opens secrets with it.
+ *
+ * It opens no socket, and reads and writes nothing but its key and its standard input and output. It ends with its
+ * parent. A value is given out only for a header that it belongs to, and for a place that this header names.
+ */
+
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { Decrypter, generateX25519Identity, identityToRecipient } from "age-encryption";
+import { decodeHeader, valueIn } from "../../../protocol/credentials/sealed-secret.ts";
+import { originOf } from "../../../protocol/credentials/secret.ts";
+import { encodeFrame, FrameDecoder } from "../../../protocol/frames.ts";
+import { decodeValue, encodeValue } from "../../../protocol/values.ts";
+import type { FromVault, ToVault } from "./vault-messages.ts";
+
+const [, , keyFile = ""] = process.argv;
+const identity = await ownIdentity();
+const recipient = await identityToRecipient(identity);
+
+async function ownIdentity(): Promise<string> {
+  if (existsSync(keyFile)) return readFileSync(keyFile, "utf8").trim();
+  const made = await generateX25519Identity();
+  writeFileSync(keyFile, `${made}\n`, { mode: 0o600, flag: "wx", flush: true });
+  return made;
+}
+
+async function answer(request: ToVault): Promise<FromVault> {
+  const { id } = request;
+  if (request.kind === "recipient") return { id, kind: "recipient", recipient };
+  const { header, body, origin } = request;
+  const opened = decodeHeader(header);
+  if (opened === null) return { id, kind: "refused", why: "its header is none" };
+  const isNamed = opened.destinations.some((destination) => originOf(destination) === origin);
+  if (!isNamed) return { id, kind: "refused", why: `it may not be sent to ${origin}` };
+  const decrypter = new Decrypter();
+  decrypter.addIdentity(identity);
+  const plaintext = await decrypter.decrypt(body).catch(() => null);
+  if (plaintext === null) return { id, kind: "refused", why: "it is not sealed for this control peer" };
+  const value = valueIn(plaintext, header);
+  return value === null
+    ? { id, kind: "refused", why: "its value was sealed under another header" }
+    : { id, kind: "value", value };
+}
+
+const decoder = new FrameDecoder();
+process.stdin.on("data", (chunk: Buffer) => {
+  const frames = decoder.push(chunk);
+  if (frames === "oversized") process.exit(1);
+  for (const frame of frames)
+    void answer(decodeValue(frame) as ToVault).then((said) =>
+      process.stdout.write(encodeFrame(encodeValue(said))),
+    );
+});
+process.stdin.on("end", () => process.exit(0));

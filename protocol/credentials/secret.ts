@@ -1,0 +1,129 @@
+/**
+ * A secret as it is known to everybody who may see its record: what it is called, what it is for, and where it may be
+ * sent. The value is not in it; `sealed-secret.ts` keeps the two together.
+ *
+ * Where a secret may be sent is part of the secret: a thief who could change that would have it sent to himself.
+ */
+
+import * as z from "zod/mini";
+import { limits } from "../limits.ts";
+import { isPlainName } from "../names.ts";
+import { credentialKinds, type StepCredential } from "../plan.ts";
+import { failure, type Result, success } from "../errors.ts";
+import { isPathTemplate, isUnderPrefix, pathProblem } from "./paths.ts";
+
+/**
+ * `brokered`: the value stays with control peers, who use it in the step's name. `derived`: what is made of it lives for
+ * minutes. `exposed`: the step itself is given the value.
+ */
+const secretClasses = ["brokered", "derived", "exposed"] as const;
+
+const text = z.string().check(z.minLength(1), z.maxLength(limits.credentialTextCharactersMax));
+const host = z
+  .string()
+  .check(z.maxLength(255), z.regex(/^(\[[0-9a-f:.]+\]|[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?)$/u));
+const headerName = z.string().check(z.regex(/^[a-z0-9!#$%&'*+.^_`|~-]{1,100}$/u));
+const some = limits.secretEntriesMax;
+
+const destination = z.strictObject({
+  scheme: z.enum(["https", "http"]),
+  host,
+  port: z.int().check(z.minimum(1), z.maximum(65_535)),
+  /** Upper case; empty for kinds whose protocol says it. */
+  methods: z.array(z.string().check(z.regex(/^[A-Z]{1,20}$/u))).check(z.maxLength(some)),
+  /** Anchored templates: `{}` stands for one segment, `**` at the end for any that follow. */
+  paths: z.array(z.string().check(z.refine(isPathTemplate))).check(z.minLength(1), z.maxLength(some)),
+  /** The header that the value is put in, and what comes before it there; with `user` it is HTTP's Basic. */
+  slot: z.strictObject({
+    header: headerName,
+    before: z.string().check(z.maxLength(100), z.regex(/^[\x20-\x7e]*$/u)),
+    user: z.nullable(z.string().check(z.maxLength(100), z.regex(/^[\x21-\x39\x3b-\x7e]*$/u))),
+  }),
+  /** Private networks in which the host may be: `10.0.0.0/8`. Without them its addresses are public ones. */
+  networks: z.array(z.string().check(z.regex(/^[0-9a-f.:]{2,45}\/\d{1,3}$/u))).check(z.maxLength(some)),
+  /** Who signs for the host, in place of the authorities that everybody trusts. */
+  authority: z.nullable(z.string().check(z.maxLength(limits.secretAuthorityCharactersMax))),
+});
+
+const header = z.strictObject({
+  otto: z.literal("secret/1"),
+  name: z.string().check(z.refine(isPlainName)),
+  /** That of its register: an older record that is put back is known by it. */
+  version: z.int().check(z.minimum(1)),
+  /** `burnt`: it was seen by somebody, and is used no more. `removed`: there is none any more. */
+  state: z.enum(["sealed", "burnt", "removed"]),
+  class: z.enum(secretClasses),
+  kind: z.enum(credentialKinds),
+  destinations: z.array(destination).check(z.maxLength(some)),
+  /** Of git: what may be pushed to, such as `refs/heads/main`. Without any: nothing. */
+  pushRefs: z.array(z.string().check(z.regex(/^refs\/[\x21-\x7e]{1,200}$/u))).check(z.maxLength(some)),
+  /** Of ssh: the keys that the host shows, as `ssh-ed25519 AAAA...`. */
+  hostKeys: z.array(text).check(z.maxLength(some)),
+  /** Who can open it: peers, and `recovery`. */
+  recipients: z
+    .array(z.strictObject({ peer: text, recipient: z.string().check(z.regex(/^age1[a-z0-9]{58}$/u)) }))
+    .check(z.maxLength(limits.secretRecipientsMax)),
+  createdMs: z.int().check(z.minimum(0)),
+});
+
+export type Destination = z.infer<typeof destination>;
+export type SecretHeader = z.infer<typeof header>;
+
+export function isSecretHeader(value: unknown): value is SecretHeader {
+  return header.safeParse(value).success;
+}
+
+/** A step's right to use a secret: one destination of it, narrowed to what the plan says. */
+export type Binding = {
+  readonly name: string;
+  readonly kind: StepCredential["kind"];
+  readonly destination: Destination;
+  /** Requests are below it; empty: all of the destination's. */
+  readonly prefix: string;
+  readonly pushRefs: readonly string[];
+};
+
+/** What a plan asks for, held against what the secret is for. A refusal is a sentence. */
+export function bind(credential: StepCredential, secret: SecretHeader): Result<Binding, string> {
+  const { name, kind, to } = credential;
+  if (secret.state === "removed") return failure(`There is no secret ${name} in this domain.`);
+  if (secret.state === "burnt")
+    return failure(`The secret ${name} was burnt: it is used no more until it has a new value.`);
+  if (secret.kind !== kind)
+    return failure(`The secret ${name} is for ${secret.kind}, and the plan asks for it as ${kind}.`);
+  const wanted = placeOf(to);
+  if (wanted === null)
+    return failure(`The plan wants ${name} for ${to}, which is no place that it can be sent to.`);
+  for (const destination of secret.destinations) {
+    const { scheme, host, port } = destination;
+    if (host !== wanted.host || port !== wanted.port || scheme !== wanted.scheme) continue;
+    if (!destination.paths.some((template) => isUnderPrefix(template, wanted.prefix))) continue;
+    return success({ name, kind, destination, prefix: wanted.prefix, pushRefs: secret.pushRefs });
+  }
+  const places = secret.destinations.map(originOf).join(", ");
+  return failure(`The secret ${name} may be sent to ${places || "nowhere"}, and the plan asks for ${to}.`);
+}
+
+export function originOf({ scheme, host, port }: Pick<Destination, "scheme" | "host" | "port">): string {
+  return `${scheme}://${authorityOf({ scheme, host, port })}`;
+}
+
+/** Host and port as a `Host` header has them. */
+export function authorityOf({ scheme, host, port }: Pick<Destination, "scheme" | "host" | "port">): string {
+  return port === (scheme === "https" ? 443 : 80) ? host : `${host}:${port}`;
+}
+
+/** A URL, or a host alone, taken apart. Null: it is neither, or says more than a place. */
+export function placeOf(to: string): {
+  readonly scheme: "https" | "http";
+  readonly host: string;
+  readonly port: number;
+  readonly prefix: string;
+} | null {
+  const [, scheme = "https", host, port, path = ""] =
+    /^(?:(https?):\/\/)?([^/:@?#\\\s]+|\[[0-9a-fA-F:.]+\])(?::(\d{1,5}))?(\/[^?#\s]*)?$/u.exec(to) ?? [];
+  if (host === undefined || (scheme !== "https" && scheme !== "http")) return null;
+  const prefix = path.replace(/\/$/u, "");
+  if (prefix !== "" && pathProblem(prefix) !== null) return null;
+  return { scheme, host: host.toLowerCase(), port: Number(port ?? (scheme === "https" ? 443 : 80)), prefix };
+}
