@@ -15,14 +15,14 @@ export async function demands(
 ): Promise<{ readonly demands: Demands; readonly text: string }> {
   const { peer } = person();
   if (policy !== true) {
-    const asked = demandsOf(policyOfFile(policy).policy, plan, peer);
+    const asked = demandsOf(policyOfFile(policy).policy, plan, { peer, domain: null });
     return { demands: asked, text: demandsText(asked, policy) };
   }
   const target = await findTarget(options);
   try {
     const { name } = await charterOf(target);
     const found = await policyOfDomain(target);
-    const asked = demandsOf(found?.policy ?? { "otto-policy": 1 }, plan, peer);
+    const asked = demandsOf(found?.policy ?? { "otto-policy": 1 }, plan, { peer, domain: name });
     return { demands: asked, text: demandsText(asked, `domain ${name}`) };
   } finally {
     await target.close();

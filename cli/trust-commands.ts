@@ -9,6 +9,31 @@ import type { TargetOptions } from "./target.ts";
 export function addTrustCommands(otto: Command, action: Action): void {
   addPolicyCommands(otto, action);
   addGateCommands(otto, action);
+  addDomainCommands(otto, action);
+}
+
+function addDomainCommands(otto: Command, action: Action): void {
+  const domain = otto.command("domain").description("other domains in the mesh, whose word counts here");
+  const load = () => import("./commands/domain.ts");
+  withTarget(domain.command("card"))
+    .description("print what another domain's owner needs to trust this one")
+    .action(action(async (options: TargetOptions) => (await load()).printCard(options)));
+  withOwner(domain.command("trust <card>"))
+    .description(
+      "take steps of another domain's plans, and release steps to it: by its card, or a file that holds it",
+    )
+    .action(action(async (card: string, options: OwnerOptions) => (await load()).trustDomain(card, options)));
+  withOwner(domain.command("distrust <name>"))
+    .description("take nothing more of another domain")
+    .action(
+      action(async (name: string, options: OwnerOptions) => (await load()).distrustDomain(name, options)),
+    );
+  withTarget(domain.command("ls"))
+    .description("list the domains that are trusted")
+    .option("--json", "as JSON lines")
+    .action(
+      action(async (options: TargetOptions & { json?: boolean }) => (await load()).listDomains(options)),
+    );
 }
 
 function addGateCommands(otto: Command, action: Action): void {

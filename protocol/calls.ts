@@ -146,6 +146,13 @@ export type AnswerItem =
   | { readonly kind: "peers"; readonly node: NodeSeen; readonly peers: readonly PeerSeen[] }
   /** The charter as its owner signed it, and all control peers that are known. */
   | { readonly kind: "control"; readonly charter: Uint8Array; readonly controls: readonly ControlSeen[] }
+  /** How a released step is: `outcome` once a majority has signed how it ended. */
+  | {
+      readonly kind: "released";
+      readonly state: "running" | "refused" | "done";
+      readonly detail: string;
+      readonly outcome: Uint8Array | null;
+    }
   | { readonly kind: "gates"; readonly gates: readonly GateSeen[] }
   | { readonly kind: "document"; readonly version: number; readonly bytes: Uint8Array }
   | ({ readonly kind: "uses" } & UsesSeen)

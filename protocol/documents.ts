@@ -18,8 +18,15 @@ import { decodeUntrusted, encodeValue } from "./values.ts";
  * - `secret`: a sealed secret (`credentials/sealed-secret.ts`)
  * - `recipient`: the key that secrets are sealed for, a control peer's own
  * - `recovery`: the domain's own, which opens them when all control peers are lost
+ * - `domain`: the charter of another domain that this one trusts (`release.ts`), by its name
  */
-const signers = { policy: "owner", secret: "person", recipient: "control", recovery: "owner" } as const;
+const signers = {
+  policy: "owner",
+  secret: "person",
+  recipient: "control",
+  recovery: "owner",
+  domain: "owner",
+} as const;
 
 type DocumentTopic = keyof typeof signers;
 

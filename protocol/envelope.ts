@@ -21,7 +21,9 @@ export type EnvelopeKind =
   | "announcement"
   | "invite"
   | "document"
-  | "permit";
+  | "permit"
+  | "release"
+  | "outcome";
 
 type Envelope = {
   readonly kind: EnvelopeKind;

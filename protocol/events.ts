@@ -108,6 +108,8 @@ export type StepSettled = Fact<
 >;
 /** A guarded step may begin: so a majority of the control peers has judged, each for itself. */
 export type GateOpened = Fact<"gate-opened", { step: string; permit: Uint8Array }>;
+/** How a step that another domain released to this one has ended, as a majority of the control peers signed it. */
+type OutcomeSigned = Fact<"outcome-signed", { outcome: Uint8Array }>;
 /** Of schedules: `run` is the id of the standing order. */
 type ScheduleSet = Fact<
   "schedule-set",
@@ -149,6 +151,7 @@ export type Event =
   | StepAnswered
   | StepSettled
   | GateOpened
+  | OutcomeSigned
   | RunClosed;
 
 type ScheduleEvent = ScheduleSet | ScheduleRemoved | SlotFired | SlotRefused | SlotsMissed;

@@ -265,6 +265,10 @@ export const limits = {
   permitMs: 10 * 60_000,
   gateEveryMs: 1_000,
   endorseAgainMs: 5_000,
+  /** How long a step that was released to another domain may take there, its gates included. */
+  releasedMsMax: 7 * 24 * 60 * 60_000,
+  /** How often another domain is asked how a released step is. */
+  releaseEveryMs: 2_000,
   /** How long an external verdict holds, and how often it is asked for. */
   verdictMs: 60_000,
   verdictEveryMs: 10_000,

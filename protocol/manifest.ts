@@ -20,6 +20,8 @@ import { limits } from "./limits.ts";
 import { type Certificate, type Charter, openCertificate } from "./membership.ts";
 import type { Plan } from "./plan.ts";
 import { parsePlan } from "./plan-check.ts";
+import { saidByQuorum } from "./quorum.ts";
+import { isRelease, openRelease, type Release, releasedPlan, runOfRelease } from "./release.ts";
 import { isSlotOf, isStandingOrder, runOfSlot, type StandingOrder } from "./standing-order.ts";
 import { bytesCid, decodeUntrusted, decodeValue, encodeValue, fieldBytes, sha256Hex } from "./values.ts";
 
@@ -57,6 +59,16 @@ export type Submission = {
   readonly submitter: Certificate;
   /** The slot whose run this is, milliseconds since 1970; null for a run that a person started, and for an order. */
   readonly slotMs: number | null;
+  /** Only of a step that another domain released to this one: `manifest.plan` is that step alone. */
+  readonly released?: Released;
+};
+
+type Released = {
+  readonly release: Release;
+  /** Of the domain that released it. */
+  readonly charter: Charter;
+  /** The whole plan that the step is of. */
+  readonly plan: Plan;
 };
 
 /** Until when a run that a person started may be admitted; null for an order, and for the run of a slot. */
@@ -84,6 +96,15 @@ export function bundleOfSlot(order: Uint8Array, slotMs: number): Uint8Array {
   return encodeValue([envelope, certificate, slotMs]);
 }
 
+/** The bundle of a step that is released to another domain. */
+export function bundleOfRelease(
+  bundle: Uint8Array,
+  { release, charter }: { readonly release: Uint8Array; readonly charter: Uint8Array },
+): Uint8Array {
+  const [envelope, certificate] = decodeValue(bundle) as [Uint8Array, Uint8Array];
+  return encodeValue([envelope, certificate, release, charter]);
+}
+
 /**
  * Judges a bundle from anybody: size, both signatures, the submitter's standing at `wallMs`, the plan's soundness.
  * The signature covers the whole plan, byte for byte.
@@ -97,6 +118,17 @@ export function openBundle(
   if (bytes.length > limits.manifestBytesMax) return refused("oversized", `${bytes.length} bytes`);
   const parts = recalled(keys, "bundle", bytes, () => partsOf(bytes));
   if (parts === null) return refused("malformed", "not a bundle");
+  return parts.released === null
+    ? openSubmitted(bytes, parts, { charter, wallMs }, keys)
+    : openReleased(bytes, parts, parts.released, keys);
+}
+
+function openSubmitted(
+  bytes: Uint8Array,
+  parts: BundleParts,
+  { charter, wallMs }: { readonly charter: Charter; readonly wallMs: number },
+  keys: Verifier,
+): Result<Submission, BundleProblem> {
   const opened = openEnvelope(parts.envelope, { kind: "manifest", domain: charter.domain }, keys);
   if (!opened.ok) return refused(opened.problem, "the manifest's envelope");
   const certificate = openCertificate(parts.certificate, charter, wallMs, keys);
@@ -110,6 +142,36 @@ export function openBundle(
   return judged.ok ? success({ ...judged.value, submitter: certificate.value }) : judged;
 }
 
+/**
+ * A submission of another domain's, of which one step was released to this one. Whether that domain is trusted is not judged
+ * here. Its submitter was a member of it when the step was released.
+ */
+function openReleased(
+  bytes: Uint8Array,
+  parts: BundleParts,
+  sealed: NonNullable<BundleParts["released"]>,
+  keys: Verifier,
+): Result<Submission, BundleProblem> {
+  const opened = openRelease(sealed, keys);
+  if (!opened.ok) return refused(opened.problem, "the release");
+  const { release, charter } = opened.value;
+  const whole = openSubmitted(bytes, parts, { charter, wallMs: release.fromMs }, keys);
+  if (!whole.ok) return whole;
+  const { manifest, manifestCid } = whole.value;
+  const { plan } = manifest;
+  const isOfIt = manifestCid === release.manifest && plan.steps[release.index]?.name === release.step;
+  if (!isOfIt) return refused("malformed", "the release is of another submission");
+  const { order: _, ...rest } = manifest;
+  const alone = releasedPlan(plan, release.index);
+  return success({
+    ...whole.value,
+    run: runOfRelease(release),
+    slotMs: null,
+    manifest: { ...rest, plan: alone, validUntilMs: release.untilMs },
+    released: { release, charter, plan },
+  });
+}
+
 type BundleProblem = { readonly because: RefusedBecause; readonly detail: string };
 
 type BundleParts = {
@@ -117,16 +179,22 @@ type BundleParts = {
   readonly certificate: Uint8Array;
   /** What the bundle says of the slot whose run it is; null where it says nothing. */
   readonly slot: { readonly slotMs: unknown } | null;
+  /** Of a released step: what the other domain signed, and its charter. */
+  readonly released: { readonly release: Uint8Array; readonly charter: Uint8Array } | null;
 };
 
 /** Null: the bytes are no bundle. */
 function partsOf(bytes: Uint8Array): BundleParts | null {
   const decoded = decodeUntrusted(bytes);
-  if (!decoded.ok || !Array.isArray(decoded.value) || decoded.value.length < 2 || decoded.value.length > 3)
+  if (!decoded.ok || !Array.isArray(decoded.value) || decoded.value.length < 2 || decoded.value.length > 4)
     return null;
-  const [envelope, certificate, slotMs] = decoded.value as unknown[];
+  const [envelope, certificate, third, charter] = decoded.value as unknown[];
   if (!(envelope instanceof Uint8Array) || !(certificate instanceof Uint8Array)) return null;
-  return { envelope, certificate, slot: decoded.value.length === 3 ? { slotMs } : null };
+  const { length } = decoded.value as unknown[];
+  if (length < 4)
+    return { envelope, certificate, slot: length === 3 ? { slotMs: third } : null, released: null };
+  if (!(third instanceof Uint8Array) || !(charter instanceof Uint8Array)) return null;
+  return { envelope, certificate, slot: null, released: { release: third, charter } };
 }
 
 function judgeManifest(
@@ -185,7 +253,7 @@ export const slotsAreTheDomains = {
 /** True for the bundle of the run of a slot; nothing about it is judged. */
 export function isBundleOfSlot(bytes: Uint8Array): boolean {
   const decoded = decodeUntrusted(bytes);
-  return decoded.ok && Array.isArray(decoded.value) && decoded.value.length > 2;
+  return decoded.ok && Array.isArray(decoded.value) && decoded.value.length === 3;
 }
 
 /** What a bundle calls itself, not judged: the run it would be, and the name of its blob. Null: it is no bundle. */
@@ -193,9 +261,19 @@ export function nameBundle(bytes: Uint8Array): { readonly run: string; readonly 
   const payload = payloadOfBundle(bytes);
   if (payload === null) return null;
   const cid = bytesCid(payload);
-  const slotMs = (decodeValue(bytes) as unknown[])[2];
-  const run = typeof slotMs === "number" ? runOfSlot(cid, slotMs) : cid.slice(-12);
-  return { run, digest: sha256Hex(bytes) };
+  const [, , third] = decodeValue(bytes) as unknown[];
+  const digest = sha256Hex(bytes);
+  if (third instanceof Uint8Array) {
+    const release = releaseIn(third);
+    return release === null ? null : { run: runOfRelease(release), digest };
+  }
+  return { run: typeof third === "number" ? runOfSlot(cid, third) : cid.slice(-12), digest };
+}
+
+/** What a release says, not judged. */
+function releaseIn(bytes: Uint8Array): Release | null {
+  const said = saidByQuorum(bytes);
+  return isRelease(said) ? said : null;
 }
 
 /** The plan in a bundle that was judged before it was stored. */
@@ -204,7 +282,9 @@ export function planOfBundle(bytes: Uint8Array): { readonly plan: Plan; readonly
   const manifest = payload === null ? null : decodeUntrusted(payload);
   if (payload === null || manifest?.ok !== true) return null;
   const { plan } = manifest.value as Manifest;
-  return { plan, planId: planIdIn(payload) };
+  const [, , third] = decodeValue(bytes) as unknown[];
+  const release = third instanceof Uint8Array ? releaseIn(third) : null;
+  return { plan: release === null ? plan : releasedPlan(plan, release.index), planId: planIdIn(payload) };
 }
 
 /** The CID of a sound manifest's plan, from its bytes: encoding thousands of steps anew takes a tenth of a second. */

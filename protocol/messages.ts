@@ -146,10 +146,27 @@ type SharedMessage =
   /** The hashes of the parts of a region with many logs; the receiver says which of them differ. */
   | { readonly kind: "log-parts"; readonly prefix: string; readonly parts: Readonly<Record<string, string>> }
   | { readonly kind: "parts-differ"; readonly prefixes: readonly string[] }
-  /** Judge for yourself whether a guarded step may begin, and sign it (`permits.ts`); with what people signed about it. */
-  | { readonly kind: "endorse"; readonly statement: Uint8Array; readonly evidence: readonly Uint8Array[] }
-  | { readonly kind: "endorsed"; readonly run: string; readonly index: number; readonly envelope: Uint8Array }
-  | { readonly kind: "not-endorsed"; readonly run: string; readonly index: number; readonly why: string }
+  /** Judge for yourself, and sign: a permit, a release or an outcome; with what people signed about it. */
+  | {
+      readonly kind: "endorse";
+      readonly what: "permit" | "release" | "outcome";
+      readonly statement: Uint8Array;
+      readonly evidence: readonly Uint8Array[];
+    }
+  | {
+      readonly kind: "endorsed";
+      readonly what: "permit" | "release" | "outcome";
+      readonly run: string;
+      readonly index: number;
+      readonly envelope: Uint8Array;
+    }
+  | {
+      readonly kind: "not-endorsed";
+      readonly what: "permit" | "release" | "outcome";
+      readonly run: string;
+      readonly index: number;
+      readonly why: string;
+    }
   /** Two entries that cannot both be in one log (`fork.ts`). */
   | { readonly kind: "fork"; readonly evidence: ForkEvidence };
 
@@ -172,6 +189,7 @@ const promised = z.object({ name: text, value: bytes, ballot, round: count });
 const promisedRecords = z.array(promised).check(z.maxLength(limits.batchRecordsMax));
 const lease = z.object({ run: text, index: count, token: count });
 const leases = z.array(lease).check(z.maxLength(limits.leasesPerMessageMax));
+const countersigned = z.enum(["permit", "release", "outcome"]);
 const input = z.object({ name: text, tree: text });
 const granted = z.object({
   run: text,
@@ -288,9 +306,13 @@ const message = z.discriminatedUnion("kind", [
   }),
   kind("log-parts", { prefix: logPrefix, parts: z.record(z.string().check(z.regex(/^[0-9a-f]$/u)), text) }),
   kind("parts-differ", { prefixes: z.array(logPrefix).check(z.maxLength(limits.partsFollowedMax)) }),
-  kind("endorse", { statement: bytes, evidence: z.array(bytes).check(z.maxLength(limits.policyEntriesMax)) }),
-  kind("endorsed", { run: text, index: count, envelope: bytes }),
-  kind("not-endorsed", { run: text, index: count, why: z.string() }),
+  kind("endorse", {
+    what: countersigned,
+    statement: bytes,
+    evidence: z.array(bytes).check(z.maxLength(limits.policyEntriesMax)),
+  }),
+  kind("endorsed", { what: countersigned, run: text, index: count, envelope: bytes }),
+  kind("not-endorsed", { what: countersigned, run: text, index: count, why: z.string() }),
   kind("fork", { evidence: z.tuple([bytes, bytes]) }),
 ]);
 

@@ -10,7 +10,6 @@ import { failure, type Result, success } from "./errors.ts";
 import type { RefusedBecause, Verifier } from "./envelope.ts";
 import type { Charter } from "./membership.ts";
 import { openQuorum } from "./quorum.ts";
-import { decodeUntrusted } from "./values.ts";
 
 export type Permit = {
   readonly otto: "permit/1";
@@ -35,22 +34,18 @@ export function openPermit(
   keys: Verifier,
 ): Result<Permit, RefusedBecause> {
   const opened = openQuorum(bytes, "permit", charter, keys);
-  return opened.ok ? permitIn(opened.value.value) : opened;
+  if (!opened.ok) return opened;
+  const { value } = opened.value;
+  return isPermit(value) ? success(value) : failure("malformed");
 }
 
-/** Reads a permit that is to be signed. */
-export function readPermit(bytes: Uint8Array): Result<Permit, RefusedBecause> {
-  const decoded = decodeUntrusted(bytes);
-  return decoded.ok ? permitIn(decoded.value) : failure("malformed");
-}
-
-function permitIn(found: unknown): Result<Permit, RefusedBecause> {
+export function isPermit(found: unknown): found is Permit {
   const value = found as Permit | null;
-  const isOne =
+  return (
     value?.otto === "permit/1" &&
     [value.run, value.manifest, value.step, value.given].every((text) => typeof text === "string") &&
     [value.index, value.fromMs, value.untilMs].every((count) => Number.isSafeInteger(count) && count >= 0) &&
     Array.isArray(value.approvedBy) &&
-    value.approvedBy.every((peer) => typeof peer === "string");
-  return isOne ? success(value) : failure("malformed");
+    value.approvedBy.every((peer) => typeof peer === "string")
+  );
 }

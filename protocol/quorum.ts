@@ -5,7 +5,13 @@
 
 import { equals } from "uint8arrays/equals";
 import { failure, type Result, success } from "./errors.ts";
-import { type EnvelopeKind, openEnvelope, type RefusedBecause, type Verifier } from "./envelope.ts";
+import {
+  type EnvelopeKind,
+  openEnvelope,
+  payloadIn,
+  type RefusedBecause,
+  type Verifier,
+} from "./envelope.ts";
 import { limits } from "./limits.ts";
 import { type Charter, hasSpoken } from "./membership.ts";
 import { decodeUntrusted, encodeValue } from "./values.ts";
@@ -18,6 +24,15 @@ export function quorumOf({ size }: Pick<Charter, "size">): number {
 /** @param envelopes one of each signer, of one kind and one payload. */
 export function sealQuorum(envelopes: readonly Uint8Array[]): Uint8Array {
   return encodeValue(envelopes);
+}
+
+/** What a quorum says to have signed, not judged. Null: it is nothing of the kind. */
+export function saidByQuorum(bytes: Uint8Array): unknown {
+  const decoded = decodeUntrusted(bytes);
+  const first: unknown = decoded.ok && Array.isArray(decoded.value) ? decoded.value[0] : null;
+  const payload = first instanceof Uint8Array ? payloadIn(first) : null;
+  const said = payload === null ? null : decodeUntrusted(payload);
+  return said?.ok === true ? said.value : null;
 }
 
 /**

@@ -90,6 +90,8 @@ const request = z.discriminatedUnion("call", [
   z.object({ call: z.literal("put-document"), certificate, document: bytes }),
   /** Documents of one topic, as they were signed. */
   z.object({ call: z.literal("documents"), certificate, topic: text }),
+  /** By a control peer of another domain: a step that was released to this one, and how is it? */
+  z.object({ call: z.literal("release"), certificate, bundle: bytes }),
   /** Gates that are closed. */
   z.object({ call: z.literal("gates"), certificate }),
   /** Who used which credential for what: through the asked control peer, or through all of them. */

@@ -4,31 +4,42 @@
  */
 
 import { OttoError } from "./errors.ts";
-import type { Plan, PlannedStep } from "./plan.ts";
-
-/** The domain of the mesh that `otto run` keeps on one machine: it stands for every domain. */
-const localDomainName = "local";
+import { isSettledByMesh, type Plan, type PlannedStep } from "./plan.ts";
+import { foreignDomainOf } from "./release.ts";
 
 export type Unsupported = { readonly step: string; readonly why: string };
 
-/** @param domain the name of the domain that is to run it; null when that is not known yet. */
-export function unsupportedIn(plan: Plan, domain: string | null): readonly Unsupported[] {
+/**
+ * @param domain the name of the domain that is to run it; null when that is not known yet.
+ * @param knows whether that domain knows another one by its name, whose steps it can release to it.
+ */
+export function unsupportedIn(
+  plan: Plan,
+  domain: string | null,
+  knows: (name: string) => boolean = () => true,
+): readonly Unsupported[] {
   return plan.steps.flatMap((step) => {
-    const why = step.included ? reasonOf(plan, step, domain) : null;
+    const why = step.included ? reasonOf(plan, step, domain, knows) : null;
     return why === null ? [] : [{ step: step.name, why }];
   });
 }
 
-function reasonOf(plan: Plan, step: PlannedStep, domain: string | null): string | null {
+function reasonOf(
+  plan: Plan,
+  step: PlannedStep,
+  domain: string | null,
+  knows: (name: string) => boolean,
+): string | null {
   const [credential] = step.credentials ?? [];
   if (credential !== undefined)
     return `it may use the credential ${credential.name}, and credentials cannot be handed out yet`;
-  const owner = step.environment === null ? null : (plan.environments[step.environment]?.domain ?? null);
-  const isForeign = owner !== null && domain !== null && owner !== domain && domain !== localDomainName;
-  if (isForeign && step.action?.kind === "approve")
-    return `its approval is the domain ${owner}'s, and this is the domain ${domain}: approvals of other domains cannot be asked for yet`;
-  if (isForeign)
-    return `its environment ${step.environment} is the domain ${owner}'s, and this is the domain ${domain}: steps of other domains cannot be run yet`;
+  const owner = domain === null ? null : foreignDomainOf(plan, step, domain);
+  if (owner !== null && isSettledByMesh(step))
+    return `it is settled in the domain ${owner}, and this is the domain ${domain}: only steps that workers do are released to other domains`;
+  if (owner !== null && (step.outcomes ?? []).length > 0)
+    return `it may end in ways of its own, and runs in the domain ${owner}: a released step passes, fails or times out`;
+  if (owner !== null && !knows(owner))
+    return `its environment ${step.environment} is the domain ${owner}'s, which the domain ${domain} does not know: its owner can name it with \`otto domain trust\``;
   const team =
     step.action?.kind === "approve" ? step.action.by.find((name) => name.startsWith("team/")) : undefined;
   if (team !== undefined)

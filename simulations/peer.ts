@@ -354,6 +354,13 @@ export class Peer {
       }
       case "keep-output":
         return this.#keepOutput(effect, life);
+      case "release":
+        // No world has another domain yet.
+        return life.post({
+          kind: "release-told",
+          ...effect.told,
+          answer: { state: "unreachable", detail: "" },
+        });
       case "home-is":
       case "documents-changed":
       case "stopped":

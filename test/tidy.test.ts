@@ -25,6 +25,7 @@ const longForAReason = new Map([
   ["protocol/registers/table.ts", "every message about a table, in one switch"],
   ["node/core/control.ts", "every input of a control peer, in one switch"],
   ["node/core/reign.ts", "every decision of a home, in one switch"],
+  ["node/core/submissions.ts", "one state machine: a submission's way to its admission"],
   ["node/core/worker.ts", "one state machine: a worker's session, its leases and its attempts"],
   ["node/edge/control-node.ts", "everything that a control peer's core asks for, in one switch"],
   ["node/edge/execution/executor.ts", "one attempt, from its assignment to its report"],

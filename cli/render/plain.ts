@@ -93,6 +93,7 @@ function factOf(event: Event): string {
     case "run-admitted":
     case "run-refused":
     case "cancel-requested":
+    case "outcome-signed":
     case "run-closed":
       return event.kind;
     case "attempt-started":
@@ -121,6 +122,7 @@ function skipFact(step: string): string {
 function eventLine(event: Event, view: RunView): string | null {
   switch (event.kind) {
     case "run-admitted":
+    case "outcome-signed":
     case "run-closed":
       return null;
     case "run-refused":

@@ -40,12 +40,14 @@ import type { Answer, ControlEffect, ControlInput, Now } from "./effects.ts";
 import { AntiEntropy } from "./anti-entropy.ts";
 import { areToldAnew, History, historyKeys } from "./history.ts";
 import { admittedMessage, type Known } from "./known.ts";
+import { Countersigning } from "./countersigning.ts";
 import { Endorsing } from "./endorsing.ts";
+import { Neighbours } from "./neighbours.ts";
 import { type LeasedStep, leasedStepOf } from "./leased-step.ts";
 import { Leases } from "./leases.ts";
 import { Notes } from "./notes.ts";
 import { Quotas } from "./quotas.ts";
-import { Reign, type Ticket } from "./reign.ts";
+import { Reign, type ReignContext, type Ticket } from "./reign.ts";
 import { type ClosedRun, endOf } from "./retiring.ts";
 import { Schedules } from "./schedules.ts";
 import { submissionKeys, Submissions } from "./submissions.ts";
@@ -101,6 +103,8 @@ export class ControlCore {
   readonly #submissions: Submissions;
   readonly #schedules: Schedules;
   readonly #endorsing: Endorsing;
+  readonly #countersigning: Countersigning;
+  readonly #neighbours: Neighbours;
   readonly #linked = new Map<string, string>();
   /** Linked control peers that vote in the same configuration as this one. */
   readonly #fellows = new Set<string>();
@@ -147,6 +151,8 @@ export class ControlCore {
     });
     this.#leases = new Leases(leaseMs);
     this.#endorsing = this.#newEndorsing();
+    this.#neighbours = this.#newNeighbours();
+    this.#countersigning = this.#newCountersigning();
     this.#reign = new Reign(
       {
         propose: (register, command, ticket) => this.#table.propose(register, command, ticket),
@@ -159,12 +165,8 @@ export class ControlCore {
         poll: (request) => this.#effects.push({ kind: "poll", request }),
         count: (because, from) => this.#count(because, from),
         scheduled: (ticket, decision, now) => this.#schedules.decided(ticket, decision, now),
-        gates: {
-          endorsing: this.#endorsing,
-          keys,
-          charter: () => this.#configurations.charter,
-          fellows: () => this.#fellows,
-        },
+        signing: this.#signing(),
+        release: (told) => this.#effects.push({ kind: "release", told }),
         heldThrough: () => this.#archiving.heldThrough(this.#keys.peer, this.#peers),
         wantHeld: (seq) => this.#archiving.want(seq),
         unadmittedMs: () => this.#submissions.unadmittedMs(),
@@ -192,6 +194,8 @@ export class ControlCore {
         this.#table.openRuns.get(run) ?? this.#setOrders().get(run) ?? this.#endOf(run)?.envelope,
       isClosed: (run) => this.#outcomeOf(run) !== null,
       isGone: (submission) => this.#isGone(submission),
+      isTrusted: (charter) => this.#neighbours.accepts(charter),
+      knows: (name) => this.#neighbours.byName(name) !== null,
       forbidden: (submission) => this.#endorsing.policies.whyNotAdmitted(submission),
       overtaken: (submission) => {
         if (!this.#isOvertaken(submission)) return "no";
@@ -220,6 +224,16 @@ export class ControlCore {
   /** Schedules by their pipelines, removed ones included; away from home as far as this peer knows. */
   get schedules(): ReadonlyMap<string, ScheduleValue> {
     return this.#table.stage === "home" ? this.#schedules.values : this.#table.schedules;
+  }
+
+  /** True for a control peer of a domain that this one trusts. */
+  isNeighbour(peer: string): boolean {
+    return this.#neighbours.hasControl(peer);
+  }
+
+  /** True for a run that is not closed, and for what may become one. */
+  isKnown(run: string): boolean {
+    return this.#submissions.get(run) !== undefined || this.#isAdmitted(run);
   }
 
   /** Gates that are closed; away from home none are known. */
@@ -272,6 +286,7 @@ export class ControlCore {
     }
     if (this.#table.documents.changes !== this.#seenChanges) {
       this.#seenChanges = this.#table.documents.changes;
+      this.#neighbours.refresh();
       this.#effects.push({ kind: "documents-changed" });
     }
     // After the last words of a reign that ended in this turn.
@@ -332,6 +347,9 @@ export class ControlCore {
       case "polled":
         if (input.polled.verdictOf !== undefined) this.#endorsing.verdicts.polled(input.polled, now);
         else if (this.#table.stage === "home") this.#reign.settlements.polled(input.polled, now);
+        return;
+      case "release-told":
+        if (this.#table.stage === "home") this.#reign.releases.told(input, input.answer, now);
         return;
       case "remove-schedule":
         if (this.#table.stage === "home") return this.#schedules.remove(input, now);
@@ -580,6 +598,34 @@ export class ControlCore {
     });
   }
 
+  #signing(): ReignContext["signing"] {
+    return {
+      endorsing: this.#endorsing,
+      countersigning: this.#countersigning,
+      neighbours: this.#neighbours,
+      keys: this.#keys,
+      charter: () => this.#configurations.charter,
+      charterBytes: () => this.#configurations.installed?.bytes ?? new Uint8Array(),
+    };
+  }
+
+  #newNeighbours(): Neighbours {
+    return new Neighbours({
+      documents: () => this.#table.documents.all,
+      charter: () => this.#configurations.charter,
+      keys: this.#keys,
+    });
+  }
+
+  #newCountersigning(): Countersigning {
+    return new Countersigning({
+      keys: this.#keys,
+      charter: () => this.#configurations.charter,
+      send: (to, message) => this.#send(to, message),
+      fellows: () => this.#fellows,
+    });
+  }
+
   #newEndorsing(): Endorsing {
     return new Endorsing({
       keys: this.#keys,
@@ -589,6 +635,7 @@ export class ControlCore {
       submission: (run) => this.#submissions.get(run)?.submission ?? null,
       value: (register) => this.#table.value(register),
       reportIn: (envelope) => this.#reportIn(envelope),
+      releasedAs: (domain, run, index) => this.#submissions.releasedAs(domain, run, index),
     });
   }
 
@@ -734,8 +781,9 @@ export class ControlCore {
     if (!this.#peers.has(from)) return this.#count("role", from);
     if (message.kind === "endorse") return this.#send(from, this.#endorsing.answer(message, now));
     if (this.#table.stage !== "home") return;
-    if (message.kind === "endorsed") this.#reign.gates.endorsed(from, message);
-    else this.#reign.gates.notEndorsed(from, message);
+    if (message.kind === "not-endorsed") return this.#countersigning.notEndorsed(from, message);
+    this.#countersigning.endorsed(from, message);
+    this.#reign.signed(message, now);
   }
 
   #result(from: string, envelope: Uint8Array): void {

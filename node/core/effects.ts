@@ -57,6 +57,12 @@ export type ControlInput =
   | { readonly kind: "contested"; readonly evidence: ForkEvidence }
   /** What a poll saw. */
   | { readonly kind: "polled"; readonly polled: Polled }
+  | {
+      readonly kind: "release-told";
+      readonly run: string;
+      readonly index: number;
+      readonly answer: ReleaseAnswer;
+    }
   /** The next version of a document, as it was signed. */
   | { readonly kind: "put-document"; readonly bytes: Uint8Array; readonly question: number }
   | { readonly kind: "use-invite"; readonly nonce: string; readonly peer: string; readonly question: number }
@@ -195,7 +201,25 @@ export type ControlEffect =
   | { readonly kind: "documents-changed" }
   /** The domain has another charter: others are to hear of it. */
   | { readonly kind: "chartered"; readonly charter: Charter; readonly bytes: Uint8Array }
-  | { readonly kind: "poll"; readonly request: PollRequest };
+  | { readonly kind: "poll"; readonly request: PollRequest }
+  /** A step that is another domain's: to be told to it, and asked about. To be answered by `release-told`. */
+  | { readonly kind: "release"; readonly told: ReleaseTold };
+
+export type ReleaseTold = {
+  readonly run: string;
+  readonly index: number;
+  /** The newest charter that is known of the domain. */
+  readonly to: Charter;
+  /** What this domain's majority signed. */
+  readonly release: Uint8Array;
+  /** Trees that the step needs there. */
+  readonly trees: readonly string[];
+};
+
+/** What the other domain said. */
+export type ReleaseAnswer =
+  | { readonly state: "running" | "refused" | "unreachable"; readonly detail: string }
+  | { readonly state: "done"; readonly outcome: Uint8Array };
 
 /** Something outside that is to be asked once. */
 export type PollRequest = Pick<Poll, "url" | "until" | "fails"> & {

@@ -1,21 +1,27 @@
 /**
- * Whether a guarded step may begin, as one control peer sees it: by the policy, plan, registers and clock that it has itself,
- * whoever asks. The home judges so before it asks the others, and each of them before it signs.
+ * What one control peer signs: whether a guarded step may begin, that a step is released to another domain, and how a released
+ * one ended; by the policy, plan, registers and clock that it has itself, whoever asks.
  */
 
+import { equals } from "uint8arrays/equals";
 import { missingFor } from "../../planner/policy/judge.ts";
+import { unreachable } from "../../protocol/errors.ts";
 import { openAnswer } from "../../protocol/answers.ts";
 import { type Signer, sealEnvelope, type Verifier } from "../../protocol/envelope.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Submission } from "../../protocol/manifest.ts";
 import type { Charter } from "../../protocol/membership.ts";
 import { inputsDigest, type Message } from "../../protocol/messages.ts";
-import { type Permit, readPermit } from "../../protocol/permits.ts";
+import { isPermit, type Permit } from "../../protocol/permits.ts";
 import type { DocumentValue } from "../../protocol/registers/document.ts";
 import { type RegisterValue, stepRegister } from "../../protocol/registers/registers.ts";
+import { isOutcome, isRelease, type Release, type ReleasedOutcome } from "../../protocol/release.ts";
 import type { StepReport } from "../../protocol/report.ts";
+import { decodeUntrusted, encodeValue } from "../../protocol/values.ts";
+import type { Countersigned } from "./countersigning.ts";
 import type { Now, PollRequest } from "./effects.ts";
 import { OpenRun } from "./open-run.ts";
+import { madeElsewhere, outcomeOf, releaseOf } from "./released.ts";
 import { Policies } from "./policies.ts";
 import { Verdicts } from "./verdicts.ts";
 
@@ -28,6 +34,8 @@ type EndorsingContext = {
   /** As this peer has it, chosen or voted for. */
   value(register: string): RegisterValue | null;
   reportIn(envelope: Uint8Array): StepReport | null;
+  /** The run that a step of another domain's has become here. */
+  releasedAs(domain: string, run: string, index: number): string | null;
 };
 
 export type Judged = {
@@ -71,20 +79,32 @@ export class Endorsing {
   }
 
   /** Signs what another control peer asks for, or says why not. */
-  answer(message: EndorseMessage, now: Now): Message {
-    const read = readPermit(message.statement);
-    const permit = read.ok ? read.value : null;
-    const why = permit === null ? "it is no permit" : this.#whyNot(permit, message.evidence, now);
-    if (permit === null || why !== null)
-      return { kind: "not-endorsed", run: permit?.run ?? "", index: permit?.index ?? 0, why: why ?? "" };
-    return { kind: "endorsed", run: permit.run, index: permit.index, envelope: this.sign(permit) };
+  answer({ what, statement, evidence }: EndorseMessage, now: Now): Message {
+    const decoded = decodeUntrusted(statement);
+    const said = decoded.ok ? decoded.value : null;
+    const { run, index } = (said ?? {}) as { readonly run?: unknown; readonly index?: unknown };
+    const named = { run: typeof run === "string" ? run : "", index: typeof index === "number" ? index : 0 };
+    const place = { what, ...named };
+    const why = this.#whyNot(what, said, evidence, now);
+    if (why !== null) return { kind: "not-endorsed", ...place, why };
+    const { charter, keys } = this.#bound();
+    return { kind: "endorsed", ...place, envelope: sealEnvelope(what, charter.domain, said, keys) };
   }
 
-  sign(permit: Permit): Uint8Array {
-    return sealEnvelope("permit", this.#context.charter().domain, permit, this.#context.keys);
+  #whyNot(what: Countersigned, said: unknown, evidence: readonly Uint8Array[], now: Now): string | null {
+    switch (what) {
+      case "permit":
+        return isPermit(said) ? this.#whyNoPermit(said, evidence, now) : "it is no permit";
+      case "release":
+        return isRelease(said) ? this.#whyNoRelease(said, now) : "it is no release";
+      case "outcome":
+        return isOutcome(said) ? this.#whyNoOutcome(said) : "it is no outcome";
+      default:
+        return unreachable(what);
+    }
   }
 
-  #whyNot(permit: Permit, evidence: readonly Uint8Array[], now: Now): string | null {
+  #whyNoPermit(permit: Permit, evidence: readonly Uint8Array[], now: Now): string | null {
     const run = this.#rebuilt(permit.run);
     if (run === null) return "it does not know the run yet";
     const { manifestCid } = run.submission;
@@ -99,6 +119,34 @@ export class Endorsing {
     return approvedBy.join() === permit.approvedBy.join() ? null : "others approved than it names";
   }
 
+  /** Everything that it says of the run, this peer finds in its own registers. */
+  #whyNoRelease(release: Release, { wallMs }: Now): string | null {
+    const run = this.#rebuilt(release.run);
+    if (run === null) return "it does not know the run yet";
+    if (!run.has(release.index) || run.phase(release.index) !== "waiting")
+      return "the step does not wait to be released, as far as it knows";
+    const isNow = Math.abs(release.fromMs - wallMs) <= limits.signedApartMsMax;
+    if (!isNow || release.untilMs - release.fromMs > limits.submissionMsMax)
+      return "its clock is of another time, or it would be good for too long";
+    const own = releaseOf(run, release.index, release);
+    return equals(encodeValue(own), encodeValue(release)) ? null : "the run is otherwise, as far as it knows";
+  }
+
+  #whyNoOutcome(outcome: ReleasedOutcome): string | null {
+    const run = this.#releasedRun(outcome);
+    if (run === null) return "it does not know the release";
+    const own = outcomeOf(run, this.#context);
+    if (own === null) return "the step has not ended, as far as it knows";
+    return equals(encodeValue(own), encodeValue(outcome))
+      ? null
+      : "the step ended otherwise, as far as it knows";
+  }
+
+  #releasedRun({ run, index, domain }: ReleasedOutcome): OpenRun | null {
+    const found = this.#context.releasedAs(domain, run, index);
+    return found === null ? null : this.#rebuilt(found);
+  }
+
   /** An open run as far as the registers of this peer tell, which may lag behind the home's. */
   #rebuilt(id: string): OpenRun | null {
     const context = this.#context;
@@ -110,9 +158,13 @@ export class Endorsing {
       const known = context.value(stepRegister(id, index));
       if (known?.kind !== "step") continue;
       const report = known.state === "done" && known.report !== null ? context.reportIn(known.report) : null;
-      run.apply(index, known, report);
+      run.apply(index, known, report ?? madeElsewhere(known, context.keys));
     }
     return run;
+  }
+
+  #bound() {
+    return { charter: this.#context.charter(), keys: this.#context.keys };
   }
 
   /** Whoever said yes to this step of this submission with exactly what it is given. */

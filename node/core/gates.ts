@@ -9,20 +9,18 @@
  * Nothing of it is lost when the home dies: since when a step waits and who approved is in its register.
  */
 
-import { equals } from "uint8arrays/equals";
 import type { OpenedAnswer } from "../../protocol/answers.ts";
-import { openEnvelope, type Verifier } from "../../protocol/envelope.ts";
+import type { Verifier } from "../../protocol/envelope.ts";
 import type { GateSeen } from "../../protocol/calls.ts";
 import type { Event } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Charter } from "../../protocol/membership.ts";
-import { inputsDigest, type Message } from "../../protocol/messages.ts";
+import { inputsDigest } from "../../protocol/messages.ts";
 import { openPermit, type Permit } from "../../protocol/permits.ts";
-import { quorumOf, sealQuorum } from "../../protocol/quorum.ts";
 import type { Decision } from "../../protocol/registers/home.ts";
 import { type Command, stepRegister, type StepValue } from "../../protocol/registers/registers.ts";
 import type { Settlement, StepAnswer } from "../../protocol/registers/settling.ts";
-import { encodeValue } from "../../protocol/values.ts";
+import type { Countersigning, Matter } from "./countersigning.ts";
 import type { Answer, Now } from "./effects.ts";
 import type { Endorsing } from "./endorsing.ts";
 import type { OpenRun } from "./open-run.ts";
@@ -37,24 +35,14 @@ export type GateTicket = {
 
 export type GatesContext = {
   readonly endorsing: Endorsing;
-  readonly keys: Verifier & { readonly peer: string };
+  readonly countersigning: Countersigning;
+  readonly keys: Verifier;
   charter(): Charter;
   propose(register: string, command: Command, ticket: GateTicket): void;
-  send(to: string, message: Message): void;
-  /** Linked control peers that vote with this one. */
-  fellows(): Iterable<string>;
   note(event: Event): void;
   answer(question: number, answer: Answer): void;
   run(id: string): OpenRun | undefined;
   committed(register: string): StepValue | null;
-};
-
-/** What the others were asked to sign, and who has. */
-type Asked = {
-  readonly permit: Permit;
-  readonly statement: Uint8Array;
-  readonly envelopes: Map<string, Uint8Array>;
-  readonly atMs: number;
 };
 
 type Gated = {
@@ -63,9 +51,6 @@ type Gated = {
   readonly untilWallMs: number;
   approvals: readonly StepAnswer[];
   missing: readonly string[];
-  asked: Asked | null;
-  /** Control peers that would not sign, and why. */
-  readonly refusals: Map<string, string>;
   dueMs: number;
   /** True once something was proposed that will move it on. */
   moving: boolean;
@@ -84,7 +69,8 @@ export class Gates {
   }
 
   get closed(): readonly GateSeen[] {
-    return [...this.#gated.values()].flatMap(({ run, index, missing, refusals, approvals, untilWallMs }) => {
+    const { countersigning } = this.#context;
+    return [...this.#gated.values()].flatMap(({ run, index, missing, approvals, untilWallMs }) => {
       const open = this.#context.run(run);
       if (open === undefined) return [];
       const given = open.given(index);
@@ -94,7 +80,7 @@ export class Gates {
           step: open.step(index).name,
           environment: open.step(index).environment ?? "",
           missing,
-          refusals: Object.fromEntries(refusals),
+          refusals: Object.fromEntries(countersigning.refusals(matterOf({ run, index }))),
           approvedBy: approvals.map(({ by }) => by),
           untilMs: untilWallMs,
           manifest: open.submission.manifestCid,
@@ -162,23 +148,6 @@ export class Gates {
     this.#propose({ run: answer.run, index }, command, question);
   }
 
-  endorsed(from: string, message: Extract<Message, { kind: "endorsed" }>): void {
-    const gated = this.#gated.get(keyOf(message));
-    const asked = gated?.asked;
-    if (gated === undefined || asked === null || asked === undefined) return;
-    const { domain } = this.#context.charter();
-    const opened = openEnvelope(message.envelope, { kind: "permit", domain }, this.#context.keys);
-    if (!opened.ok || opened.value.envelope.signer !== from) return;
-    if (!equals(opened.value.envelope.payload, asked.statement)) return;
-    asked.envelopes.set(from, message.envelope);
-    gated.refusals.delete(from);
-    this.#permitIfSigned(gated, asked);
-  }
-
-  notEndorsed(from: string, { run, index, why }: Extract<Message, { kind: "not-endorsed" }>): void {
-    this.#gated.get(keyOf({ run, index }))?.refusals.set(from, why);
-  }
-
   /** The step's newest value when it moved on; null when nothing follows. */
   decided(ticket: GateTicket, decision: Decision<unknown>, now: Now): StepValue | null {
     const { run: id, index, question } = ticket;
@@ -208,7 +177,6 @@ export class Gates {
     run.setPhase(index, "waiting");
     if (known !== undefined) {
       known.approvals = value.approvals;
-      known.asked = null;
       known.dueMs = now.monotonicMs;
       return;
     }
@@ -220,8 +188,6 @@ export class Gates {
       untilWallMs: untilMs,
       approvals: value.approvals,
       missing: [],
-      asked: null,
-      refusals: new Map(),
       dueMs: now.monotonicMs,
       moving: false,
     });
@@ -235,40 +201,40 @@ export class Gates {
     const evidence = gated.approvals.map((approval) => approval.evidence);
     const { missing, approvedBy, given } = this.#context.endorsing.judge(run, index, evidence, now);
     gated.missing = missing;
-    if (missing.length > 0) {
-      gated.asked = null;
-      gated.refusals.clear();
-      return;
+    const { countersigning } = this.#context;
+    const matter = matterOf(gated);
+    if (missing.length > 0) return countersigning.forget(matter);
+    if (!countersigning.isAsked(matter, now)) {
+      const { run: id, manifestCid: manifest } = run.submission;
+      const untilMs = now.wallMs + limits.permitMs;
+      const step = run.step(index).name;
+      const permit: Permit = {
+        otto: "permit/1",
+        run: id,
+        manifest,
+        index,
+        step,
+        given,
+        approvedBy,
+        fromMs: now.wallMs,
+        untilMs,
+      };
+      countersigning.ask(matter, permit, evidence, now);
     }
-    if (gated.asked !== null && now.monotonicMs - gated.asked.atMs < limits.endorseAgainMs) return;
-    const { run: id, manifestCid: manifest } = run.submission;
-    const untilMs = now.wallMs + limits.permitMs;
-    const step = run.step(index).name;
-    const permit: Permit = {
-      otto: "permit/1",
-      run: id,
-      manifest,
-      index,
-      step,
-      given,
-      approvedBy,
-      fromMs: now.wallMs,
-      untilMs,
-    };
-    const statement = encodeValue(permit);
-    const own = this.#context.endorsing.sign(permit);
-    const envelopes = new Map([[this.#context.keys.peer, own]]);
-    gated.asked = { permit, statement, envelopes, atMs: now.monotonicMs };
-    for (const peer of this.#context.fellows())
-      if (peer !== this.#context.keys.peer)
-        this.#context.send(peer, { kind: "endorse", statement, evidence });
-    this.#permitIfSigned(gated, gated.asked);
+    this.#permitIfSigned(gated);
   }
 
-  #permitIfSigned(gated: Gated, { envelopes }: Asked): void {
-    if (gated.moving || envelopes.size < quorumOf(this.#context.charter())) return;
+  /** Call when a control peer has signed something. */
+  signed(run: string, index: number): void {
+    const gated = this.#gated.get(keyOf({ run, index }));
+    if (gated !== undefined) this.#permitIfSigned(gated);
+  }
+
+  #permitIfSigned(gated: Gated): void {
+    const permit = gated.moving ? null : this.#context.countersigning.takeSigned(matterOf(gated));
+    if (permit === null) return;
     gated.moving = true;
-    this.#propose(gated, { kind: "permit", permit: sealQuorum([...envelopes.values()]) }, null);
+    this.#propose(gated, { kind: "permit", permit }, null);
   }
 
   #expire(gated: Gated): void {
@@ -312,6 +278,10 @@ export class Gates {
   ): void {
     this.#context.propose(stepRegister(run, index), command, { kind: "gate", run, index, question });
   }
+}
+
+function matterOf({ run, index }: { readonly run: string; readonly index: number }): Matter {
+  return { what: "permit", run, index };
 }
 
 function keyOf({ run, index }: { readonly run: string; readonly index: number }): string {

@@ -127,7 +127,23 @@ export class OpenRun {
 
   /** How a step ended, by its name; null: it has not. */
   outcomeOf(name: string): string | null {
-    return this.#state(this.indexOf(name)).outcome;
+    const index = this.find(name);
+    if (index !== null) return this.#state(index).outcome;
+    // Of a released step: what the domain that released it has said.
+    const { outcomes: said = {} } = this.submission.released?.release ?? {};
+    return Object.hasOwn(said, name) ? (said[name] ?? null) : null;
+  }
+
+  /** Names of the steps that a step needs, directly or through others. */
+  before(index: number): ReadonlySet<string> {
+    const found = new Set<string>();
+    const left = this.step(index).needs.map(({ step }) => step);
+    for (let name = left.pop(); name !== undefined; name = left.pop()) {
+      if (found.has(name)) continue;
+      found.add(name);
+      left.push(...this.step(this.indexOf(name)).needs.map(({ step }) => step));
+    }
+    return found;
   }
 
   token(index: number): number {
@@ -187,13 +203,16 @@ export class OpenRun {
 
   /** What an attempt at the step is given. */
   given(index: number): Pick<GrantedLease, "inputs" | "values"> {
-    const values = this.#valuesOf(index);
+    const { released } = this.submission;
+    const values = released === undefined ? this.#valuesOf(index) : released.release.values;
     const inputs = this.#inputsOf(index);
     return values.length === 0 ? { inputs } : { inputs, values };
   }
 
   /** The trees that the step's declared inputs stand for; empty for an output that was never made. */
   #inputsOf(index: number): { name: string; tree: string }[] {
+    const { released } = this.submission;
+    if (released !== undefined) return [...released.release.inputs];
     return this.step(index).inputs.flatMap(({ name, step, output }) => {
       const made = this.#state(this.indexOf(step)).made.outputs.find(
         (candidate) => candidate.name === output,

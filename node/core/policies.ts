@@ -9,6 +9,7 @@ import type { Verifier } from "../../protocol/envelope.ts";
 import type { Submission } from "../../protocol/manifest.ts";
 import type { Charter } from "../../protocol/membership.ts";
 import { type Policy, policyDocument, policyIn } from "../../protocol/policy.ts";
+import { foreignDomainOf } from "../../protocol/release.ts";
 import type { DocumentValue } from "../../protocol/registers/document.ts";
 
 type PoliciesContext = {
@@ -36,17 +37,21 @@ export class Policies {
     const by = this.#newest();
     const known = this.#said.get(submission);
     if (known?.by === by) return known.why;
-    const { manifest, submitter } = submission;
-    const all = whyNotAdmitted(by, manifest.plan, submitter.peer);
+    const { manifest, submitter, released } = submission;
+    const { name: domain } = this.#context.charter();
+    const all = whyNotAdmitted(by, released?.plan ?? manifest.plan, { peer: submitter.peer, domain });
     const why = all.length === 0 ? null : all.join("; ");
     this.#said.set(submission, { by, why });
     return why;
   }
 
   /** Null: the step begins as soon as what it needs has ended. */
-  gateOf({ manifest: { plan } }: Submission, index: number): Gate | null {
-    const step = plan.steps[index];
-    return step === undefined ? null : gateOf(this.#newest(), plan, step);
+  gateOf({ manifest, released }: Submission, index: number): Gate | null {
+    // A released step is the only one of its run, and is judged by the whole plan that it is of.
+    const plan = released?.plan ?? manifest.plan;
+    const step = plan.steps[released?.release.index ?? index];
+    if (step === undefined || foreignDomainOf(plan, step, this.#context.charter().name) !== null) return null;
+    return gateOf(this.#newest(), plan, step);
   }
 
   #newest(): Policy {

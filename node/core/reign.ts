@@ -34,9 +34,13 @@ import { type ClosedRun, endOf, Retiring, type RetireTicket } from "./retiring.t
 import { RecentLeases } from "./recent-leases.ts";
 import { Claims, type ClaimsContext, type ClaimTicket, type RaiseTicket } from "./claims.ts";
 import { Chronicle } from "./chronicle.ts";
-import type { Answer, Now, PollRequest } from "./effects.ts";
+import type { Answer, Now, PollRequest, ReleaseTold } from "./effects.ts";
 import type { HeldLease, Leases } from "./leases.ts";
+import type { Matter } from "./countersigning.ts";
 import { Gates, type GatesContext, type GateTicket } from "./gates.ts";
+import { Outcomes, type OutcomesContext } from "./outcomes.ts";
+import { madeElsewhere } from "./released.ts";
+import { Releases, type ReleasesContext, type ReleaseTicket } from "./releases.ts";
 import { OpenRun } from "./open-run.ts";
 import { Settlements, type SettleTicket } from "./settlements.ts";
 import type { ScheduleTicket } from "./schedules.ts";
@@ -56,6 +60,7 @@ export type Ticket =
   | { readonly kind: "close"; readonly run: string }
   | SettleTicket
   | GateTicket
+  | ReleaseTicket
   | { readonly kind: "invite"; readonly question: number }
   | { readonly kind: "recharter"; readonly question: number }
   | { readonly kind: "document"; readonly question: number }
@@ -74,8 +79,12 @@ export type ReignContext = {
   poll(request: PollRequest): void;
   count(because: RefusedBecause, from: string): void;
   scheduled(ticket: ScheduleTicket, decision: Decision<Ticket>, now: Now): void;
-  /** What guarded steps are judged with. */
-  readonly gates: Pick<GatesContext, "endorsing" | "keys" | "charter" | "fellows">;
+  /** What is judged and signed with others. */
+  readonly signing: Pick<GatesContext, "endorsing" | "countersigning" | "keys" | "charter"> &
+    Pick<ReleasesContext, "neighbours"> &
+    Pick<OutcomesContext, "charterBytes">;
+  /** Tells another domain of a step that is its own. */
+  release(told: ReleaseTold): void;
   /** See `RetiringContext`. */
   heldThrough(): number;
   wantHeld(seq: number): void;
@@ -99,6 +108,8 @@ export class Reign {
   readonly claims: Claims;
   readonly settlements: Settlements;
   readonly gates: Gates;
+  readonly releases: Releases;
+  readonly #outcomes: Outcomes;
   readonly retiring: Retiring;
   #admitting = new Set<string>();
   /** Open runs whose plan is not here yet. */
@@ -134,9 +145,8 @@ export class Reign {
       poll: (request) => context.poll(request),
     });
     this.gates = new Gates({
-      ...context.gates,
+      ...context.signing,
       propose: (register, command, ticket) => context.propose(register, command, ticket),
-      send: (to, message) => context.send(to, message),
       note: (event) => context.note({ event, result: null }),
       answer: (question, answer) => context.answer(question, answer),
       run: (id) => this.#runs.get(id),
@@ -144,6 +154,19 @@ export class Reign {
         const value = context.committed(register);
         return value?.kind === "step" ? value : null;
       },
+    });
+    this.releases = new Releases({
+      ...context.signing,
+      propose: (register, command, ticket) => context.propose(register, command, ticket),
+      note: (event) => context.note({ event, result: null }),
+      run: (id) => this.#runs.get(id),
+      tell: (told) => context.release(told),
+    });
+    this.#outcomes = new Outcomes({
+      ...context.signing,
+      value: (register) => context.committed(register),
+      reportIn: (envelope) => context.reportIn(envelope),
+      note: (event) => context.note({ event, result: null }),
     });
     this.retiring = new Retiring({
       propose: (register, command, ticket) => context.propose(register, command, ticket),
@@ -188,6 +211,9 @@ export class Reign {
     this.claims.clear();
     this.settlements.clear();
     this.gates.clear();
+    this.releases.clear();
+    this.#outcomes.clear();
+    this.#context.signing.countersigning.clear();
     this.#admitting = new Set();
     this.#bodiless = new Set();
     this.#over = [];
@@ -242,7 +268,7 @@ export class Reign {
       if (value?.kind === "step") this.#restore(run, index, value, now);
     }
     this.#offerReady(run, now);
-    this.#settle(run);
+    this.#settle(run, now);
   }
 
   /** Which of these leases belong to runs that are being cancelled: their holder may not have heard. */
@@ -340,6 +366,8 @@ export class Reign {
     }
     this.settlements.tick(now);
     this.gates.tick(now);
+    this.releases.tick(now);
+    for (const run of this.#runs.values()) if (run.submission.released !== undefined) this.#settle(run, now);
     this.retiring.tick(now);
   }
 
@@ -376,7 +404,9 @@ export class Reign {
       case "settle":
         return this.#settledStep(ticket, decision, now);
       case "gate":
-        return this.#gated(ticket, decision, now);
+        return this.#moved(ticket, this.gates.decided(ticket, decision, now), now);
+      case "release":
+        return this.#moved(ticket, this.releases.decided(ticket, decision, now), now);
       case "invite": {
         const mine = decision.verdict === "changed" || decision.reason === "duplicate";
         const answer: Answer = mine ? { ok: true } : { ok: false, reason: "taken", detail: "" };
@@ -406,13 +436,14 @@ export class Reign {
     if (decision.verdict === "refused" && decision.reason === "stale" && run !== undefined) {
       // It was cancelled meanwhile: that is told and kept first.
       run.closing = false;
-      return this.#settle(run);
+      return this.#settle(run, now);
     }
     const end =
       decision.verdict === "changed" && decision.value.kind === "run" ? endOf(decision.value) : null;
     if (end === null) return;
     this.tellClosed(id, end, now);
     this.#runs.delete(id);
+    this.#outcomes.forget(id);
     this.claims.cancelled(id);
   }
 
@@ -428,7 +459,7 @@ export class Reign {
   #opened(submission: Submission, validUntilMs: number, now: Now): void {
     const run = this.#open(submission, validUntilMs, now);
     this.#offerReady(run, now);
-    this.#settle(run);
+    this.#settle(run, now);
   }
 
   #offerReady(run: OpenRun, now: Now): void {
@@ -439,7 +470,8 @@ export class Reign {
   /** What a step needs has ended: a worker may claim it, or it is asked. */
   #offer(run: OpenRun, index: number, now: Now): void {
     if (run.cancelled) return;
-    if (isSettledByMesh(run.step(index))) this.settlements.begin(run, index, now);
+    if (this.releases.domainOf(run, index) !== null) this.releases.begin(run, index, now);
+    else if (isSettledByMesh(run.step(index))) this.settlements.begin(run, index, now);
     else if (this.gates.guards(run, index, now)) this.gates.begin(run, index, now);
     else this.claims.offer(run, index);
   }
@@ -462,9 +494,10 @@ export class Reign {
       const known = last ? { report, result } : { report: null, result: null };
       this.chronicle.ended(run, index, { past, final: last, ...known }, now);
     }
-    if (isSettledByMesh(run.step(index))) this.settlements.restore(run, index, value, now);
+    if (this.releases.domainOf(run, index) !== null) this.releases.restore(run, index, value, now);
+    else if (isSettledByMesh(run.step(index))) this.settlements.restore(run, index, value, now);
     else this.gates.restore(run, index, value, now);
-    const { skipped } = run.apply(index, value, report);
+    const { skipped } = run.apply(index, value, report ?? madeElsewhere(value, this.#context.signing.keys));
     this.chronicle.skipped(run, skipped, now);
     if (value.state !== "leased") return;
     this.#leases.grant({ run: run.submission.run, index }, value, now.monotonicMs);
@@ -528,7 +561,7 @@ export class Reign {
         cause: "cancelled",
       });
     }
-    this.#settle(run);
+    this.#settle(run, now);
   }
 
   #settledStep(ticket: SettleTicket, decision: Decision<Ticket>, now: Now): void {
@@ -537,10 +570,18 @@ export class Reign {
     if (value !== null && run !== undefined) this.#moveOn(run, ticket.index, value, null, now);
   }
 
-  #gated(ticket: GateTicket, decision: Decision<Ticket>, now: Now): void {
-    const value = this.gates.decided(ticket, decision, now);
-    const run = this.#runs.get(ticket.run);
-    if (value !== null && run !== undefined) this.#moveOn(run, ticket.index, value, null, now);
+  /** @param value the step's newest, when it moved on. */
+  #moved({ run: id, index }: GateTicket | ReleaseTicket, value: StepValue | null, now: Now): void {
+    const run = this.#runs.get(id);
+    if (value !== null && run !== undefined) this.#moveOn(run, index, value, null, now);
+  }
+
+  /** Control peers have signed something that was asked for. */
+  signed({ what, run, index }: Matter, now: Now): void {
+    if (what === "permit") return this.gates.signed(run, index);
+    if (what === "release") return this.releases.signed(run, index, now);
+    for (const open of this.#runs.values())
+      if (open.submission.released !== undefined) this.#settle(open, now);
   }
 
   /** A person, or the bearer of a callback, says how it is: to a gate, or to a step that waits. */
@@ -567,14 +608,15 @@ export class Reign {
   }
 
   #moveOn(run: OpenRun, index: number, value: StepValue, report: StepReport | null, now: Now): void {
-    const { ready, skipped } = run.apply(index, value, report);
+    const made = report ?? madeElsewhere(value, this.#context.signing.keys);
+    const { ready, skipped } = run.apply(index, value, made);
     this.chronicle.skipped(run, skipped, now);
     for (const next of ready) this.#offer(run, next, now);
-    this.#settle(run);
+    this.#settle(run, now);
   }
 
-  #settle(run: OpenRun): void {
-    if (!run.over || run.closing) return;
+  #settle(run: OpenRun, now: Now): void {
+    if (!run.over || run.closing || this.#outcomes.isOwed(run, now)) return;
     run.closing = true;
     this.#over.push(run.submission.run);
   }

@@ -61,6 +61,10 @@ export type SubmissionsContext = {
   readonly isGone: (submission: Submission) => boolean;
   /** Whether a newer order, or its removal, has overtaken an order: as far as this peer knows, or decided. */
   /** Why the domain's policy does not admit it, as a sentence; null: it does. */
+  /** True for another domain whose charter this is, when this one's owner trusts it and knows of no newer one. */
+  readonly isTrusted: (charter: Charter) => boolean;
+  /** True when another domain of this name is trusted, to which steps can be released. */
+  readonly knows: (name: string) => boolean;
   readonly forbidden: (submission: Submission) => string | null;
   readonly overtaken: (submission: Submission) => "no" | "perhaps" | "decided";
 };
@@ -102,6 +106,16 @@ export class Submissions {
 
   entries(): IterableIterator<[string, Known]> {
     return this.#known.entries();
+  }
+
+  /** The run that a step of another domain's has become here; null: it has not. */
+  releasedAs(domain: string, run: string, index: number): string | null {
+    for (const [id, { submission }] of this.#known) {
+      const { released } = submission;
+      if (released === undefined || released.charter.domain !== domain) continue;
+      if (released.release.run === run && released.release.index === index) return id;
+    }
+    return null;
   }
 
   /** Takes up a bundle that a former life of this peer had judged and stored. */
@@ -335,7 +349,13 @@ export class Submissions {
   }
 
   #whyNot(submission: Submission): Extract<Answer, { ok: false }> | null {
-    const [unsupported] = unsupportedIn(submission.manifest.plan, this.#context.charter().name);
+    const { released, manifest } = submission;
+    if (released !== undefined && !this.#context.isTrusted(released.charter)) {
+      const detail = `this domain does not trust ${released.charter.name}, or knows a newer charter of it`;
+      return { ok: false, reason: "forbidden", detail };
+    }
+    const { name } = this.#context.charter();
+    const [unsupported] = unsupportedIn(manifest.plan, name, (other) => this.#context.knows(other));
     if (unsupported !== undefined)
       return { ok: false, reason: "unsupported", detail: `${unsupported.step}: ${unsupported.why}` };
     const forbidden = this.#context.forbidden(submission);

@@ -14,6 +14,8 @@ export type CallActions = {
   submit(bundle: Uint8Array): Promise<string>;
   bundle(run: string): Promise<Uint8Array | null>;
   home(): string | null;
+  /** True for a control peer of a domain that this one trusts. */
+  isNeighbour(peer: string): boolean;
   forks(): readonly Fork[];
   /** The rest needs a control peer; a worker that reaches none says so. */
   control: ControlActions | null;
@@ -36,6 +38,8 @@ export type ControlActions = {
   controls(): Extract<AnswerItem, { kind: "control" }>;
   recharter(charter: Uint8Array): Promise<void>;
   putDocument(document: Uint8Array): Promise<void>;
+  /** A step of another domain's, which is taken or was. */
+  release(bundle: Uint8Array): Promise<Extract<AnswerItem, { kind: "released" }>>;
   gates(): readonly GateSeen[];
   documents(topic: string): Promise<readonly { readonly version: number; readonly bytes: Uint8Array }[]>;
   /** Who used which credential for what, the newest last; `all`: through whatever control peer. */

@@ -24,6 +24,14 @@ import type { Channel } from "./channel.ts";
 import { realClock } from "./clock.ts";
 import type { NodeHost } from "./node-host.ts";
 
+/** What control peers of trusted domains may ask: to take a released step, with the files that it needs, and what came of it. */
+const neighboursCalls: ReadonlySet<Request["call"]> = new Set([
+  "release",
+  "missing-blobs",
+  "put-blobs",
+  "get-blobs",
+] as const);
+
 export class CallServer {
   readonly #host: NodeHost;
   readonly #actions: CallActions;
@@ -76,6 +84,7 @@ export class CallServer {
 
   #authorize(channel: Channel, request: Request): void {
     if (channel.peer === null || request.call === "join") return;
+    if (neighboursCalls.has(request.call) && this.#actions.isNeighbour(channel.peer)) return;
     const { membership, identity } = this.#host;
     const shown = request.certificate;
     const opened =
@@ -147,6 +156,7 @@ export class CallServer {
       case "put-document":
       case "documents":
       case "gates":
+      case "release":
       case "uses":
       case "backup":
         return this.#performAsControl(channel, request, frames);
@@ -175,6 +185,7 @@ export class CallServer {
       | "put-document"
       | "documents"
       | "gates"
+      | "release"
       | "uses"
       | "backup"
     >,
@@ -225,6 +236,8 @@ export class CallServer {
       case "put-document":
         await control.putDocument(request.document);
         return this.#send(channel, { kind: "done" });
+      case "release":
+        return this.#send(channel, await control.release(request.bundle));
       case "gates":
         return this.#send(channel, { kind: "gates", gates: control.gates() });
       case "documents":

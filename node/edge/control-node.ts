@@ -5,7 +5,8 @@
  * join. Then the core starts. Everything that the core asks for is performed here, in its order.
  */
 
-import { unreachable } from "../../protocol/errors.ts";
+import type { AnswerItem } from "../../protocol/calls.ts";
+import { OttoError, unreachable } from "../../protocol/errors.ts";
 import { type Event, isOfRun } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
 import { nameBundle } from "../../protocol/manifest.ts";
@@ -13,7 +14,7 @@ import { isFormed } from "../../protocol/membership.ts";
 import type { Request } from "../../protocol/requests.ts";
 import { recipientTopic } from "../../protocol/credentials/sealed-secret.ts";
 import { ControlCore, controlKeys } from "../core/control.ts";
-import type { ControlEffect, ControlInput, PollRequest } from "../core/effects.ts";
+import type { ControlEffect, ControlInput, PollRequest, ReleaseTold } from "../core/effects.ts";
 import { Loop } from "../core/loop.ts";
 import {
   answerRefused,
@@ -40,6 +41,7 @@ import { type NodeHost, openHost } from "./node-host.ts";
 import { findPlan } from "./plan-finder.ts";
 import { Outputs } from "./outputs.ts";
 import { poll } from "./polling.ts";
+import { Releasing } from "./releasing.ts";
 import { Replication } from "./replication.ts";
 import { Views } from "./views.ts";
 
@@ -91,6 +93,7 @@ const asksHome: ReadonlySet<Request["call"]> = new Set([
   "recharter",
   "put-document",
   "gates",
+  "release",
 ] as const);
 
 class ControlNode implements RunningNode {
@@ -104,6 +107,7 @@ class ControlNode implements RunningNode {
   readonly #replication: Replication;
   readonly #inviteUse: InviteUse;
   readonly #joining: Joining;
+  readonly #releasing: Releasing;
   #core: ControlCore | null = null;
   #loop: Loop<ControlInput, ControlEffect> | null = null;
   /** What happened before the core was there. */
@@ -148,6 +152,12 @@ class ControlNode implements RunningNode {
       failed: (cause) => this.#fail(cause),
     });
     this.#inviteUse = new InviteUse({ host, home: () => this.#home, post: (input) => this.post(input) });
+    this.#releasing = new Releasing({
+      identity,
+      blobs,
+      bundle: (run) => this.#bundleOf(run),
+      charterBytes: () => membership.charterBytes,
+    });
     this.#joining = new Joining(host, (nonce, peer) => this.#inviteUse.anywhere(nonce, peer));
     this.brokering = new Brokering({
       host,
@@ -264,6 +274,8 @@ class ControlNode implements RunningNode {
         return host.adoptCharter(effect.bytes, effect.charter);
       case "poll":
         return this.#poll(effect.request);
+      case "release":
+        return this.#release(effect.told);
       case "answer":
         return host.questions.answer(effect.question, effect.answer);
       case "count-refused":
@@ -308,17 +320,53 @@ class ControlNode implements RunningNode {
     );
   }
 
+  async #bundleOf(run: string): Promise<Uint8Array | null> {
+    const { storage } = this.host;
+    const { bundles, orders, archive } = controlKeys;
+    for (const prefix of [bundles, orders, archive]) {
+      const found = await storage.get(prefix + run);
+      if (found !== undefined) return found;
+    }
+    return null;
+  }
+
+  #release(told: ReleaseTold): void {
+    const { run, index } = told;
+    this.#releasing.tell(told).then(
+      (answer) => this.post({ kind: "release-told", run, index, answer }),
+      (cause: unknown) => this.#fail(cause),
+    );
+  }
+
+  /** Takes a step of another domain's, unless it was taken, and says how it is. */
+  async #released(bundle: Uint8Array): Promise<Extract<AnswerItem, { kind: "released" }>> {
+    const name = nameBundle(bundle);
+    const run = name?.run ?? "";
+    const outcome = await this.#views.outcomeOf(run);
+    if (outcome !== null) return { kind: "released", state: "done", detail: "", outcome };
+    const end = await this.#views.endOf(run);
+    if (end !== null)
+      return { kind: "released", state: "refused", detail: `it was ${end} before it began`, outcome: null };
+    if (this.#core?.isKnown(run) !== true) {
+      try {
+        await this.#submit(bundle);
+      } catch (error) {
+        if (!(error instanceof OttoError) || error.code === "OTTO_UNREACHABLE") throw error;
+        return { kind: "released", state: "refused", detail: error.message, outcome: null };
+      }
+    }
+    const gate = this.#core?.closedGates.find((one) => one.run === run);
+    const detail = gate === undefined ? "" : `it waits at a gate: ${gate.missing.join("; ")}`;
+    return { kind: "released", state: "running", detail, outcome: null };
+  }
+
   #actions(): CallActions {
-    const { host } = this;
     return {
       relayTo: (request) => this.#relayTo(request),
       submit: (bundle) => this.#submit(bundle),
-      bundle: async (run) =>
-        (await host.storage.get(controlKeys.bundles + run)) ??
-        (await host.storage.get(controlKeys.orders + run)) ??
-        (await host.storage.get(controlKeys.archive + run)) ??
-        null,
+      bundle: (run) => this.#bundleOf(run),
       home: () => this.#home,
+      isNeighbour: (peer) => this.#core?.isNeighbour(peer) === true,
       forks: () => this.#core?.forks ?? [],
       control: this.#controlActions(),
       stop: () => void this.stop(),
@@ -355,6 +403,7 @@ class ControlNode implements RunningNode {
       useInvite: (nonce, peer) => this.#inviteUse.here(nonce, peer),
       join: (request, peer) => this.#joining.join(request, peer),
       controls: () => controlsSeen(this.host, this.#core?.configurations ?? null, this.#home),
+      release: (bundle) => this.#released(bundle),
       gates: () => this.#core?.closedGates ?? [],
       putDocument: (bytes) => this.#put(bytes),
       uses: (all) => this.brokering.uses(all),

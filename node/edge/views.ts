@@ -133,6 +133,18 @@ export class Views {
       .slice(0, countMax);
   }
 
+  /** What a majority signed about how a released run has ended; null: nothing. */
+  async outcomeOf(run: string): Promise<Uint8Array | null> {
+    const { events } = await this.#load(run);
+    const signed = events.find((event) => event.kind === "outcome-signed");
+    return signed?.kind === "outcome-signed" ? signed.outcome : null;
+  }
+
+  /** How a run ended; null: it has not, or is not known. */
+  async endOf(run: string): Promise<string | null> {
+    return viewOf(await this.#load(run)).outcome;
+  }
+
   async planOf(run: string): Promise<Omit<FoundPlan, "run"> | null> {
     const item = this.#records.get(run)?.planItem ?? (await this.#readPlan(run));
     return item === null ? null : { plan: item.plan, planId: item.planId };

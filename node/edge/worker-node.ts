@@ -109,6 +109,7 @@ class WorkerNode implements RunningNode {
       submit: (bundle) => this.#submit(bundle),
       bundle: async (run) => (await host.storage.get(workerKeys.pending + run)) ?? null,
       home: () => this.#core?.home ?? null,
+      isNeighbour: () => false,
       forks: () => [],
       control: null,
       stop: () => void this.stop(),

@@ -22,6 +22,8 @@ import {
 import type { SignedResult } from "../../protocol/messages.ts";
 import { parseSignedResult } from "../../protocol/report-check.ts";
 import { openPermit, type Permit } from "../../protocol/permits.ts";
+import { failure } from "../../protocol/errors.ts";
+import { openOutcome } from "../../protocol/release.ts";
 import type { ExportedRun } from "../../protocol/run-export.ts";
 import { compareText } from "../../protocol/values.ts";
 import type { Findings } from "./finding.ts";
@@ -33,6 +35,8 @@ export type Told = {
   readonly answer: OpenedAnswer | null;
   /** What a majority of the control peers signed about a gate, when it holds. */
   readonly permit: Permit | null;
+  /** What another domain's majority signed about a step that is its own. */
+  readonly elsewhere: ReturnType<typeof openOutcome> | null;
 };
 
 /** What one author told of the run, in its order. */
@@ -310,13 +314,22 @@ class Evidencing {
       if (!isOfRun(event)) return [];
       const envelope = results[index] ?? null;
       const result = envelope === null ? null : this.#result(event, envelope);
-      return [{ event, result, answer: this.#answer(event), permit: this.#permit(event) }];
+      return [
+        {
+          event,
+          result,
+          answer: this.#answer(event),
+          permit: this.#permit(event),
+          elsewhere: this.#elsewhere(event),
+        },
+      ];
     });
   }
 
   /** A person's own words about a step that waits, when that person really signed them about this step. */
   #answer(event: Event): OpenedAnswer | null {
     if (event.kind !== "step-answered" && event.kind !== "step-settled") return null;
+    if (event.kind === "step-settled" && event.cause === "released") return null;
     const { step, by, run, evidence } = event;
     if (evidence === null) return null;
     const invalid = (what: string): null => {
@@ -330,6 +343,13 @@ class Evidencing {
     if (answer.run !== run || answer.step !== step)
       return invalid(`It is signed for ${answer.step} in run ${answer.run}.`);
     return opened.value;
+  }
+
+  #elsewhere(event: Event): Told["elsewhere"] {
+    const isReleased = event.kind === "step-settled" && event.cause === "released";
+    const opened = isReleased && event.evidence !== null ? openOutcome(event.evidence, this.#keys) : null;
+    const isForUs = opened?.ok !== true || opened.value.outcome.domain === this.#charter.domain;
+    return isForUs ? opened : failure("other-domain");
   }
 
   #permit(event: Event): Permit | null {

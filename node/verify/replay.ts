@@ -37,7 +37,7 @@ import { checkAdmission } from "./admission.ts";
 import type { Account, Told } from "./evidence.ts";
 import type { Findings } from "./finding.ts";
 import { checkReport } from "./reports.ts";
-import { checkAnswer, checkSettled } from "./settled.ts";
+import { checkAnswer, checkReleased, checkSettled } from "./settled.ts";
 
 /** How an account ends: what its last replay of the run had come to. */
 export type Replayed = {
@@ -110,7 +110,7 @@ class Reign {
     return { outcome: this.#run.over ? this.#run.outcome : null, left: left.map(([name]) => name) };
   }
 
-  take({ event, result, answer, permit }: Told): void {
+  take({ event, result, answer, permit, elsewhere }: Told): void {
     switch (event.kind) {
       case "attempt-started":
         return this.#ofStep(event, (index) => this.#started(event, index));
@@ -123,7 +123,7 @@ class Reign {
       case "step-answered":
         return this.#ofStep(event, (index) => this.#answered(event, index, answer));
       case "step-settled":
-        return this.#ofStep(event, (index) => this.#settled(event, index, answer));
+        return this.#ofStep(event, (index) => this.#settled(event, index, { answer, elsewhere }));
       case "gate-opened":
         return this.#ofStep(event, (index) => this.#opened(event, index, permit));
       case "result-refused":
@@ -136,6 +136,7 @@ class Reign {
         return this.#closed();
       case "run-admitted":
       case "run-refused":
+      case "outcome-signed":
         return;
       default:
         return unreachable(event);
@@ -254,7 +255,11 @@ class Reign {
     checkAnswer(event, this.#said(index, answer), event.verdict, this.#findings);
   }
 
-  #settled(event: StepSettled, index: number, answer: Told["answer"]): void {
+  #settled(
+    event: StepSettled,
+    index: number,
+    { answer, elsewhere }: Pick<Told, "answer" | "elsewhere">,
+  ): void {
     const { step, outcome, cause } = event;
     const known = this.#settledAs.get(index);
     if (known === `${cause} ${outcome}` || !this.#mayBeAsked(event, index)) return;
@@ -263,10 +268,15 @@ class Reign {
     const phase = this.#run.phase(index);
     if (phase !== "waiting" && phase !== "ready")
       this.#findings.add("not-asked", step, "A step is settled once it waits.", "It did not wait.");
+    const { environments } = this.#run.submission.manifest.plan;
+    const { environment } = this.#run.step(index);
+    const owner = environment === null ? null : (environments[environment]?.domain ?? null);
+    if (cause === "released") checkReleased(event, { elsewhere, owner, index }, this.#findings);
     const members = this.#run.membersOutcome(index);
     checkSettled(event, this.#said(index, answer), members, this.#findings);
     const token = this.#run.token(index) + 1;
-    this.#apply(index, { ...this.#value(index, token), state: "done", outcome, report: null });
+    const made = elsewhere?.ok === true ? elsewhere.value.outcome : null;
+    this.#apply(index, { ...this.#value(index, token), state: "done", outcome, report: null }, made);
   }
 
   #said(index: number, answer: Told["answer"]): Parameters<typeof checkSettled>[1] {
@@ -334,7 +344,7 @@ class Reign {
     this.#current[index] = null;
     const value = this.#value(index, token);
     const outcome = event.report === null ? outcomeOfCause(cause) : endOfReport(event.report);
-    if (final) this.#apply(index, { ...value, state: "done", outcome, report: null }, event);
+    if (final) this.#apply(index, { ...value, state: "done", outcome, report: null }, event.report);
     else this.#apply(index, { ...value, state: "queued" });
   }
 
@@ -384,8 +394,8 @@ class Reign {
         );
   }
 
-  #apply(index: number, value: StepValue, ended: AttemptEnded | null = null): void {
-    this.#expectSkips(this.#run.apply(index, value, ended?.report ?? null).skipped);
+  #apply(index: number, value: StepValue, made: Parameters<OpenRun["apply"]>[2] = null): void {
+    this.#expectSkips(this.#run.apply(index, value, made).skipped);
   }
 
   #expectSkips(skips: readonly Skip[]): void {

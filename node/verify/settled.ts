@@ -7,7 +7,7 @@ import type { Submission } from "../../protocol/manifest.ts";
 import { mayBeGated, type PlannedStep, type StepAction } from "../../protocol/plan.ts";
 import type { SettleCause } from "../../protocol/registers/settling.ts";
 import type { outcomeOfMembers } from "../core/settlements.ts";
-import type { Account } from "./evidence.ts";
+import type { Account, Told } from "./evidence.ts";
 import type { Findings } from "./finding.ts";
 
 type Said = { readonly answer: OpenedAnswer | null; readonly step: PlannedStep; readonly manifest: string };
@@ -44,6 +44,34 @@ export function checkSettled(
       said,
       cause === "callback" ? outcome : cause === "approved" ? "passed" : "failed",
       findings,
+    );
+}
+
+/** A step that is another domain's ended as a majority of that domain's control peers signed; who refuses it signs nothing. */
+export function checkReleased(
+  event: StepSettled,
+  {
+    elsewhere,
+    owner,
+    index,
+  }: { readonly elsewhere: Told["elsewhere"]; readonly owner: string | null; readonly index: number },
+  findings: Findings,
+): void {
+  const { step, run, outcome, evidence } = event;
+  if (elsewhere === null && evidence === null && outcome === "failed") return;
+  const said = elsewhere?.ok === true ? elsewhere.value : null;
+  const isOfIt =
+    said !== null &&
+    said.charter.name === owner &&
+    said.outcome.run === run &&
+    said.outcome.index === index &&
+    said.outcome.outcome === outcome;
+  if (!isOfIt)
+    findings.add(
+      "outcome-invalid",
+      step,
+      `The step is the domain ${owner ?? "of nobody"}'s: a majority of its control peers signs how it ended.`,
+      elsewhere === null ? "Nothing is signed." : "What is signed does not hold, or is of something else.",
     );
 }
 
@@ -121,8 +149,8 @@ export function checkApprovals(
   }
 }
 
-/** How a gate ends that is not opened. */
-const gateCauses: readonly SettleCause[] = ["declined", "expired"];
+/** How a gate ends that is not opened, and a step that is another domain's. */
+const gateCauses: readonly SettleCause[] = ["declined", "expired", "released"];
 
 function causesOf(action: StepAction | undefined): readonly SettleCause[] {
   switch (action?.kind) {
@@ -158,6 +186,8 @@ function outcomesOf(
     case "poll":
       // Only time ends a wait whose poll looks for no failure.
       return action?.kind === "wait" && action.poll?.fails == null ? ["passed"] : ["passed", "failed"];
+    case "released":
+      return ["passed", "failed", "timed-out"];
     case "expired":
       return ["timed-out"];
     default:

@@ -168,6 +168,9 @@ export function applyEvent(view: RunView, event: Event): void {
     case "cancel-requested":
       view.cancel = earlier(view.cancel, event);
       break;
+    case "outcome-signed":
+      // For the domain that released the run.
+      break;
     case "run-closed": {
       const first = view.closed === null;
       view.closed = earlier(view.closed, event);

@@ -75,6 +75,7 @@ export function settledWords({ cause, outcome, detail }: StepSettled): string {
       return `the callback said ${outcome}${more}`;
     case "poll":
     case "members":
+    case "released":
       return detail;
     case "expired":
       return "nobody settled it in time";

@@ -3,7 +3,8 @@
 import type { Plan } from "../../protocol/plan.ts";
 import type { Policy } from "../../protocol/policy.ts";
 import { printable } from "../diagnostics.ts";
-import { gateOf, gateWords, whyNotAdmitted } from "./judge.ts";
+import { foreignDomainOf } from "../../protocol/release.ts";
+import { gateOf, gateWords, type Submitting, whyNotAdmitted } from "./judge.ts";
 
 export type Demands = {
   /** Why the plan would not be admitted from this submitter, each a sentence. */
@@ -16,14 +17,15 @@ export type Demands = {
   }[];
 };
 
-/** @param peer whose key would sign the submission. */
-export function demandsOf(policy: Policy, plan: Plan, peer: string): Demands {
+export function demandsOf(policy: Policy, plan: Plan, submitting: Submitting): Demands {
+  const { domain } = submitting;
   const gates = plan.steps.flatMap((step) => {
-    const gate = gateOf(policy, plan, step);
+    const isForeign = domain !== null && foreignDomainOf(plan, step, domain) !== null;
+    const gate = isForeign ? null : gateOf(policy, plan, step);
     if (gate === null) return [];
     return [{ step: step.name, environment: gate.environment, demands: gateWords(gate) }];
   });
-  return { refused: whyNotAdmitted(policy, plan, peer), gates };
+  return { refused: whyNotAdmitted(policy, plan, submitting), gates };
 }
 
 /** @param of whose policy it is. */

@@ -7,13 +7,17 @@
 
 import type { EnvironmentPolicy, Policy } from "../../protocol/policy.ts";
 import type { Plan, PlannedStep } from "../../protocol/plan.ts";
+import { foreignDomainOf } from "../../protocol/release.ts";
 import { fitsOne } from "../name-patterns.ts";
 import { admissionCondition, type Submitter } from "./conditions.ts";
 import { keysOf } from "./people.ts";
 import { freezeAt, isOpenAt, nextOpening } from "./windows.ts";
 
+/** Whose key submits, and to which domain: of a plan's environments only its own are its policy's. Null: all of them. */
+export type Submitting = { readonly peer: string; readonly domain: string | null };
+
 /** Why a plan may not be run, each a sentence. Empty: it may. */
-export function whyNotAdmitted(policy: Policy, plan: Plan, peer: string): readonly string[] {
+export function whyNotAdmitted(policy: Policy, plan: Plan, { peer, domain }: Submitting): readonly string[] {
   const submitter = submitterOf(policy, peer);
   const why: string[] = [];
   for (const { when, require, because } of policy.admit ?? [])
@@ -21,7 +25,7 @@ export function whyNotAdmitted(policy: Policy, plan: Plan, peer: string): readon
       why.push(`${because} (the policy demands ${require})`);
   for (const { source, name } of policy.uses === undefined ? [] : (plan.uses ?? []))
     if (!fitsOne(policy.uses ?? [], source)) why.push(`${name} is ${source}, which is not blessed`);
-  for (const environment of environmentsOf(plan))
+  for (const environment of environmentsOf(plan, domain))
     for (const rules of rulesOf(policy, environment)) {
       if (rules.refs !== undefined && !fitsOne(rules.refs, refOf(plan)))
         why.push(`${environment} takes ${rules.refs.join(", ")}, and this is ${refWords(plan)}`);
@@ -31,7 +35,7 @@ export function whyNotAdmitted(policy: Policy, plan: Plan, peer: string): readon
         );
     }
   for (const step of plan.steps)
-    for (const rules of step.included && step.environment !== null ? rulesOf(policy, step.environment) : [])
+    for (const rules of isOwn(plan, step, domain) ? rulesOf(policy, step.environment ?? "") : [])
       for (const check of rules.checks ?? [])
         if (checksOf(plan, step, check).length === 0)
           why.push(`${step.name} reaches ${step.environment}, and needs no step that is called ${check}`);
@@ -49,11 +53,15 @@ function submitterOf(policy: Policy, peer: string): Submitter {
   return { peer, name, teams: teams.map(([team]) => team) };
 }
 
-function environmentsOf({ steps }: Plan): readonly string[] {
-  const named = steps.flatMap(({ included, environment }) =>
-    included && environment !== null ? [environment] : [],
-  );
-  return [...new Set(named)];
+function environmentsOf(plan: Plan, domain: string | null): readonly string[] {
+  const own = plan.steps.filter((step) => isOwn(plan, step, domain));
+  return [...new Set(own.map(({ environment }) => environment ?? ""))];
+}
+
+/** True for a step that reaches an environment of this domain. */
+function isOwn(plan: Plan, step: PlannedStep, domain: string | null): boolean {
+  if (!step.included || step.environment === null) return false;
+  return domain === null || foreignDomainOf(plan, step, domain) === null;
 }
 
 function rulesOf({ environments = {} }: Policy, environment: string): readonly EnvironmentPolicy[] {

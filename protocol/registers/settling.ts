@@ -11,15 +11,15 @@
 import type { Outcome } from "../plan.ts";
 import type { Refusal, StepValue } from "./registers.ts";
 
-/** What decided: people, an outside system, a poll, time, or the steps of a nested pipeline. */
-export type SettleCause = "approved" | "declined" | "callback" | "poll" | "expired" | "members";
+/** What decided: people, an outside system, a poll, time, the steps of a nested pipeline, or another domain. */
+export type SettleCause = "approved" | "declined" | "callback" | "poll" | "expired" | "members" | "released";
 
 export type Settlement = {
   readonly cause: SettleCause;
   /** The person whose key said so, or gave the right to say so; null: nobody did. */
   readonly by: string | null;
   readonly detail: string;
-  /** What that person signed (`protocol/answers.ts`). */
+  /** What that person signed (`protocol/answers.ts`), or the other domain (`protocol/release.ts`). */
   readonly evidence: Uint8Array | null;
 };
 

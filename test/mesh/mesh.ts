@@ -25,6 +25,8 @@ export type Founding = {
   /** One worker for each: what follows `otto join CODE`, such as labels. */
   readonly workers: readonly (readonly string[])[];
   readonly leaseSeconds?: number;
+  /** What the domain is called; else `dev`. */
+  readonly domain?: string;
 };
 
 export type StartOptions = {
@@ -63,9 +65,19 @@ export class Mesh {
     }
   }
 
-  async #found({ controls, workers, leaseSeconds = 2 }: Founding): Promise<void> {
+  async #found({ controls, workers, leaseSeconds = 2, domain = "dev" }: Founding): Promise<void> {
     const listen = await freeAddress();
-    const words = ["--control", "--of", `${controls}`, "--listen", listen, "--lease", `${leaseSeconds}`];
+    const words = [
+      "--control",
+      "--of",
+      `${controls}`,
+      "--listen",
+      listen,
+      "--lease",
+      `${leaseSeconds}`,
+      "--domain",
+      domain,
+    ];
     const founder = await this.up("control-1", [...words, "--name", "control-1"]);
     this.controls.push(founder);
     const printed = [...founder.program.stdout.matchAll(/otto join (otto1-\S+)/gu)].map(([, code]) => code);

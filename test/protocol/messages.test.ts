@@ -78,9 +78,14 @@ const messages: { readonly [Kind in Message["kind"]]: Extract<Message, { kind: K
   vector: { kind: "vector", prefix: "a", heads: { [logName]: [4, "a"] }, frozen: [logName] },
   "log-parts": { kind: "log-parts", prefix: "", parts: { a: "1", 0: "2" } },
   "parts-differ": { kind: "parts-differ", prefixes: ["", "0a"] },
-  endorse: { kind: "endorse", statement: new Uint8Array([1]), evidence: [new Uint8Array([2])] },
-  endorsed: { kind: "endorsed", run: "r", index: 0, envelope: new Uint8Array([1]) },
-  "not-endorsed": { kind: "not-endorsed", run: "r", index: 0, why: "it is night" },
+  endorse: {
+    kind: "endorse",
+    what: "permit",
+    statement: new Uint8Array([1]),
+    evidence: [new Uint8Array([2])],
+  },
+  endorsed: { kind: "endorsed", what: "release", run: "r", index: 0, envelope: new Uint8Array([1]) },
+  "not-endorsed": { kind: "not-endorsed", what: "outcome", run: "r", index: 0, why: "it is night" },
   fork: { kind: "fork", evidence: [new Uint8Array([1]), new Uint8Array([2])] },
 };
 const all = Object.values(messages);

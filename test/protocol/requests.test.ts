@@ -47,6 +47,7 @@ const requests: { readonly [Call in Request["call"]]: Extract<Request, { call: C
   recharter: { call: "recharter", certificate: null, charter: Uint8Array.of(6) },
   "put-document": { call: "put-document", certificate, document: Uint8Array.of(7) },
   documents: { call: "documents", certificate: null, topic: "policy" },
+  release: { call: "release", certificate: null, bundle: Uint8Array.of(8) },
   gates: { call: "gates", certificate: null },
   uses: { call: "uses", certificate, all: true },
   backup: { call: "backup", certificate: null },

@@ -344,6 +344,8 @@ describe("the run of a slot", () => {
       admittedDigest: () => undefined,
       isClosed: () => false,
       isGone: () => false,
+      isTrusted: () => false,
+      knows: () => false,
       forbidden: () => null,
       overtaken: () => "no",
     });

@@ -36,6 +36,8 @@ function bench(most?: { readonly runs: number; readonly bytes: number }) {
       admittedDigest: (name) => admitted.get(name),
       isClosed: (name) => closed.has(name),
       isGone: (submission) => gone.has(submission.run),
+      isTrusted: () => false,
+      knows: () => false,
       forbidden: (submission) => forbidden.get(submission.run) ?? null,
       overtaken: (submission) => overtaken.get(submission.run) ?? "no",
     },

@@ -112,6 +112,7 @@ const usual: { readonly [K in Kind]: Omit<Extract<Event, { kind: K }>, "kind" | 
     evidence: new Uint8Array([1]),
   },
   "gate-opened": { step: "build", permit: new Uint8Array([1]) },
+  "outcome-signed": { outcome: new Uint8Array([1]) },
   "run-closed": { outcome: "passed", bundle: "b" },
 };
 

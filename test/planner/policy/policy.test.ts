@@ -119,7 +119,7 @@ describe("admission", () => {
   const policy = policyOf(written);
 
   it("takes a plan that keeps to the policy", () => {
-    expect(whyNotAdmitted(policy, planOf([test, deploy]), mia)).toEqual([]);
+    expect(whyNotAdmitted(policy, planOf([test, deploy]), { peer: mia, domain: "ops" })).toEqual([]);
   });
 
   it("refuses a branch, a submitter, a source and a missing check, all at once", () => {
@@ -138,7 +138,7 @@ describe("admission", () => {
         ],
       },
     );
-    const why = whyNotAdmitted(policy, plan, "12D3KooWsomebodyelse");
+    const why = whyNotAdmitted(policy, plan, { peer: "12D3KooWsomebodyelse", domain: "ops" });
     expect(why.join("\n")).toMatch(/from main[^]*not blessed[^]*only team\/release[^]*called test\*/u);
     expect(why).toHaveLength(4);
   });
@@ -147,19 +147,19 @@ describe("admission", () => {
     const plan = planOf([test], {
       context: { branch: "x", tag: null, commit: null, trigger: "t", parameters: {} },
     });
-    expect(whyNotAdmitted(policy, plan, "anybody")).toEqual([]);
+    expect(whyNotAdmitted(policy, plan, { peer: "anybody", domain: "ops" })).toEqual([]);
   });
 
   it("does not count a check that only stands beside the deploy", () => {
     const beside = planOf([test, step("deploy", { environment: "production" })]);
-    expect(whyNotAdmitted(policy, beside, mia)).toEqual([
+    expect(whyNotAdmitted(policy, beside, { peer: mia, domain: "ops" })).toEqual([
       "deploy reaches production, and needs no step that is called test*",
     ]);
   });
 
   it("refuses when a rule cannot be evaluated", () => {
     const strange = policyOf("otto-policy: 1\nadmit: [{ require: \"steps[7].name == 'x'\", because: no }]\n");
-    expect(whyNotAdmitted(strange, planOf([test]), mia)).toHaveLength(1);
+    expect(whyNotAdmitted(strange, planOf([test]), { peer: mia, domain: "ops" })).toHaveLength(1);
   });
 });
 
@@ -198,7 +198,7 @@ describe("a gate", () => {
   });
 
   it("is shown beforehand, with what would be refused", () => {
-    const text = demandsText(demandsOf(policy, planOf([test, deploy]), "x"), "ops");
+    const text = demandsText(demandsOf(policy, planOf([test, deploy]), { peer: "x", domain: "ops" }), "ops");
     expect(text).toMatch(
       /refused by ops: only team\/release[^]*gate of ops before deploy \(production\):\n {2}2 approvals/u,
     );

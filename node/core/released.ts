@@ -1,0 +1,71 @@
+/** What is said between two domains about one step: how it is released, and how it ended. Pure; both are the same for every peer. */
+
+import type { Verifier } from "../../protocol/envelope.ts";
+import { openOutcome, type Release, type ReleasedOutcome } from "../../protocol/release.ts";
+import { type RegisterValue, stepRegister, type StepValue } from "../../protocol/registers/registers.ts";
+import type { StepReport } from "../../protocol/report.ts";
+import { compareText } from "../../protocol/values.ts";
+import type { OpenRun } from "./open-run.ts";
+
+/** The release of a step that all of whose needs have ended. */
+export function releaseOf(
+  run: OpenRun,
+  index: number,
+  { fromMs, untilMs }: Pick<Release, "fromMs" | "untilMs">,
+): Release {
+  const { run: id, manifestCid: manifest } = run.submission;
+  const { inputs, values = [] } = run.given(index);
+  const before = [...run.before(index)].toSorted(compareText);
+  const outcomes: Record<string, string> = {};
+  for (const name of before) outcomes[name] = run.outcomeOf(name) ?? "";
+  const step = run.step(index).name;
+  return {
+    otto: "release/1",
+    run: id,
+    manifest,
+    index,
+    step,
+    inputs: inputs.map(({ name, tree }) => ({ name, tree })),
+    values: values.map(({ name, value }) => ({ name, value })),
+    outcomes,
+    fromMs,
+    untilMs,
+  };
+}
+
+/** How the step of a released run ended; null while it has not, or when the run is none. */
+export function outcomeOf(
+  { submission }: Pick<OpenRun, "submission">,
+  known: {
+    value(register: string): RegisterValue | null;
+    reportIn(envelope: Uint8Array): StepReport | null;
+  },
+): ReleasedOutcome | null {
+  const { released } = submission;
+  const value = known.value(stepRegister(submission.run, 0));
+  if (released === undefined || value?.kind !== "step" || value.state !== "done") return null;
+  const report = value.report === null ? null : known.reportIn(value.report);
+  const outcome = value.outcome === "passed" || value.outcome === "timed-out" ? value.outcome : "failed";
+  const isPassed = outcome === "passed";
+  return {
+    otto: "outcome/1",
+    domain: released.charter.domain,
+    run: released.release.run,
+    index: released.release.index,
+    outcome,
+    detail: isPassed ? "" : (report?.problem ?? value.settlement?.detail ?? value.outcome),
+    outputs: isPassed ? (report?.outputs ?? []) : [],
+    values: isPassed ? (report?.values ?? {}) : {},
+  };
+}
+
+/** What a step leaves to those that need it which another domain has run; null: it was not, or made nothing. */
+export function madeElsewhere(
+  value: StepValue,
+  keys: Verifier,
+): Pick<ReleasedOutcome, "outputs" | "values"> | null {
+  const evidence =
+    value.state === "done" && value.settlement?.cause === "released" ? value.settlement.evidence : null;
+  const opened = evidence === null ? null : openOutcome(evidence, keys);
+  return opened?.ok === true ? opened.value.outcome : null;
+}

@@ -1,0 +1,213 @@
+/**
+ * Steps of this domain's runs that are another domain's, at the home: each is released once all that it needs has ended, told to
+ * that domain, and settled by the outcome that a majority of its control peers signed.
+ *
+ *   ready --await decided--> waiting --a majority here signs--> told --asked again and again--> outcome decided --> done
+ *                               +------------------- time, or the other domain refuses it ---------------------> done
+ *
+ * Since when it waits is in its register; all else is found again by the next home.
+ */
+
+import type { Verifier } from "../../protocol/envelope.ts";
+import type { Event } from "../../protocol/events.ts";
+import { limits } from "../../protocol/limits.ts";
+import type { Charter } from "../../protocol/membership.ts";
+import { libraryTrees } from "../../protocol/plan.ts";
+import { foreignDomainOf, openOutcome } from "../../protocol/release.ts";
+import type { Decision } from "../../protocol/registers/home.ts";
+import { type Command, stepRegister, type StepValue } from "../../protocol/registers/registers.ts";
+import type { Settlement } from "../../protocol/registers/settling.ts";
+import type { Countersigning, Matter } from "./countersigning.ts";
+import type { Now, ReleaseAnswer, ReleaseTold } from "./effects.ts";
+import type { Neighbours } from "./neighbours.ts";
+import type { OpenRun } from "./open-run.ts";
+import { releaseOf } from "./released.ts";
+
+export type ReleaseTicket = { readonly kind: "release"; readonly run: string; readonly index: number };
+
+export type ReleasesContext = {
+  readonly countersigning: Countersigning;
+  readonly neighbours: Neighbours;
+  readonly keys: Verifier;
+  charter(): Charter;
+  propose(register: string, command: Command, ticket: ReleaseTicket): void;
+  note(event: Event): void;
+  run(id: string): OpenRun | undefined;
+  tell(told: ReleaseTold): void;
+};
+
+type Waiting = {
+  readonly run: string;
+  readonly index: number;
+  readonly sinceWallMs: number;
+  /** What a majority signed; null: not yet. */
+  signed: Uint8Array | null;
+  /** Monotonic; infinite while the other domain is being asked. */
+  dueMs: number;
+  moving: boolean;
+};
+
+export class Releases {
+  readonly #context: ReleasesContext;
+  #waiting = new Map<string, Waiting>();
+
+  constructor(context: ReleasesContext) {
+    this.#context = context;
+  }
+
+  clear(): void {
+    this.#waiting = new Map();
+  }
+
+  /** The name of the domain that the step is released to; null: it is this one's. */
+  domainOf({ submission }: OpenRun, index: number): string | null {
+    const { plan } = submission.manifest;
+    const step = plan.steps[index];
+    // A released step is this domain's by that.
+    if (step === undefined || submission.released !== undefined) return null;
+    return foreignDomainOf(plan, step, this.#context.charter().name);
+  }
+
+  begin(run: OpenRun, index: number, now: Now): void {
+    run.setPhase(index, "claiming");
+    this.#propose({ run: run.submission.run, index }, { kind: "await", sinceMs: now.wallMs });
+  }
+
+  /** What an earlier home decided. */
+  restore(run: OpenRun, index: number, value: StepValue, now: Now): void {
+    if (value.state === "waiting") this.#waits(run, index, value, now);
+    if (value.state === "done") this.#settled(run, index, value, now);
+  }
+
+  tick(now: Now): void {
+    for (const [key, waiting] of this.#waiting) {
+      const run = this.#context.run(waiting.run);
+      if (run === undefined || run.cancelled) this.#waiting.delete(key);
+      else if (!waiting.moving && now.wallMs >= waiting.sinceWallMs + limits.releasedMsMax)
+        this.#settle(
+          waiting,
+          "timed-out",
+          settlementOf("expired", "the other domain did not end it in time"),
+        );
+      else if (!waiting.moving) this.#look(run, waiting, now);
+    }
+  }
+
+  /** Call when a control peer has signed something. */
+  signed(run: string, index: number, now: Now): void {
+    const waiting = this.#waiting.get(keyOf({ run, index }));
+    const open = this.#context.run(run);
+    if (waiting !== undefined && open !== undefined) this.#look(open, waiting, now);
+  }
+
+  told(place: { readonly run: string; readonly index: number }, answer: ReleaseAnswer, now: Now): void {
+    const waiting = this.#waiting.get(keyOf(place));
+    const run = this.#context.run(place.run);
+    if (waiting === undefined || run === undefined || waiting.moving) return;
+    waiting.dueMs = now.monotonicMs + limits.releaseEveryMs;
+    if (answer.state === "refused")
+      return this.#settle(waiting, "failed", settlementOf("released", answer.detail));
+    if (answer.state !== "done") return;
+    const problem = this.#accept(run, waiting, answer.outcome);
+    // What does not hold says nothing, whoever said it: the domain is asked again.
+    if (problem !== null) return;
+  }
+
+  /** The step's newest value when it moved on; null when nothing follows. */
+  decided({ run: id, index }: ReleaseTicket, decision: Decision<unknown>, now: Now): StepValue | null {
+    const run = this.#context.run(id);
+    const value = decision.value?.kind === "step" ? decision.value : null;
+    if (run === undefined || value === null || run.phase(index) === "done") return null;
+    if (value.state === "waiting") {
+      this.#waits(run, index, value, now);
+      return null;
+    }
+    if (value.state !== "done") return null;
+    this.#waiting.delete(keyOf({ run: id, index }));
+    this.#settled(run, index, value, now);
+    return value;
+  }
+
+  #waits(run: OpenRun, index: number, value: Extract<StepValue, { state: "waiting" }>, now: Now): void {
+    const id = run.submission.run;
+    run.setPhase(index, "waiting");
+    const key = keyOf({ run: id, index });
+    if (this.#waiting.has(key)) return;
+    const sinceWallMs = value.sinceMs;
+    const waiting = { run: id, index, sinceWallMs, signed: null, dueMs: now.monotonicMs, moving: false };
+    this.#waiting.set(key, waiting);
+    const untilMs = sinceWallMs + limits.releasedMsMax;
+    const step = run.step(index).name;
+    this.#context.note({ kind: "step-waiting", run: id, timeMs: now.wallMs, step, untilMs });
+    this.#look(run, waiting, now);
+  }
+
+  #look(run: OpenRun, waiting: Waiting, now: Now): void {
+    const { countersigning, neighbours } = this.#context;
+    const matter = matterOf(waiting);
+    waiting.signed ??= countersigning.takeSigned(matter);
+    if (waiting.signed === null && !countersigning.isAsked(matter, now)) {
+      const times = { fromMs: now.wallMs, untilMs: now.wallMs + limits.submissionMsMax };
+      countersigning.ask(matter, releaseOf(run, waiting.index, times), [], now);
+      waiting.signed = countersigning.takeSigned(matter);
+    }
+    const { signed: release } = waiting;
+    const to = neighbours.byName(this.domainOf(run, waiting.index) ?? "");
+    if (release === null || to === null || now.monotonicMs < waiting.dueMs) return;
+    waiting.dueMs = Infinity;
+    const { source, plan } = run.submission.manifest;
+    const inputs = run.given(waiting.index).inputs.map(({ tree }) => tree);
+    const sources = source.kind === "tree" ? [source.tree] : [];
+    const trees = [...sources, ...inputs, ...libraryTrees(plan)];
+    this.#context.tell({ run: waiting.run, index: waiting.index, to, release, trees });
+  }
+
+  /** Null: it holds, and is proposed; else why it counts for nothing. */
+  #accept(run: OpenRun, waiting: Waiting, bytes: Uint8Array): string | null {
+    const opened = openOutcome(bytes, this.#context.keys);
+    if (!opened.ok) return opened.problem;
+    const { outcome, charter } = opened.value;
+    if (charter.name !== this.domainOf(run, waiting.index) || !this.#context.neighbours.accepts(charter))
+      return "it is not signed by the domain that the step was released to";
+    const isOfIt =
+      outcome.domain === this.#context.charter().domain &&
+      outcome.run === waiting.run &&
+      outcome.index === waiting.index;
+    if (!isOfIt) return "it is the outcome of something else";
+    this.#settle(waiting, outcome.outcome, settlementOf("released", outcome.detail, bytes));
+    return null;
+  }
+
+  #settle(waiting: Waiting, outcome: "passed" | "failed" | "timed-out", settlement: Settlement): void {
+    waiting.moving = true;
+    this.#propose(waiting, { kind: "settle", outcome, settlement });
+  }
+
+  #settled(run: OpenRun, index: number, value: Extract<StepValue, { state: "done" }>, now: Now): void {
+    const { settlement } = value;
+    const outcome = (["passed", "failed", "timed-out"] as const).find((one) => one === value.outcome);
+    if (settlement === undefined || outcome === undefined) return;
+    const fact = { step: run.step(index).name, outcome, ...settlement };
+    this.#context.note({ kind: "step-settled", run: run.submission.run, timeMs: now.wallMs, ...fact });
+  }
+
+  #propose({ run, index }: { readonly run: string; readonly index: number }, command: Command): void {
+    this.#context.propose(stepRegister(run, index), command, { kind: "release", run, index });
+  }
+}
+
+function settlementOf(
+  cause: Settlement["cause"],
+  detail: string,
+  evidence: Uint8Array | null = null,
+): Settlement {
+  return { cause, by: null, detail, evidence };
+}
+
+function matterOf({ run, index }: { readonly run: string; readonly index: number }): Matter {
+  return { what: "release", run, index };
+}
+
+function keyOf({ run, index }: { readonly run: string; readonly index: number }): string {
+  return `${run}/${index}`;
+}
