@@ -338,6 +338,8 @@ export const limits = {
   credentialTextCharactersMax: 2_000,
   /** The path of a brokered request; its query may be as long. */
   credentialPathCharactersMax: 4_000,
+  /** What a push says that it changes. */
+  pushCommandsBytesMax: 64 * KiB,
   brokerHeadersMax: 100,
   brokerHeadBytesMax: 32 * KiB,
   /** Connections of one attempt by one credential, on either side of the broker; and of one worker by all. */

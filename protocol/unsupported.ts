@@ -4,8 +4,11 @@
  */
 
 import { OttoError } from "./errors.ts";
-import { isSettledByMesh, type Plan, type PlannedStep } from "./plan.ts";
+import { isSettledByMesh, type Plan, type PlannedStep, type StepCredential } from "./plan.ts";
 import { foreignDomainOf } from "./release.ts";
+
+/** What a broker speaks. */
+const brokeredKinds: ReadonlySet<StepCredential["kind"]> = new Set(["http", "git", "npm", "pip"]);
 
 export type Unsupported = { readonly step: string; readonly why: string };
 
@@ -30,9 +33,9 @@ function reasonOf(
   domain: string | null,
   knows: (name: string) => boolean,
 ): string | null {
-  const [credential] = step.credentials ?? [];
+  const credential = step.credentials?.find(({ kind }) => !brokeredKinds.has(kind));
   if (credential !== undefined)
-    return `it may use the credential ${credential.name}, and credentials cannot be handed out yet`;
+    return `it may use the credential ${credential.name} for ${credential.kind}, and that cannot be brokered yet`;
   const owner = domain === null ? null : foreignDomainOf(plan, step, domain);
   if (owner !== null && isSettledByMesh(step))
     return `it is settled in the domain ${owner}, and this is the domain ${domain}: only steps that workers do are released to other domains`;

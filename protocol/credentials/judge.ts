@@ -7,6 +7,7 @@
 
 import { failure, type Result, success } from "../errors.ts";
 import { limits } from "../limits.ts";
+import { gitServiceOf } from "./git.ts";
 import { authorityOf, type Binding, originOf } from "./secret.ts";
 import { matchesTemplate, pathProblem } from "./paths.ts";
 
@@ -26,6 +27,8 @@ export type Allowed = {
   readonly path: string;
   /** By which of the binding's templates. */
   readonly template: string;
+  /** Its body says what it changes, which is to be judged before any of it is sent. */
+  readonly isPush: boolean;
   /** Without the slot of the credential, the host, and whatever is between two hops only. */
   readonly headers: readonly (readonly [name: string, value: string])[];
 };
@@ -103,6 +106,13 @@ export function judgeRequest(
   const isBelow = prefix === "" || judged === prefix || judged.startsWith(`${prefix}/`);
   const template = isBelow ? paths.find((known) => matchesTemplate(known, judged)) : undefined;
   if (template === undefined) return refuse("path", `the credential is not for ${path}`);
+  const service = binding.kind === "git" ? gitServiceOf(head.method, path, query) : "fetch";
+  if (service === null)
+    return refuse("path", `the credential is for git, and ${path} is none of its requests`);
+  if (service === "push" && binding.pushRefs.length === 0)
+    return refuse("ref", "the credential is for fetching, and for no push");
+  if (service === "push" && headers.value.some(([name]) => name === "content-encoding"))
+    return refuse("ref", "what a push changes must be legible");
   const sent: (readonly [string, string])[] = [];
   const hops = hopsOf(headers.value);
   for (const [name, value] of headers.value) {
@@ -113,7 +123,12 @@ export function judgeRequest(
       return misplaced(`the header ${name}`);
     sent.push([name, value]);
   }
-  return success({ path: target, template, headers: sent });
+  return success({
+    path: target,
+    template,
+    headers: sent,
+    isPush: service === "push" && head.method === "POST",
+  });
 }
 
 function misplaced(where: string): Result<never, Refusal> {

@@ -98,7 +98,9 @@ export function bind(credential: StepCredential, secret: SecretHeader): Result<B
     const { scheme, host, port } = destination;
     if (host !== wanted.host || port !== wanted.port || scheme !== wanted.scheme) continue;
     if (!destination.paths.some((template) => isUnderPrefix(template, wanted.prefix))) continue;
-    return success({ name, kind, destination, prefix: wanted.prefix, pushRefs: secret.pushRefs });
+    // Indexes name files elsewhere on their host: there the secret's own paths are what counts.
+    const prefix = kind === "npm" || kind === "pip" ? "" : wanted.prefix;
+    return success({ name, kind, destination, prefix, pushRefs: secret.pushRefs });
   }
   const places = secret.destinations.map(originOf).join(", ");
   return failure(`The secret ${name} may be sent to ${places || "nowhere"}, and the plan asks for ${to}.`);

@@ -20,7 +20,8 @@ import { request as httpsRequest } from "node:https";
 import { type Duplex, Transform, type TransformCallback } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
-import { type Allowed, judgeRequest } from "../../../protocol/credentials/judge.ts";
+import { PushReader } from "../../../protocol/credentials/git.ts";
+import { type Allowed, judgeRequest, type Refusal } from "../../../protocol/credentials/judge.ts";
 import { Scrubber, scrubText } from "../../../protocol/credentials/scrub.ts";
 import { authorityOf, originOf } from "../../../protocol/credentials/secret.ts";
 import { limits } from "../../../protocol/limits.ts";
@@ -101,7 +102,7 @@ export class HttpBroker {
     } catch (error) {
       use.failed(error);
     } finally {
-      if (use.misplaced) this.#audit.refused(grant, { method, code: "misplaced" });
+      if (use.refusal !== null) this.#audit.refused(grant, { method, code: use.refusal.code });
       this.#audit.used(grant, { method, template: judged.value.template, ...use.measured });
     }
   }
@@ -115,7 +116,8 @@ class Use {
   #status = 0;
   #sentBytes = 0;
   #receivedBytes = 0;
-  misplaced = false;
+  /** What in its body was against the credential's use, when something was. */
+  refusal: Refusal | null = null;
 
   constructor(
     grant: Grant,
@@ -145,7 +147,9 @@ class Use {
       outgoing.once("response", resolve);
       outgoing.once("error", reject);
     });
-    const sending = pipeline(this.#request, this.#guard(), outgoing, { signal });
+    const sending = this.#allowed.isPush
+      ? pipeline(this.#request, this.#pushGuard(), outgoing, { signal })
+      : pipeline(this.#request, this.#guard(), outgoing, { signal });
     // An upstream may answer before it has taken all; then what is left to send does not matter.
     sending.catch(() => undefined);
     const answer = await Promise.race([answered, sending.then(() => answered)]);
@@ -155,11 +159,11 @@ class Use {
   failed(error: unknown): void {
     const { name, destination } = this.#grant.binding;
     if (this.#response.headersSent) return void this.#response.destroy();
-    if (this.misplaced)
+    if (this.refusal !== null)
       return answerRefused(
         this.#response,
         403,
-        `The credential ${name} is not used for this request: its body has the placeholder of a credential.`,
+        `The credential ${name} is not used for this request: ${this.refusal.why}.`,
       );
     if (error instanceof AddressRefused)
       return answerRefused(this.#response, 403, `The credential ${name} is not sent: ${error.message}.`);
@@ -203,11 +207,33 @@ class Use {
         this.#sentBytes += chunk.length;
         const seam = Buffer.concat([before, chunk.subarray(0, hold)]);
         if (placeholders.some((text) => chunk.includes(text) || seam.includes(text))) {
-          this.misplaced = true;
-          return done(new Error("a placeholder in a body"));
+          this.refusal = { code: "misplaced", why: "its body has the placeholder of a credential" };
+          return done(new Error(this.refusal.why));
         }
         before = Buffer.concat([before, chunk]).subarray(-hold);
         done(null, chunk);
+      },
+    });
+  }
+
+  /** Nothing of a push leaves before all that it changes is known to be allowed. */
+  #pushGuard(): Transform {
+    let reader: PushReader | null = new PushReader(this.#grant.binding.pushRefs);
+    return new Transform({
+      transform: (chunk: Buffer, _encoding, done: TransformCallback) => {
+        this.#sentBytes += chunk.length;
+        if (reader === null) return done(null, chunk);
+        const read = reader.push(chunk);
+        if (read === "more") return done();
+        reader = null;
+        if (read.ok) return done(null, read.value);
+        this.refusal = { code: "ref", why: read.problem };
+        done(new Error(read.problem));
+      },
+      flush: (done) => {
+        if (reader === null) return done();
+        this.refusal = { code: "ref", why: "it ended before it said what it changes" };
+        done(new Error(this.refusal.why));
       },
     });
   }

@@ -234,7 +234,7 @@ describe("a nested pipeline", () => {
 });
 
 it("a plan that cannot be run yet is refused with a sentence", () => {
-  const credentials = [{ name: "heroku", kind: "http", to: "https://api.example.org" }] as const;
+  const credentials = [{ name: "heroku", kind: "ssh", to: "api.example.org" }] as const;
   const bench = new Bench();
   const { effects } = bench.submit([{ ...plannedStep("a"), credentials }]);
   expect(answers(effects)).toMatchObject([

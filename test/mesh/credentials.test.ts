@@ -1,0 +1,157 @@
+/** Steps that use credentials which they never see, on a mesh of real processes, with real clients against real servers. */
+
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { canary, Upstream } from "../security/brokered.ts";
+import { Mesh } from "./mesh.ts";
+import { eventually } from "./program.ts";
+
+let mesh: Mesh;
+let upstream: Upstream;
+
+beforeAll(async () => {
+  upstream = await Upstream.start();
+  mesh = await Mesh.found({ controls: 1, workers: [[]] });
+});
+afterAll(async () => {
+  await mesh?.end();
+  await upstream?.stop();
+});
+beforeEach(() => {
+  upstream.seen.length = 0;
+  upstream.answering = (_request, response) => void response.end("released\n");
+});
+
+const node = (): string[] => ["--node", mesh.controls[0]?.folder ?? ""];
+
+/** Sets the secret `api`, for the server of this test unless told otherwise. */
+async function set(more: readonly string[] = [], to = `https://localhost:${upstream.port}`): Promise<void> {
+  const file = join(mesh.folder, "value");
+  writeFileSync(file, `${canary}\n`);
+  const { stdout } = await mesh.succeed([
+    "secret",
+    "set",
+    "api",
+    ...node(),
+    "--from",
+    file,
+    "--to",
+    to,
+    "--network",
+    "127.0.0.0/8",
+    "--authority",
+    join(upstream.folder, "ca.pem"),
+    ...more,
+  ]);
+  expect(stdout).toMatch(/^Secret api is set, version \d+\.$/mu);
+}
+
+function repository(name: string, run: string): string {
+  const credentials = `{ api: { http: "https://localhost:${upstream.port}" } }`;
+  return mesh.repository(
+    name,
+    `  deploy:\n    run: ${JSON.stringify(run)}\n    credentials: ${credentials}\n`,
+  );
+}
+
+it("lets a step deploy with a token that it never sees", async () => {
+  await set(["--method", "POST", "--path", "/apps/{}/releases"]);
+  const run = await mesh.submit(
+    repository(
+      "deploys",
+      'curl -sSf --data v1 "$OTTO_CREDENTIAL_API_URL/apps/shop/releases"; env; curl -sS "$OTTO_CREDENTIAL_API_URL/keys"',
+    ),
+    mesh.workers[0] ?? [],
+  );
+  const watch = mesh.controls[0]?.watch(run);
+  expect(await watch?.closed()).toBe("passed");
+  expect(upstream.seen).toMatchObject([
+    {
+      method: "POST",
+      url: "/apps/shop/releases",
+      body: "v1",
+      headers: { authorization: `Bearer ${canary}` },
+    },
+  ]);
+  const output = watch?.output("deploy") ?? "";
+  expect(output).toContain("released\n");
+  expect(output).toContain(
+    "otto: The credential api is not used for this request: the credential is not for GET.",
+  );
+  expect(output).not.toContain(canary);
+
+  const audit = await eventually(
+    "the uses are in the book",
+    async () =>
+      (await mesh.succeed(["secret", "audit", "api", "--json", ...node()])).stdout.trim().split("\n"),
+    (lines) => lines.length === 2,
+  );
+  const member = { secret: "api", run, step: "deploy", attempt: 1, worker: mesh.workers[0]?.peer };
+  expect(audit.map((line) => JSON.parse(line) as unknown)).toMatchObject([
+    {
+      ...member,
+      what: "used",
+      method: "POST",
+      template: "/apps/{}/releases",
+      status: 200,
+      sentBytes: 2,
+      receivedBytes: 9,
+    },
+    { ...member, what: "refused", method: "GET", template: "method" },
+  ]);
+});
+
+it("keeps the value out of every file of every node, and out of everything that a command prints", async () => {
+  await set();
+  const said = await Promise.all([
+    mesh.succeed(["secret", "ls", ...node()]),
+    mesh.succeed(["secret", "ls", "--json", ...node()]),
+    mesh.succeed(["secret", "audit", ...node()]),
+  ]);
+  for (const { stdout, stderr } of said) expect(stdout + stderr).not.toContain(canary);
+  const files = [mesh.controls[0], mesh.workers[0]].flatMap((peer) => filesIn(peer?.folder ?? ""));
+  expect(files.length).toBeGreaterThan(10);
+  const forms = [
+    canary,
+    Buffer.from(canary).toString("hex"),
+    Buffer.from(canary).toString("base64").slice(0, 20),
+  ];
+  for (const file of files) {
+    const text = readFileSync(file, "latin1");
+    for (const form of forms) expect(text.includes(form), file).toBe(false);
+  }
+});
+
+it("refuses a step whose credential is for another place, is burnt, or is none", async () => {
+  const failing = async (name: string): Promise<string> => {
+    const run = await mesh.submit(
+      repository(name, 'curl -sS "$OTTO_CREDENTIAL_API_URL/"; exit 1'),
+      mesh.controls[0] ?? [],
+    );
+    const watch = mesh.controls[0]?.watch(run);
+    expect(await watch?.closed()).toBe("failed");
+    return watch?.output("deploy") ?? "";
+  };
+  await mesh.succeed(["secret", "burn", "api", ...node()]);
+  expect(await failing("burnt")).toContain("otto: The secret api was burnt");
+  expect((await mesh.succeed(["secret", "ls", ...node()])).stdout).toContain("api: burnt: rotate it");
+  await set([], "https://other.example.org");
+  expect(await failing("elsewhere")).toMatch(
+    /otto: The secret api may be sent to https:..other.example.org, and the plan asks for/u,
+  );
+  await mesh.succeed(["secret", "rm", "api", ...node()]);
+  expect(await failing("removed")).toContain("otto: There is no secret api in this domain.");
+  expect(upstream.seen).toEqual([]);
+  const { code, stderr } = await mesh.otto(["secret", "rotate", "api", ...node(), "--from", "-"]);
+  expect({ code, stderr }).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("has no secret api") as string,
+  });
+});
+
+function filesIn(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .map((name) => join(folder, name))
+    .filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true);
+}
