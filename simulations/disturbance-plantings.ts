@@ -31,8 +31,8 @@ export const disturbancePlantings: readonly Planting[] = [
     edits: [
       {
         file: "node/core/control.ts",
-        find: "for (const prefix of [controlKeys.bundles, controlKeys.orders])\n      for (const [, bytes] of under(prefix))",
-        replace: "for (const prefix of [controlKeys.orders])\n      for (const [, bytes] of under(prefix))",
+        find: "of [...under(controlKeys.bundles), ...under(controlKeys.orders)])",
+        replace: "of under(controlKeys.orders))",
       },
     ],
     caughtBy: ["progress"],

@@ -68,7 +68,7 @@ export const plantings: readonly Planting[] = [
     edits: [
       {
         file: "node/core/reign.ts",
-        find: "const { skipped } = run.apply(index, value, report);\n    this.chronicle.skipped(run, skipped, now);\n    if",
+        find: "const { skipped } = run.apply(index, value, made);\n    this.chronicle.skipped(run, skipped, now);\n    if",
         replace:
           "const { skipped } = run.apply(index, value, null);\n    this.chronicle.skipped(run, skipped, now);\n    if",
       },

@@ -497,7 +497,8 @@ export class Reign {
     if (this.releases.domainOf(run, index) !== null) this.releases.restore(run, index, value, now);
     else if (isSettledByMesh(run.step(index))) this.settlements.restore(run, index, value, now);
     else this.gates.restore(run, index, value, now);
-    const { skipped } = run.apply(index, value, report ?? madeElsewhere(value, this.#context.signing.keys));
+    const made = report ?? madeElsewhere(value, this.#context.signing.keys);
+    const { skipped } = run.apply(index, value, made);
     this.chronicle.skipped(run, skipped, now);
     if (value.state !== "leased") return;
     this.#leases.grant({ run: run.submission.run, index }, value, now.monotonicMs);

@@ -1,0 +1,203 @@
+/**
+ * As somebody who has the keys of some control peers, of another domain, or of nobody: what a majority signs cannot be made, changed,
+ * carried over to another step, or brought back.
+ */
+
+import { describe, expect, it } from "vitest";
+import { sealEnvelope, type EnvelopeKind } from "../../protocol/envelope.ts";
+import { type Charter, domainId, sealCharter } from "../../protocol/membership.ts";
+import { openPermit, type Permit } from "../../protocol/permits.ts";
+import { openQuorum, sealQuorum } from "../../protocol/quorum.ts";
+import {
+  openOutcome,
+  openRelease,
+  type Release,
+  type ReleasedOutcome,
+  sealOutcome,
+} from "../../protocol/release.ts";
+import { decodeValue, encodeValue } from "../../protocol/values.ts";
+import type { Identity } from "../../node/edge/identity.ts";
+import { newIdentity } from "../protocol/domain.ts";
+
+const owner = newIdentity();
+const controls = [newIdentity(), newIdentity(), newIdentity(), newIdentity(), newIdentity()];
+const [one, two, three] = controls as [Identity, Identity, Identity];
+const eve = newIdentity();
+
+function charterOf(peers: readonly Identity[], changes: Partial<Charter> = {}): Charter {
+  return {
+    otto: "charter/1",
+    domain: domainId("ops", owner.peer),
+    name: "ops",
+    owner: owner.peer,
+    version: 1,
+    configuration: 1,
+    size: peers.length,
+    controls: peers.map(({ peer }) => ({ peer, store: "s", addresses: [] })),
+    former: [],
+    leaseMs: 30_000,
+    ...changes,
+  };
+}
+
+const charter = charterOf(controls);
+
+const permit: Permit = {
+  otto: "permit/1",
+  run: "r1",
+  manifest: "m1",
+  index: 3,
+  step: "deploy",
+  given: "0".repeat(64),
+  approvedBy: [],
+  fromMs: 1,
+  untilMs: 2,
+};
+
+function signed(
+  value: unknown,
+  by: readonly Identity[],
+  kind: EnvelopeKind = "permit",
+  domain = charter.domain,
+) {
+  return sealQuorum(by.map((keys) => sealEnvelope(kind, domain, value, keys)));
+}
+
+describe("a permit", () => {
+  it("holds with the signatures of three of five control peers", () => {
+    expect(openPermit(signed(permit, [one, two, three]), charter, eve)).toEqual({ ok: true, value: permit });
+  });
+
+  it.each([
+    ["nobody", []],
+    ["one control peer", [one]],
+    ["one control peer, three times", [one, one, one]],
+    ["two of five", [one, two]],
+  ])("is not made by %s", (_, by) => {
+    expect(openPermit(signed(permit, by), charter, eve)).toEqual({ ok: false, problem: "unsigned" });
+  });
+
+  it("is not made by strangers, however many, nor by the owner", () => {
+    const strangers = [newIdentity(), newIdentity(), newIdentity()];
+    for (const by of [strangers, [one, two, owner], [one, two, eve]])
+      expect(openPermit(signed(permit, by), charter, eve)).toEqual({ ok: false, problem: "stranger" });
+  });
+
+  it("is not put together from signatures of different statements", () => {
+    const other = { ...permit, step: "delete" };
+    const mixed = sealQuorum([
+      ...[one, two].map((keys) => sealEnvelope("permit", charter.domain, permit, keys)),
+      sealEnvelope("permit", charter.domain, other, three),
+    ]);
+    expect(openPermit(mixed, charter, eve)).toEqual({ ok: false, problem: "malformed" });
+  });
+
+  it("is not made from what they signed as something else, or in another domain", () => {
+    const release = signed(permit, [one, two, three], "release");
+    expect(openPermit(release, charter, eve)).toEqual({ ok: false, problem: "malformed" });
+    const elsewhere = signed(permit, [one, two, three], "permit", domainId("dev", owner.peer));
+    expect(openPermit(elsewhere, charter, eve)).toEqual({ ok: false, problem: "other-domain" });
+  });
+
+  it("is not changed without its signatures", () => {
+    const envelopes = decodeValue(signed(permit, [one, two, three])) as Uint8Array[];
+    const forged = envelopes.map((envelope) => {
+      const [kind, domain, signer, , signature] = decodeValue(envelope) as [
+        string,
+        string,
+        string,
+        unknown,
+        Uint8Array,
+      ];
+      return encodeValue([
+        kind,
+        domain,
+        signer,
+        encodeValue({ ...permit, given: "1".repeat(64) }),
+        signature,
+      ]);
+    });
+    expect(openPermit(encodeValue(forged), charter, eve)).toEqual({ ok: false, problem: "bad-signature" });
+  });
+
+  it("is bounded: no list of a thousand signatures is checked", () => {
+    const envelope = sealEnvelope("permit", charter.domain, permit, one);
+    expect(openQuorum(sealQuorum(Array.from({ length: 8 }, () => envelope)), "permit", charter, eve)).toEqual(
+      { ok: false, problem: "malformed" },
+    );
+    expect(openQuorum(new Uint8Array(70_000), "permit", charter, eve)).toEqual({
+      ok: false,
+      problem: "oversized",
+    });
+  });
+});
+
+const release: Release = {
+  otto: "release/1",
+  run: "r1",
+  manifest: "m1",
+  index: 0,
+  step: "deploy",
+  inputs: [{ name: "out", tree: "a".repeat(64) }],
+  values: [],
+  outcomes: { build: "passed" },
+  fromMs: 1,
+  untilMs: 2,
+};
+
+describe("a release", () => {
+  const bytes = sealCharter(charter, owner);
+
+  it("is good by the charter that comes with it, which only its domain's owner signs", () => {
+    const good = { release: signed(release, [one, two, three], "release"), charter: bytes };
+    expect(openRelease(good, eve)).toMatchObject({ ok: true, value: { release } });
+    const own = charterOf([eve]);
+    const forged = { release: signed(release, [eve], "release"), charter: sealCharter(own, eve) };
+    expect(openRelease(forged, eve)).toEqual({ ok: false, problem: "stranger" });
+  });
+
+  it("of a domain of the thief's own has another id, whatever it is called", () => {
+    const own = charterOf([eve], { domain: domainId("ops", eve.peer), owner: eve.peer });
+    const opened = openRelease(
+      { release: signed(release, [eve], "release", own.domain), charter: sealCharter(own, eve) },
+      eve,
+    );
+    expect(opened.ok && opened.value.charter.domain).not.toBe(charter.domain);
+  });
+
+  it.each([
+    ["files that are no digests", { inputs: [{ name: "out", tree: "../../etc" }] }],
+    ["values that are no values", { values: [{ name: "x", value: { toString: 1 } }] }],
+    ["a place that is none", { index: -1 }],
+    ["outcomes that are a list", { outcomes: ["passed"] }],
+  ])("with %s is none", (_, change) => {
+    const wrong = signed({ ...release, ...change }, [one, two, three], "release");
+    expect(openRelease({ release: wrong, charter: bytes }, eve)).toEqual({ ok: false, problem: "malformed" });
+  });
+});
+
+describe("an outcome", () => {
+  const outcome: ReleasedOutcome = {
+    otto: "outcome/1",
+    domain: "d",
+    run: "r1",
+    index: 0,
+    outcome: "passed",
+    detail: "",
+    outputs: [],
+    values: {},
+  };
+  const bytes = sealCharter(charter, owner);
+
+  it("is not made by one control peer of the other domain", () => {
+    const alone = sealOutcome(signed(outcome, [one], "outcome"), bytes);
+    expect(openOutcome(alone, eve)).toEqual({ ok: false, problem: "unsigned" });
+    const whole = sealOutcome(signed(outcome, [one, two, three], "outcome"), bytes);
+    expect(openOutcome(whole, eve)).toMatchObject({ ok: true, value: { outcome } });
+  });
+
+  it("is nothing that is not one of the ways in which a step ends", () => {
+    const odd = sealOutcome(signed({ ...outcome, outcome: "skipped" }, [one, two, three], "outcome"), bytes);
+    expect(openOutcome(odd, eve)).toEqual({ ok: false, problem: "malformed" });
+  });
+});
