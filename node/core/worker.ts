@@ -482,6 +482,7 @@ export class WorkerCore {
 
   /** Brings what running steps have written to a majority of the control peers, the home among them. */
   #pushOutputs(now: Now): void {
+    if (this.#held.size === 0) return;
     const others = [...this.#linked].filter((peer) => peer !== this.#home);
     const controls = this.#home === null ? others : [this.#home, ...others];
     const copies = Math.floor(this.#charter.controls.length / 2) + 1;
