@@ -475,7 +475,7 @@ export class WorkerCore {
       held.startedMs = now.monotonicMs;
       this.#outputs.started(id, now.monotonicMs);
       free -= 1;
-      this.#begun.add(held.lease);
+      this.#begun.add(held.lease, now.monotonicMs);
       this.#effects.push({ kind: "start-step", assignment });
     }
   }
