@@ -4,7 +4,14 @@
  * judged by itself.
  */
 
-import { openEnvelope, type RefusedBecause, sealEnvelope, type Signer, type Verifier } from "./envelope.ts";
+import {
+  openEnvelope,
+  recalled,
+  type RefusedBecause,
+  sealEnvelope,
+  type Signer,
+  type Verifier,
+} from "./envelope.ts";
 import { failure, type Result, success } from "./errors.ts";
 import { limits } from "./limits.ts";
 import type { Certificate } from "./membership.ts";
@@ -43,18 +50,34 @@ export function openAnnouncements(
   { domain, keys, certified }: Opening,
 ): Result<Announcements, RefusedBecause> {
   if (bytes.length > limits.gossipBytesMax) return failure("oversized");
+  const read = recalled(keys, { what: "announcements", domain }, bytes, () =>
+    readAnnouncements(bytes, domain, keys),
+  );
+  if (!read.ok) return read;
+  const { from, messages, shown } = read.value;
+  const certificate = certified(shown);
+  if (!certificate.ok) return certificate;
+  if (certificate.value.peer !== from) return failure("stranger");
+  return messages === null ? failure("malformed") : success({ from, messages });
+}
+
+type Read = {
+  readonly from: string;
+  /** Null: what its author signed are no announcements. */
+  readonly messages: Announcements["messages"] | null;
+  /** The certificate that is shown with them, not judged. */
+  readonly shown: Uint8Array;
+};
+
+/** What the bytes say, whoever hears them. */
+function readAnnouncements(bytes: Uint8Array, domain: string, keys: Verifier): Result<Read, RefusedBecause> {
   const pair = decodeUntrusted(bytes);
   if (!pair.ok || !Array.isArray(pair.value) || pair.value.length !== 2) return failure("malformed");
   const [envelope, shown] = pair.value as unknown[];
   if (!(envelope instanceof Uint8Array) || !(shown instanceof Uint8Array)) return failure("malformed");
   const opened = openEnvelope(envelope, { kind: "announcement", domain }, keys);
   if (!opened.ok) return opened;
-  const certificate = certified(shown);
-  if (!certificate.ok) return certificate;
-  const from = opened.value.envelope.signer;
-  if (certificate.value.peer !== from) return failure("stranger");
-  const messages = messagesIn(opened.value.value);
-  return messages === null ? failure("malformed") : success({ from, messages });
+  return success({ from: opened.value.envelope.signer, messages: messagesIn(opened.value.value), shown });
 }
 
 function messagesIn(value: unknown): Announcements["messages"] | null {

@@ -55,12 +55,20 @@ export type Signer = { readonly peer: string; sign(bytes: Uint8Array): Uint8Arra
 export type Verifier = {
   verify(peer: string, bytes: Uint8Array, signature: Uint8Array): boolean;
   /** Where many peers live in one process: what these very bytes were found to be before, or else what `judge` finds. */
-  readonly recall?: <Found>(what: string, bytes: Uint8Array, judge: () => Found) => Found;
+  readonly recall?: <Found>(what: string, domain: string, bytes: Uint8Array, judge: () => Found) => Found;
 };
 
-/** What bytes are found to be, which depends on nothing but them and `what`. Judged anew where nothing is remembered. */
-export function recalled<Found>(keys: Verifier, what: string, bytes: Uint8Array, judge: () => Found): Found {
-  return keys.recall === undefined ? judge() : keys.recall(what, bytes, judge);
+/**
+ * What bytes are found to be as `what` and in a domain (empty: in any), which depends on nothing else. Judged anew where
+ * nothing is remembered.
+ */
+export function recalled<Found>(
+  keys: Verifier,
+  { what, domain }: { readonly what: string; readonly domain: string },
+  bytes: Uint8Array,
+  judge: () => Found,
+): Found {
+  return keys.recall === undefined ? judge() : keys.recall(what, domain, bytes, judge);
 }
 
 const encoder = new TextEncoder();
@@ -81,8 +89,10 @@ export function openEnvelope(
   expected: { readonly kind: EnvelopeKind; readonly domain: string | null },
   keys: Verifier,
 ): Result<OpenedEnvelope, RefusedBecause> {
-  const what = `${expected.kind} ${expected.domain ?? ""}`;
-  return recalled(keys, what, bytes, () => judgeEnvelope(bytes, expected, keys));
+  const { kind, domain } = expected;
+  return recalled(keys, { what: kind, domain: domain ?? "" }, bytes, () =>
+    judgeEnvelope(bytes, expected, keys),
+  );
 }
 
 function judgeEnvelope(

@@ -164,6 +164,7 @@ export const limits = {
    * worker began is not begun again.
    */
   leasesRememberedMax: 10_000,
+  leasesRememberedMs: 10 * 60_000,
   /** How often a core looks at what time brings: while it has something to watch, and while it has nothing. */
   tickMs: 100,
   idleTickMs: 1_000,
@@ -243,6 +244,8 @@ export const limits = {
   runsListedMax: 100,
   /** Runs among which a plan is looked for, the newest first. */
   runsSearchedMax: 1_000,
+  /** One line each of runs that are over, in memory; those of older ones are on the disk alone. */
+  summariesInMemoryMax: 1_000,
   /** An exported run: as it is collected by a node, and as it is read to be verified. */
   exportBytesMax: 256 * MiB,
   /** Deviations that are told of one run. */

@@ -125,7 +125,7 @@ export function openEntry(
   domain: string,
   keys: Verifier,
 ): Result<OpenedEntry, RefusedBecause> {
-  return recalled(keys, `entry of ${domain}`, bytes, () => judgeEntry(bytes, domain, keys));
+  return recalled(keys, { what: "entry", domain }, bytes, () => judgeEntry(bytes, domain, keys));
 }
 
 function judgeEntry(bytes: Uint8Array, domain: string, keys: Verifier): Result<OpenedEntry, RefusedBecause> {

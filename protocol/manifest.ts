@@ -116,7 +116,7 @@ export function openBundle(
   keys: Verifier,
 ): Result<Submission, BundleProblem> {
   if (bytes.length > limits.manifestBytesMax) return refused("oversized", `${bytes.length} bytes`);
-  const parts = recalled(keys, "bundle", bytes, () => partsOf(bytes));
+  const parts = recalled(keys, { what: "bundle", domain: "" }, bytes, () => partsOf(bytes));
   if (parts === null) return refused("malformed", "not a bundle");
   return parts.released === null
     ? openSubmitted(bytes, parts, { charter, wallMs }, keys)
@@ -136,7 +136,7 @@ function openSubmitted(
   const { envelope, value } = opened.value;
   if (certificate.value.peer !== envelope.signer) return refused("stranger", "the certificate is another's");
   if (certificate.value.role !== "person") return refused("role", "only a person submits");
-  const judged = recalled(keys, "manifest", bytes, () =>
+  const judged = recalled(keys, { what: "manifest of a bundle", domain: "" }, bytes, () =>
     judgeManifest(bytes, envelope.payload, value, parts.slot),
   );
   return judged.ok ? success({ ...judged.value, submitter: certificate.value }) : judged;

@@ -76,8 +76,8 @@ export async function runDay(options: DayOptions): Promise<DayResult> {
 /** What is known to follow the time: where its path has this in it, and up to what size. */
 const known: readonly (readonly [part: string, most: number])[] = [
   /** Full only after longer than a day. */
-  ["control #reign.#accepted.#keys", limits.leasesRememberedMax],
-  ["worker #begun.#keys", limits.leasesRememberedMax],
+  ["control #reign.#accepted.#", limits.leasesRememberedMax],
+  ["worker #begun.#", limits.leasesRememberedMax],
   ["worker #bundles[].manifest.plan.steps", limits.bundlesKeptMax * stepsPerRun],
   ["control #submissions.backlog.#archived", limits.openRunsMax],
   /** One for each process that was ever home. */

@@ -42,18 +42,23 @@ export function simulatedKeys(name: string): Keys {
 }
 
 /** What bytes were found to be when this was looked for; and when something else was. */
-type Found = { readonly what: string; readonly judged: unknown; readonly other: Found | undefined };
+type Found = {
+  readonly what: string;
+  readonly domain: string;
+  readonly judged: unknown;
+  readonly other: Found | undefined;
+};
 
 const found = new WeakMap<Uint8Array, Found>();
 
 export const simulatedVerifier: Verifier = {
   verify: verifySimulated,
-  recall<Judged>(what: string, bytes: Uint8Array, judge: () => Judged): Judged {
+  recall<Judged>(what: string, domain: string, bytes: Uint8Array, judge: () => Judged): Judged {
     for (let known = found.get(bytes); known !== undefined; known = known.other)
-      if (known.what === what) return known.judged as Judged;
+      if (known.what === what && known.domain === domain) return known.judged as Judged;
     const judged = judge();
     // Judging it may have led to other things that were found of the same bytes.
-    found.set(bytes, { what, judged, other: found.get(bytes) });
+    found.set(bytes, { what, domain, judged, other: found.get(bytes) });
     return judged;
   },
 };

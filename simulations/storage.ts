@@ -17,13 +17,17 @@ export class DiskFull extends Error {
   override readonly name = "DiskFull";
 }
 
+type Unsynced = {
+  readonly operations: readonly WriteOperation[];
+  readonly before: readonly (Uint8Array | undefined)[];
+};
+
 export class Disk {
   isFull = false;
   #isDamaged = false;
-  readonly #durable = new Map<string, Uint8Array>();
   readonly #current = new KeyedEntries();
-  /** Writes that are not durable, oldest first. */
-  #unsynced: (readonly WriteOperation[])[] = [];
+  /** Writes that are not durable, oldest first, each with what stood there before: that is what a crash leaves. */
+  #unsynced: Unsynced[] = [];
   #opening = 0;
 
   /** @param completes calls back when a sync has reached the disk. */
@@ -38,13 +42,12 @@ export class Disk {
       write: (operations) => {
         if (!isOpen()) return never();
         if (this.isFull) return Promise.reject(new DiskFull());
-        apply(this.#current, operations);
-        this.#unsynced.push(operations);
+        this.#write(operations);
         return Promise.resolve();
       },
       sync: () => {
         if (!isOpen()) return never();
-        const upTo = this.#unsynced.at(-1);
+        const upTo = this.#unsynced.at(-1)?.operations;
         return new Promise((resolve) => {
           completes(() => {
             if (!isOpen()) return;
@@ -59,8 +62,7 @@ export class Disk {
           return completes(() => {
             if (isOpen()) done(new DiskFull());
           });
-        apply(this.#current, operations);
-        this.#unsynced.push(operations);
+        this.#write(operations);
         completes(() => {
           if (!isOpen()) return;
           this.#syncThrough(operations);
@@ -75,10 +77,14 @@ export class Disk {
   crash(keep: (unsynced: number) => number): void {
     this.#opening += 1;
     const kept = keep(this.#unsynced.length);
-    for (const operations of this.#unsynced.slice(0, kept)) apply(this.#durable, operations);
+    for (const { operations, before } of this.#unsynced.slice(kept).reverse())
+      for (let index = operations.length - 1; index >= 0; index -= 1) {
+        const { key } = operations[index] as WriteOperation;
+        const value = before[index];
+        if (value === undefined) this.#current.delete(key);
+        else this.#current.set(key, value);
+      }
     this.#unsynced = [];
-    this.#current.clear();
-    for (const [key, value] of this.#durable) this.#current.set(key, value);
   }
 
   get isDamaged(): boolean {
@@ -89,15 +95,12 @@ export class Disk {
   damage(): void {
     this.crash(() => 0);
     this.#isDamaged = true;
-    for (const [index, key] of [...this.#durable.keys()].entries())
-      if (index % 2 === 0) this.#durable.delete(key);
-    this.crash(() => 0);
+    for (const [index, [key]] of this.list("").entries()) if (index % 2 === 0) this.#current.delete(key);
   }
 
   /** Another disk is in its place, with nothing on it. */
   wipe(): void {
     this.crash(() => 0);
-    this.#durable.clear();
     this.#current.clear();
     this.#isDamaged = false;
   }
@@ -112,21 +115,26 @@ export class Disk {
 
   /** What would be found after a crash now. */
   durable(key: string): Uint8Array | undefined {
-    return this.#durable.get(key);
+    for (const { operations, before } of this.#unsynced)
+      for (const [index, operation] of operations.entries())
+        // The first of them: what it found there is what is synced.
+        if (operation.key === key) return before[index];
+    return this.#current.get(key);
+  }
+
+  #write(operations: readonly WriteOperation[]): void {
+    const before: (Uint8Array | undefined)[] = [];
+    for (const operation of operations) {
+      before.push(this.#current.get(operation.key));
+      if (operation.kind === "put") this.#current.set(operation.key, operation.value);
+      else this.#current.delete(operation.key);
+    }
+    this.#unsynced.push({ operations, before });
   }
 
   #syncThrough(last: readonly WriteOperation[] | undefined): void {
-    if (last === undefined || !this.#unsynced.includes(last)) return;
-    for (let next = this.#unsynced.shift(); next !== undefined; next = this.#unsynced.shift()) {
-      apply(this.#durable, next);
-      if (next === last) return;
-    }
-  }
-}
-
-function apply(map: Pick<KeyedEntries, "set" | "delete">, operations: readonly WriteOperation[]): void {
-  for (const operation of operations) {
-    if (operation.kind === "put") map.set(operation.key, operation.value);
-    else map.delete(operation.key);
+    // Whatever stands before the last was written before it, and a crash since then has left none of them.
+    const index = this.#unsynced.findIndex(({ operations }) => operations === last);
+    this.#unsynced.splice(0, index + 1);
   }
 }

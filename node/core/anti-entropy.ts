@@ -28,7 +28,7 @@ export type AntiEntropyContext = {
   readonly count: (because: RefusedBecause, from: string | null) => void;
   readonly mayAuthor: (peer: string) => boolean;
   /** Control peers that are linked. */
-  readonly controls: () => readonly string[];
+  readonly controls: () => Iterable<string>;
   /** Events of another's are kept now. */
   readonly learnt: (events: readonly LoggedEvent[]) => void;
 };
@@ -62,7 +62,7 @@ export class AntiEntropy {
     }
     if (now.monotonicMs < this.#nextMs) return null;
     this.#nextMs = now.monotonicMs + limits.antiEntropyMs;
-    const controls = this.#context.controls();
+    const controls = [...this.#context.controls()];
     const peer = controls[this.#turn % Math.max(1, controls.length)];
     this.#turn += 1;
     return peer ?? null;

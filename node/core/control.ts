@@ -106,6 +106,8 @@ export class ControlCore {
   readonly #countersigning: Countersigning;
   readonly #neighbours: Neighbours;
   readonly #linked = new Map<string, string>();
+  /** Those of them that are control peers: few, where many workers are linked. */
+  readonly #linkedControls = new Set<string>();
   /** Linked control peers that vote in the same configuration as this one. */
   readonly #fellows = new Set<string>();
   #effects: ControlEffect[] = [];
@@ -483,13 +485,15 @@ export class ControlCore {
 
   #peerUp(peer: string, role: string): void {
     this.#linked.set(peer, role);
-    if (role !== "control") return;
+    if (role !== "control") return void this.#linkedControls.delete(peer);
+    this.#linkedControls.add(peer);
     this.#send(peer, this.#configurations.up(peer));
     if (this.#peers.has(peer)) this.#reconcile(peer);
   }
 
   #peerDown(peer: string, now: Now): void {
     this.#linked.delete(peer);
+    this.#linkedControls.delete(peer);
     for (const session of this.#leases.closePeer(peer)) this.#reign.claims.dropSession(session);
     this.#configurations.down(peer);
     this.#archiving.peerDown(peer);
@@ -568,7 +572,7 @@ export class ControlCore {
     this.#greetControls();
     this.#followFellows(now);
     // Others may be gone soon that were members, and know more than this peer does.
-    for (const [peer, role] of this.#linked) if (role === "control") this.#reconcile(peer);
+    for (const peer of this.#linkedControls) this.#reconcile(peer);
   }
 
   #greetControls(): void {
@@ -593,7 +597,7 @@ export class ControlCore {
       effect: (effect) => this.#effects.push(effect),
       count: (because, from) => this.#count(because, from),
       mayAuthor: (author) => hasSpoken(this.#configurations.charter, author),
-      controls: () => this.#linkedControls(),
+      controls: () => this.#linkedControls,
       learnt: (events) => this.#learnt(events),
     });
   }
@@ -669,7 +673,7 @@ export class ControlCore {
         return this.#registerMessage(from, message, now);
       case "configuration":
       case "install":
-        if (this.#linked.get(from) !== "control") return this.#count("role", from);
+        if (!this.#linkedControls.has(from)) return this.#count("role", from);
         return message.kind === "install"
           ? this.#installed(from, message, now)
           : this.#spoken(from, message, now);
@@ -998,16 +1002,12 @@ export class ControlCore {
   }
 
   #tellControls(message: Message): void {
-    for (const peer of this.#linkedControls()) this.#send(peer, message);
+    for (const peer of this.#linkedControls) this.#send(peer, message);
   }
 
   /** A member, one that was, or one that could be: it has logs, plans and files, and no vote by that. */
   #isControl(peer: string): boolean {
-    return this.#peers.has(peer) || this.#linked.get(peer) === "control";
-  }
-
-  #linkedControls(): string[] {
-    return [...this.#linked].filter(([, role]) => role === "control").map(([peer]) => peer);
+    return this.#peers.has(peer) || this.#linkedControls.has(peer);
   }
 
   get #domain(): string {

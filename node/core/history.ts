@@ -8,7 +8,7 @@
  *   growing --evidence, found here or shown by another--> frozen     (an author with many of them is silenced whole)
  */
 
-import type { RefusedBecause, Signer, Verifier } from "../../protocol/envelope.ts";
+import { recalled, type RefusedBecause, type Signer, type Verifier } from "../../protocol/envelope.ts";
 import { type Fork, type ForkEvidence, openFork } from "../../protocol/fork.ts";
 import { limits } from "../../protocol/limits.ts";
 import {
@@ -129,7 +129,7 @@ export class History {
   }
 
   /** Writes an entry of this peer's own. */
-  append(run: string, noted: readonly Noted[]): { bytes: Uint8Array; operations: WriteOperation[] } {
+  append(run: string, noted: readonly Noted[]): { bytes: Uint8Array; operations: readonly WriteOperation[] } {
     const before = this.#newest.get(run) ?? "";
     const place = { id: this.#own, incarnation: this.#incarnation, head: this.#ownHead, before };
     const sealed = sealEntry(place, this.#domain, run, noted, this.#keys);
@@ -253,20 +253,25 @@ export class History {
     return (this.#forksOf.get(author) ?? 0) >= limits.forksPerAuthorMax;
   }
 
-  #operations(
-    place: { readonly log: string; readonly seq: number; readonly run: string; readonly author: string },
-    bytes: Uint8Array,
-    hash: string,
-  ): WriteOperation[] {
-    const { log, seq, run, author } = place;
-    const key = entryKey(log, seq);
-    const index = `${historyKeys.runs}${run}/${key.slice(historyKeys.entries.length)}`;
-    const operations: WriteOperation[] = [
-      { kind: "put", key, value: bytes },
-      { kind: "put", key: index, value: new Uint8Array() },
-    ];
-    if (!this.#forks.has(log))
-      operations.push({ kind: "put", key: historyKeys.heads + log, value: encodeValue([seq, hash, author]) });
-    return operations;
+  /** What stores an entry: the same for whoever keeps it. Of a frozen log no head is kept. */
+  #operations(place: Place, bytes: Uint8Array, hash: string): readonly WriteOperation[] {
+    const found = { what: "operations", domain: this.#domain };
+    const operations = recalled(this.#keys, found, bytes, () => operationsOf(place, bytes, hash));
+    return this.#forks.has(place.log) ? operations.slice(0, -1) : operations;
   }
+}
+
+type Place = { readonly log: string; readonly seq: number; readonly run: string; readonly author: string };
+
+const nothing = new Uint8Array();
+
+/** The last one is the head of the entry's log. */
+function operationsOf({ log, seq, run, author }: Place, bytes: Uint8Array, hash: string): WriteOperation[] {
+  const key = entryKey(log, seq);
+  const index = `${historyKeys.runs}${run}/${key.slice(historyKeys.entries.length)}`;
+  return [
+    { kind: "put", key, value: bytes },
+    { kind: "put", key: index, value: nothing },
+    { kind: "put", key: historyKeys.heads + log, value: encodeValue([seq, hash, author]) },
+  ];
 }

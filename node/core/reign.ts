@@ -517,7 +517,7 @@ export class Reign {
         verdict: "duplicate",
       });
     }
-    this.#accepted.add(result);
+    this.#accepted.add(result, now.monotonicMs);
     this.#leases.end(id, index);
     this.#context.send(from, { kind: "ack", lease: { run: id, index, token }, verdict: "accepted" });
     const run = this.#runs.get(id);

@@ -478,13 +478,14 @@ export class WorkerCore {
       held.startedMs = now.monotonicMs;
       this.#outputs.started(id, now.monotonicMs);
       free -= 1;
-      this.#begun.add(held.lease);
+      this.#begun.add(held.lease, now.monotonicMs);
       this.#effects.push({ kind: "start-step", assignment });
     }
   }
 
   /** Brings what running steps have written to a majority of the control peers, the home among them. */
   #pushOutputs(now: Now): void {
+    if (this.#held.size === 0) return;
     const others = [...this.#linked].filter((peer) => peer !== this.#home);
     const controls = this.#home === null ? others : [this.#home, ...others];
     const copies = Math.floor(this.#charter.controls.length / 2) + 1;

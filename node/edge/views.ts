@@ -63,6 +63,7 @@ export class Views {
   readonly #outputs: RunOutput;
   readonly #records = new Map<string, RunRecord>();
   readonly #loading = new Map<string, Promise<RunRecord>>();
+  /** Of the newest runs that are over, the oldest first. */
   readonly #summaries = new Map<string, RunSummary>();
   readonly #awaited = new Map<string, Set<() => void>>();
 
@@ -72,8 +73,10 @@ export class Views {
   }
 
   async start(): Promise<void> {
-    for (const [key, bytes] of await this.#options.storage.list(summaryPrefix))
-      this.#summaries.set(key.slice(summaryPrefix.length), decodeValue(bytes) as RunSummary);
+    const kept = await this.#options.storage.list(summaryPrefix);
+    const summaries = kept.map(([, bytes]) => decodeValue(bytes) as RunSummary);
+    for (const summary of summaries.toSorted(byStart).slice(-limits.summariesInMemoryMax))
+      this.#summaries.set(summary.run, summary);
   }
 
   /** Runs that somebody watches right now. */
@@ -125,12 +128,7 @@ export class Views {
         all.set(run, summarizeRun(viewOf(record)));
     for (const key of await this.#keysUnder(controlKeys.bundles))
       if (!all.has(key)) all.set(key, summarizeRun(viewOf(await this.#load(key))));
-    return [...all.values()]
-      .toSorted(
-        (left, right) =>
-          (right.startedMs ?? Infinity) - (left.startedMs ?? Infinity) || compareText(left.run, right.run),
-      )
-      .slice(0, countMax);
+    return [...all.values()].toSorted((left, right) => byStart(right, left)).slice(0, countMax);
   }
 
   /** What a majority signed about how a released run has ended; null: nothing. */
@@ -248,6 +246,9 @@ export class Views {
   #closed(record: RunRecord): void {
     const summary = summarizeRun(viewOf(record));
     this.#summaries.set(record.run, summary);
+    const [oldest] = this.#summaries.keys();
+    if (this.#summaries.size > limits.summariesInMemoryMax && oldest !== undefined)
+      this.#summaries.delete(oldest);
     this.#write(summaryPrefix + record.run, encodeValue(summary));
     this.#forgetSome();
   }
@@ -335,6 +336,11 @@ export class Views {
       `otto: showing ${what} failed: ${cause instanceof Error ? cause.message : String(cause)}\n`,
     );
   }
+}
+
+/** The earliest first; one that has not begun is the latest. */
+function byStart(left: RunSummary, right: RunSummary): number {
+  return (left.startedMs ?? Infinity) - (right.startedMs ?? Infinity) || compareText(right.run, left.run);
 }
 
 function viewOf(record: RunRecord): RunView {

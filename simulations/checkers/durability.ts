@@ -65,11 +65,11 @@ export function durabilityChecker(): Checker {
   };
 }
 
-function acceptorOn(disk: Disk): readonly [promised: Ballot, at: Position] | null {
+const placesIn = once(readPlaces);
+
+function acceptorOn(disk: Disk): readonly [promised: Ballot, at: Position, ...unknown[]] | null {
   const bytes = disk.durable(controlKeys.acceptor);
-  if (bytes === undefined) return null;
-  const [promised, at] = readPlaces(bytes);
-  return [promised, at];
+  return bytes === undefined ? null : placesIn(bytes);
 }
 
 function promiseIsKept({ peer }: Sent, ballot: Ballot, disk: Disk): void {

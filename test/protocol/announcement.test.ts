@@ -4,10 +4,12 @@ import { assert, property, uint8Array } from "fast-check";
 import { describe, expect, it } from "vitest";
 import { openAnnouncements, sealAnnouncements } from "../../protocol/announcement.ts";
 import { type RefusedBecause, sealEnvelope, type Signer } from "../../protocol/envelope.ts";
+import { failure } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import { domainId, openCertificate } from "../../protocol/membership.ts";
 import { encodeMessage } from "../../protocol/messages.ts";
 import { encodeValue } from "../../protocol/values.ts";
+import { simulatedVerifier } from "../../simulations/keys.ts";
 import { certify, charter, control, flipped, owner, person, stranger, wallMs } from "./domain.ts";
 
 const { domain } = charter;
@@ -38,6 +40,16 @@ describe("an announcement", () => {
     const certificate = certify();
     const opened = open(sealAnnouncements(all, { domain, signer: person, certificate, nonce: "1" }));
     expect(opened.ok && opened.value.messages).toHaveLength(limits.announcementsGatheredMax);
+  });
+
+  it("that others in this process have read is judged by each for itself, in each one's domain", () => {
+    const bytes = seal(said, domain, person, certify());
+    const keys = { ...simulatedVerifier, ...owner };
+    const certified = (shown: Uint8Array) => openCertificate(shown, charter, wallMs, owner);
+    const later = (shown: Uint8Array) => openCertificate(shown, charter, Infinity, owner);
+    expect(openAnnouncements(bytes, { domain, keys, certified }).ok).toBe(true);
+    expect(openAnnouncements(bytes, { domain, keys, certified: later })).toEqual(failure("stranger"));
+    expect(openAnnouncements(bytes, { domain: ops, keys, certified })).toEqual(failure("other-domain"));
   });
 
   const ops = domainId("ops", owner.peer);

@@ -115,6 +115,8 @@ export class ReadyQueue {
   match(nowMs: number, mayGive: (step: ReadyStep) => boolean): Match[] {
     for (const { entry } of this.#held.due(nowMs))
       this.#list({ ...entry, hasWaited: true, isGone: false }, "first");
+    // Asked after every turn, and most turns change nothing here.
+    if (this.#arrived.length === 0 && this.#parking.hot.size === 0) return [];
     const matching: Matching = { nowMs, mayGive, given: new Map() };
     this.#giveHeld(matching);
     for (let best = this.#choose(); best !== null; best = this.#choose()) this.#pair(best, matching);
