@@ -11,6 +11,7 @@ export class StreamReader {
   readonly #stream: Stream;
   #waiting: Uint8Array[] = [];
   #bytes = 0;
+  #resuming = false;
   #over: { readonly error: unknown } | null = null;
   #wake: () => void = () => undefined;
 
@@ -37,7 +38,7 @@ export class StreamReader {
       if (chunk !== undefined) {
         this.#bytes -= chunk.length;
         if (this.#bytes <= limits.streamUnreadBytesMax / 2 && this.#stream.readStatus === "paused")
-          this.#stream.resume();
+          this.#resume();
         yield chunk;
         continue;
       }
@@ -55,9 +56,24 @@ export class StreamReader {
     const chunk = data instanceof Uint8Array ? data : data.subarray();
     this.#waiting.push(chunk);
     this.#bytes += chunk.length;
+    if (!this.#resuming) this.#pauseWhenFull();
+    this.#wake();
+  }
+
+  /**
+   * What came in meanwhile is handed over inside of `resume`, which tells the sender of room behind that, paused or not: a
+   * stream that is paused there again is sent more and more until its buffer is full, and is reset (libp2p 3.3).
+   */
+  #resume(): void {
+    this.#resuming = true;
+    this.#stream.resume();
+    this.#resuming = false;
+    this.#pauseWhenFull();
+  }
+
+  #pauseWhenFull(): void {
     if (this.#bytes > limits.streamUnreadBytesMax && this.#stream.readStatus === "readable")
       this.#stream.pause();
-    this.#wake();
   }
 
   #end(error: unknown): void {

@@ -1,6 +1,6 @@
 /**
  * The benchmark: `npm run bench`, or a part of it: `npm run bench -- commands planning steps claims gap memory
- * hostile detection gossip repair simulator bounds messages`.
+ * hostile detection gossip repair broker simulator bounds messages`.
  *
  * Builds Otto, measures what people run (the bundle, through its launcher), takes turns with its yardsticks in the same
  * run, prints medians and ratios beside the targets, and writes them to `bench.json`. It never fails on slowness.
@@ -9,6 +9,7 @@
 import { writeFileSync } from "node:fs";
 import { cpus, loadavg, totalmem } from "node:os";
 import { join } from "node:path";
+import { benchBroker } from "./broker.ts";
 import { benchBounds, benchMessages } from "./bounds.ts";
 import { benchClaims, benchGap } from "./claims.ts";
 import { benchCommands } from "./commands.ts";
@@ -35,6 +36,7 @@ const parts = {
   messages: benchMessages,
   gossip: benchGossip,
   repair: benchRepair,
+  broker: benchBroker,
   simulator: benchSimulator,
 } as const;
 

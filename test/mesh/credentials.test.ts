@@ -150,6 +150,58 @@ it("refuses a step whose credential is for another place, is burnt, or is none",
   });
 });
 
+it("says what must be rotated since a control peer was removed, until it is", async () => {
+  const three = await Mesh.found({ controls: 3, workers: [] });
+  try {
+    const [home, , leaving] = three.controls;
+    const target = ["--node", home?.folder ?? ""];
+    const file = join(three.folder, "value");
+    writeFileSync(file, canary);
+    await eventually(
+      "all three have said what to seal for",
+      async () => {
+        await three.succeed([
+          "secret",
+          "set",
+          "api",
+          ...target,
+          "--from",
+          file,
+          "--to",
+          "https://api.example.org",
+        ]);
+        return (await three.succeed(["secret", "ls", ...target])).stdout;
+      },
+      (listed) => !listed.includes("rotate it"),
+    );
+    const [first] = (await three.succeed(["secret", "ls", "--json", ...target])).stdout.split("\n");
+    expect((JSON.parse(first ?? "") as { recipients: unknown[] }).recipients).toHaveLength(3);
+    const owner = ["--owner-key", join(home?.folder ?? "", "owner.key")];
+    await three.succeed(["control", "remove", leaving?.peer ?? "", ...target, ...owner]);
+    const listed = await eventually(
+      "the list says so",
+      async () => (await three.succeed(["secret", "ls", ...target])).stdout,
+      (text) => text.includes("rotate it"),
+    );
+    expect(listed).toContain(
+      `api: rotate it: ${leaving?.peer} could open it, and is no control peer any more`,
+    );
+    await three.succeed(["secret", "rotate", "api", ...target, "--from", file]);
+    expect((await three.succeed(["secret", "ls", ...target])).stdout).not.toContain("rotate it");
+
+    const key = join(three.folder, "recovery.key");
+    await three.succeed(["secret", "recovery", "-o", key, ...target, ...owner]);
+    expect(statSync(key).mode & 0o077).toBe(0);
+    expect((await three.succeed(["secret", "ls", ...target])).stdout).toContain(
+      "api: rotate it: recovery cannot open it",
+    );
+    await three.succeed(["secret", "rotate", "api", ...target, "--from", file]);
+    expect((await three.succeed(["secret", "ls", ...target])).stdout).not.toContain("rotate it");
+  } finally {
+    await three.end();
+  }
+});
+
 function filesIn(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: "utf8" })
     .map((name) => join(folder, name))

@@ -105,6 +105,19 @@ describe("git", () => {
   });
 });
 
+it("curl takes a body up and another down that are larger than all that is kept on the way", async () => {
+  const bytes = 24 * 1024 ** 2;
+  upstream.answering = (request, response) => {
+    let taken = 0;
+    request.on("data", (chunk: Buffer) => (taken += chunk.length));
+    request.on("end", () => response.end(Buffer.alloc(taken, "x")));
+  };
+  const base = (await mesh.gives(destinationOf(upstream)))["OTTO_CREDENTIAL_TOKEN_URL"] ?? "";
+  const up = `head -c ${bytes} /dev/zero | curl -sS -X POST -T - ${base}/ | wc -c`;
+  expect(Number((await run("/bin/sh", ["-c", up])).stdout)).toBe(bytes);
+  expect(mesh.uses).toMatchObject([{ status: 200, sentBytes: bytes, receivedBytes: bytes }]);
+});
+
 /** `git http-backend`, which wants the password that only the broker has. */
 function serveGit(root: string, request: IncomingMessage, response: ServerResponse): void {
   const expected = `Basic ${Buffer.from(`x-access-token:${canary}`).toString("base64")}`;
