@@ -30,10 +30,34 @@ export type Listening = {
   readonly placeholder: string;
 };
 
+/** A proxy that ends TLS for the hosts of the credentials, and whom to trust for that, in PEM. */
+export type ProxyListening = { readonly authority: string; readonly bundle: string };
+
+/** What clients read of whom they may trust; each knows another one of these. */
+const trustVariables = [
+  "SSL_CERT_FILE",
+  "CURL_CA_BUNDLE",
+  "GIT_SSL_CAINFO",
+  "REQUESTS_CA_BUNDLE",
+  "PIP_CERT",
+  "NODE_EXTRA_CA_CERTS",
+  "npm_config_cafile",
+  "CARGO_HTTP_CAINFO",
+];
+
 /** @param folder where the files will be. */
-export function toldOf(listening: readonly Listening[], folder: string): Told {
+export function toldOf(
+  listening: readonly Listening[],
+  folder: string,
+  proxy: ProxyListening | null = null,
+): Told {
   const variables: Record<string, string> = {};
   const files: Record<string, string> = {};
+  if (proxy !== null) {
+    files["authorities.pem"] = proxy.bundle;
+    for (const name of trustVariables) variables[name] = `${folder}/authorities.pem`;
+    variables["OTTO_CREDENTIAL_PROXY"] = `http://${proxy.authority}`;
+  }
   const git: [string, string][] = [];
   for (const { credential, authority, placeholder } of listening) {
     const { name, kind, to } = credential;

@@ -1,6 +1,7 @@
 /** The attacker is a step that may use a credential at one host, and wants to have it, or to use it elsewhere. */
 
 import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -308,5 +309,51 @@ describe("names that lead elsewhere", () => {
     } finally {
       await other.stop();
     }
+  });
+});
+
+describe("a client whose host is fixed", () => {
+  const curl = (told: Readonly<Record<string, string>>, ...words: string[]) =>
+    run("curl", ["-sS", "--proxy", told["OTTO_CREDENTIAL_PROXY"] ?? "", ...words], {
+      env: { PATH: process.env["PATH"] ?? "", CURL_CA_BUNDLE: told["CURL_CA_BUNDLE"] ?? "" },
+    });
+
+  it("is answered in the host's name, with the credential that it never sees", async () => {
+    const told = await mesh.gives(destinationOf(upstream, { paths: ["/apps/**"] }));
+    const origin = `https://localhost:${upstream.port}`;
+    expect((await curl(told, `${origin}/apps/x`)).stdout).toBe("hello\n");
+    expect(upstream.seen).toMatchObject([{ url: "/apps/x", headers: { authorization: `Bearer ${canary}` } }]);
+    expect((await curl(told, "--path-as-is", `${origin}/apps/../admin`)).stdout).toContain(
+      "has a dot segment",
+    );
+    expect((await curl(told, "-H", "host: evil.example.org", `${origin}/apps/x`)).stdout).toContain(
+      "names another host",
+    );
+    expect(upstream.seen).toHaveLength(1);
+  });
+
+  it("is connected to no other host or port, and by nothing but CONNECT", async () => {
+    const evil = await Upstream.start();
+    try {
+      const told = await mesh.gives(destinationOf(upstream));
+      await expect(curl(told, `https://localhost:${evil.port}/`)).rejects.toThrow(/403/u);
+      await expect(curl(told, "https://evil.example.org/")).rejects.toThrow(/403/u);
+      expect((await curl(told, `http://localhost:${upstream.port}/`)).stdout).toContain(
+        "connects to no other",
+      );
+      const base = told["OTTO_CREDENTIAL_PROXY"] ?? "";
+      const early = `CONNECT localhost:${upstream.port} HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n`;
+      expect(await raw(base, early)).toContain("403 Forbidden");
+      expect([upstream.seen, evil.seen]).toEqual([[], []]);
+    } finally {
+      await evil.stop();
+    }
+  });
+
+  it("has no key with which it could sign for others", async () => {
+    const told = await mesh.gives(destinationOf(upstream));
+    const bundle = readFileSync(told["SSL_CERT_FILE"] ?? "", "utf8");
+    expect(bundle).toContain("BEGIN CERTIFICATE");
+    expect(bundle).not.toContain("PRIVATE KEY");
   });
 });

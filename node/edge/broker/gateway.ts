@@ -11,12 +11,20 @@ import { join } from "node:path";
 import { finished, type Duplex } from "node:stream";
 import type { Stream } from "@libp2p/interface";
 import { brokerHelloBytesMax, decodeAnswer, encodeHello } from "../../../protocol/credentials/hello.ts";
-import { type Listening, placeholderOf, toldOf } from "../../../protocol/credentials/variables.ts";
+import { placeOf } from "../../../protocol/credentials/secret.ts";
+import {
+  type Listening,
+  placeholderOf,
+  type ProxyListening,
+  toldOf,
+} from "../../../protocol/credentials/variables.ts";
 import { encodeFrame } from "../../../protocol/frames.ts";
 import { limits } from "../../../protocol/limits.ts";
 import type { StepCredential } from "../../../protocol/plan.ts";
 import type { Assignment } from "../../ports.ts";
 import { wordsOf } from "../error-words.ts";
+import { connectHead, terminated } from "./connect-proxy.ts";
+import { makeAuthority } from "./step-authority.ts";
 import { StreamDuplex } from "./stream-duplex.ts";
 
 export type OpenedCredentials = {
@@ -51,7 +59,8 @@ export class Gateway {
         listening.push({ credential, authority: door.authority, placeholder });
       }
       const place = join(folder, "credentials");
-      const { variables, files } = toldOf(listening, place);
+      const proxy = await this.#proxy(assignment, doors);
+      const { variables, files } = toldOf(listening, place, proxy);
       if (Object.keys(files).length > 0) mkdirSync(place, { recursive: true, mode: 0o700 });
       for (const [name, text] of Object.entries(files)) writeFileSync(join(place, name), text);
       return { variables, close };
@@ -61,13 +70,40 @@ export class Gateway {
     }
   }
 
+  /** For clients whose host is fixed: they go to it by a proxy, and find themselves here. */
+  async #proxy(assignment: Assignment, doors: Door[]): Promise<ProxyListening | null> {
+    const fixed = assignment.credentials.flatMap((credential) => {
+      const place = credential.kind === "http" ? placeOf(credential.to) : null;
+      return place?.scheme === "https" ? [{ credential, place }] : [];
+    });
+    if (fixed.length === 0) return null;
+    const authority = await makeAuthority(
+      fixed.map(({ place }) => place.host),
+      process.env["SSL_CERT_FILE"],
+    );
+    const door = await Door.open(async (socket) => {
+      const wanted = await connectHead(socket);
+      const found = fixed.find(({ place }) => place.host === wanted?.host && place.port === wanted.port);
+      const context = found === undefined ? null : authority.contextOf(found.place.host);
+      if (found === undefined || context === null) {
+        const sentence = "No credential of this step is for that host, and its proxy connects to no other.";
+        return refuse(socket, { status: "403 Forbidden", sentence });
+      }
+      const secure = terminated(socket, context);
+      secure.on("error", () => socket.destroy());
+      await this.#carry(secure, { assignment, credential: found.credential, host: null });
+    });
+    doors.push(door);
+    return { authority: door.authority, bundle: authority.bundle };
+  }
+
   async #carry(
     socket: Socket,
     {
       assignment,
       credential,
       host,
-    }: { readonly assignment: Assignment; readonly credential: StepCredential; readonly host: string },
+    }: { readonly assignment: Assignment; readonly credential: StepCredential; readonly host: string | null },
   ): Promise<void> {
     let stream: Duplex;
     try {
