@@ -2,7 +2,13 @@
 
 import type { Command } from "commander";
 import { type Action, several, withOwner, withTarget } from "./command-parts.ts";
-import type { ListOptions, RecoveryOptions, RotateOptions, SetOptions } from "./commands/secret.ts";
+import type {
+  ListOptions,
+  RecoverOptions,
+  RecoveryOptions,
+  RotateOptions,
+  SetOptions,
+} from "./commands/secret.ts";
 import type { TargetOptions } from "./target.ts";
 
 const sources = `
@@ -58,6 +64,10 @@ export function addSecretCommands(otto: Command, action: Action): void {
         (await load()).auditSecrets(name, options),
       ),
     );
+  withTarget(secret.command("recover"))
+    .description("seal all secrets anew with the recovery key, when their control peers are lost")
+    .requiredOption("--key <file>", "the recovery key (`-`: standard input)")
+    .action(action(async (options: RecoverOptions) => (await load()).recoverSecrets(options)));
   withOwner(secret.command("recovery"))
     .description("make the key that opens secrets when all control peers are lost")
     .requiredOption("-o, --output <file>", "where to write it")

@@ -26,11 +26,13 @@ import { wantsColor } from "../render/renderer.ts";
 import { secretsTable, usesTable } from "../render/secrets.ts";
 import { checkHeader, type Purpose, purposeOf, type PurposeOptions } from "../secret-header.ts";
 import { findTarget, type Target, type TargetOptions } from "../target.ts";
+import { countWords } from "../words.ts";
 
 type ValueOptions = { readonly from?: string };
 export type SetOptions = TargetOptions & PurposeOptions & ValueOptions;
 export type RotateOptions = TargetOptions & ValueOptions;
 export type ListOptions = TargetOptions & { readonly json?: boolean };
+export type RecoverOptions = TargetOptions & { readonly key: string };
 export type RecoveryOptions = OwnerOptions & { readonly output: string };
 
 export async function setSecret(name: string, options: SetOptions): Promise<ExitCode> {
@@ -126,6 +128,26 @@ function style(): { readonly color: boolean; readonly columns: number | null } {
   return { color: wantsColor(stdout), columns: stdout.isTTY ? stdout.columns : null };
 }
 
+/** Seals every secret anew for who is a control peer now, with the recovery key: the values stay on this machine. */
+export async function recoverSecrets(options: RecoverOptions): Promise<ExitCode> {
+  const identity = await readValue(options.key, { name: "the recovery key", kind: "http" });
+  return withDomain(options, async (domain) => {
+    const { openSealed } = await import("../../node/edge/broker/sealing.ts");
+    let recovered = 0;
+    for (const { secret, header, sealed } of await secretsOf(domain)) {
+      if (secret.state !== "sealed") continue;
+      const value = await openSealed({ header, sealed }, Buffer.from(identity).toString());
+      if (value === null) {
+        process.stderr.write(`otto: ${secret.name} is not sealed for this key: set it anew.\n`);
+        continue;
+      }
+      await sealValue(domain, secret.name, secret, value);
+      recovered += 1;
+    }
+    process.stdout.write(`${countWords(recovered, "secret")} sealed anew for the control peers of now.\n`);
+  });
+}
+
 type Domain = { readonly target: Target; readonly charter: Charter };
 
 async function withDomain(
@@ -176,13 +198,22 @@ async function seal(
   name: string,
   { purpose, from }: { readonly purpose: Purpose; readonly from: string | undefined },
 ): Promise<number> {
-  const { kind, destinations, pushRefs, hostKeys } = purpose;
+  // What is wrong with it is said before a value is asked for.
+  checkHeader(headerOf(name, 1, { ...purposeIn(purpose), recipients: [], state: "sealed" }));
+  return sealValue(domain, name, purpose, await readValue(from, { name, kind: purpose.kind }));
+}
+
+/** For everybody who is a control peer now, and for the recovery key. */
+async function sealValue(domain: Domain, name: string, purpose: Purpose, value: Uint8Array): Promise<number> {
   const recipients = [...(await recipientsOf(domain))];
   if (recipients.length === 0) throw nobody(domain.charter);
-  const header = { kind, class: purpose.class, destinations, pushRefs, hostKeys, recipients };
-  checkHeader(headerOf(name, 1, { ...header, state: "sealed" }));
-  const value = await readValue(from, { name, kind });
-  return put(domain, name, (version) => headerOf(name, version, { ...header, state: "sealed" }), value);
+  const header = { ...purposeIn(purpose), recipients, state: "sealed" } as const;
+  return put(domain, name, (version) => headerOf(name, version, header), value);
+}
+
+/** A secret's header says more than its purpose. */
+function purposeIn({ kind, class: own, destinations, pushRefs, hostKeys }: Purpose): Purpose {
+  return { kind, class: own, destinations, pushRefs, hostKeys };
 }
 
 function empty(domain: Domain, { secret }: OpenedSecret, state: "burnt" | "removed"): Promise<number> {

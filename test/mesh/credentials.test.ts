@@ -197,6 +197,15 @@ it("says what must be rotated since a control peer was removed, until it is", as
     );
     await three.succeed(["secret", "rotate", "api", ...target, "--from", file]);
     expect((await three.succeed(["secret", "ls", ...target])).stdout).not.toContain("rotate it");
+
+    const recovered = await three.succeed(["secret", "recover", "--key", key, ...target]);
+    expect(recovered.stdout).toBe("1 secret sealed anew for the control peers of now.\n");
+    writeFileSync(file, `AGE-SECRET-KEY-1${"Q".repeat(58)}`);
+    const other = await three.succeed(["secret", "recover", "--key", file, ...target]);
+    expect(other).toMatchObject({
+      stdout: "0 secrets sealed anew for the control peers of now.\n",
+      stderr: "otto: api is not sealed for this key: set it anew.\n",
+    });
   } finally {
     await three.end();
   }

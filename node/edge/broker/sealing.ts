@@ -3,8 +3,13 @@
  * this machine cannot be read by anybody else.
  */
 
-import { Encrypter } from "age-encryption";
-import { encodeHeader, plaintextOf, type SecretBody } from "../../../protocol/credentials/sealed-secret.ts";
+import { Decrypter, Encrypter } from "age-encryption";
+import {
+  encodeHeader,
+  plaintextOf,
+  type SecretBody,
+  valueIn,
+} from "../../../protocol/credentials/sealed-secret.ts";
 import type { SecretHeader } from "../../../protocol/credentials/secret.ts";
 
 /** @param value null: there is none, as of a secret that is burnt or removed. */
@@ -15,4 +20,19 @@ export async function sealSecret(secret: SecretHeader, value: Uint8Array | null)
   // All of one kind, which the header's own check sees to: age would let them be mixed, and the weakest be what counts.
   for (const { recipient } of secret.recipients) encrypter.addRecipient(recipient);
   return { header, sealed: await encrypter.encrypt(plaintextOf(header, value)) };
+}
+
+/** The value, with a key that it is sealed for; null: with this one it does not open, or it was sealed under another header. */
+export async function openSealed(
+  { header, sealed }: SecretBody,
+  identity: string,
+): Promise<Uint8Array | null> {
+  const decrypter = new Decrypter();
+  try {
+    decrypter.addIdentity(identity);
+    return valueIn(await decrypter.decrypt(sealed), header);
+  } catch {
+    // What age says of it is about its own format, and nothing that could be put right.
+    return null;
+  }
 }
