@@ -240,7 +240,8 @@ export class ControlCore {
 
   /** Gates that are closed; away from home none are known. */
   get closedGates(): readonly GateSeen[] {
-    return this.#table.stage === "home" ? this.#reign.gates.closed : [];
+    const { gates, releases } = this.#reign;
+    return this.#table.stage === "home" ? [...gates.closed, ...releases.waiting] : [];
   }
 
   /** Documents by topic and name, as they were signed (`protocol/documents.ts`). */
@@ -255,6 +256,11 @@ export class ControlCore {
     return leased === null || submission === undefined
       ? null
       : leasedStepOf({ run, index }, leased, submission);
+  }
+
+  /** Why a step that is leased may use no credential: its gate was not opened. Null: it was, or there is none. */
+  whyNotPermitted(run: string, index: number): string | null {
+    return this.#endorsing.whyNotPermitted(run, index);
   }
 
   /** Logs that are frozen, since their authors are proven to tell different things in them. */

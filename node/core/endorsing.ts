@@ -12,7 +12,7 @@ import { limits } from "../../protocol/limits.ts";
 import type { Submission } from "../../protocol/manifest.ts";
 import type { Charter } from "../../protocol/membership.ts";
 import { inputsDigest, type Message } from "../../protocol/messages.ts";
-import { isPermit, type Permit } from "../../protocol/permits.ts";
+import { isPermit, openPermit, type Permit } from "../../protocol/permits.ts";
 import type { DocumentValue } from "../../protocol/registers/document.ts";
 import { type RegisterValue, stepRegister } from "../../protocol/registers/registers.ts";
 import { isOutcome, isRelease, type Release, type ReleasedOutcome } from "../../protocol/release.ts";
@@ -145,6 +145,22 @@ export class Endorsing {
   #releasedRun({ run, index, domain }: ReleasedOutcome): OpenRun | null {
     const found = this.#context.releasedAs(domain, run, index);
     return found === null ? null : this.#rebuilt(found);
+  }
+
+  /** Why a step that is leased has not passed its gate, as this peer sees it; null: it has, or there is none. */
+  whyNotPermitted(id: string, index: number): string | null {
+    const run = this.#rebuilt(id);
+    if (run === null) return "its run is not known here";
+    if (this.policies.gateOf(run.submission, index) === null) return null;
+    const value = this.#context.value(stepRegister(id, index));
+    const gate = value?.kind === "step" && value.state === "leased" ? value.gate : undefined;
+    const { charter, keys } = this.#bound();
+    const permit = gate === undefined ? null : openPermit(gate.permit, charter, keys);
+    if (permit?.ok !== true) return "a majority of the control peers has signed no permit for it";
+    const { run: of, manifest, index: at, given } = permit.value;
+    const isForIt = of === id && manifest === run.submission.manifestCid && at === index;
+    if (!isForIt) return "its permit is another step's";
+    return given === inputsDigest(run.given(index)) ? null : "its permit is for other files or values";
   }
 
   /** An open run as far as the registers of this peer tell, which may lag behind the home's. */

@@ -9,9 +9,11 @@
  */
 
 import type { Verifier } from "../../protocol/envelope.ts";
+import type { GateSeen } from "../../protocol/calls.ts";
 import type { Event } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Charter } from "../../protocol/membership.ts";
+import { inputsDigest } from "../../protocol/messages.ts";
 import { libraryTrees } from "../../protocol/plan.ts";
 import { foreignDomainOf, openOutcome } from "../../protocol/release.ts";
 import type { Decision } from "../../protocol/registers/home.ts";
@@ -40,6 +42,8 @@ type Waiting = {
   readonly run: string;
   readonly index: number;
   readonly sinceWallMs: number;
+  /** What the other domain has said last. */
+  said: string;
   /** What a majority signed; null: not yet. */
   signed: Uint8Array | null;
   /** Monotonic; infinite while the other domain is being asked. */
@@ -107,10 +111,35 @@ export class Releases {
     waiting.dueMs = now.monotonicMs + limits.releaseEveryMs;
     if (answer.state === "refused")
       return this.#settle(waiting, "failed", settlementOf("released", answer.detail));
-    if (answer.state !== "done") return;
-    const problem = this.#accept(run, waiting, answer.outcome);
+    if (answer.state === "unreachable") waiting.said = `it cannot be reached: ${answer.detail}`;
+    if (answer.state === "running") waiting.said = answer.detail;
     // What does not hold says nothing, whoever said it: the domain is asked again.
-    if (problem !== null) return;
+    if (answer.state === "done") waiting.said = this.#accept(run, waiting, answer.outcome) ?? "";
+  }
+
+  /** Steps that wait for another domain, as people see them. */
+  get waiting(): readonly GateSeen[] {
+    return [...this.#waiting.values()].flatMap(({ run, index, sinceWallMs, said }) => {
+      const open = this.#context.run(run);
+      if (open === undefined) return [];
+      const { name, environment } = open.step(index);
+      const given = open.given(index);
+      const words = `the domain ${this.domainOf(open, index)} is to run it${said === "" ? "" : `: ${said}`}`;
+      return [
+        {
+          run,
+          step: name,
+          environment: environment ?? "",
+          missing: [words],
+          refusals: Object.fromEntries(this.#context.countersigning.refusals(matterOf({ run, index }))),
+          approvedBy: [],
+          untilMs: sinceWallMs + limits.releasedMsMax,
+          manifest: open.submission.manifestCid,
+          given: inputsDigest(given),
+          inputs: given.inputs,
+        },
+      ];
+    });
   }
 
   /** The step's newest value when it moved on; null when nothing follows. */
@@ -134,7 +163,15 @@ export class Releases {
     const key = keyOf({ run: id, index });
     if (this.#waiting.has(key)) return;
     const sinceWallMs = value.sinceMs;
-    const waiting = { run: id, index, sinceWallMs, signed: null, dueMs: now.monotonicMs, moving: false };
+    const waiting: Waiting = {
+      run: id,
+      index,
+      sinceWallMs,
+      said: "",
+      signed: null,
+      dueMs: now.monotonicMs,
+      moving: false,
+    };
     this.#waiting.set(key, waiting);
     const untilMs = sinceWallMs + limits.releasedMsMax;
     const step = run.step(index).name;

@@ -157,6 +157,7 @@ class ControlNode implements RunningNode {
       blobs,
       bundle: (run) => this.#bundleOf(run),
       charterBytes: () => membership.charterBytes,
+      bring: (tree) => fetching.source({ kind: "tree", tree }, [], null),
     });
     this.#joining = new Joining(host, (nonce, peer) => this.#inviteUse.anywhere(nonce, peer));
     this.brokering = new Brokering({

@@ -23,6 +23,8 @@ type ReleasingOptions = {
   /** The bundle of a run of this domain's. */
   bundle(run: string): Promise<Uint8Array | null>;
   charterBytes(): Uint8Array;
+  /** Brings a tree and its files here: other control peers may be those that keep it. */
+  bring(tree: string): Promise<void>;
 };
 
 export class Releasing {
@@ -73,6 +75,7 @@ export class Releasing {
 
   async #send(digest: string, open: () => Promise<Channel>): Promise<void> {
     const { blobs } = this.#options;
+    await this.#options.bring(digest);
     const tree = parseTree(await blobs.readBytes(digest, limits.sourceBytesMax));
     const files = tree.ok ? tree.value.files.map((file) => file.digest) : [];
     await putTo(open, blobs, [...new Set([...files, digest])], null);

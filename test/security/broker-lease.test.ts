@@ -54,6 +54,14 @@ describe("a stream to the broker", () => {
     );
   });
 
+  it("is of no use for a step whose gate was not opened, though its lease is the newest", async () => {
+    await mesh.gives(destinationOf(upstream));
+    mesh.unpermitted = "a majority of the control peers has signed no permit for it";
+    const said = await begins(mesh.worker, encodeFrame(encodeHello(hello())));
+    mesh.unpermitted = null;
+    expect(said).toContain("has not passed its gate: a majority of the control peers has signed no permit");
+  });
+
   it("is of no use with an older token, another attempt, step, run or credential", async () => {
     await mesh.gives(destinationOf(upstream));
     for (const more of [{ token: 8 }, { token: 10 }, { attempt: 2 }, { index: 4 }, { run: "another" }])

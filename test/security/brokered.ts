@@ -133,6 +133,8 @@ export class Mesh {
   readonly records = new Map<string, { readonly version: number; readonly bytes: Uint8Array }>();
   /** What the control peer's table says of the one step that there is. */
   leased: LeasedStep | null = null;
+  /** Why that step has not passed its gate; null: it has. */
+  unpermitted: string | null = null;
   isLed = true;
   nowMs = 0;
   resolve: Resolver | undefined;
@@ -151,6 +153,7 @@ export class Mesh {
         charter: () => peers.charter,
         leased: (run, index) =>
           mesh.leased?.run === run && mesh.leased.index === index ? mesh.leased : null,
+        whyNotPermitted: () => mesh.unpermitted,
         secret: (name) => mesh.records.get(name) ?? null,
         isLed: () => mesh.isLed,
         nowMs: () => mesh.nowMs,

@@ -38,6 +38,8 @@ export type BrokerSources = {
   readonly keys: Verifier;
   charter(): Charter;
   leased(run: string, index: number): LeasedStep | null;
+  /** Why a leased step has not passed the gate that the domain's policy demands; null: it has, or there is none. */
+  whyNotPermitted(run: string, index: number): string | null;
   secret(name: string): { readonly version: number; readonly bytes: Uint8Array } | null;
   /** True while this control peer follows a home, or is it. */
   isLed(): boolean;
@@ -133,6 +135,9 @@ export class Broker {
     const credential = leased.credentials.find((known) => known.name === name);
     if (credential === undefined)
       return failure(`The plan gives the step ${leased.step} no credential ${name}.`);
+    const unpermitted = this.#sources.whyNotPermitted(leased.run, leased.index);
+    if (unpermitted !== null)
+      return failure(`The step ${leased.step} has not passed its gate: ${unpermitted}.`);
     const { owner } = leased;
     if (owner !== null && owner !== charter.name && charter.name !== "local")
       return failure(

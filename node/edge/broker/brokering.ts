@@ -40,6 +40,7 @@ export class Brokering {
       keys: identity,
       charter,
       leased: (run: string, index: number) => core()?.leasedStep(run, index) ?? null,
+      whyNotPermitted: (run: string, index: number) => core()?.whyNotPermitted(run, index) ?? null,
       secret: (name: string) => core()?.documents.get(documentName({ topic: secretTopic, name })) ?? null,
       isLed: () => (core()?.home ?? null) !== null,
       nowMs: () => realClock.monotonicMs(),

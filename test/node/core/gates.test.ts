@@ -27,7 +27,8 @@ const twoOf: Policy = {
 };
 
 const test = plannedStep("test");
-const deploy = { ...plannedStep("deploy", ["test"]), environment: "production", effect: true };
+const guarded = { environment: "production", effect: true } as const;
+const deploy = { ...plannedStep("deploy", ["test"]), ...guarded };
 
 let asked = 100;
 
@@ -173,6 +174,31 @@ describe("a guarded step", () => {
         detail: "0 of 2 approvals of team/release",
       }),
     );
+  });
+});
+
+describe("a lease of a guarded step", () => {
+  it("lets no credential be used without a permit, whoever gave it out", () => {
+    const bench = new Bench();
+    const { run } = bench.submit([{ ...plannedStep("deploy"), ...guarded }], "n2");
+    expect(grants(bench.pull())).toBe(1);
+    expect(bench.core.whyNotPermitted(run, 0)).toBeNull();
+    put(bench, {
+      "otto-policy": 1,
+      environments: { production: { approve: { count: 1, by: ["mia"] } } },
+      people: { mia: mia.peer },
+    });
+    expect(bench.core.whyNotPermitted(run, 0)).toContain("has signed no permit");
+  });
+
+  it("lets them be used with one", () => {
+    const { bench, run } = gated();
+    bench.pull(5);
+    approve(bench, { by: mia });
+    approve(bench, { by: tom });
+    bench.tick(limits.gateEveryMs);
+    expect(bench.core.whyNotPermitted(run, 1)).toBeNull();
+    expect(bench.core.whyNotPermitted("another", 0)).toContain("not known");
   });
 });
 
