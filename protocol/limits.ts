@@ -343,6 +343,8 @@ export const limits = {
   credentialPathCharactersMax: 4_000,
   /** What a push says that it changes. */
   pushCommandsBytesMax: 64 * KiB,
+  /** Tokens of one registry that are kept for one attempt. */
+  registryTokensMax: 100,
   brokerHeadersMax: 100,
   brokerHeadBytesMax: 32 * KiB,
   /** Connections of one attempt by one credential, on either side of the broker; and of one worker by all. */

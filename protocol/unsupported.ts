@@ -8,7 +8,7 @@ import { isSettledByMesh, type Plan, type PlannedStep, type StepCredential } fro
 import { foreignDomainOf } from "./release.ts";
 
 /** What a broker speaks. */
-const brokeredKinds: ReadonlySet<StepCredential["kind"]> = new Set(["http", "git", "npm", "pip"]);
+const brokeredKinds: ReadonlySet<StepCredential["kind"]> = new Set(["http", "git", "npm", "pip", "oci"]);
 
 export type Unsupported = { readonly step: string; readonly why: string };
 

@@ -81,8 +81,10 @@ export function toldOf(
         for (const index of ["PIP_INDEX_URL", "UV_INDEX_URL", "UV_DEFAULT_INDEX"])
           variables[index] = `${base}/`;
         break;
-      case "http":
       case "oci":
+        variables[`${own}_REGISTRY`] = authority;
+        break;
+      case "http":
       case "ssh":
       case "oidc":
         break;

@@ -268,3 +268,79 @@ function makeWheel(at: string, name: string): void {
     { cwd: join(at, "wheel") },
   );
 }
+
+describe("a registry of images", () => {
+  const manifest = JSON.stringify({
+    schemaVersion: 2,
+    mediaType: "application/vnd.oci.image.manifest.v1+json",
+    config: {},
+    layers: [],
+  });
+  const slot = { header: "authorization", before: "Basic ", user: "robot" };
+  const password = `Basic ${Buffer.from(`robot:${canary}`).toString("base64")}`;
+  const token = "token-of-the-registry-1234";
+  const asked: string[] = [];
+  let realm = "";
+
+  beforeEach(() => {
+    asked.length = 0;
+    realm = `https://localhost:${upstream.port}/token`;
+    upstream.answering = (request, response) => {
+      const url = request.url ?? "";
+      const { authorization } = request.headers;
+      if (url.startsWith("/token")) {
+        asked.push(url);
+        return void response
+          .writeHead(authorization === password ? 200 : 401)
+          .end(JSON.stringify({ token, expires_in: 300 }));
+      }
+      if (authorization !== `Bearer ${token}`)
+        return void response
+          .writeHead(401, { "www-authenticate": `Bearer realm="${realm}",service="registry"` })
+          .end();
+      if (url === "/v2/") return void response.end("{}");
+      response.writeHead(200, { "content-type": "application/vnd.oci.image.manifest.v1+json" }).end(manifest);
+    };
+  });
+
+  async function registry(): Promise<string> {
+    const destination = destinationOf(upstream, { methods: ["GET", "HEAD"], paths: ["/v2/**"], slot });
+    const told = await mesh.gives(destination, { kind: "oci", to: `localhost:${upstream.port}` });
+    return told["OTTO_CREDENTIAL_TOKEN_REGISTRY"] ?? "";
+  }
+
+  it("is asked with a token that is got for the password, of which the client has neither", async () => {
+    const at = await registry();
+    for (const tag of ["1", "2"])
+      expect((await run("curl", ["-sS", `http://${at}/v2/acme/app/manifests/${tag}`])).stdout).toBe(manifest);
+    expect(asked).toEqual(["/token?service=registry&scope=repository%3Aacme%2Fapp%3Apull"]);
+  });
+
+  it("does not get the password sent to another host that it names", async () => {
+    const evil = await Upstream.start();
+    try {
+      realm = `https://localhost:${evil.port}/token`;
+      const { stdout } = await run("curl", ["-sS", `http://${await registry()}/v2/acme/app/manifests/1`]);
+      expect(stdout).toContain("which the secret does not name");
+      expect(evil.seen).toEqual([]);
+    } finally {
+      await evil.stop();
+    }
+  });
+
+  const skopeo = hasProgram("skopeo");
+  it.skipIf(!skopeo)("is read by a tool without a daemon (skipped where skopeo is missing)", async () => {
+    const image = `docker://${await registry()}/acme/app:1`;
+    const { stdout } = await run("skopeo", ["inspect", "--raw", "--tls-verify=false", image], step({}));
+    expect(stdout).toBe(manifest);
+  });
+});
+
+function hasProgram(name: string): boolean {
+  try {
+    execFileSync(name, ["--version"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -8,6 +8,7 @@
 import type { Duplex } from "node:stream";
 import type { Binding } from "../../../protocol/credentials/secret.ts";
 import type { LeasedStep } from "../../core/leased-step.ts";
+import { RegistryAuth } from "./registry-auth.ts";
 import { openUpstream, type Resolver, type Upstream } from "./upstream.ts";
 
 /** The attempt that may use a credential, as the control peer's own table and plan have it. */
@@ -21,6 +22,8 @@ export class Grant {
   readonly ended = new AbortController();
   /** Placeholders of all credentials of the attempt: none of them may leave in a body. */
   readonly placeholders: readonly string[];
+  /** Of a registry of images: it is asked with a token that is got for the password. */
+  readonly registry: RegistryAuth | null;
   readonly #value: Buffer;
   readonly #streams = new Set<Duplex>();
 
@@ -42,6 +45,7 @@ export class Grant {
     this.binding = binding;
     this.placeholders = placeholders;
     this.#value = Buffer.from(value);
+    this.registry = binding.kind === "oci" ? new RegistryAuth(binding.destination, resolve) : null;
     this.upstream = openUpstream(binding.destination, resolve);
   }
 
@@ -60,9 +64,9 @@ export class Grant {
   /** What must not come back: the value, and what is made of it for its header. */
   get secrets(): readonly Uint8Array[] {
     const { user } = this.binding.destination.slot;
-    return user === null
-      ? [this.#value]
-      : [this.#value, Buffer.from(`${user}:${this.#value.toString("latin1")}`, "latin1")];
+    const tokens = this.registry?.tokens ?? [];
+    if (user === null) return [this.#value, ...tokens];
+    return [this.#value, Buffer.from(`${user}:${this.#value.toString("latin1")}`, "latin1"), ...tokens];
   }
 
   carries(stream: Duplex): void {

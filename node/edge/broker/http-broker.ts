@@ -142,7 +142,7 @@ class Use {
     });
     const signal = AbortSignal.any([ended.signal, gone.signal]);
     if (this.#request.headers.expect !== undefined) this.#response.writeContinue();
-    const outgoing = this.#dial(signal);
+    const outgoing = this.#dial(signal, await this.#slot());
     const answered = new Promise<IncomingMessage>((resolve, reject) => {
       outgoing.once("response", resolve);
       outgoing.once("error", reject);
@@ -171,8 +171,21 @@ class Use {
     answerRefused(this.#response, 502, `${originOf(destination)} could not be asked: ${words}.`);
   }
 
-  #dial(signal: AbortSignal): ReturnType<typeof httpRequest> {
-    const { binding, upstream, slot } = this.#grant;
+  async #slot(): Promise<{ readonly header: string; readonly value: string }> {
+    const { slot, registry } = this.#grant;
+    if (registry === null) return slot;
+    const [path = ""] = this.#allowed.path.split("?");
+    return {
+      ...slot,
+      value: await registry.headerFor({ method: this.#request.method ?? "", path }, slot.value),
+    };
+  }
+
+  #dial(
+    signal: AbortSignal,
+    slot: { readonly header: string; readonly value: string },
+  ): ReturnType<typeof httpRequest> {
+    const { binding, upstream } = this.#grant;
     const { destination } = binding;
     const dial = destination.scheme === "https" ? httpsRequest : httpRequest;
     const headers = [
