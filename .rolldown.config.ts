@@ -7,6 +7,7 @@ export default defineConfig({
     worker: "node/edge/worker-process.ts",
     runner: "node/edge/execution/runner-process.ts",
     vault: "node/edge/broker/vault-process.ts",
+    attack: "node/edge/execution/sandbox/attack-process.ts",
   },
   platform: "node",
   // The addon finds its prebuilt binary from its own folder.

@@ -10,6 +10,7 @@ import type { Verifier } from "../protocol/envelope.ts";
 import type { Source } from "../protocol/manifest.ts";
 import type { Message } from "../protocol/messages.ts";
 import type {
+  SandboxLevel,
   Scalar,
   StepCache,
   StepCredential,
@@ -102,6 +103,8 @@ export type Assignment = {
   readonly credentials: readonly StepCredential[];
   /** What does the work when there are no commands. */
   readonly library: LibraryCall | null;
+  /** The least isolation that it may run under. */
+  readonly sandbox: SandboxLevel;
 };
 
 /** A step library, and what the step gives it. */

@@ -318,6 +318,10 @@ export const limits = {
   /** Attempts whose output is hashed on; of one more all that is kept is read again. */
   outputsOpenMax: 2_000,
   killGraceMs: 5_000,
+  /** What each of the memory-backed folders of a sandbox holds, such as /tmp. */
+  sandboxTemporaryBytesMax: 1024 * MiB,
+  /** How long a worker's attack on one of its own sandboxes may take. */
+  sandboxProbeMsMax: 20_000,
   sourceBytesMax: 4 * 1024 * MiB,
   sourceFilesMax: 200_000,
   /** An encoded tree, as it is read into memory. */

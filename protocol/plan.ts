@@ -6,6 +6,8 @@
  * `protocol/manifest.ts`, executed by `node/`.
  */
 
+import { compareText } from "./values.ts";
+
 /** How a step can end. `needs` may branch on these, and on outcomes that the step declares itself. */
 export type Outcome = "passed" | "failed" | "timed-out" | "cancelled" | "skipped";
 
@@ -237,6 +239,26 @@ export function lockOf(
   // No lock has a slash in its name.
   return isLocked ? `environment/${environment}` : null;
 }
+
+/**
+ * All that a worker must have to run the step, sorted: its labels, and the label of each worker that reaches the level of
+ * isolation that it asks for.
+ */
+export function requirementsOf({
+  labels,
+  sandbox = "S0",
+}: Pick<PlannedStep, "labels" | "sandbox">): readonly string[] {
+  if (sandbox === "S0") return labels;
+  return [...labels, sandboxLabel(sandbox)].sort(compareText);
+}
+
+/** What a worker says of a level that it reaches. It says so of each. */
+export function sandboxLabel(level: SandboxLevel): string {
+  return `${sandboxLabelKey}=${level}`;
+}
+
+/** No person gives a worker such a label: workers find out. */
+export const sandboxLabelKey = "sandbox";
 
 /** True for a step that must never run in two places, and is stopped when its lease may have ended: it gets a fencing token. */
 export function isExclusive(step: Pick<PlannedStep, "effect" | "lock">): boolean {

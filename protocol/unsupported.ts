@@ -47,8 +47,8 @@ function reasonOf(
     step.action?.kind === "approve" ? step.action.by.find((name) => name.startsWith("team/")) : undefined;
   if (team !== undefined)
     return `${team} is to approve it, and who is in a team is not known yet: name the people in \`by\``;
-  if (step.sandbox !== undefined && step.sandbox !== "S0")
-    return `it asks for isolation of level ${step.sandbox}, and workers run steps as they are (S0) so far`;
+  if (step.sandbox === "S3")
+    return "it asks for isolation of level S3, and workers run no containers yet: S2 is the highest level there is";
   if (step.image !== undefined && !step.image.orHost)
     return `it asks for the image ${step.image.name}, and workers run no containers yet: say \`or: host\` if the worker itself will do`;
   if (step.action?.kind === "pipeline" && step.outcomes?.includes("recovered") === true)

@@ -3,7 +3,7 @@
  * steps take. `mesh-file.ts` reads one; here one becomes the schedule of a world in which nothing goes wrong.
  */
 
-import { isSettledByMesh, type Plan } from "../protocol/plan.ts";
+import { isSettledByMesh, type Plan, requirementsOf } from "../protocol/plan.ts";
 import { meetsRequirement } from "../protocol/names.ts";
 import type { PeerName } from "./observation.ts";
 import { hashBetween, hashOf } from "./random.ts";
@@ -56,7 +56,9 @@ export function defaultMesh(
     leaseMs,
   }: { readonly controls: readonly { site: string; count: number }[]; readonly leaseMs: number },
 ): Mesh {
-  const labels = [...new Set(plan.steps.flatMap((step) => step.labels.map(labelThatMeets)))].toSorted();
+  const labels = [
+    ...new Set(plan.steps.flatMap((step) => requirementsOf(step).map(labelThatMeets))),
+  ].toSorted();
   const sites = controls.map(({ site, count }, index) => ({
     name: site,
     controls: count,
@@ -106,8 +108,8 @@ export function stepsForNobody(
   const workers = mesh.sites.flatMap((site) => site.workers).map(({ labels }) => new Set(labels));
   return plan.steps
     .filter((step) => step.included && !isSettledByMesh(step))
-    .filter(({ labels }) => !workers.some((has) => labels.every((label) => meetsRequirement(has, label))))
-    .map(({ name, labels }) => ({ step: name, labels }));
+    .map((step) => ({ step: step.name, labels: requirementsOf(step) }))
+    .filter(({ labels }) => !workers.some((has) => labels.every((label) => meetsRequirement(has, label))));
 }
 
 type Placed = ScheduledPeer & { readonly site: string };

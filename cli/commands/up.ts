@@ -5,11 +5,18 @@
 
 import { existsSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
-import { join as joinPath } from "node:path";
+import { join as joinPath, resolve } from "node:path";
 import { availableParallelism } from "node:os";
 import { askFor } from "../../node/edge/client.ts";
 import type { RunningNode } from "../../node/edge/control-node.ts";
-import { DataFolder, newStoreName, type NodeConfig, ottoHome } from "../../node/edge/data-folder.ts";
+import {
+  DataFolder,
+  newStoreName,
+  type NodeConfig,
+  ottoHome,
+  type SandboxConfig,
+  sandboxDefault,
+} from "../../node/edge/data-folder.ts";
 import { foundDomain, moveFounder, randomName } from "../../node/edge/founding.ts";
 import { isAlive } from "../../node/edge/execution/processes.ts";
 import { openIdentity, verifySignature } from "../../node/edge/identity.ts";
@@ -17,6 +24,7 @@ import { inviteCode, inviteOfCode } from "../../node/edge/joining.ts";
 import { connectLocally } from "../../node/edge/local-socket.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
+import { type SandboxLevel, sandboxLevels } from "../../protocol/plan.ts";
 import { isFormed, openCharter, openInvite, type Role } from "../../protocol/membership.ts";
 import { keepStanding, person } from "../person.ts";
 
@@ -28,6 +36,9 @@ export type NodeOptions = {
   readonly slots?: string;
   readonly label?: readonly string[];
   readonly pass?: readonly string[];
+  readonly sandbox?: string;
+  readonly sandboxDefault?: string;
+  readonly visible?: readonly string[];
 };
 
 export type UpOptions = NodeOptions & {
@@ -147,6 +158,7 @@ function adapt(folder: DataFolder, options: UpOptions): void {
     slots: options.slots === undefined ? config.slots : told.slots,
     labels: options.label === undefined ? config.labels : told.labels,
     passVariables: options.pass ?? config.passVariables,
+    sandbox: sandboxOf(options, config.sandbox),
   });
 }
 
@@ -204,8 +216,30 @@ export function configOf(role: "control" | "worker", options: NodeOptions): Node
         ? availableParallelism()
         : wholeNumber("--slots", options.slots, limits.pullSlotsMax),
     passVariables: options.pass ?? [],
+    sandbox: sandboxOf(options, sandboxDefault),
     idleMs: null,
   };
+}
+
+function sandboxOf(options: NodeOptions, before: SandboxConfig = sandboxDefault): SandboxConfig {
+  return {
+    atMost: options.sandbox === undefined ? before.atMost : levelOf("--sandbox", options.sandbox),
+    byDefault:
+      options.sandboxDefault === undefined
+        ? before.byDefault
+        : levelOf("--sandbox-default", options.sandboxDefault),
+    visible: options.visible?.map((path) => resolve(path)) ?? before.visible,
+  };
+}
+
+function levelOf(option: string, typed: string): SandboxLevel {
+  const level = sandboxLevels.find((known) => known === typed);
+  if (level !== undefined) return level;
+  throw new OttoError("OTTO_USAGE", {
+    what: `${option} takes one of ${sandboxLevels.join(", ")}, not "${typed}".`,
+    state: "Nothing was started.",
+    next: "Correct it and try again.",
+  });
 }
 
 /** Runs the node until it is stopped, and says what a person needs to go on. */
@@ -240,6 +274,7 @@ async function greet(folder: DataFolder, node: RunningNode): Promise<void> {
   ];
   for (const address of network.addresses) lines.push(`  listening on ${address}`);
   lines.push(`  data in ${folder.path}`, `  peer ${identity.peer}`);
+  if (node.isolation !== undefined) lines.push(`  ${node.isolation}`);
   if (config.role === "control" && folder.isOwner && !isFormed(charter)) {
     const missing = charter.size - charter.controls.length;
     lines.push(

@@ -5,6 +5,7 @@
 
 import { outcomeOfState, type StepState } from "../../node/view/step-state.ts";
 import type { RunView, StepView } from "../../node/view/run.ts";
+import { requirementsOf } from "../../protocol/plan.ts";
 import { unreachable } from "../../protocol/errors.ts";
 import { countWords, durationWords, elapsedWords } from "../words.ts";
 import type { Line, Span, Style } from "./line.ts";
@@ -123,7 +124,7 @@ export function isFailure(state: StepState): boolean {
 
 /** A step that is queued for certain workers alone says for which: perhaps there are none. */
 function standingWords({ state, planned }: StepView): string {
-  const labels = planned?.labels ?? [];
+  const labels = planned === null || planned === undefined ? [] : requirementsOf(planned);
   if (state.kind !== "ready" || labels.length === 0) return stateWords(state);
   return `queued for a worker with the label${labels.length === 1 ? "" : "s"} ${visible(labels.join(", "))}`;
 }

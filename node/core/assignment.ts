@@ -46,6 +46,7 @@ export function assignmentOf(
     reports: step.reports ?? [],
     credentials: step.credentials ?? [],
     library: libraryCallOf(step, plan),
+    sandbox: step.sandbox ?? "S0",
   };
 }
 

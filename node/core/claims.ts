@@ -14,7 +14,7 @@
 import { limits } from "../../protocol/limits.ts";
 import type { GrantedLease, Message, WorkerMessage } from "../../protocol/messages.ts";
 import type { Decision } from "../../protocol/registers/home.ts";
-import { isExclusive } from "../../protocol/plan.ts";
+import { isExclusive, requirementsOf } from "../../protocol/plan.ts";
 import {
   type Command,
   fenceRegister,
@@ -112,7 +112,8 @@ export class Claims {
   offer(run: OpenRun, index: number): void {
     const lock = run.lockOf(index);
     const step = { run: run.submission.run, index };
-    if (lock === null || this.#locks.enter(lock, step, run.step(index).labels)) this.#push(run, index);
+    if (lock === null || this.#locks.enter(lock, step, requirementsOf(run.step(index))))
+      this.#push(run, index);
   }
 
   #push(run: OpenRun, index: number): void {

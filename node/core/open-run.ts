@@ -16,7 +16,14 @@ import { type AttemptCause, isGivenBack, isOfLostWorker } from "../../protocol/e
 import { limits } from "../../protocol/limits.ts";
 import type { Submission } from "../../protocol/manifest.ts";
 import type { GivenValue, GrantedLease } from "../../protocol/messages.ts";
-import { isSettledByMesh, lockOf, outcomes, type PlannedStep, priorities } from "../../protocol/plan.ts";
+import {
+  isSettledByMesh,
+  lockOf,
+  outcomes,
+  type PlannedStep,
+  priorities,
+  requirementsOf,
+} from "../../protocol/plan.ts";
 import type { PastAttempt, RunOutcome, StepValue } from "../../protocol/registers/registers.ts";
 import type { StepReport } from "../../protocol/report.ts";
 import { cacheAtHand, sourceAtHand } from "./at-hand.ts";
@@ -110,10 +117,11 @@ export class OpenRun {
 
   /** What whoever runs the step must be, and had better have. */
   demandOf(index: number): Demand {
-    const { labels, caches = [] } = this.step(index);
+    const step = this.step(index);
+    const { caches = [] } = step;
     const { plan, source } = this.submission.manifest;
     return {
-      labels,
+      labels: requirementsOf(step),
       level: priorities.indexOf(plan.priority ?? "normal"),
       caches: caches.map(({ name }) => cacheAtHand(plan.pipeline, name)),
       inputs: this.#inputsOf(index).map(({ tree }) => tree),

@@ -22,9 +22,9 @@ import {
   type Message,
   type SignedResult,
 } from "../../protocol/messages.ts";
-import { isExclusive } from "../../protocol/plan.ts";
+import { isExclusive, sandboxLabel } from "../../protocol/plan.ts";
 import type { StepReport } from "../../protocol/report.ts";
-import type { Random, StoredEntry, WriteOperation } from "../ports.ts";
+import type { Assignment, Random, StoredEntry, WriteOperation } from "../ports.ts";
 import { assignmentOf } from "./assignment.ts";
 import { AtHand, cacheAtHand, sourceAtHand } from "./at-hand.ts";
 import type { Answer, Now, WorkerEffect, WorkerInput } from "./effects.ts";
@@ -468,7 +468,7 @@ export class WorkerCore {
       const { id, lease } = held;
       const { domain } = this.#charter;
       const assignment = assignmentOf({ id, domain, lease }, this.#bundles.get(lease.bundle));
-      if (assignment === null) {
+      if (assignment === null || !this.#reaches(assignment)) {
         this.#giveBack(lease, "refused");
         continue;
       }
@@ -481,6 +481,11 @@ export class WorkerCore {
       this.#begun.add(held.lease, now.monotonicMs);
       this.#effects.push({ kind: "start-step", assignment });
     }
+  }
+
+  /** Nobody has it run a step less apart from the rest than its plan demands. */
+  #reaches({ sandbox }: Assignment): boolean {
+    return sandbox === "S0" || this.#options.labels.includes(sandboxLabel(sandbox));
   }
 
   /** Brings what running steps have written to a majority of the control peers, the home among them. */

@@ -49,6 +49,8 @@ export type RunningNode = {
   readonly host: NodeHost;
   /** Resolves when the node has stopped, with what made it stop, or null when it was asked to. */
   readonly stopped: Promise<unknown>;
+  /** Of a worker: how it keeps steps apart, as a sentence. */
+  readonly isolation?: string;
   stop(): Promise<void>;
 };
 

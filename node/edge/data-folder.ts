@@ -26,6 +26,7 @@ import {
 import { homedir, userInfo } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { OttoError } from "../../protocol/errors.ts";
+import type { SandboxLevel } from "../../protocol/plan.ts";
 import { wordsOf } from "./error-words.ts";
 
 export type NodeConfig = {
@@ -40,9 +41,21 @@ export type NodeConfig = {
   readonly slots: number;
   /** Variables of this machine that steps get besides the toolchain's. */
   readonly passVariables: readonly string[];
+  /** How far the worker keeps steps apart; unless it is said: as far as it can, when they ask for it. */
+  readonly sandbox?: SandboxConfig;
   /** Stops by itself when nothing was asked of it for so long; null: never. */
   readonly idleMs: number | null;
 };
+
+export type SandboxConfig = {
+  readonly atMost: SandboxLevel;
+  /** Of steps that ask for nothing. */
+  readonly byDefault: SandboxLevel;
+  /** Files and folders that sandboxed steps may read besides the system. */
+  readonly visible: readonly string[];
+};
+
+export const sandboxDefault: SandboxConfig = { atMost: "S3", byDefault: "S0", visible: [] };
 
 export type Running = {
   readonly pid: number;

@@ -4,7 +4,7 @@
 
 import { basename, dirname, join } from "node:path";
 
-export type Program = "otto" | "control" | "worker" | "runner" | "vault";
+export type Program = "otto" | "control" | "worker" | "runner" | "vault" | "attack";
 
 const sources: Record<Program, string> = {
   otto: "../../cli/otto.ts",
@@ -12,6 +12,7 @@ const sources: Record<Program, string> = {
   worker: "./worker-process.ts",
   runner: "./execution/runner-process.ts",
   vault: "./broker/vault-process.ts",
+  attack: "./execution/sandbox/attack-process.ts",
 };
 
 /** The file to start with this very Node for a program of Otto's. */

@@ -12,14 +12,15 @@ import type { WorkerEffect, WorkerInput } from "../core/effects.ts";
 import { workerStopMs } from "../core/leases.ts";
 import { Loop } from "../core/loop.ts";
 import { WorkerCore, workerKeys } from "../core/worker.ts";
-import type { Executor } from "../ports.ts";
 import { submissionRefused } from "./answer-words.ts";
 import { withMachineLabels } from "./machine-labels.ts";
 import { Gateway } from "./broker/gateway.ts";
+import { sandboxDefault } from "./data-folder.ts";
+import { isolationWords } from "./execution/sandbox/probe.ts";
 import { CallServer } from "./call-server.ts";
 import { realClock, realRandom } from "./clock.ts";
 import type { RunningNode } from "./control-node.ts";
-import { startExecutor } from "./execution/executor.ts";
+import { type LocalExecutor, startExecutor } from "./execution/executor.ts";
 import { choosePassVariables } from "./execution/pass-variables.ts";
 import { type NodeHost, openHost } from "./node-host.ts";
 import { OutputSender } from "../core/output-sender.ts";
@@ -35,7 +36,7 @@ export async function startWorker(path: string): Promise<RunningNode> {
     call: (channel) => (worker === null ? channel.abort() : worker.calls.accept(channel)),
     charter: () => worker?.charterChanged(),
   });
-  let executor: Executor;
+  let executor: LocalExecutor;
   try {
     executor = await startExecutor({
       folder: host.folder.work,
@@ -45,6 +46,7 @@ export async function startWorker(path: string): Promise<RunningNode> {
       slots: host.config.slots,
       graceMs: workerStopMs(host.membership.charter.leaseMs),
       credentials: new Gateway(() => openBroker(host, worker?.home ?? null)),
+      isolation: { ...(host.config.sandbox ?? sandboxDefault), secrets: [host.folder.key] },
       observer: {
         output: (assignment, offset, bytes) =>
           post({ kind: "step-output", assignment, end: offset + bytes.length }),
@@ -86,7 +88,7 @@ class WorkerNode implements RunningNode {
   readonly host: NodeHost;
   readonly calls: CallServer;
   readonly stopped: Promise<unknown>;
-  readonly #executor: Executor;
+  readonly #executor: LocalExecutor;
   readonly #sender: OutputSender;
   #core: WorkerCore | null = null;
   #loop: Loop<WorkerInput, WorkerEffect> | null = null;
@@ -97,7 +99,7 @@ class WorkerNode implements RunningNode {
   #resolveStopped: (cause: unknown) => void = () => undefined;
   #drained: () => void = () => undefined;
 
-  constructor(host: NodeHost, executor: Executor) {
+  constructor(host: NodeHost, executor: LocalExecutor) {
     this.host = host;
     this.#executor = executor;
     this.#sender = new OutputSender((id, offset, bytesMax) => executor.read(id, offset, bytesMax));
@@ -114,6 +116,11 @@ class WorkerNode implements RunningNode {
       control: null,
       stop: () => void this.stop(),
     });
+  }
+
+  /** One sentence for its person. */
+  get isolation(): string {
+    return isolationWords(this.#executor.reached, this.#executor.probed);
   }
 
   async start(): Promise<void> {
@@ -170,7 +177,7 @@ class WorkerNode implements RunningNode {
     const { membership, identity, storage, incarnation, config } = this.host;
     const { charter } = membership;
     const { slots } = config;
-    const labels = withMachineLabels(config.labels);
+    const labels = withMachineLabels(config.labels, this.#executor.reached);
     const stored = await storage.list(workerKeys.pending);
     const now = { monotonicMs: realClock.monotonicMs(), wallMs: realClock.wallMs() };
     const options = { charter, keys: identity, incarnation, labels, slots, random: realRandom, stored };

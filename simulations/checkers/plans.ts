@@ -4,7 +4,7 @@
  */
 
 import type { Assignment } from "../../node/ports.ts";
-import type { PlannedStep } from "../../protocol/plan.ts";
+import { type PlannedStep, requirementsOf } from "../../protocol/plan.ts";
 import { sha256Hex } from "../../protocol/values.ts";
 import { type Checker, type PeerName, Violation } from "../observation.ts";
 import { KnownLiars } from "./known-liars.ts";
@@ -64,7 +64,7 @@ function checkStart(
       `${peer} runs ${commands.join("; ")} for ${run}/${step}, which is not its plan`,
     );
   const own = new Set(has);
-  const missing = has === null ? [] : planned.labels.filter((label) => !hasLabel(own, label));
+  const missing = has === null ? [] : requirementsOf(planned).filter((label) => !hasLabel(own, label));
   if (missing.length > 0)
     throw new Violation("plans", `${run}/${step} wants ${missing.join()}, and was started at ${peer}`);
 }

@@ -100,6 +100,7 @@ export function assignmentOf(
     reports: [],
     index: 0,
     credentials: [],
+    sandbox: "S0",
     ...more,
   };
 }

@@ -105,7 +105,9 @@ export class Mesh {
 
   async join(name: string, code: string, words: readonly string[]): Promise<MeshNode> {
     const folder = join(this.folder, name);
-    const program = this.start(["join", code, "--data", folder, ...words]);
+    // Finding out how far steps can be isolated takes a moment that most meshes have no use for.
+    const isolation = words.includes("--sandbox") || words.includes("--listen") ? [] : ["--sandbox", "S0"];
+    const program = this.start(["join", code, "--data", folder, ...isolation, ...words]);
     await program.said(/ is up\./u);
     return new MeshNode(this, name, folder, program);
   }

@@ -52,27 +52,24 @@ type Roots = Readonly<Record<CacheRoot, string>>;
 
 export class Caches {
   readonly #store: CacheStore;
-  readonly #home: string;
   readonly #limits: CacheLimits;
 
-  constructor(options: { readonly folder: string; readonly home: string; readonly bounds: CacheLimits }) {
+  constructor(options: { readonly folder: string; readonly bounds: CacheLimits }) {
     this.#limits = options.bounds;
     this.#store = new CacheStore(options.folder, this.#limits);
-    this.#home = options.home;
   }
 
   /** Unpacks what is there. The notes say so, one a cache. */
   async restore(
     { caches, cacheScope }: Assignment,
-    workspace: string,
+    roots: Roots,
     signal: AbortSignal,
   ): Promise<{ readonly sought: readonly SoughtCache[]; readonly notes: readonly string[] }> {
-    const roots = { workspace, home: this.#home };
     const sought: SoughtCache[] = [];
     const notes: string[] = [];
     for (const cache of caches) {
       try {
-        const inputs = await inputsOf(cache, workspace);
+        const inputs = await inputsOf(cache, roots.workspace);
         const key = sha256Hex(encodeValue({ name: cache.name, ...inputs.all }));
         const group = this.#store.groupOf(cacheScope, cache.name);
         const entry = this.#store.find(group, key);
@@ -101,17 +98,13 @@ export class Caches {
   }
 
   /** Keeps what there was no cache of. To be called when the commands passed and nothing of them runs any more. */
-  async keep(
-    sought: readonly SoughtCache[],
-    workspace: string,
-    signal: AbortSignal,
-  ): Promise<readonly string[]> {
+  async keep(sought: readonly SoughtCache[], roots: Roots, signal: AbortSignal): Promise<readonly string[]> {
     const notes: string[] = [];
     for (const one of sought) {
       if (one.isHit) continue;
       const { name } = one.cache;
       try {
-        notes.push(`cache ${name}: ${await this.#keep(one, { workspace, home: this.#home }, signal)}`);
+        notes.push(`cache ${name}: ${await this.#keep(one, roots, signal)}`);
       } catch (error) {
         const why = signal.aborted ? "there was no time left for it" : wordsOf(error);
         notes.push(`cache ${name}: not kept: ${why}`);

@@ -12,22 +12,26 @@
 
 import { appendFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { OttoError, unreachable } from "../../../protocol/errors.ts";
 import { limits } from "../../../protocol/limits.ts";
+import type { SandboxLevel } from "../../../protocol/plan.ts";
 import type { LogReference, StepReport } from "../../../protocol/report.ts";
 import type { Assignment, Executor, ExecutorObserver, StopCause } from "../../ports.ts";
-import { type Blobs, isDiskFull } from "../blobs.ts";
+import type { Blobs } from "../blobs.ts";
 import { type Gateway, noCredentials, type OpenedCredentials } from "../broker/gateway.ts";
 import { type CacheLimits, Caches, type SoughtCache } from "./caches.ts";
 import { type PreparedLibrary, prepareLibrary } from "./libraries.ts";
 import { readLog } from "./attempt-log.ts";
 import { identityOf, killAll } from "./processes.ts";
-import { boundReport, commandProblem, Tail, tailText } from "./report.ts";
+import { type End, endOf, problemOf, tooOpen } from "./ends.ts";
+import { boundReport, Tail, tailText } from "./report.ts";
 import { RunnerLink } from "./runner-link.ts";
 import type { RunnerResult } from "./runner-messages.ts";
 import { openSaid } from "./said.ts";
 import { Sources } from "./sources.ts";
+import { stepEnvironment } from "./step-environment.ts";
 import { nothingTaken, take, type Taken } from "./taking.ts";
+import { Isolation, type IsolationOptions, makeOwnFolders, noIsolation } from "./sandbox/isolation.ts";
+import { type Probed, probeLevels } from "./sandbox/probe.ts";
 import { type Workspace, Workspaces } from "./workspaces.ts";
 
 export type ExecutorOptions = {
@@ -47,6 +51,11 @@ export type ExecutorOptions = {
   readonly credentials?: Pick<Gateway, "open">;
   /** Those of `limits`, unless said otherwise. */
   readonly cacheLimits?: CacheLimits;
+  /** How far steps are kept apart; without it, not (S0). */
+  readonly isolation?: IsolationOptions & {
+    /** Files of the worker that no step may read, such as its key. */
+    readonly secrets: readonly string[];
+  };
 };
 
 const pathDefault = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -57,9 +66,10 @@ export async function startExecutor(options: ExecutorOptions): Promise<LocalExec
   mkdirSync(join(folder, "home"), { recursive: true });
   const identity = identityOf(folder);
   await killAll(identity);
-  const workspaces = new Workspaces(folder);
-  workspaces.throwAway(join(folder, "pipes"));
-  workspaces.throwAway(join(folder, "logs"));
+  const { secrets, ...wanted } = options.isolation ?? noIsolation;
+  const isolation = new Isolation(folder, identity, wanted);
+  const workspaces = new Workspaces(isolation.folder);
+  for (const left of ["pipes", "logs"]) rmSync(join(folder, left), { recursive: true, force: true });
   mkdirSync(join(folder, "logs"));
   const runner = await RunnerLink.start({
     folder,
@@ -73,7 +83,10 @@ export async function startExecutor(options: ExecutorOptions): Promise<LocalExec
       HOME: join(folder, "home"),
     },
   });
-  return new LocalExecutor(options, { runner, workspaces });
+  const logFile = (serial: number): string => join(folder, "logs", String(serial));
+  const probed =
+    wanted.atMost === "S0" ? [] : await probeLevels({ isolation, runner, workspaces, logFile, secrets });
+  return new LocalExecutor(options, { runner, workspaces, isolation, probed });
 }
 
 type Attempt = {
@@ -88,19 +101,16 @@ type Attempt = {
   notes: readonly string[];
   sought: readonly SoughtCache[];
   library: PreparedLibrary | null;
-};
-
-/** What is known of an attempt when it is over, before it is put into words. */
-type End = {
-  readonly outcome: StepReport["outcome"];
-  readonly problem: string;
-  readonly result: RunnerResult | null;
+  readonly level: SandboxLevel | null;
 };
 
 export class LocalExecutor implements Executor {
   readonly #options: ExecutorOptions;
   readonly #runner: RunnerLink;
   readonly #workspaces: Workspaces;
+  readonly #isolation: Isolation;
+  /** What was found when it started, above S0. */
+  readonly probed: readonly Probed[];
   readonly #sources: Sources;
   readonly #caches: Caches;
   readonly #attempts = new Map<string, Attempt>();
@@ -109,14 +119,25 @@ export class LocalExecutor implements Executor {
 
   constructor(
     options: ExecutorOptions,
-    parts: { readonly runner: RunnerLink; readonly workspaces: Workspaces },
+    parts: {
+      readonly runner: RunnerLink;
+      readonly workspaces: Workspaces;
+      readonly isolation: Isolation;
+      readonly probed: readonly Probed[];
+    },
   ) {
     this.#options = options;
     this.#runner = parts.runner;
     this.#workspaces = parts.workspaces;
+    this.#isolation = parts.isolation;
+    this.probed = parts.probed;
     this.#sources = new Sources(options);
-    const { folder, cacheLimits: bounds = limits } = options;
-    this.#caches = new Caches({ folder: join(folder, "caches"), home: join(folder, "home"), bounds });
+    const { cacheLimits: bounds = limits } = options;
+    this.#caches = new Caches({ folder: join(parts.isolation.folder, "caches"), bounds });
+  }
+
+  get reached(): readonly SandboxLevel[] {
+    return this.#isolation.reached;
   }
 
   /** The process that the steps are children of; for tests and for the curious. */
@@ -137,6 +158,7 @@ export class LocalExecutor implements Executor {
       notes: [],
       sought: [],
       library: null,
+      level: this.#isolation.levelFor(assignment.sandbox),
     };
     this.#attempts.set(assignment.id, attempt);
     const execution = this.#execute(attempt).finally(() => this.#executions.delete(execution));
@@ -190,19 +212,27 @@ export class LocalExecutor implements Executor {
   }
 
   async #prepareAndRun(attempt: Attempt, workspace: Workspace): Promise<End> {
-    const { assignment } = attempt;
+    const { assignment, level } = attempt;
+    if (level === null) return tooOpen(assignment, this.#isolation.reached);
+    if (level !== "S0") makeOwnFolders(workspace);
     const stopped = await this.#prepare(attempt, workspace);
     if (stopped !== null) return stopped;
     const opened = (await this.#options.credentials?.open(assignment, workspace.temporary)) ?? noCredentials;
     try {
-      return await this.#run(attempt, workspace, opened);
+      return await this.#run(attempt, workspace, { level, opened });
     } finally {
       opened.close();
     }
   }
 
-  async #run(attempt: Attempt, workspace: Workspace, opened: OpenedCredentials): Promise<End> {
+  async #run(
+    attempt: Attempt,
+    workspace: Workspace,
+    { level, opened }: { readonly level: SandboxLevel; readonly opened: OpenedCredentials },
+  ): Promise<End> {
     const { assignment, library } = attempt;
+    const said = openSaid(workspace.said, assignment);
+    await this.#isolation.handOver(level, workspace);
     attempt.isRunning = true;
     const result = await this.#runner.run(
       {
@@ -212,13 +242,14 @@ export class LocalExecutor implements Executor {
         preamble: linesOf(attempt.notes),
         commands: library === null ? assignment.commands : [library.command],
         environment: {
-          ...stepEnvironment(assignment, workspace),
+          ...stepEnvironment(assignment, workspace, level),
           ...opened.variables,
           ...library?.variables,
-          ...openSaid(workspace.said, assignment),
+          ...said,
         },
         timeoutMs: leftMs(attempt),
         graceMs: this.#options.graceMs,
+        confinement: this.#isolation.confine(level, workspace),
       },
       {
         signal: attempt.abort.signal,
@@ -266,7 +297,7 @@ export class LocalExecutor implements Executor {
     const { signal } = abort;
     await this.#sources.fill(workspace.folder, assignment, signal);
     if (assignment.caches.length > 0) {
-      const restored = await this.#caches.restore(assignment, workspace.folder, signal);
+      const restored = await this.#caches.restore(assignment, this.#rootsOf(attempt, workspace), signal);
       attempt.sought = restored.sought;
       attempt.notes = restored.notes;
     }
@@ -278,7 +309,13 @@ export class LocalExecutor implements Executor {
   async #keepCaches(attempt: Attempt, workspace: Workspace): Promise<readonly string[]> {
     if (attempt.sought.length === 0) return [];
     const signal = AbortSignal.any([attempt.abort.signal, AbortSignal.timeout(leftMs(attempt))]);
-    return this.#caches.keep(attempt.sought, workspace.folder, signal);
+    return this.#caches.keep(attempt.sought, this.#rootsOf(attempt, workspace), signal);
+  }
+
+  /** Steps that are kept apart have each a home of their own. */
+  #rootsOf({ level }: Attempt, workspace: Workspace): { readonly workspace: string; readonly home: string } {
+    const home = level === "S0" ? join(this.#options.folder, "home") : workspace.home;
+    return { workspace: workspace.folder, home };
   }
 
   /** Adds lines to the log that the runner has closed. One that is full, or cannot be written, stays as it is. */
@@ -360,53 +397,10 @@ export class LocalExecutor implements Executor {
   }
 }
 
-/** The environment of a step is made from nothing; what Otto says of the attempt cannot be overridden. */
-function stepEnvironment(assignment: Assignment, workspace: Workspace): Record<string, string> {
-  return {
-    TMPDIR: workspace.temporary,
-    ...assignment.variables,
-    ...assignment.surroundings,
-    OTTO: "true",
-    OTTO_RUN: assignment.run,
-    OTTO_STEP: assignment.step,
-    OTTO_ATTEMPT: String(assignment.attempt),
-    ...(assignment.fence === null ? {} : { OTTO_FENCING_TOKEN: String(assignment.fence) }),
-  };
-}
-
 function leftMs({ assignment, startedAt }: Attempt): number {
   return Math.ceil(Math.max(1, assignment.timeoutMs - (performance.now() - startedAt)));
 }
 
 function linesOf(notes: readonly string[]): string {
   return notes.map((note) => `[otto] ${note}\n`).join("");
-}
-
-function endOf(assignment: Assignment, result: RunnerResult | null): End {
-  if (result === null) {
-    const problem = "The process that ran the step died; whatever was left of the step has been killed.";
-    return { outcome: "failed", problem, result };
-  }
-  const last = result.commands.at(-1);
-  const command = assignment.library?.name ?? assignment.commands[result.commands.length - 1] ?? "";
-  const problem = last === undefined ? null : commandProblem(command, last.end, assignment.timeoutMs);
-  switch (result.end.kind) {
-    case "passed":
-      return { outcome: "passed", problem: "", result };
-    case "failed":
-    case "timed-out":
-    case "cancelled":
-      return { outcome: result.end.kind, problem: problem ?? result.end.kind, result };
-    case "broken":
-      return { outcome: "failed", problem: result.end.problem, result };
-    default:
-      return unreachable(result.end);
-  }
-}
-
-function problemOf(error: unknown, folder: string): string {
-  if (isDiskFull(error))
-    return `The disk that holds ${folder} is full. Free some space there, then try again.`;
-  if (error instanceof OttoError) return [error.message, error.next].join(" ");
-  return error instanceof Error ? error.message : String(error);
 }

@@ -4,6 +4,7 @@
  */
 
 import type { CommandReport } from "../../../protocol/report.ts";
+import type { SlotUser } from "./sandbox/slot-users.ts";
 
 /** One attempt as the runner sees it: a folder, commands, and where the log goes. */
 export type RunnerTask = {
@@ -19,6 +20,33 @@ export type RunnerTask = {
   readonly timeoutMs: number;
   /** How long it may take to end after it was asked to. */
   readonly graceMs: number;
+  /** What holds it; null: nothing but its process groups (S0). */
+  readonly confinement: Confinement | null;
+};
+
+export type Confinement =
+  | {
+      /** S1: each command as a user of its own, of whom nothing is left at the end. */
+      readonly kind: "user";
+      readonly user: SlotUser;
+      /** A program and its words, which the shell comes after. */
+      readonly inner: readonly string[];
+    }
+  | SandboxTask;
+
+/** S2 and above: all commands in one sandbox. */
+export type SandboxTask = {
+  readonly kind: "sandbox";
+  /** Becomes this user before it makes the sandbox; null: stays the worker's. */
+  readonly user: SlotUser | null;
+  /** Bubblewrap. */
+  readonly program: string;
+  /** For its `--args`. */
+  readonly arguments: readonly string[];
+  /** A program and its words inside, which the shell comes after. */
+  readonly inner: readonly string[];
+  /** A file with the filter for system calls. */
+  readonly filter: string | null;
 };
 
 export type ToRunner =

@@ -8,6 +8,7 @@
  * Its other half is `runner-link.ts`.
  */
 
+import { closeSync, readdirSync, readFileSync } from "node:fs";
 import { Socket } from "node:net";
 import { unreachable } from "../../../protocol/errors.ts";
 import { Channel } from "./channel.ts";
@@ -17,11 +18,14 @@ import { type AttemptSurroundings, RunningAttempt } from "./running-attempt.ts";
 import type { FromRunner, RunnerResult, RunnerTask, ToRunner } from "./runner-messages.ts";
 
 const channelDescriptor = 3;
+/** `O_CLOEXEC` as Linux writes it; Node has no name for it. */
+const closeOnExec = 0o2000000;
 /** So much may wait for the worker before steps are made to wait. */
 const backlogBytesMax = 1024 * 1024;
 /** How long after the end of an attempt the second, thorough look for its processes comes at the latest. */
 const sweepMs = 1_000;
 
+closeInherited();
 const attempts = new Map<number, RunningAttempt>();
 let surroundings: AttemptSurroundings | null = null;
 let pipes: Pipes | null = null;
@@ -41,6 +45,28 @@ const channel = new Channel(new Socket({ fd: channelDescriptor }), {
 process.on("SIGINT", () => undefined);
 process.on("SIGTERM", () => undefined);
 process.on("SIGHUP", () => undefined);
+
+/**
+ * Whatever opened descriptors in the process that started the worker, and forgot to keep them from its children: no step
+ * gets one. Node's own are marked as not to be inherited.
+ */
+function closeInherited(): void {
+  if (process.platform !== "linux") return;
+  for (const name of readdirSync("/proc/self/fd")) {
+    const descriptor = Number(name);
+    if (descriptor > channelDescriptor && isInherited(descriptor)) closeSync(descriptor);
+  }
+}
+
+function isInherited(descriptor: number): boolean {
+  try {
+    const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, "latin1"));
+    return flags !== null && (Number.parseInt(flags[1] ?? "", 8) & closeOnExec) === 0;
+  } catch {
+    // The one that listed the folder is closed by now.
+    return false;
+  }
+}
 
 function receive(message: ToRunner): void {
   switch (message.kind) {

@@ -11,13 +11,16 @@
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { fchownSync } from "node:fs";
 import { Socket } from "node:net";
 import { limits } from "../../../protocol/limits.ts";
 import type { CommandReport } from "../../../protocol/report.ts";
 import { AttemptLog } from "./attempt-log.ts";
 import type { OutputPipe } from "./pipes.ts";
 import { findProcesses, livingGroups, markerVariable, type Orphans, signalProcess } from "./processes.ts";
-import type { RunnerEnd, RunnerResult, RunnerTask } from "./runner-messages.ts";
+import type { RunnerEnd, RunnerResult, RunnerTask, SandboxTask } from "./runner-messages.ts";
+import { SandboxedShell } from "./sandbox/sandboxed-shell.ts";
+import { killUser, type SlotUser } from "./sandbox/slot-users.ts";
 
 /** Output is collected for this long before it is written and sent. */
 const outputDelayMs = 4;
@@ -50,6 +53,8 @@ export class RunningAttempt {
   readonly #environment: Record<string, string>;
   /** Process groups that may have members, by their leader. */
   #groups: number[] = [];
+  /** Runs the commands of an attempt that has a sandbox. */
+  #shell: SandboxedShell | null = null;
   #state: State = "running";
   #end: RunnerEnd = { kind: "passed" };
   #current: { readonly startedMs: number; readonly logOffset: number } | null = null;
@@ -100,6 +105,10 @@ export class RunningAttempt {
     if (command === undefined) return this.#clear({ kind: "passed" });
     this.#current = { startedMs: this.#elapsedMs(), logOffset: this.#log.bytes };
     try {
+      if (this.#task.confinement?.kind === "sandbox") {
+        this.#shell ??= this.#enter(this.#task.confinement);
+        return this.#shell.next();
+      }
       const child = this.#spawn(command);
       child.on("exit", (code, signal) => this.#commandEnded(code, signal));
       child.on("error", (error) => this.#notStarted(error));
@@ -110,16 +119,48 @@ export class RunningAttempt {
   }
 
   #spawn(command: string): ChildProcess {
+    const { confinement } = this.#task;
     const output = this.#pipe.writer;
     const none = "ignore";
     const stdio = [none, output, output, none, none, none, none, none, none];
     stdio[lifelineDescriptor] = output;
-    return spawn("/bin/sh", ["-e", "-c", command], {
+    const own = confinement?.kind === "user" ? confinement : null;
+    this.#giveOutputTo(own?.user ?? null);
+    const words = ["/bin/sh", "-e", "-c", command];
+    const [program = "", ...rest] = own === null ? words : [...own.inner, ...words];
+    return spawn(program, rest, {
       cwd: this.#task.workspace,
       env: this.#environment,
       detached: true,
       stdio: stdio as ("ignore" | number)[],
+      ...(own === null ? {} : { uid: own.user.id, gid: own.user.id }),
     });
+  }
+
+  #enter(sandbox: SandboxTask): SandboxedShell {
+    const { commands } = this.#task;
+    this.#giveOutputTo(sandbox.user);
+    return new SandboxedShell(
+      sandbox,
+      { commands, environment: this.#environment, output: this.#pipe.writer },
+      {
+        commandEnded: (code, signal) => this.#commandEnded(code, signal),
+        notStarted: (problem) => this.#notStarted(problem),
+        gone: () => this.#sandboxGone(),
+      },
+    );
+  }
+
+  #sandboxGone(): void {
+    if (this.#state === "running") return this.#clear({ kind: "broken", problem: "The sandbox has ended." });
+    if (this.#state !== "clearing") return;
+    if (this.#lookTimer !== null) clearTimeout(this.#lookTimer);
+    this.#clearing(lookMsMin);
+  }
+
+  /** A script that writes to `/dev/stderr` opens the pipe anew, and must be allowed to. */
+  #giveOutputTo(user: SlotUser | null): void {
+    if (user !== null) fchownSync(this.#pipe.writer, user.id, user.id);
   }
 
   #notStarted(error: unknown): void {
@@ -158,6 +199,7 @@ export class RunningAttempt {
     this.#state = "stopping";
     this.#end = end;
     this.#killAtMs = performance.now() + this.#task.graceMs;
+    this.#shell?.terminate();
     for (const group of this.#groups) signalProcess(-group, "SIGTERM");
     this.#look(lookMsMin);
   }
@@ -187,6 +229,8 @@ export class RunningAttempt {
   #clearing(afterMs: number): void {
     let alive = this.#current !== null;
     for (const group of this.#groups) alive = signalProcess(-group, "SIGKILL") || alive;
+    if (this.#task.confinement?.kind === "user") alive = killUser(this.#task.confinement.user) || alive;
+    alive = this.#killSandbox(afterMs) || alive;
     this.#pipe.closeWriter();
     const atEnd = this.#drain();
     const { orphans, executor } = this.#surroundings;
@@ -197,7 +241,8 @@ export class RunningAttempt {
     const pipe = atEnd ? null : this.#pipe.path;
     const left = findProcesses({ executor, serial: mine, groups: this.#groups, pipe });
     for (const pid of left) signalProcess(pid, "SIGKILL");
-    if (left.length === 0 && this.#current === null && (atEnd || process.platform === "linux")) {
+    const isOver = left.length === 0 && this.#current === null && this.#shell?.isGone !== false;
+    if (isOver && (atEnd || process.platform === "linux")) {
       return this.#finish(atEnd);
     }
     if (performance.now() > this.#killAtMs) {
@@ -206,6 +251,14 @@ export class RunningAttempt {
       return this.#finish(false);
     }
     this.#lookTimer = setTimeout(() => this.#clearing(Math.min(afterMs * 2, lookMsMax)), afterMs);
+  }
+
+  /** Says whether it is still there. */
+  #killSandbox(afterMs: number): boolean {
+    if (this.#shell === null || this.#shell.isGone) return false;
+    this.#shell.kill();
+    if (afterMs >= lookMsMax) this.#shell.killOutside();
+    return true;
   }
 
   #finish(atEnd: boolean): void {

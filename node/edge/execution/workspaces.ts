@@ -8,11 +8,12 @@
  *   work / SLOT / workspace      where the commands run
  *   work / SLOT / temporary      their TMPDIR
  *   work / SLOT / said           what they say to Otto; made only for steps that say something
+ *   work / SLOT / home           their home, when they do not share the worker's; made only then
  *   trash                        used ones, on their way out
  */
 
 import { spawn } from "node:child_process";
-import { lstatSync, mkdirSync, readdirSync, renameSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 
 /**
@@ -24,6 +25,8 @@ const trashMax = 10;
 const deleteSoonMs = 250;
 /** Nobody else's business on a machine with several users. */
 const folderMode = 0o700;
+/** The slot's own user passes through to its folders, and can put nothing in their place. */
+const passableMode = 0o711;
 
 /** Deletes also what a tool has made read-only (Go's module cache is). Follows no link. */
 const deleteScript = `rm -rf -- "$@" 2>/dev/null || {
@@ -33,8 +36,9 @@ export type Workspace = {
   readonly slot: number;
   readonly folder: string;
   readonly temporary: string;
-  /** Not there when the workspace is taken. */
+  /** Neither is there when the workspace is taken. */
   readonly said: string;
+  readonly home: string;
 };
 
 export class Workspaces {
@@ -72,7 +76,10 @@ export class Workspaces {
       folder: join(this.#work, String(slot), "workspace"),
       temporary: join(this.#work, String(slot), "temporary"),
       said: join(this.#work, String(slot), "said"),
+      home: join(this.#work, String(slot), "home"),
     };
+    const above = join(this.#work, String(slot));
+    if (!existsSync(above)) mkdirSync(above, { recursive: true, mode: passableMode });
     for (const path of [workspace.folder, workspace.temporary]) {
       if (!this.#ready.delete(path)) mkdirSync(path, { recursive: true, mode: folderMode });
     }
@@ -81,8 +88,9 @@ export class Workspaces {
 
   /** Returns the slot. One that cannot be cleared (a full disk) is never used again instead. */
   release(workspace: Workspace): void {
-    const { folder, temporary, said } = workspace;
-    if (this.#clear(folder) && this.#clear(temporary) && this.#clear(said)) this.#free.push(workspace.slot);
+    const { folder, temporary, said, home } = workspace;
+    const isClear = [folder, temporary, said, home].map((path) => this.#clear(path));
+    if (isClear.every(Boolean)) this.#free.push(workspace.slot);
   }
 
   /** Renames a file or folder away, to be deleted later. */

@@ -230,19 +230,20 @@ describe("a cache for which there is no room or time", () => {
   });
 
   it("takes longer than the step has: it is not kept, and nothing is left of it", async () => {
-    const own = { folder: join(surroundings.folder, "own"), home: surroundings.folder, bounds: limits };
+    const own = { folder: join(surroundings.folder, "own"), bounds: limits };
     const workspace = join(surroundings.folder, "workspace");
     mkdirSync(join(workspace, "vendor", "bundle"), { recursive: true });
+    const roots = { workspace, home: surroundings.folder };
     const caches = new Caches(own);
     const assignment = assignmentOf(surroundings.emptyTree, [], { caches: [gems] });
-    const { sought } = await caches.restore(assignment, workspace, new AbortController().signal);
-    const notes = await caches.keep(sought, workspace, AbortSignal.abort());
+    const { sought } = await caches.restore(assignment, roots, new AbortController().signal);
+    const notes = await caches.keep(sought, roots, AbortSignal.abort());
     expect(notes).toEqual(["cache gems: not kept: there was no time left for it"]);
     expect(readdirSync(own.folder)).toEqual([]);
-    expect(await caches.keep(sought, workspace, new AbortController().signal)).toEqual([
+    expect(await caches.keep(sought, roots, new AbortController().signal)).toEqual([
       expect.stringContaining("cache gems: kept (key "),
     ]);
-    await expect(caches.restore(assignment, workspace, AbortSignal.abort())).rejects.toThrow("aborted");
+    await expect(caches.restore(assignment, roots, AbortSignal.abort())).rejects.toThrow("aborted");
     expect(readdirSync(join(own.folder, "temporary"))).toEqual([]);
   });
 });

@@ -1,12 +1,16 @@
 /** A real executor in a temporary folder, for the tests of this folder. */
 
 import { existsSync, readFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Blobs, openBlobs } from "../../../node/edge/blobs.ts";
 import type { CacheLimits } from "../../../node/edge/execution/caches.ts";
-import { type LocalExecutor, startExecutor } from "../../../node/edge/execution/executor.ts";
+import {
+  type ExecutorOptions,
+  type LocalExecutor,
+  startExecutor,
+} from "../../../node/edge/execution/executor.ts";
 import { limits } from "../../../protocol/limits.ts";
 import type { Assignment } from "../../../node/ports.ts";
 import { encodeTree, type TreeFile } from "../../../protocol/tree.ts";
@@ -32,11 +36,14 @@ export async function makeSurroundings(
     readonly fetch?: (digests: string[], blobs: Blobs) => Promise<void>;
     readonly cacheLimits?: CacheLimits;
     readonly graceMs?: number;
+    readonly isolation?: ExecutorOptions["isolation"];
     /** Of an executor that is gone: its folder, which this one goes on with. */
     readonly folder?: string;
   } = {},
 ): Promise<Surroundings> {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), "otto-execution-")));
+  // Users of slots get to their own folders in it.
+  await chmod(folder, 0o711);
   const blobs = await openBlobs(join(folder, "blobs"));
   const emptyTree = await blobs.writeBytes(encodeTree([]));
   const witness = options.witness ?? new Witness();
@@ -49,6 +56,7 @@ export async function makeSurroundings(
     slots: 2,
     graceMs: options.graceMs ?? limits.killGraceMs,
     ...(options.cacheLimits === undefined ? {} : { cacheLimits: options.cacheLimits }),
+    ...(options.isolation === undefined ? {} : { isolation: options.isolation }),
   });
   const start = (commands: readonly string[], more: Partial<Assignment> = {}): string => {
     const assignment = assignmentOf(emptyTree, commands, more);

@@ -1,0 +1,216 @@
+/**
+ * How a worker keeps its steps apart from itself, from each other and from the machine: which levels it reaches, and what a
+ * level means for one attempt.
+ *
+ *   S0  own process group, own folders                    the worker's user
+ *   S1  S0 + the slot's own user, no new privileges       only a worker that runs as root
+ *   S2  S1 where it can be had + bubblewrap               without network
+ */
+
+import {
+  chmodSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { limits } from "../../../../protocol/limits.ts";
+import { sandboxLevels, type SandboxLevel } from "../../../../protocol/plan.ts";
+import { programPath } from "../../programs.ts";
+import type { Confinement } from "../runner-messages.ts";
+import type { Workspace } from "../workspaces.ts";
+import { bubblewrapArguments, systemProgram } from "./bubblewrap.ts";
+import { systemCallFilter } from "./seccomp.ts";
+import { pickSlotUsers, type SlotUser, type UserPicker } from "./slot-users.ts";
+
+export type IsolationOptions = {
+  /** No level above it is tried. */
+  readonly atMost: SandboxLevel;
+  /** What steps get that ask for nothing. */
+  readonly byDefault: SandboxLevel;
+  /** Files and folders that sandboxed steps may read besides the system. */
+  readonly visible: readonly string[];
+};
+
+export const noIsolation = { atMost: "S0", byDefault: "S0", visible: [], secrets: [] } as const;
+
+const sliceMs = 8;
+
+/** What there is on this machine to make sandboxes with; `probe.ts` finds out what it is worth. */
+export class Isolation {
+  readonly #options: IsolationOptions;
+  readonly #users: UserPicker | null;
+  readonly #filter: string | null;
+  /** Where workspaces and caches are: every slot's user gets to its own. */
+  readonly folder: string;
+  /** Programs as every slot's user can read them. */
+  readonly node: string;
+  readonly attack: string;
+  readonly #programs = {
+    setpriv: systemProgram("setpriv"),
+    prlimit: systemProgram("prlimit"),
+    bwrap: systemProgram("bwrap"),
+  };
+  /** Ascending; S0 always. */
+  #reached: readonly SandboxLevel[] = ["S0"];
+
+  constructor(folder: string, identity: string, options: IsolationOptions) {
+    this.#options = options;
+    this.#users = options.atMost === "S0" ? null : pickSlotUsers(identity);
+    this.folder = this.#users === null ? folder : passableFolder(folder, identity);
+    this.node = this.#users === null ? process.execPath : passableFile(process.execPath, this.folder);
+    const attack = programPath("attack");
+    this.attack = this.#users === null ? attack : passableFile(attack, this.folder);
+    const filter = systemCallFilter(process.arch);
+    this.#filter = filter === null ? null : join(folder, "system-calls.bpf");
+    if (filter !== null && options.atMost !== "S0") writeFileSync(join(folder, "system-calls.bpf"), filter);
+  }
+
+  get reached(): readonly SandboxLevel[] {
+    return this.#reached;
+  }
+
+  reach(level: SandboxLevel): void {
+    this.#reached = [...this.#reached, level];
+  }
+
+  /** Why a level need not even be tried here, as a clause; null when it is to be tried. */
+  hindrance(level: SandboxLevel): string | null {
+    const { setpriv, prlimit, bwrap } = this.#programs;
+    if (sandboxLevels.indexOf(level) > sandboxLevels.indexOf(this.#options.atMost))
+      return "it was started with a lower limit";
+    if (process.platform !== "linux") return "this is no Linux";
+    if (level === "S1" && this.#users === null) return "only root can give each slot a user of its own";
+    if (level === "S1" && (setpriv === null || prlimit === null))
+      return "setpriv and prlimit are not installed";
+    if (level === "S2" && bwrap === null) return "bubblewrap is not installed";
+    if (level === "S2" && prlimit === null) return "prlimit is not installed";
+    return level === "S3" ? "containers are not used yet" : null;
+  }
+
+  /** The lowest level that is enough, of those that are reached; null when none is. */
+  levelFor(least: SandboxLevel): SandboxLevel | null {
+    const { byDefault } = this.#options;
+    const wanted = Math.max(sandboxLevels.indexOf(least), sandboxLevels.indexOf(byDefault));
+    const reached = (from: number): SandboxLevel | undefined =>
+      this.#reached.find((level) => sandboxLevels.indexOf(level) >= from);
+    return reached(wanted) ?? null;
+  }
+
+  /** Makes the folders of the slot the attempt's own, with all that is in them. To be called when all is there. */
+  async handOver(level: SandboxLevel, workspace: Workspace): Promise<void> {
+    const user = this.#userOf(level, workspace);
+    if (user === null) return;
+    for (const folder of foldersOf(workspace)) await giveTo(user, folder);
+  }
+
+  /** What the runner needs to know; null for S0. `handOver` comes first. */
+  confine(level: SandboxLevel, workspace: Workspace): Confinement | null {
+    const { setpriv, prlimit, bwrap } = this.#programs;
+    const user = this.#userOf(level, workspace);
+    if (level === "S1" && user !== null && setpriv !== null && prlimit !== null)
+      return {
+        kind: "user",
+        user,
+        inner: [setpriv, "--no-new-privs", "--inh-caps=-all", ...limited(prlimit)],
+      };
+    if (level === "S2" && bwrap !== null && prlimit !== null) {
+      const folders = foldersOf(workspace);
+      const visible = [...new Set([this.node, this.attack, ...this.#options.visible])];
+      const filter = this.#filter;
+      const words = bubblewrapArguments({
+        folders,
+        visible,
+        workspace: workspace.folder,
+        hasFilter: filter !== null,
+        temporaryBytesMax: limits.sandboxTemporaryBytesMax,
+      });
+      const inner = limited(prlimit);
+      return { kind: "sandbox", user, program: bwrap, arguments: words, inner, filter };
+    }
+    return null;
+  }
+
+  #userOf(level: SandboxLevel, { slot }: Workspace): SlotUser | null {
+    return level === "S0" ? null : (this.#users?.(slot) ?? null);
+  }
+}
+
+function limited(prlimit: string): readonly string[] {
+  return [prlimit, "--core=0"];
+}
+
+/** All that an attempt may write to. They are there afterwards. */
+function foldersOf({ folder, temporary, said, home }: Workspace): readonly string[] {
+  return [folder, temporary, said, home];
+}
+
+/** A home of the attempt's own, empty: what one step leaves in it is not there for the next. */
+export function makeOwnFolders({ said, home }: Workspace): void {
+  for (const path of [said, home]) {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    chmodSync(path, 0o700);
+  }
+}
+
+/** Where a worker that runs as root keeps workspaces when its data is behind folders that are closed to others. */
+const elsewhere = "/var/lib/otto";
+/** Says in there whose it is. */
+const ownerFile = "data-folder";
+
+function passableFolder(folder: string, identity: string): string {
+  if (isPassable(folder)) return folder;
+  const other = join(elsewhere, identity);
+  mkdirSync(other, { recursive: true, mode: 0o711 });
+  writeFileSync(join(other, ownerFile), folder, { mode: 0o600 });
+  for (const name of readdirSync(elsewhere)) removeIfLeft(join(elsewhere, name));
+  return other;
+}
+
+/** A worker whose own folder was removed comes back for nothing. */
+function removeIfLeft(folder: string): void {
+  const owner = join(folder, ownerFile);
+  if (existsSync(owner) && !existsSync(readFileSync(owner, "utf8")))
+    rmSync(folder, { recursive: true, force: true });
+}
+
+/** The file itself, or a copy in the folder where the way to it is closed. */
+function passableFile(path: string, folder: string): string {
+  if (isPassable(dirname(path))) return path;
+  // Outside of its package a module is told by its name.
+  const other = join(folder, basename(path).replace(/\.(js|ts)$/, ".m$1"));
+  rmSync(other, { force: true });
+  copyFileSync(path, other, constants.COPYFILE_FICLONE);
+  chmodSync(other, 0o755);
+  return other;
+}
+
+/** Whether everybody can pass through the folder and all above it. */
+function isPassable(folder: string): boolean {
+  if ((statSync(folder).mode & 0o001) === 0) return false;
+  return folder === dirname(folder) || isPassable(dirname(folder));
+}
+
+/** Follows no link; nothing of the step runs yet. */
+async function giveTo(user: SlotUser, path: string): Promise<void> {
+  const left = [path];
+  let sliceStart = performance.now();
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    lchownSync(next, user.id, user.id);
+    const found = lstatSync(next);
+    if (found.isDirectory()) for (const name of readdirSync(next)) left.push(join(next, name));
+    if (performance.now() - sliceStart > sliceMs) {
+      await nextTurn();
+      sliceStart = performance.now();
+    }
+  }
+}

@@ -1,0 +1,235 @@
+/**
+ * The attacker is a step. Each attack is made at S0 first, where nothing stands in its way: so it is known to be one.
+ */
+
+import { randomBytes } from "node:crypto";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { createServer, type Server } from "node:net";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { SandboxLevel } from "../../protocol/plan.ts";
+import type { Surroundings } from "../node/execution/surroundings.ts";
+import { isolated, missing } from "./isolated.ts";
+
+const canary = `canary-${randomBytes(8).toString("hex")}`;
+
+type Attack = {
+  readonly what: string;
+  /** Passes when the attack succeeds. */
+  readonly command: string;
+  readonly heldBy: readonly SandboxLevel[];
+  /** False where the attack needs something that no test process has. */
+  readonly succeedsAtS0?: false;
+};
+
+/** $KEY, $RUNNER (a process of the worker's), $PORT, $ABSTRACT, $NODE and $CANARY are the attacker's knowledge. */
+const attacks: readonly Attack[] = [
+  { what: "reads the worker's key", command: 'grep -q "$CANARY" "$KEY"', heldBy: ["S1", "S2"] },
+  { what: "reads the machine's passwords", command: "grep -q root: /etc/shadow", heldBy: ["S1", "S2"] },
+  {
+    what: "reads the environment of the worker's process",
+    command: 'tr "\\0" "\\n" < /proc/$RUNNER/environ | grep -q PATH',
+    heldBy: ["S1", "S2"],
+  },
+  {
+    what: "opens the memory of the worker's process",
+    command: "exec 5< /proc/$RUNNER/mem",
+    heldBy: ["S1", "S2"],
+  },
+  {
+    what: "takes a descriptor of the worker's process",
+    command: "ls /proc/$RUNNER/fd/",
+    heldBy: ["S1", "S2"],
+  },
+  { what: "ends the worker's process", command: "kill -0 $RUNNER", heldBy: ["S1", "S2"] },
+  {
+    what: "sees how others were started",
+    command: 'cat /proc/[0-9]*/cmdline | tr "\\0" "\\n" | grep -q "runner-pr[o]cess"',
+    heldBy: ["S2"],
+  },
+  {
+    what: "connects to a port of the machine's loopback",
+    command: `"$NODE" -e 'require("net").connect(process.env.PORT, "127.0.0.1").on("connect", () => process.exit(0)).on("error", () => process.exit(1))'`,
+    heldBy: ["S2"],
+  },
+  {
+    what: "connects to an abstract socket of the machine",
+    command: `"$NODE" -e 'require("net").connect("\\0" + process.env.ABSTRACT).on("connect", () => process.exit(0)).on("error", () => process.exit(1))'`,
+    heldBy: ["S2"],
+  },
+  {
+    what: "reaches a host of this virtual machine",
+    command: `perl -e 'exit(socket(my $s, 40, 1, 0) ? 0 : 1)'`,
+    heldBy: ["S2"],
+    succeedsAtS0: false,
+  },
+  { what: "has a user namespace to be root in", command: "unshare -U true", heldBy: ["S2"] },
+  {
+    what: "mounts something in namespaces of its own",
+    command: "unshare -Urm mount -t tmpfs none /mnt",
+    heldBy: ["S2"],
+  },
+  {
+    what: "types into a terminal that it shares",
+    // Without a terminal the kernel says that there is none; the filter says that it is not permitted before that.
+    command: `perl -e 'my $c = "x"; ioctl(STDIN, 0x5412, $c); exit($! == 1 ? 1 : 0)'`,
+    heldBy: ["S2"],
+  },
+  {
+    what: "asks the kernel's keyring",
+    command: `perl -e 'syscall(250, 0, -3, 0); exit($! == 1 ? 1 : 0)'`,
+    heldBy: process.arch === "x64" ? ["S2"] : [],
+  },
+  { what: "has a capability", command: "! grep -qE 'CapEff:\\s0+$' /proc/self/status", heldBy: ["S1", "S2"] },
+  {
+    what: "could get privileges from a program",
+    command: "grep -q 'NoNewPrivs:\\s0' /proc/self/status",
+    heldBy: ["S1", "S2"],
+  },
+  {
+    what: "writes to the system",
+    command: "touch /usr/otto-was-here && rm /usr/otto-was-here",
+    heldBy: ["S1", "S2"],
+  },
+  {
+    what: "puts something else in its workspace's place",
+    command:
+      'mv "$PWD" "$PWD.old" && ln -s /etc "$PWD"; code=$?; rm "$PWD"; mv "$PWD.old" "$PWD"; exit $code',
+    heldBy: ["S1", "S2"],
+  },
+  { what: "looks into the home folders of the machine", command: "ls /root /home", heldBy: ["S2"] },
+];
+
+describe.each(["S1", "S2"] as const)("at %s", (level) => {
+  const why = missing(level);
+  if (why !== null) return it.skip(`nothing is tried: ${why}`, () => undefined);
+  let surroundings: Surroundings;
+  let knowledge: Record<string, string>;
+  const servers: Server[] = [];
+
+  beforeAll(async () => {
+    surroundings = await isolated(level, {}, { byDefault: "S0" });
+    const key = join(surroundings.folder, "key");
+    writeFileSync(key, canary, { mode: 0o600 });
+    const abstract = `otto-test-${canary}`;
+    servers.push(createServer().listen(0, "127.0.0.1"), createServer().listen(`\0${abstract}`));
+    await Promise.all(servers.map((server) => server.listening || once(server, "listening")));
+    const at = servers[0]?.address();
+    knowledge = {
+      KEY: key,
+      RUNNER: String(surroundings.executor.runnerPid),
+      PORT: String(typeof at === "object" ? at?.port : 0),
+      ABSTRACT: abstract,
+      NODE: process.execPath,
+      CANARY: canary,
+    };
+  });
+  afterAll(async () => {
+    for (const server of servers) server.close();
+    await surroundings.close();
+  });
+
+  const run = async (command: string, sandbox: SandboxLevel) =>
+    surroundings.run([command], { sandbox, variables: knowledge });
+
+  for (const { what, command, heldBy, succeedsAtS0 } of attacks.filter(({ heldBy }) =>
+    heldBy.includes(level),
+  ))
+    it(`no step ${what}`, async () => {
+      if (succeedsAtS0 !== false && process.getuid?.() === 0) {
+        const open = await run(command, "S0");
+        expect(open.outcome, `the attack succeeds where nothing holds it: ${open.tail}`).toBe("passed");
+      }
+      const held = await run(command, level);
+      expect(held.outcome, `${heldBy.join()}: ${held.tail}`).toBe("failed");
+      expect(held.tail).not.toContain(canary);
+    });
+
+  it("nothing lives on that has left everything by which it could be found", async () => {
+    const name = `daemon-${randomBytes(8).toString("hex")}`;
+    // No parent, session, group, environment or descriptor of the step's.
+    const report = await surroundings.run(
+      [
+        `setsid env -i /bin/sh -c 'exec 0<&- 1>&- 2>&- 9>&-; (/bin/sleep 600; true) & /bin/sleep 600; true' ${name} &
+         until tr '\\0' ' ' < /proc/$!/cmdline | grep -q '^/bin/sh.*${name}'; do :; done; echo begun`,
+      ],
+      { sandbox: level },
+    );
+    expect(report).toMatchObject({ outcome: "passed", tail: "begun\n" });
+    expect(commandLines().filter((line) => line.includes(name))).toEqual([]);
+  });
+
+  it("what is started while all of it is killed is killed with it", async () => {
+    const name = `bomb-${randomBytes(8).toString("hex")}`;
+    const bomb = `f() { setsid /bin/sh -c "exec sleep 600" ${name} & f; }`;
+    const id = surroundings.start([`echo begun; ${bomb}; f`], { sandbox: level, timeoutMs: 60_000 });
+    await surroundings.witness.text(id, "begun");
+    surroundings.executor.stop(id, "cancelled");
+    expect((await surroundings.witness.report(id)).outcome).toBe("cancelled");
+    expect(commandLines().filter((line) => line.includes(name))).toEqual([]);
+  });
+
+  it("a step finds nothing open but its input and its output", async () => {
+    const report = await surroundings.run(["ls /proc/self/fd"], { sandbox: level });
+    // One is the list itself; at S1 there is the descriptor by which the end of a step is known.
+    const expected = level === "S1" ? ["0", "1", "2", "3", "9"] : ["0", "1", "2", "3"];
+    expect(report.tail.trim().split("\n")).toEqual(expected);
+  });
+
+  it("a step reads nothing of the slot beside its own, and nothing that an earlier one left in its place", async () => {
+    const first = surroundings.start(
+      ['echo secret > file; echo secret > "$HOME/file"; echo "home=$HOME work=$PWD"; sleep 600'],
+      { sandbox: level },
+    );
+    await surroundings.witness.text(first, "work=");
+    const [, home = "", work = ""] = /home=(\S+) work=(\S+)/.exec(surroundings.witness.log(first)) ?? [];
+    const beside = await surroundings.run(
+      [`cat ${home}/file ${work}/file; ls ${home} ${work}; echo > ${work}/mine`],
+      { sandbox: level },
+    );
+    expect(beside.outcome).toBe("failed");
+    expect(beside.tail).not.toContain("secret\n");
+    surroundings.executor.stop(first, "cancelled");
+    await surroundings.witness.report(first);
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      const later = await surroundings.run(['ls -A . "$HOME" "$TMPDIR"; ls -A /tmp'], { sandbox: level });
+      expect(later.tail).not.toContain("file");
+    }
+  });
+
+  it("no output leads out of the workspace, by links in place of files or of folders", async () => {
+    const outputs = [{ name: "taken", files: ["taken/**", "taken/shadow"] }];
+    for (const command of [
+      "ln -s /etc taken",
+      "mkdir taken; ln -s /etc/shadow taken/shadow",
+      "mkdir taken; mkfifo taken/shadow",
+      `cd "$TMPDIR/.." 2>/dev/null; ln -s /etc taken; exit 0`,
+    ]) {
+      const report = await surroundings.run([command], { sandbox: level, outputs });
+      expect(report, command).toMatchObject({ outcome: "failed", outputs: [] });
+    }
+  });
+
+  it("no program that is not confined yet sees a variable of the step", async () => {
+    const library = join(surroundings.folder, "not-there.so");
+    const report = await surroundings.run(["cat /proc/1/environ 2>/dev/null | tr '\\0' '\\n'; true"], {
+      sandbox: level,
+      variables: { LD_PRELOAD: library, LD_DEBUG_OUTPUT: library },
+    });
+    // The linker complains wherever it is asked to load it: only inside, where the step's own user is.
+    expect(report.outcome).toBe("passed");
+    if (level === "S2") expect(report.tail).not.toContain("LD_DEBUG_OUTPUT");
+  });
+});
+
+function commandLines(): readonly string[] {
+  return readdirSync("/proc").flatMap((pid) => {
+    if (!/^\d+$/.test(pid)) return [];
+    try {
+      return [readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ")];
+    } catch {
+      return [];
+    }
+  });
+}
