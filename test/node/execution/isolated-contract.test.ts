@@ -1,6 +1,6 @@
 /** Steps that are kept apart do what others do: the contract of executors holds at every level that is reached here. */
 
-import { describe, it } from "vitest";
+import { it } from "vitest";
 import { executorContract } from "../../contracts/executor.ts";
 import { Witness } from "../../contracts/witness.ts";
 import { isolated, missing } from "../../security/isolated.ts";
@@ -8,7 +8,7 @@ import { isolated, missing } from "../../security/isolated.ts";
 for (const level of ["S1", "S2"] as const) {
   const why = missing(level);
   if (why !== null) {
-    describe.skip(`the executor at ${level}: ${why}`, () => it("keeps the contract", () => undefined));
+    it.skipIf(true)(`the executor at ${level} keeps the contract (skipped: ${why})`, () => undefined);
     continue;
   }
   executorContract(`the executor of real processes at ${level}`, async (observer) => {
