@@ -1,7 +1,7 @@
 /**
  * Everything that looks for broken promises, on every core, for as long as asked.
  *
- *   node simulations/soak.ts --minutes 30 [--only kept,mutants,seeds,libp2p,day,chaos] [--first SEED] [--found FOLDER]
+ *   node simulations/soak.ts --minutes 30 [--only kept,mutants,fuzz,seeds,libp2p,day,chaos] [--first SEED] [--found FOLDER]
  *   node simulations/soak.ts --minutes 60 --only chaos --calm   real processes and no faults: what they keep in memory
  *   node simulations/soak.ts --minutes 60 --only day            a day of a hundred peers, as much of it as there is time for
  *   node simulations/soak.ts --minutes 10 --only libp2p         real libp2p in virtual time, and mistakes planted in its adapter
@@ -9,7 +9,7 @@
  *   node simulations/soak.ts SEED [COUNT]       so many worlds from this seed on, in one process
  *   node simulations/soak.ts SEED trace         one of them, line by line
  *
- * Without `--only` it is all of it, but for what takes long: real libp2p with `--minutes` alone, days from an hour on.
+ * Without `--only` it is all of it, but for what takes long: real libp2p and made-up bytes with `--minutes` alone, days from an hour on.
  *
  * The last line is "N passed, N failed". Exit codes: 0 every promise held, 1 one was broken, 3 something could not be run.
  */
@@ -26,7 +26,7 @@ import { runSeeds, type SeedTotals } from "./seeds.ts";
 import { runTask, type Task, type TaskEnd } from "./tasks.ts";
 
 const folder = fileURLToPath(new URL(".", import.meta.url));
-const kinds = ["kept", "mutants", "libp2p", "day", "seeds", "chaos"] as const;
+const kinds = ["kept", "mutants", "fuzz", "libp2p", "day", "seeds", "chaos"] as const;
 type Kind = (typeof kinds)[number];
 const usage =
   `Usage: soak.ts (--minutes N | --ci) [--only some of ${kinds.join(",")}] [--first SEED] [--found FOLDER] [--calm], ` +
@@ -42,6 +42,7 @@ const taskSecondsMax = 900;
 /** In a minute of a soak: hours of a day, and worlds of real libp2p. */
 const dayHoursEach = 0.4;
 const libp2pWorldsEach = 10;
+const fuzzInputs = 1_000_000;
 
 const { values, positionals } = wordsOf(usage, {
   allowPositionals: true,
@@ -83,7 +84,7 @@ async function main(): Promise<number> {
 }
 
 function isUsual(kind: Kind, minutes: number | null): boolean {
-  if (kind === "libp2p") return minutes !== null;
+  if (kind === "libp2p" || kind === "fuzz") return minutes !== null;
   return kind !== "day" || (minutes ?? 0) >= longMinutes;
 }
 
@@ -95,6 +96,7 @@ async function soak(only: readonly Kind[], minutes: number | null): Promise<numb
   const waiting = [
     ...(only.includes("kept") ? keptTasks() : []),
     ...(only.includes("mutants") ? await mutantTasks() : []),
+    ...(only.includes("fuzz") ? [fuzzTask()] : []),
     ...(only.includes("libp2p") ? await libp2pTasks(minutes ?? 1) : []),
     ...(only.includes("day") ? [dayTask(minutes ?? 1)] : []),
   ];
@@ -172,6 +174,18 @@ async function libp2pTasks(minutes: number): Promise<Task[]> {
     { ...task, name: `${worlds} worlds`, words: [String(firstSeed() % 1_000_000), String(worlds)] },
     ...adapterPlantings.map(({ name }): Task => ({ ...task, name, words: ["planted", name] })),
   ];
+}
+
+/** A million inputs for each decoder of what a peer or a file says. */
+function fuzzTask(): Task {
+  const words = [String(fuzzInputs), String(firstSeed() % 1_000_000)];
+  return {
+    kind: "fuzz",
+    name: `${fuzzInputs} inputs a decoder`,
+    program: "fuzz.ts",
+    words,
+    secondsMax: 3_600,
+  };
 }
 
 /** At least as many hours as it takes to see that something grows. */

@@ -31,7 +31,7 @@ export function readPolicy(
       mistakes: [{ line: 1, message: `a policy has at most ${limits.policyBytesMax} bytes` }],
     };
   const lines = new LineCounter();
-  const parsed = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
+  const parsed = parseDocument(text, { lineCounter: lines, uniqueKeys: true, logLevel: "error" });
   const [broken] = parsed.errors;
   if (broken !== undefined)
     return {
