@@ -338,6 +338,8 @@ export const limits = {
   /** The value; shorter ones would be found by trying, and would blank out half of an answer. */
   secretBytesMin: 8,
   secretBytesMax: 16 * KiB,
+  /** Of one step together: what looks for them in all forms takes about 2 KiB a byte. */
+  maskedBytesMax: 40 * KiB,
   /** Destinations of a secret, and entries of each of their lists. */
   secretEntriesMax: 20,
   secretRecipientsMax: 16,

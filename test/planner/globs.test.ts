@@ -10,6 +10,7 @@ import { storeOutput } from "../../node/edge/execution/outputs.ts";
 import { globOf } from "../../planner/globs.ts";
 import { alternativesOf } from "../../protocol/braces.ts";
 import { patternProblem } from "../../planner/patterns.ts";
+import { maskingNothing } from "../../protocol/credentials/masker.ts";
 import { parseTree } from "../../protocol/tree.ts";
 
 const paths = [
@@ -51,7 +52,8 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 it.each(patterns)("%s names the files that it names in `outputs`", async (pattern) => {
   const blobs = await openBlobs(join(folder, "blobs"));
-  const stored = await storeOutput({ name: "o", files: [pattern] }, join(folder, "workspace"), blobs);
+  const into = { blobs, mask: maskingNothing };
+  const stored = await storeOutput({ name: "o", files: [pattern] }, join(folder, "workspace"), into);
   const tree = stored.ok ? parseTree(await blobs.readBytes(stored.value.tree, 100_000)) : null;
   const named = tree?.ok === true ? tree.value.files.map(({ path }) => path) : [];
   expect(patternProblem(pattern)).toBeNull();

@@ -1,11 +1,11 @@
-/** The attacker sends bytes: to the judge, to the decoders, and in whatever pieces he likes through the scrubber. */
+/** The attacker sends bytes: to the judge, to the decoders, and in whatever pieces he likes through the masker. */
 
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { PushReader } from "../../protocol/credentials/git.ts";
 import { decodeAnswer, decodeHello } from "../../protocol/credentials/hello.ts";
 import { judgeRequest } from "../../protocol/credentials/judge.ts";
-import { Scrubber } from "../../protocol/credentials/scrub.ts";
+import { Masker, maskOf } from "../../protocol/credentials/masker.ts";
 import { decodeHeader, valueIn } from "../../protocol/credentials/sealed-secret.ts";
 import type { Binding } from "../../protocol/credentials/secret.ts";
 import { matchesTemplate, pathProblem } from "../../protocol/credentials/paths.ts";
@@ -80,7 +80,7 @@ it("a path that is let through is the same to whoever reads it in another way", 
   );
 });
 
-it("what is scrubbed is the same however it is cut into pieces, as long as before, and without the secret", () => {
+it("what is masked is the same however it is cut into pieces, as long as before, and without the secret", () => {
   const hex = secret.toString("hex");
   const base64 = Buffer.concat([Buffer.from("x"), secret, Buffer.from("y")]).toString("base64");
   const pieces = fc.constantFrom(
@@ -99,20 +99,22 @@ it("what is scrubbed is the same however it is cut into pieces, as long as befor
       fc.array(fc.nat(30), { maxLength: 20 }),
       (parts, cuts) => {
         const whole = Buffer.from(parts.join(""));
-        const scrubbed = scrubIn([whole]);
+        const masked = maskIn([whole]);
         const chunks: Buffer[] = [];
         let at = 0;
         for (const length of cuts) chunks.push(whole.subarray(at, (at += length)));
-        expect(scrubIn([...chunks, whole.subarray(at)]).equals(scrubbed)).toBe(true);
-        expect(scrubbed.length).toBe(whole.length);
-        for (const form of [secret.toString(), hex]) expect(scrubbed.includes(form)).toBe(false);
+        expect(maskIn([...chunks, whole.subarray(at)]).equals(masked)).toBe(true);
+        expect(masked.length).toBe(whole.length);
+        for (const form of [secret.toString(), hex]) expect(masked.includes(form)).toBe(false);
       },
     ),
     { ...runs, numRuns: 2_000 },
   );
 });
 
-function scrubIn(chunks: readonly Buffer[]): Buffer {
-  const scrubber = new Scrubber([secret]);
-  return Buffer.concat([...chunks.map((chunk) => scrubber.push(chunk)), scrubber.end()]);
+function maskIn(chunks: readonly Buffer[]): Buffer {
+  const mask = maskOf([secret]);
+  if (!mask.ok) throw new Error(mask.problem);
+  const masker = new Masker(mask.value);
+  return Buffer.concat([...chunks.map((chunk) => masker.push(chunk)), masker.end()]);
 }

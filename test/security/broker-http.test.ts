@@ -217,7 +217,7 @@ describe("what comes back", () => {
       response.end(gzipSync(`you said ${request.headers.authorization}`));
     };
     const answer = await ask(await url(destinationOf(upstream)), "GET /", ["accept-encoding: gzip"]);
-    expect(answer).toContain("you said Bearer ***");
+    expect(answer).toMatch(/you said Bearer (\r\n17\r\n)?\*{23}/u);
     upstream.answering = (_request, response) => {
       response.setHeader("content-encoding", "zstd");
       response.end(canary);

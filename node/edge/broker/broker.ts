@@ -158,6 +158,8 @@ export class Broker {
     const placeholders = leased.credentials.map((other) => placeholderOf(leased, other.name));
     const { resolve } = this.#sources;
     const grant = new Grant(leased, { binding: bound.value, value: value.value, placeholders, resolve });
+    const { masked } = grant;
+    if (!masked.ok) return failure(`The secret ${name} is not used: ${masked.problem}`);
     grant.ended.signal.addEventListener("abort", forget, { once: true });
     this.#open.add(grant);
     this.#leaderlessSinceMs = null;

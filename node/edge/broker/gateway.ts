@@ -29,10 +29,12 @@ import { StreamDuplex } from "./stream-duplex.ts";
 
 export type OpenedCredentials = {
   readonly variables: Readonly<Record<string, string>>;
+  /** Values among them, or in files that they name, that nobody but the step may see. A placeholder is none. */
+  readonly secrets: readonly Uint8Array[];
   close(): void;
 };
 
-export const noCredentials: OpenedCredentials = { variables: {}, close: () => undefined };
+export const noCredentials: OpenedCredentials = { variables: {}, secrets: [], close: () => undefined };
 
 export class Gateway {
   readonly #openStream: () => Promise<Stream>;
@@ -63,7 +65,7 @@ export class Gateway {
       const { variables, files } = toldOf(listening, place, proxy);
       if (Object.keys(files).length > 0) mkdirSync(place, { recursive: true, mode: 0o700 });
       for (const [name, text] of Object.entries(files)) writeFileSync(join(place, name), text);
-      return { variables, close };
+      return { variables, secrets: [], close };
     } catch (error) {
       close();
       throw error;

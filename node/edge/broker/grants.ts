@@ -6,7 +6,9 @@
  */
 
 import type { Duplex } from "node:stream";
+import { type Mask, maskOf } from "../../../protocol/credentials/masker.ts";
 import type { Binding } from "../../../protocol/credentials/secret.ts";
+import type { Result } from "../../../protocol/errors.ts";
 import type { LeasedStep } from "../../core/leased-step.ts";
 import { RegistryAuth } from "./registry-auth.ts";
 import { openUpstream, type Resolver, type Upstream } from "./upstream.ts";
@@ -25,6 +27,7 @@ export class Grant {
   /** Of a registry of images: it is asked with a token that is got for the password. */
   readonly registry: RegistryAuth | null;
   readonly #value: Buffer;
+  #masked: { readonly known: string; readonly mask: Result<Mask, string> } | null = null;
   readonly #streams = new Set<Duplex>();
 
   constructor(
@@ -61,12 +64,22 @@ export class Grant {
     return { header, value: before + value };
   }
 
-  /** What must not come back: the value, and what is made of it for its header. */
-  get secrets(): readonly Uint8Array[] {
+  /** Takes out of answers what must not come back: the value, what is made of it for its header, and tokens got for it. */
+  get masked(): Result<Mask, string> {
     const { user } = this.binding.destination.slot;
     const tokens = this.registry?.tokens ?? [];
-    if (user === null) return [this.#value, ...tokens];
-    return [this.#value, Buffer.from(`${user}:${this.#value.toString("latin1")}`, "latin1"), ...tokens];
+    const known = tokens.map(String).join(" ");
+    if (this.#masked?.known === known) return this.#masked.mask;
+    const login = user === null ? [] : [Buffer.concat([Buffer.from(`${user}:`), this.#value])];
+    const mask = maskOf([this.#value, ...login, ...tokens]);
+    this.#masked = { known, mask };
+    return mask;
+  }
+
+  get mask(): Mask {
+    const { masked } = this;
+    if (masked.ok) return masked.value;
+    throw new Error(masked.problem);
   }
 
   carries(stream: Duplex): void {
@@ -83,5 +96,6 @@ export class Grant {
     for (const stream of this.#streams) stream.destroy();
     this.upstream.close();
     this.#value.fill(0);
+    this.#masked = null;
   }
 }

@@ -3,7 +3,7 @@
  * for; answers come back with the credential taken out.
  *
  *   request --judge--> refused (403 with the reason)
- *      +--allowed--> credential put in --> upstream --> hop headers off, secret scrubbed --> answer
+ *      +--allowed--> credential put in --> upstream --> hop headers off, secret masked --> answer
  *
  * Promises: bodies go through piece by piece in bounded memory; no redirect is followed, so none carries the credential; a
  * grant that ends takes down whatever is under way in its name; each use is audited, its value never.
@@ -22,7 +22,7 @@ import { pipeline } from "node:stream/promises";
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
 import { PushReader } from "../../../protocol/credentials/git.ts";
 import { type Allowed, judgeRequest, type Refusal } from "../../../protocol/credentials/judge.ts";
-import { Scrubber, scrubText } from "../../../protocol/credentials/scrub.ts";
+import { Masker } from "../../../protocol/credentials/masker.ts";
 import { authorityOf, originOf } from "../../../protocol/credentials/secret.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { wordsOf } from "../error-words.ts";
@@ -167,7 +167,7 @@ class Use {
       );
     if (error instanceof AddressRefused)
       return answerRefused(this.#response, 403, `The credential ${name} is not sent: ${error.message}.`);
-    const words = scrubText(wordsOf(error), this.#grant.secrets);
+    const words = this.#grant.mask.text(wordsOf(error));
     answerRefused(this.#response, 502, `${originOf(destination)} could not be asked: ${words}.`);
   }
 
@@ -262,14 +262,14 @@ class Use {
       throw new Error("it answered in a coding that cannot be looked into");
     }
     this.#response.writeHead(statusCode, this.#headers(rawHeaders, decoder !== null));
-    const scrub = this.#scrub();
+    const masking = this.#masking();
     await (decoder === null
-      ? pipeline(answer, scrub, this.#response, { signal })
-      : pipeline(answer, decoder, scrub, this.#response, { signal }));
+      ? pipeline(answer, masking, this.#response, { signal })
+      : pipeline(answer, decoder, masking, this.#response, { signal }));
   }
 
   #headers(raw: readonly string[], isDecoded: boolean): string[] {
-    const { secrets, binding } = this.#grant;
+    const { mask, binding } = this.#grant;
     const origin = originOf(binding.destination);
     const headers: string[] = [];
     for (let at = 0; at + 1 < raw.length; at += 2) {
@@ -277,21 +277,21 @@ class Use {
       const lower = name.toLowerCase();
       if (droppedFromAnswers.has(lower)) continue;
       if (isDecoded && (lower === "content-encoding" || lower === "content-length")) continue;
-      const clean = scrubText(value, secrets);
+      const clean = mask.text(value, "latin1");
       // To the same host it leads back to the broker; to another one the step goes by itself, with nothing.
       headers.push(name, lower === "location" ? relativeTo(clean, origin) : clean);
     }
     return headers;
   }
 
-  #scrub(): Transform {
-    const scrubber = new Scrubber(this.#grant.secrets);
+  #masking(): Transform {
+    const masker = new Masker(this.#grant.mask);
     return new Transform({
       transform: (chunk: Buffer, _encoding, done: TransformCallback) => {
         this.#receivedBytes += chunk.length;
-        done(null, scrubber.push(chunk));
+        done(null, masker.push(chunk));
       },
-      flush: (done) => done(null, scrubber.end()),
+      flush: (done) => done(null, masker.end()),
     });
   }
 }

@@ -12,6 +12,8 @@
 
 import { appendFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { type Mask, maskOf } from "../../../protocol/credentials/masker.ts";
+import { OttoError } from "../../../protocol/errors.ts";
 import { limits } from "../../../protocol/limits.ts";
 import type { SandboxLevel } from "../../../protocol/plan.ts";
 import type { LogReference, StepReport } from "../../../protocol/report.ts";
@@ -21,6 +23,8 @@ import { type Gateway, noCredentials, type OpenedCredentials } from "../broker/g
 import { type CacheLimits, Caches, type SoughtCache } from "./caches.ts";
 import { type PreparedLibrary, prepareLibrary } from "./libraries.ts";
 import { readLog } from "./attempt-log.ts";
+import { maskReport } from "./masked-report.ts";
+import { secretsAmong } from "./pass-variables.ts";
 import { identityOf, killAll } from "./processes.ts";
 import { type End, endOf, problemOf, tooOpen } from "./ends.ts";
 import { boundReport, Tail, tailText } from "./report.ts";
@@ -102,6 +106,9 @@ type Attempt = {
   sought: readonly SoughtCache[];
   library: PreparedLibrary | null;
   readonly level: SandboxLevel | null;
+  /** What it may know and others may not; of a step that did not begin, what every step may know. */
+  secrets: readonly Uint8Array[];
+  mask: Mask;
 };
 
 export class LocalExecutor implements Executor {
@@ -113,6 +120,8 @@ export class LocalExecutor implements Executor {
   readonly probed: readonly Probed[];
   readonly #sources: Sources;
   readonly #caches: Caches;
+  readonly #secrets: readonly Uint8Array[];
+  readonly #mask: Mask;
   readonly #attempts = new Map<string, Attempt>();
   readonly #executions = new Set<Promise<void>>();
   #serial = 0;
@@ -132,6 +141,8 @@ export class LocalExecutor implements Executor {
     this.#isolation = parts.isolation;
     this.probed = parts.probed;
     this.#sources = new Sources(options);
+    this.#secrets = secretsAmong(options.passVariables);
+    this.#mask = maskFor(this.#secrets);
     const { cacheLimits: bounds = limits } = options;
     this.#caches = new Caches({ folder: join(parts.isolation.folder, "caches"), bounds });
   }
@@ -159,6 +170,8 @@ export class LocalExecutor implements Executor {
       sought: [],
       library: null,
       level: this.#isolation.levelFor(assignment.sandbox),
+      secrets: this.#secrets,
+      mask: this.#mask,
     };
     this.#attempts.set(assignment.id, attempt);
     const execution = this.#execute(attempt).finally(() => this.#executions.delete(execution));
@@ -196,7 +209,7 @@ export class LocalExecutor implements Executor {
       end = await this.#prepareAndRun(attempt, workspace);
       if (end.outcome === "passed" || end.outcome === "failed") {
         const { blobs } = this.#options;
-        taken = await take(attempt.assignment, { workspace, blobs });
+        taken = await take(attempt.assignment, { workspace, blobs, mask: attempt.mask });
         if (end.outcome === "passed" && taken.problem !== null)
           end = { ...end, outcome: "failed", problem: taken.problem };
         const kept = end.outcome === "passed" ? await this.#keepCaches(attempt, workspace) : [];
@@ -219,6 +232,10 @@ export class LocalExecutor implements Executor {
     if (stopped !== null) return stopped;
     const opened = (await this.#options.credentials?.open(assignment, workspace.temporary)) ?? noCredentials;
     try {
+      if (opened.secrets.length > 0) {
+        attempt.secrets = [...this.#secrets, ...opened.secrets];
+        attempt.mask = maskFor(attempt.secrets);
+      }
       return await this.#run(attempt, workspace, { level, opened });
     } finally {
       opened.close();
@@ -247,6 +264,7 @@ export class LocalExecutor implements Executor {
           ...library?.variables,
           ...said,
         },
+        secrets: attempt.secrets.map((secret) => Buffer.from(secret).toString("base64")),
         timeoutMs: leftMs(attempt),
         graceMs: this.#options.graceMs,
         confinement: this.#isolation.confine(level, workspace),
@@ -320,7 +338,7 @@ export class LocalExecutor implements Executor {
 
   /** Adds lines to the log that the runner has closed. One that is full, or cannot be written, stays as it is. */
   #say(attempt: Attempt, end: End, notes: readonly string[]): End {
-    const bytes = Buffer.from(linesOf(notes));
+    const bytes = Buffer.from(attempt.mask.text(linesOf(notes)));
     if (bytes.length === 0 || end.result === null || attempt.logBytes + bytes.length > limits.logBytesMax)
       return end;
     const { logDigest } = end.result;
@@ -367,7 +385,7 @@ export class LocalExecutor implements Executor {
     rmSync(this.#logFile(attempt), { force: true });
     const durationMs = Math.round(performance.now() - attempt.startedAt);
     const isPassed = outcome === "passed";
-    return boundReport({
+    const report: StepReport = {
       outcome,
       problem,
       durationMs,
@@ -378,7 +396,8 @@ export class LocalExecutor implements Executor {
       ...(isPassed && values !== undefined ? { values } : {}),
       ...(isPassed && ownOutcome !== undefined ? { ownOutcome } : {}),
       ...(tests === undefined ? {} : { tests }),
-    });
+    };
+    return boundReport(maskReport(report, attempt.mask));
   }
 
   /** Makes the log a blob. It is in a file when it is long, and all in the tail when it is short. */
@@ -395,6 +414,16 @@ export class LocalExecutor implements Executor {
   #logFile(attempt: Attempt): string {
     return join(this.#options.folder, "logs", String(attempt.serial));
   }
+}
+
+function maskFor(secrets: readonly Uint8Array[]): Mask {
+  const mask = maskOf(secrets);
+  if (mask.ok) return mask.value;
+  const what = `Nothing was started: ${mask.problem}`;
+  throw new OttoError("OTTO_START_FAILED", {
+    what,
+    next: "Give the steps of this worker fewer or longer secrets.",
+  });
 }
 
 function leftMs({ assignment, startedAt }: Attempt): number {

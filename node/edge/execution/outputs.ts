@@ -3,12 +3,14 @@
  *
  * Promises: only what is inside the workspace gets into an output; a symbolic link that leads out of it is refused,
  * in a file's place as well as in a folder's. A pattern that names a folder means everything below it. An output
- * that matches nothing is a problem, since the steps that need it could not run.
+ * that matches nothing is a problem, since the steps that need it could not run. So is one with a secret of the step in
+ * it, or in the name of a file: blanked out it would be another file than the step made.
  */
 
-import { lstatSync, readlinkSync, realpathSync } from "node:fs";
+import { createReadStream, lstatSync, readlinkSync, realpathSync } from "node:fs";
 import { glob, readdir } from "node:fs/promises";
 import { dirname, isAbsolute, join, relative, sep } from "node:path";
+import { type Mask, Masker, maskingNothing } from "../../../protocol/credentials/masker.ts";
 import { failure, type Result, success } from "../../../protocol/errors.ts";
 import { limits } from "../../../protocol/limits.ts";
 import type { StepOutput } from "../../../protocol/plan.ts";
@@ -23,7 +25,7 @@ const linksMax = 40;
 export async function storeOutput(
   output: StepOutput,
   workspace: string,
-  blobs: Blobs,
+  { blobs, mask }: { readonly blobs: Blobs; readonly mask: Mask },
 ): Promise<Result<OutputReference, string>> {
   const paths = await filesNamed(`The output "${output.name}"`, output.files, workspace);
   if (!paths.ok) return paths;
@@ -36,6 +38,8 @@ export async function storeOutput(
   const files: TreeFile[] = [];
   let bytes = 0;
   for (const path of paths.value) {
+    if (await hasSecret(path, workspace, mask))
+      return failure(`The output "${output.name}" is refused: "${path}" has a secret of the step in it.`);
     const file = await storeFile(path, workspace, blobs);
     if (!file.ok) return failure(`The output "${output.name}" is refused: ${file.problem}.`);
     files.push(file.value);
@@ -89,6 +93,22 @@ async function filesBelow(workspace: string, folder: string): Promise<readonly s
   return entries
     .filter((entry) => entry.isFile() || entry.isSymbolicLink())
     .map((entry) => relative(workspace, join(entry.parentPath, entry.name)));
+}
+
+async function hasSecret(path: string, workspace: string, mask: Mask): Promise<boolean> {
+  if (mask === maskingNothing) return false;
+  if (mask.isIn(Buffer.from(path))) return true;
+  const full = join(workspace, path);
+  const found = lstatSync(full);
+  if (found.isSymbolicLink()) return mask.isIn(Buffer.from(readlinkSync(full)));
+  // What is neither is refused where it would be stored.
+  if (!found.isFile()) return false;
+  const masker = new Masker(mask);
+  for await (const chunk of createReadStream(full)) {
+    masker.push(chunk as Buffer);
+    if (masker.found > 0) return true;
+  }
+  return false;
 }
 
 async function storeFile(path: string, workspace: string, blobs: Blobs): Promise<Result<TreeFile, string>> {

@@ -9,6 +9,7 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { maskedBytesMin } from "../../../protocol/credentials/encodings.ts";
 
 type Row = {
   readonly names: readonly string[];
@@ -73,6 +74,8 @@ const credentialName =
   /TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH|PRIVATE_KEY|API_?KEY|ACCESS_KEY|_KEY$|^KEY/i;
 /** `scheme://name:password@host`, or `name:password@host` as proxies are sometimes given. */
 const userInfo = /(^|[\s,|])([a-z][a-z0-9+.-]*:\/\/)?[^\s/@,|]+@[^\s/@]/i;
+/** In what `userInfo` finds: the password, or the token that stands alone before the host. */
+const passwordIn = /(?:^|[\s,|/])(?:[^\s/@,|:]*:)?([^\s/@,|:]+)@[^\s/@]/gi;
 
 /**
  * Chooses from an environment what steps get.
@@ -101,6 +104,17 @@ export function choosePassVariables(
 /** True for what must not reach a step even when it is asked for by name in the table. */
 export function looksLikeCredential(name: string, value: string): boolean {
   return credentialName.test(name) || userInfo.test(value);
+}
+
+/** Values that the worker's operator has steps get by name all the same: they are masked in all that others see. */
+export function secretsAmong(variables: Readonly<Record<string, string>>): readonly Uint8Array[] {
+  const secrets: Buffer[] = [];
+  for (const [name, value] of Object.entries(variables)) {
+    if (credentialName.test(name)) secrets.push(Buffer.from(value));
+    for (const [, password = ""] of value.matchAll(passwordIn)) secrets.push(Buffer.from(password));
+  }
+  // `AUTH=no` is a setting.
+  return secrets.filter(({ length }) => length >= maskedBytesMin);
 }
 
 const patterns = passedVariables.flatMap((row) =>

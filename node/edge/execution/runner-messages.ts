@@ -17,6 +17,8 @@ export type RunnerTask = {
   readonly commands: readonly string[];
   /** Over the environment that the runner was configured with. */
   readonly environment: Readonly<Record<string, string>>;
+  /** In base64: what is masked in its output before it is stored or sent. */
+  readonly secrets: readonly string[];
   readonly timeoutMs: number;
   /** How long it may take to end after it was asked to. */
   readonly graceMs: number;

@@ -13,6 +13,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fchownSync } from "node:fs";
 import { Socket } from "node:net";
+import { assert } from "../../../protocol/errors.ts";
+import { Masker, maskOf } from "../../../protocol/credentials/masker.ts";
 import { limits } from "../../../protocol/limits.ts";
 import type { CommandReport } from "../../../protocol/report.ts";
 import { AttemptLog } from "./attempt-log.ts";
@@ -48,6 +50,7 @@ export class RunningAttempt {
   readonly #surroundings: AttemptSurroundings;
   readonly #pipe: OutputPipe;
   readonly #log: AttemptLog;
+  readonly #masker: Masker | null;
   readonly #startedAt = performance.now();
   readonly #commands: CommandReport[] = [];
   readonly #environment: Record<string, string>;
@@ -71,6 +74,7 @@ export class RunningAttempt {
     this.#pipe = pipe;
     this.#surroundings = surroundings;
     this.#log = new AttemptLog(task.logFile);
+    this.#masker = maskerOf(task);
     this.#environment = {
       ...surroundings.environment,
       ...task.environment,
@@ -103,7 +107,7 @@ export class RunningAttempt {
   #startNext(): void {
     const command = this.#task.commands[this.#commands.length];
     if (command === undefined) return this.#clear({ kind: "passed" });
-    this.#current = { startedMs: this.#elapsedMs(), logOffset: this.#log.bytes };
+    this.#current = { startedMs: this.#elapsedMs(), logOffset: this.#log.bytes + (this.#masker?.held ?? 0) };
     try {
       if (this.#task.confinement?.kind === "sandbox") {
         this.#shell ??= this.#enter(this.#task.confinement);
@@ -265,6 +269,7 @@ export class RunningAttempt {
     if (this.#state === "ended") return;
     this.#state = "ended";
     this.#take();
+    if (this.#masker !== null) this.#keep(this.#masker.end());
     if (this.#outputTimer !== null) clearTimeout(this.#outputTimer);
     if (this.#socket === null) this.#pipe.closeReader();
     else this.#socket.destroy();
@@ -312,7 +317,12 @@ export class RunningAttempt {
     if (bytes !== undefined) this.#emit(bytes);
   }
 
+  /** No byte of a step gets any further unmasked. */
   #emit(bytes: Buffer): void {
+    this.#keep(this.#masker === null ? bytes : this.#masker.push(bytes));
+  }
+
+  #keep(bytes: Buffer): void {
     for (let at = 0; at < bytes.length; at += limits.logChunkBytesMax) {
       if (this.#end.kind === "broken") return;
       const chunk = bytes.subarray(at, at + limits.logChunkBytesMax);
@@ -344,6 +354,13 @@ export class RunningAttempt {
   #elapsedMs(): number {
     return Math.round(performance.now() - this.#startedAt);
   }
+}
+
+function maskerOf({ secrets }: RunnerTask): Masker | null {
+  if (secrets.length === 0) return null;
+  const mask = maskOf(secrets.map((secret) => Buffer.from(secret, "base64")));
+  assert(mask.ok, "the worker does not start a step whose secrets cannot be masked");
+  return new Masker(mask.value);
 }
 
 function logProblem(error: unknown, path: string): string {

@@ -8,6 +8,7 @@
 
 import { closeSync, constants, fstatSync, mkdirSync, openSync, readSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Mask } from "../../../protocol/credentials/masker.ts";
 import { failure, type Result, success } from "../../../protocol/errors.ts";
 import { limits } from "../../../protocol/limits.ts";
 import type { Scalar, StepValueDeclaration } from "../../../protocol/plan.ts";
@@ -30,11 +31,11 @@ export function openSaid(folder: string, { values, outcomes }: Declared): Record
   return variables;
 }
 
-/** What was said when the last command had passed. The problem is one sentence, or two. */
-export function readSaid(folder: string, { values, outcomes }: Declared): Result<Said, string> {
+/** What was said when the last command had passed, masked. The problem is one sentence, or two. */
+export function readSaid(folder: string, { values, outcomes }: Declared, mask: Mask): Result<Said, string> {
   const said: { -readonly [Key in keyof Said]: Said[Key] } = {};
   if (values.length > 0) {
-    const text = textOf(join(folder, "values"), "$OTTO_VALUES");
+    const text = textOf(join(folder, "values"), "$OTTO_VALUES", mask);
     if (!text.ok) return text;
     const lines = parseValues(text.value);
     if (!lines.ok) return lines;
@@ -43,7 +44,7 @@ export function readSaid(folder: string, { values, outcomes }: Declared): Result
     said.values = typed.value;
   }
   if (outcomes.length > 0) {
-    const text = textOf(join(folder, "outcome"), "$OTTO_OUTCOME");
+    const text = textOf(join(folder, "outcome"), "$OTTO_OUTCOME", mask);
     if (!text.ok) return text;
     const own = outcomeIn(text.value, outcomes);
     if (!own.ok) return own;
@@ -53,7 +54,7 @@ export function readSaid(folder: string, { values, outcomes }: Declared): Result
 }
 
 /** Opened without following or waiting: the commands may have put a link or a pipe in the file's place. */
-function textOf(path: string, name: string): Result<string, string> {
+function textOf(path: string, name: string, mask: Mask): Result<string, string> {
   const gone = failure(`${name} is no file any more: append to it, and leave it where it is.`);
   let file: number;
   try {
@@ -70,7 +71,7 @@ function textOf(path: string, name: string): Result<string, string> {
       );
     const bytes = Buffer.alloc(found.size);
     const length = readSync(file, bytes, 0, bytes.length, 0);
-    return success(new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(0, length)));
+    return success(new TextDecoder("utf-8", { fatal: true }).decode(mask.bytes(bytes.subarray(0, length))));
   } catch {
     return failure(`${name} is not UTF-8 text: write text to it.`);
   } finally {

@@ -2,11 +2,13 @@
  * What is taken from a workspace when the commands are done: what they said, outputs, and test reports.
  *
  * Promises: a problem of what the plan asks for (values, outputs) is told, and fails a step that passed; a problem of
- * what is nice to have (reports) is only a line of the log. Of a failed step outputs and reports are taken, too.
+ * what is nice to have (reports) is only a line of the log. Of a failed step outputs and reports are taken, too. None of it
+ * has a secret of the step in it; problems and notes are for the caller to mask.
  */
 
 import { lstatSync } from "node:fs";
 import { join } from "node:path";
+import type { Mask } from "../../../protocol/credentials/masker.ts";
 import { limits } from "../../../protocol/limits.ts";
 import {
   reportOutput,
@@ -32,13 +34,15 @@ export type Taken = Pick<StepReport, "outputs" | "values" | "ownOutcome" | "test
 
 export const nothingTaken: Taken = { outputs: [], problem: null, notes: [] };
 
+type Into = { readonly blobs: Blobs; readonly mask: Mask };
+
 export async function take(
   assignment: Assignment,
-  { workspace, blobs }: { readonly workspace: Workspace; readonly blobs: Blobs },
+  { workspace, ...into }: Into & { readonly workspace: Workspace },
 ): Promise<Taken> {
-  const said = readSaid(workspace.said, assignment);
-  const stored = await storeOutputs(assignment, workspace.folder, blobs);
-  const reported = await storeReports(assignment, workspace.folder, blobs);
+  const said = readSaid(workspace.said, assignment, into.mask);
+  const stored = await storeOutputs(assignment, workspace.folder, into);
+  const reported = await storeReports(assignment, workspace.folder, into);
   const { outputs, problem } = stored;
   return {
     ...(said.ok ? said.value : {}),
@@ -52,7 +56,7 @@ export async function take(
 async function storeOutputs(
   assignment: Assignment,
   workspace: string,
-  blobs: Blobs,
+  into: Into,
 ): Promise<{ readonly outputs: readonly OutputReference[]; readonly problem: string | null }> {
   const outputs: OutputReference[] = [];
   let problem: string | null = null;
@@ -60,7 +64,7 @@ async function storeOutputs(
     return { outputs, problem: `A step has at most ${limits.outputsPerStepMax} outputs.` };
   }
   for (const output of assignment.outputs) {
-    const stored = await storeOutput(output, workspace, blobs);
+    const stored = await storeOutput(output, workspace, into);
     if (stored.ok) outputs.push(stored.value);
     else problem ??= stored.problem;
   }
@@ -71,7 +75,7 @@ async function storeOutputs(
 async function storeReports(
   { reports, outputs: declared }: Assignment,
   workspace: string,
-  blobs: Blobs,
+  into: Into,
 ): Promise<Pick<Taken, "outputs" | "notes"> & { readonly tests: TestSummary | null }> {
   const outputs: OutputReference[] = [];
   const notes: string[] = [];
@@ -81,13 +85,13 @@ async function storeReports(
     try {
       const found = await filesNamed(`The report "${format}"`, files, workspace);
       if (found.ok && found.value.length === 0) continue;
-      const kept = found.ok ? await storeOutput({ name, files }, workspace, blobs) : found;
+      const kept = found.ok ? await storeOutput({ name, files }, workspace, into) : found;
       if (!found.ok || !kept.ok) {
         notes.push(`report ${format}: not kept: ${kept.ok ? "" : kept.problem}`);
         continue;
       }
       if (!declared.some((output) => output.name === name)) outputs.push(kept.value);
-      const counted = await countTests(found.value, workspace);
+      const counted = await countTests(found.value, workspace, into.mask);
       tests = addTests(tests ?? noTests, counted.tests);
       notes.push(...counted.notes);
     } catch (error) {
@@ -101,6 +105,7 @@ async function storeReports(
 async function countTests(
   paths: readonly string[],
   workspace: string,
+  mask: Mask,
 ): Promise<{ readonly tests: TestSummary; readonly notes: readonly string[] }> {
   const notes: string[] = [];
   let tests = noTests;
@@ -108,7 +113,7 @@ async function countTests(
     const full = join(workspace, path);
     // A link was stored as a link; what it leads to counts where it is, if it is named, too.
     if (lstatSync(full, { throwIfNoEntry: false })?.isFile() !== true) continue;
-    const read = await readJunit(full);
+    const read = await readJunit(full, mask);
     if (read.ok) tests = addTests(tests, read.value);
     else notes.push(`report junit: ${path} is not counted: ${read.problem}`);
   }

@@ -7,6 +7,7 @@
  */
 
 import { createReadStream, statSync } from "node:fs";
+import type { Mask } from "../../../protocol/credentials/masker.ts";
 import { failure, type Result, success } from "../../../protocol/errors.ts";
 import { limits } from "../../../protocol/limits.ts";
 import type { TestSummary } from "../../../protocol/report.ts";
@@ -14,8 +15,8 @@ import { sizeWords } from "../../../protocol/sizes.ts";
 
 export const noTests: TestSummary = { passed: 0, failed: 0, skipped: 0, failures: [] };
 
-/** Counts the tests of one file. The problem is a clause: "it is no XML (line 3)". */
-export async function readJunit(path: string): Promise<Result<TestSummary, string>> {
+/** Counts the tests of one file; their names are masked. The problem is a clause: "it is no XML (line 3)". */
+export async function readJunit(path: string, mask: Mask): Promise<Result<TestSummary, string>> {
   const { size } = statSync(path);
   if (size > limits.testReportBytesMax)
     return failure(`${sizeWords(size)} is more than ${sizeWords(limits.testReportBytesMax)}`);
@@ -23,7 +24,7 @@ export async function readJunit(path: string): Promise<Result<TestSummary, strin
   const { default: sax } = await import("sax");
   // A failure's message may be a long attribute.
   Object.assign(sax, { MAX_BUFFER_LENGTH: limits.testReportBytesMax });
-  const tests = new Counting();
+  const tests = new Counting(mask);
   const parser = sax.parser(true, { position: true });
   Object.assign(parser, {
     onopentag: ({ name, attributes }: Tag) => tests.open(name, attributes),
@@ -64,6 +65,11 @@ class Counting {
     null;
   #counts = { passed: 0, failed: 0, skipped: 0 };
   readonly #failures: string[] = [];
+  readonly #mask: Mask;
+
+  constructor(mask: Mask) {
+    this.#mask = mask;
+  }
 
   get summary(): TestSummary {
     return { ...this.#counts, failures: this.#failures };
@@ -84,7 +90,8 @@ class Counting {
     if (name === "testcase" && this.#case?.depth === this.#depth) {
       const { end, name: test } = this.#case;
       this.#counts[end] += 1;
-      if (end === "failed" && this.#failures.length < limits.failedTestsNamedMax) this.#failures.push(test);
+      if (end === "failed" && this.#failures.length < limits.failedTestsNamedMax)
+        this.#failures.push(short(this.#mask.text(test)));
       this.#case = null;
     }
     this.#depth -= 1;
@@ -96,7 +103,12 @@ function nameOf(attributes: Tag["attributes"]): string {
   const { classname, name } = attributes;
   const parts = [classname, name].map((part) => (typeof part === "string" ? part.trim() : ""));
   const text = parts.filter((part, index) => part !== "" && parts.indexOf(part) === index).join(" › ");
+  return text === "" ? "a test without a name" : text;
+}
+
+/** Cut when it is masked: half a secret is not known any more. */
+function short(name: string): string {
   const max = limits.testNameCharactersMax;
-  const whole = text === "" ? "a test without a name" : text.toWellFormed();
+  const whole = name.toWellFormed();
   return whole.length <= max ? whole : `${whole.slice(0, max - 1).toWellFormed()}…`;
 }

@@ -37,6 +37,7 @@ export async function makeSurroundings(
     readonly cacheLimits?: CacheLimits;
     readonly graceMs?: number;
     readonly isolation?: ExecutorOptions["isolation"];
+    readonly credentials?: ExecutorOptions["credentials"];
     /** Of an executor that is gone: its folder, which this one goes on with. */
     readonly folder?: string;
   } = {},
@@ -55,6 +56,7 @@ export async function makeSurroundings(
     passVariables: options.passVariables ?? {},
     slots: 2,
     graceMs: options.graceMs ?? limits.killGraceMs,
+    ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
     ...(options.cacheLimits === undefined ? {} : { cacheLimits: options.cacheLimits }),
     ...(options.isolation === undefined ? {} : { isolation: options.isolation }),
   });

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { addTests, readJunit } from "../../../node/edge/execution/test-reports.ts";
 import type { Assignment } from "../../../node/ports.ts";
+import { maskingNothing } from "../../../protocol/credentials/masker.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { parseTree } from "../../../protocol/tree.ts";
 import { encodeValue } from "../../../protocol/values.ts";
@@ -21,7 +22,7 @@ afterAll(async () => rm(folder, { recursive: true }));
 async function read(text: string | Uint8Array): ReturnType<typeof readJunit> {
   const path = join(folder, "report.xml");
   writeFileSync(path, text);
-  return readJunit(path);
+  return readJunit(path, maskingNothing);
 }
 
 const suite = (...cases: readonly string[]): string =>

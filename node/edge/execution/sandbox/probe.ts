@@ -101,6 +101,7 @@ async function attack(
           ATTACK: isolation.attack,
           ORDERS: JSON.stringify(orders),
         },
+        secrets: [],
         timeoutMs: limits.sandboxProbeMsMax,
         graceMs: 0,
         confinement,
