@@ -1,6 +1,7 @@
 /**
  * The benchmark: `npm run bench`, or a part of it: `npm run bench -- commands planning steps claims gap memory
- * hostile detection gossip repair broker simulator bounds messages`.
+ * hostile detection gossip repair broker masker simulator bounds
+ * messages`.
  *
  * Builds Otto, measures what people run (the bundle, through its launcher), takes turns with its yardsticks in the same
  * run, prints medians and ratios beside the targets, and writes them to `bench.json`. It never fails on slowness.
@@ -17,6 +18,7 @@ import { benchDetection } from "./detection.ts";
 import { benchGossip } from "./gossip.ts";
 import { projectFolder, type Row, runToEnd } from "./measure.ts";
 import { benchHostile } from "./hostile.ts";
+import { benchMasker } from "./masker.ts";
 import { benchMemory } from "./memory.ts";
 import { benchPlanning } from "./planning.ts";
 import { benchRepair } from "./repair.ts";
@@ -37,6 +39,7 @@ const parts = {
   gossip: benchGossip,
   repair: benchRepair,
   broker: benchBroker,
+  masker: benchMasker,
   simulator: benchSimulator,
 } as const;
 
