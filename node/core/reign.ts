@@ -111,6 +111,8 @@ export class Reign {
   readonly releases: Releases;
   readonly #outcomes: Outcomes;
   readonly retiring: Retiring;
+  /** Open runs whose step another domain released to this one. */
+  readonly #released = new Set<OpenRun>();
   #admitting = new Set<string>();
   /** Open runs whose plan is not here yet. */
   #bodiless = new Set<string>();
@@ -207,6 +209,7 @@ export class Reign {
 
   end(): void {
     this.#runs = new Map();
+    this.#released.clear();
     this.retiring.end();
     this.claims.clear();
     this.settlements.clear();
@@ -367,7 +370,7 @@ export class Reign {
     this.settlements.tick(now);
     this.gates.tick(now);
     this.releases.tick(now);
-    for (const run of this.#runs.values()) if (run.submission.released !== undefined) this.#settle(run, now);
+    for (const run of this.#released) this.#settle(run, now);
     this.retiring.tick(now);
   }
 
@@ -443,6 +446,7 @@ export class Reign {
     if (end === null) return;
     this.tellClosed(id, end, now);
     this.#runs.delete(id);
+    if (run !== undefined) this.#released.delete(run);
     this.#outcomes.forget(id);
     this.claims.cancelled(id);
   }
@@ -480,6 +484,7 @@ export class Reign {
   #open(submission: Submission, validUntilMs: number, now: Now): OpenRun {
     const run = new OpenRun(submission, validUntilMs);
     this.#runs.set(submission.run, run);
+    if (submission.released !== undefined) this.#released.add(run);
     this.#context.admitted(submission);
     this.chronicle.admitted(run, now);
     this.chronicle.skipped(run, run.begin().skipped, now);
@@ -581,8 +586,7 @@ export class Reign {
   signed({ what, run, index }: Matter, now: Now): void {
     if (what === "permit") return this.gates.signed(run, index);
     if (what === "release") return this.releases.signed(run, index, now);
-    for (const open of this.#runs.values())
-      if (open.submission.released !== undefined) this.#settle(open, now);
+    for (const open of this.#released) this.#settle(open, now);
   }
 
   /** A person, or the bearer of a callback, says how it is: to a gate, or to a step that waits. */
