@@ -3,12 +3,23 @@
 import type { Command } from "commander";
 import { type Action, withOwner, withTarget } from "./command-parts.ts";
 import type { GateOptions } from "./commands/gate.ts";
+import type { RevokeOptions } from "./commands/revoke.ts";
 import type { OwnerOptions } from "./owner.ts";
 import type { TargetOptions } from "./target.ts";
 
 export function addTrustCommands(otto: Command, action: Action): void {
   addPolicyCommands(otto, action);
   addGateCommands(otto, action);
+  withOwner(otto.command("revoke [peer]"))
+    .description(
+      "a machine or a person is no member any more: by name, id or key; without one, list those that are not",
+    )
+    .option("--because <text>", "what to remember with it")
+    .action(
+      action(async (peer: string | undefined, options: RevokeOptions) =>
+        (await import("./commands/revoke.ts")).revoke(peer, options),
+      ),
+    );
   addDomainCommands(otto, action);
 }
 

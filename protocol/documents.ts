@@ -18,6 +18,7 @@ import { decodeUntrusted, encodeValue } from "./values.ts";
  * - `secret`: a sealed secret (`credentials/sealed-secret.ts`)
  * - `recipient`: the key that secrets are sealed for, a control peer's own
  * - `recovery`: the domain's own, which opens them when all control peers are lost
+ * - `revocation`: the peer or person of that id is no member any more (`node/core/revocations.ts`)
  * - `domain`: the charter of another domain that this one trusts (`release.ts`), by its name
  */
 const signers = {
@@ -26,6 +27,7 @@ const signers = {
   recipient: "control",
   recovery: "owner",
   domain: "owner",
+  revocation: "owner",
 } as const;
 
 type DocumentTopic = keyof typeof signers;

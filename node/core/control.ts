@@ -8,7 +8,7 @@
 import { equals } from "uint8arrays/equals";
 import { openAnswer } from "../../protocol/answers.ts";
 import type { GateSeen } from "../../protocol/calls.ts";
-import { type Document, documentName, openDocument } from "../../protocol/documents.ts";
+import { type OpenedDocument, documentName, openDocument } from "../../protocol/documents.ts";
 import { openEnvelope, type RefusedBecause, type Signer, type Verifier } from "../../protocol/envelope.ts";
 import { assert, unreachable } from "../../protocol/errors.ts";
 import type { LoggedEvent } from "../../protocol/events.ts";
@@ -49,6 +49,7 @@ import { Notes } from "./notes.ts";
 import { Quotas } from "./quotas.ts";
 import { Reign, type ReignContext, type Ticket } from "./reign.ts";
 import { type ClosedRun, endOf } from "./retiring.ts";
+import { Revocations } from "./revocations.ts";
 import { Schedules } from "./schedules.ts";
 import { submissionKeys, Submissions } from "./submissions.ts";
 import { Suspension } from "./suspension.ts";
@@ -60,6 +61,8 @@ export const controlKeys = {
   configuration: configurationKey,
   ...historyKeys,
 } as const;
+
+const revoked = "its signer's certificate was revoked by the owner";
 
 /** A ballot speaks for its own peer alone: nobody says these in another's name. */
 const ownBallots: ReadonlySet<Message["kind"]> = new Set([
@@ -105,6 +108,7 @@ export class ControlCore {
   readonly #endorsing: Endorsing;
   readonly #countersigning: Countersigning;
   readonly #neighbours: Neighbours;
+  readonly #revocations: Revocations;
   readonly #linked = new Map<string, string>();
   /** Those of them that are control peers: few, where many workers are linked. */
   readonly #linkedControls = new Set<string>();
@@ -132,8 +136,7 @@ export class ControlCore {
       stored: known,
       keys,
     });
-    const { installed } = this.#configurations;
-    if (known === undefined && installed !== null) this.#store([this.#configurations.install(installed)]);
+    if (known === undefined) this.#keepInstalled();
     const registers = [
       ...under(controlKeys.registers),
       ...stored.filter(([key]) => key === controlKeys.acceptor),
@@ -152,8 +155,9 @@ export class ControlCore {
       },
     });
     this.#leases = new Leases(leaseMs);
+    this.#revocations = new Revocations(this.#documentSources());
     this.#endorsing = this.#newEndorsing();
-    this.#neighbours = this.#newNeighbours();
+    this.#neighbours = new Neighbours(this.#documentSources());
     this.#countersigning = this.#newCountersigning();
     this.#reign = new Reign(
       {
@@ -198,7 +202,7 @@ export class ControlCore {
       isGone: (submission) => this.#isGone(submission),
       isTrusted: (charter) => this.#neighbours.accepts(charter),
       knows: (name) => this.#neighbours.byName(name) !== null,
-      forbidden: (submission) => this.#endorsing.policies.whyNotAdmitted(submission),
+      forbidden: (submission) => this.#whyForbidden(submission),
       overtaken: (submission) => {
         if (!this.#isOvertaken(submission)) return "no";
         return this.#table.stage === "home" ? "decided" : "perhaps";
@@ -226,6 +230,11 @@ export class ControlCore {
   /** Schedules by their pipelines, removed ones included; away from home as far as this peer knows. */
   get schedules(): ReadonlyMap<string, ScheduleValue> {
     return this.#table.stage === "home" ? this.#schedules.values : this.#table.schedules;
+  }
+
+  /** Peers and people whose certificates are revoked. */
+  get revoked(): ReadonlySet<string> {
+    return this.#revocations.all;
   }
 
   /** True for a control peer of a domain that this one trusts. */
@@ -295,6 +304,7 @@ export class ControlCore {
     if (this.#table.documents.changes !== this.#seenChanges) {
       this.#seenChanges = this.#table.documents.changes;
       this.#neighbours.refresh();
+      this.#revocations.refresh();
       this.#effects.push({ kind: "documents-changed" });
     }
     // After the last words of a reign that ended in this turn.
@@ -403,7 +413,7 @@ export class ControlCore {
   #putDocument({ bytes, question }: Extract<ControlInput, { kind: "put-document" }>, { wallMs }: Now): void {
     if (this.#table.stage !== "home") return this.#notHome(question);
     const opened = openDocument(bytes, this.#configurations.charter, this.#keys);
-    const problem = opened.ok ? this.#whyNotDocument(opened.value.document, wallMs) : opened.problem;
+    const problem = opened.ok ? this.#whyNotDocument(opened.value, wallMs) : opened.problem;
     if (!opened.ok || problem !== null)
       return this.#answerNo(question, opened.ok ? "refused" : "stranger", problem ?? "");
     const { document } = opened.value;
@@ -412,12 +422,20 @@ export class ControlCore {
     this.#table.propose(register, { kind: "put-document", version, bytes }, { kind: "document", question });
   }
 
-  #whyNotDocument(document: Document, wallMs: number): string | null {
+  #whyNotDocument({ document, signer }: OpenedDocument, wallMs: number): string | null {
     const { all } = this.#table.documents;
+    if (this.#revocations.has(signer)) return revoked;
+    if (document.topic === "revocation" && this.#peers.has(document.name))
+      return "it is of a control peer, whose vote the owner takes first";
     if (!all.has(documentName(document)) && all.size >= limits.documentsMax)
       return `the domain keeps ${limits.documentsMax} documents already`;
     const isTimely = Math.abs(document.timeMs - wallMs) <= limits.signedApartMsMax;
     return isTimely ? null : "it was signed at another time than now, as this control peer's clock says";
+  }
+
+  #whyForbidden(submission: Submission): string | null {
+    if (this.#revocations.has(submission.submitter.peer)) return revoked;
+    return this.#endorsing.policies.whyNotAdmitted(submission);
   }
 
   #answerNo(question: number, reason: Extract<Answer, { ok: false }>["reason"], detail: string): void {
@@ -427,9 +445,11 @@ export class ControlCore {
   #answerStep({ bytes, said, question }: Extract<ControlInput, { kind: "answer-step" }>, now: Now): void {
     if (this.#table.stage !== "home") return this.#notHome(question);
     const opened = openAnswer(bytes, this.#configurations.charter, now.wallMs, this.#keys);
-    if (opened.ok) return this.#reign.answer(opened.value, said, bytes, question, now);
-    this.#count(opened.problem, null);
-    this.#answerNo(question, "stranger", opened.problem);
+    const isRevoked = opened.ok && this.#revocations.has(opened.value.person.peer);
+    if (opened.ok && !isRevoked) return this.#reign.answer(opened.value, said, bytes, question, now);
+    const problem = opened.ok ? revoked : opened.problem;
+    this.#count(opened.ok ? "stranger" : opened.problem, null);
+    this.#answerNo(question, "stranger", problem);
   }
 
   #tick(now: Now): void {
@@ -619,12 +639,18 @@ export class ControlCore {
     };
   }
 
-  #newNeighbours(): Neighbours {
-    return new Neighbours({
+  /** Of a new peer: what it begins with. */
+  #keepInstalled(): void {
+    const { installed } = this.#configurations;
+    if (installed !== null) this.#store([this.#configurations.install(installed)]);
+  }
+
+  #documentSources(): ConstructorParameters<typeof Neighbours>[0] {
+    return {
       documents: () => this.#table.documents.all,
       charter: () => this.#configurations.charter,
       keys: this.#keys,
-    });
+    };
   }
 
   #newCountersigning(): Countersigning {
@@ -642,6 +668,7 @@ export class ControlCore {
       charter: () => this.#configurations.charter,
       document: (name) => this.#table.documents.all.get(name),
       poll: (request) => this.#effects.push({ kind: "poll", request }),
+      isRevoked: (peer) => this.#revocations.has(peer),
       submission: (run) => this.#submissions.get(run)?.submission ?? null,
       value: (register) => this.#table.value(register),
       reportIn: (envelope) => this.#reportIn(envelope),

@@ -272,6 +272,8 @@ class ControlNode implements RunningNode {
         if (effect.home !== null && effect.home !== host.identity.peer) this.calls.endFollowing();
         return this.#tellRecipient();
       case "documents-changed":
+        // Their links end now; a lease of a worker that is gone runs out, and its step is offered again.
+        for (const peer of this.#core?.revoked ?? []) host.network.deny(peer);
         return;
       case "chartered":
         return host.adoptCharter(effect.bytes, effect.charter);
