@@ -233,7 +233,10 @@ export class RunningAttempt {
   #clearing(afterMs: number): void {
     let alive = this.#current !== null;
     for (const group of this.#groups) alive = signalProcess(-group, "SIGKILL") || alive;
-    if (this.#task.confinement?.kind === "user") alive = killUser(this.#task.confinement.user) || alive;
+    const { confinement } = this.#task;
+    // They are killed, and may take a moment to be gone.
+    const hadOwn = confinement?.kind === "user" && killUser(confinement.user);
+    alive = hadOwn || alive;
     alive = this.#killSandbox(afterMs) || alive;
     this.#pipe.closeWriter();
     const atEnd = this.#drain();
@@ -245,7 +248,7 @@ export class RunningAttempt {
     const pipe = atEnd ? null : this.#pipe.path;
     const left = findProcesses({ executor, serial: mine, groups: this.#groups, pipe });
     for (const pid of left) signalProcess(pid, "SIGKILL");
-    const isOver = left.length === 0 && this.#current === null && this.#shell?.isGone !== false;
+    const isOver = left.length === 0 && !hadOwn && this.#current === null && this.#shell?.isGone !== false;
     if (isOver && (atEnd || process.platform === "linux")) {
       return this.#finish(atEnd);
     }
