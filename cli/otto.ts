@@ -127,8 +127,16 @@ function program(): Command {
       ),
     );
   withTarget(otto.command("verify <run-or-file>"))
-    .description("check that a run, or an exported one, kept to its plan")
+    .description(
+      "check that a run, or an exported one, kept to its plan; or that a provenance holds, offline",
+    )
     .option("--json", "as JSON")
+    .option("--artifact <path>", "of a provenance: the file or folder that it must be of")
+    .option("--run <run>", "of a provenance: the run that it must be of")
+    .option(
+      "--signers <count>",
+      "of a provenance: how many control peers must have signed (default: more than half)",
+    )
     .action(
       action(async (what: string, options: VerifyOptions) =>
         (await import("./commands/verify.ts")).verify(what, options),

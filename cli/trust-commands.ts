@@ -1,9 +1,10 @@
-/** The commands about who may do what: the policy of a domain and the gates that it keeps closed. Their code is loaded only when they are called. */
+/** The commands about who may do what: the policy of a domain, the gates that it keeps closed, and what it signs of outputs. Their code is loaded only when they are called. */
 
 import type { Command } from "commander";
 import { type Action, withOwner, withTarget } from "./command-parts.ts";
 import type { GateOptions } from "./commands/gate.ts";
 import type { RevokeOptions } from "./commands/revoke.ts";
+import type { ProvenanceOptions } from "./commands/provenance.ts";
 import type { OwnerOptions } from "./owner.ts";
 import type { TargetOptions } from "./target.ts";
 
@@ -21,6 +22,20 @@ export function addTrustCommands(otto: Command, action: Action): void {
       ),
     );
   addDomainCommands(otto, action);
+  addProvenance(otto, action);
+}
+
+function addProvenance(otto: Command, action: Action): void {
+  withTarget(otto.command("provenance <run> <step> <output>"))
+    .description(
+      "write what an output was made of and by whom, signed by the control peers (SLSA, Sigstore bundles)",
+    )
+    .option("-o, --output <file>", "the file (default: RUN.OUTPUT.sigstore.jsonl)")
+    .action(
+      action(async (run: string, step: string, output: string, options: ProvenanceOptions) =>
+        (await import("./commands/provenance.ts")).provenance(run, step, output, options),
+      ),
+    );
 }
 
 function addDomainCommands(otto: Command, action: Action): void {

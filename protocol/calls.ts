@@ -10,6 +10,7 @@ import type { Event } from "./events.ts";
 import type { Fork } from "./fork.ts";
 import type { Role } from "./membership.ts";
 import type { Plan } from "./plan.ts";
+import type { SignedStatement } from "./provenance/bundle.ts";
 import type { ScheduleValue } from "./registers/schedule.ts";
 import type { Request } from "./requests.ts";
 import { decodeUntrusted, encodeValue } from "./values.ts";
@@ -78,6 +79,11 @@ export type CredentialUse = {
 
 /** What one control peer brokered; null: it could not be asked. */
 export type UsesSeen = { readonly peer: string; readonly uses: readonly CredentialUse[] | null };
+
+/** What control peers signed of an output, and which of them did not. */
+export type ProvenanceSeen = SignedStatement & {
+  readonly absent: readonly { readonly peer: string; readonly why: string }[];
+};
 
 /** One peer as the asked node sees it. */
 export type PeerSeen = {
@@ -156,6 +162,7 @@ export type AnswerItem =
   | { readonly kind: "gates"; readonly gates: readonly GateSeen[] }
   | { readonly kind: "document"; readonly version: number; readonly bytes: Uint8Array }
   | ({ readonly kind: "uses" } & UsesSeen)
+  | ({ readonly kind: "provenance" } & ProvenanceSeen)
   | { readonly kind: "missing"; readonly digests: readonly string[] }
   /** A blob begins: `size` bytes follow in `chunk` items, or null: the callee does not have it. */
   | { readonly kind: "blob"; readonly digest: string; readonly size: number | null }

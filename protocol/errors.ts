@@ -39,6 +39,7 @@ export const errorCodes = {
   OTTO_NO_SUCH_SCHEDULE: exitCodes.usage,
   OTTO_NO_SUCH_SECRET: exitCodes.usage,
   OTTO_SOURCE_TOO_LARGE: exitCodes.usage,
+  OTTO_NO_PROVENANCE: exitCodes.refused,
   OTTO_REFUSED: exitCodes.refused,
   OTTO_FORBIDDEN: exitCodes.refused,
   OTTO_TOO_MANY_RUNS: exitCodes.refused,

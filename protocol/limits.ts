@@ -248,6 +248,9 @@ export const limits = {
   summariesInMemoryMax: 1_000,
   /** An exported run: as it is collected by a node, and as it is read to be verified. */
   exportBytesMax: 256 * MiB,
+  /** Files of an output that its provenance names one by one, and the bytes of it; beyond them it names their tree alone. */
+  provenanceFilesMax: 10_000,
+  provenanceBytesMax: 2 * MiB,
   /** Deviations that are told of one run. */
   findingsMax: 1_000,
   /** Positions in logs that a watcher names when it asks again. */

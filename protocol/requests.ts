@@ -96,6 +96,15 @@ const request = z.discriminatedUnion("call", [
   z.object({ call: z.literal("gates"), certificate }),
   /** Who used which credential for what: through the asked control peer, or through all of them. */
   z.object({ call: z.literal("uses"), certificate, all: z.boolean() }),
+  /** What an output was made of and by whom, signed by the asked control peer, or by all of them. */
+  z.object({
+    call: z.literal("provenance"),
+    certificate,
+    run: text,
+    step: text,
+    output: text,
+    all: z.boolean(),
+  }),
   z.object({ call: z.literal("backup"), certificate }),
   z.object({ call: z.literal("stop"), certificate }),
 ]);

@@ -1,5 +1,6 @@
 /**
- * `otto verify`: whether a run kept to its plan, by its signed records, asked of a node or read from an exported file.
+ * `otto verify`: whether a run kept to its plan, by its signed records, asked of a node or read from an exported file; of a
+ * provenance see `cli/verify-provenance.ts`.
  *
  * Needs no node for a file, and believes none for a run: the verdict is made here. Exit codes: 0 the run is over and
  * kept to its plan, 1 it deviates, 8 it has not ended; what there is of it is judged all the same.
@@ -11,17 +12,21 @@ import { type Verification, verifyRun } from "../../node/verify/verify.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import { decodeExport, type ExportedRun, type ExportProblem } from "../../protocol/run-export.ts";
+import { isBundles } from "../../protocol/provenance/bundle.ts";
 import { receiveExport } from "../receive-export.ts";
 import { wantsColor } from "../render/renderer.ts";
 import { verificationText } from "../render/verification.ts";
 import { findTarget, type TargetOptions } from "../target.ts";
+import { type ArtifactOptions, verifyProvenance } from "../verify-provenance.ts";
 
-export type VerifyOptions = TargetOptions & { readonly json?: boolean };
+export type VerifyOptions = TargetOptions & ArtifactOptions;
 
 /** @param what a run's id, or the path of an exported run: a word like an id is a run, unless it has a dot or slash. */
 export async function verify(what: string, options: VerifyOptions): Promise<ExitCode> {
   const isRun = /^[a-z2-7]{12}$/u.test(what);
-  const { exported, domain } = isRun ? await ofRun(what, options) : await ofFile(what, options);
+  const bytes = isRun ? null : await read(what);
+  if (bytes !== null && isBundles(bytes)) return verifyProvenance(what, bytes, options);
+  const { exported, domain } = bytes === null ? await ofRun(what, options) : ofFile(what, bytes, options);
   const verification = verifyRun(exported, domain, { verify: verifySignature });
   const text =
     options.json === true
@@ -53,8 +58,8 @@ async function ofRun(run: string, options: VerifyOptions): Promise<Source> {
   }
 }
 
-async function ofFile(path: string, options: VerifyOptions): Promise<Source> {
-  const decoded = decodeExport(await read(path));
+function ofFile(path: string, bytes: Uint8Array, options: VerifyOptions): Source {
+  const decoded = decodeExport(bytes);
   if (!decoded.ok) throw invalid(path, decoded.problem);
   return { exported: decoded.value, domain: options.domain ?? null };
 }

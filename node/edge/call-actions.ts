@@ -1,8 +1,17 @@
 /** What a node can do for a caller: the part of a call that `call-server.ts` hands on once it knows who asks. */
 
-import type { AnswerItem, FoundPlan, GateSeen, Item, ScheduleSeen, UsesSeen } from "../../protocol/calls.ts";
+import type {
+  AnswerItem,
+  FoundPlan,
+  GateSeen,
+  Item,
+  ProvenanceSeen,
+  ScheduleSeen,
+  UsesSeen,
+} from "../../protocol/calls.ts";
 import type { Fork } from "../../protocol/fork.ts";
 import type { Request, WantedPlan } from "../../protocol/requests.ts";
+import type { OutputName } from "../verify/provenance.ts";
 import type { AttemptName } from "./outputs.ts";
 
 export type RequestOf<Call extends Request["call"]> = Extract<Request, { call: Call }>;
@@ -44,6 +53,7 @@ export type ControlActions = {
   documents(topic: string): Promise<readonly { readonly version: number; readonly bytes: Uint8Array }[]>;
   /** Who used which credential for what, the newest last; `all`: through whatever control peer. */
   uses(all: boolean): AsyncIterable<UsesSeen>;
+  provenance(name: OutputName, all: boolean): Promise<ProvenanceSeen>;
   /** All that this peer keeps but its keys, in pieces of at most a frame. */
   backup(): AsyncIterable<Uint8Array>;
   join(request: RequestOf<"join">, peer: string): Promise<Extract<AnswerItem, { kind: "joined" }>>;

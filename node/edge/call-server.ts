@@ -32,6 +32,12 @@ const neighboursCalls: ReadonlySet<Request["call"]> = new Set([
   "get-blobs",
 ] as const);
 
+/** Calls that only a control peer answers. */
+type ControlCall = Exclude<
+  Request["call"],
+  "submit" | "peers" | "missing-blobs" | "put-blobs" | "get-blobs" | "bundle" | "stop"
+>;
+
 export class CallServer {
   readonly #host: NodeHost;
   readonly #actions: CallActions;
@@ -158,6 +164,7 @@ export class CallServer {
       case "gates":
       case "release":
       case "uses":
+      case "provenance":
       case "backup":
         return this.#performAsControl(channel, request, frames);
       default:
@@ -167,28 +174,7 @@ export class CallServer {
 
   async #performAsControl(
     channel: Channel,
-    request: RequestOf<
-      | "status"
-      | "find-plan"
-      | "watch"
-      | "kept-output"
-      | "cancel"
-      | "answer"
-      | "export"
-      | "schedules"
-      | "remove-schedule"
-      | "invite"
-      | "use-invite"
-      | "join"
-      | "control"
-      | "recharter"
-      | "put-document"
-      | "documents"
-      | "gates"
-      | "release"
-      | "uses"
-      | "backup"
-    >,
+    request: RequestOf<ControlCall>,
     frames: AsyncGenerator<Uint8Array, void, void>,
   ): Promise<void> {
     const { control } = this.#actions;
@@ -248,6 +234,11 @@ export class CallServer {
         for await (const seen of control.uses(request.all))
           await this.#send(channel, { kind: "uses", ...seen });
         return this.#send(channel, { kind: "done" });
+      case "provenance": {
+        const { run, step, output, all } = request;
+        const seen = await control.provenance({ run, step, output }, all);
+        return this.#send(channel, { kind: "provenance", ...seen });
+      }
       case "backup":
         for await (const bytes of control.backup()) await this.#send(channel, { kind: "chunk", bytes });
         return this.#send(channel, { kind: "done" });

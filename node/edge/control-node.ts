@@ -39,6 +39,7 @@ import { Joining } from "./joining.ts";
 import { KeptEntries } from "./kept-entries.ts";
 import { type NodeHost, openHost } from "./node-host.ts";
 import { findPlan } from "./plan-finder.ts";
+import { signProvenance } from "./provenance.ts";
 import { Outputs } from "./outputs.ts";
 import { poll } from "./polling.ts";
 import { Releasing } from "./releasing.ts";
@@ -412,6 +413,7 @@ class ControlNode implements RunningNode {
       gates: () => this.#core?.closedGates ?? [],
       putDocument: (bytes) => this.#put(bytes),
       uses: (all) => this.brokering.uses(all),
+      provenance: (name, all) => signProvenance(this.host, name, all),
       documents: async (topic) => {
         // Whoever asks is about to seal a secret; an embedded mesh has told nobody for whom before that.
         if (topic === recipientTopic) await this.brokering.tellRecipient();

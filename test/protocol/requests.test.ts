@@ -50,6 +50,7 @@ const requests: { readonly [Call in Request["call"]]: Extract<Request, { call: C
   release: { call: "release", certificate: null, bundle: Uint8Array.of(8) },
   gates: { call: "gates", certificate: null },
   uses: { call: "uses", certificate, all: true },
+  provenance: { call: "provenance", certificate, run: "r", step: "s", output: "o", all: true },
   backup: { call: "backup", certificate: null },
   stop: { call: "stop", certificate: null },
 };
