@@ -13,6 +13,7 @@ import type { Plan } from "./plan.ts";
 import type { SignedStatement } from "./provenance/bundle.ts";
 import type { ScheduleValue } from "./registers/schedule.ts";
 import type { Request } from "./requests.ts";
+import type { Revocation } from "./revocation.ts";
 import { decodeUntrusted, encodeValue } from "./values.ts";
 
 /** What a watcher of one run receives: the plan first, the history, then what happens until the run is closed. */
@@ -140,6 +141,8 @@ export type NodeSeen = {
   readonly refused: Readonly<Record<string, number>>;
   /** Logs that are frozen, since their authors told different things in them. */
   readonly forks: readonly Fork[];
+  /** Peers and people of the domain who are none any more, as far as the node has heard. */
+  readonly revoked: readonly Revocation[];
 };
 
 /** What a node answers, besides `WatchItem`s and `CallError`. */

@@ -18,7 +18,7 @@ import { decodeUntrusted, encodeValue } from "./values.ts";
  * - `secret`: a sealed secret (`credentials/sealed-secret.ts`)
  * - `recipient`: the key that secrets are sealed for, a control peer's own
  * - `recovery`: the domain's own, which opens them when all control peers are lost
- * - `revocation`: the peer or person of that id is no member any more (`node/core/revocations.ts`)
+ * - `revocation`: a peer or a person of the domain is one no more (`revocation.ts`), by its id; also by a person whom the policy names
  * - `domain`: the charter of another domain that this one trusts (`release.ts`), by its name
  */
 const signers = {
@@ -27,7 +27,7 @@ const signers = {
   recipient: "control",
   recovery: "owner",
   domain: "owner",
-  revocation: "owner",
+  revocation: "owner or person",
 } as const;
 
 type DocumentTopic = keyof typeof signers;
@@ -92,7 +92,9 @@ function personOf(
   charter: Charter,
   keys: Verifier,
 ): Result<Certificate | null, RefusedBecause> {
-  const who: "owner" | "person" | "control" = signers[topic];
+  const who: "owner" | "person" | "control" | "owner or person" = signers[topic];
+  if (who === "owner or person" && certificate === null)
+    return signer === charter.owner ? success(null) : failure("role");
   if (who === "owner") return signer === charter.owner ? success(null) : failure("role");
   if (who === "control") return hasSpoken(charter, signer) ? success(null) : failure("role");
   if (certificate === null) return failure("unsigned");

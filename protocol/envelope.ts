@@ -44,6 +44,8 @@ export type RefusedBecause =
   | "stranger"
   | "other-domain"
   | "role"
+  /** The domain has taken back what the peer was allowed. */
+  | "revoked"
   | "flood"
   /** An entry of a log whose author is proven to tell different things in it. */
   | "forked"

@@ -265,6 +265,8 @@ export const limits = {
   /** One signed document of a domain (`documents.ts`), and how many it keeps. */
   documentBytesMax: 64 * KiB,
   documentsMax: 10_000,
+  /** Revocations that are told in one message. */
+  revocationsPerMessageMax: 16,
   /** What a majority of the control peers signed. */
   quorumBytesMax: 64 * KiB,
   /** How long a permit is good; how often a gate is looked at again; and when its control peers are asked again. */

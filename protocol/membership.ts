@@ -9,6 +9,7 @@
 import { failure, type Result, success } from "./errors.ts";
 import { openEnvelope, type RefusedBecause, sealEnvelope, type Signer, type Verifier } from "./envelope.ts";
 import { limits } from "./limits.ts";
+import type { Revoked } from "./revocation.ts";
 import { encodeValue, sha256Hex } from "./values.ts";
 
 export type Role = "control" | "worker" | "person";
@@ -37,6 +38,9 @@ export type Charter = {
   readonly former: readonly string[];
   readonly leaseMs: number;
 };
+
+/** A charter, with what whoever holds it has heard besides: that is never signed, nor said to anybody. */
+export type Roll = Charter & { readonly revoked?: Revoked };
 
 export type Certificate = {
   readonly otto: "certificate/1";
@@ -98,7 +102,8 @@ export function whyNotSuccessor(charter: Charter, next: Charter): string | null 
   return forgotten ? "it forgets a peer that was a control peer" : null;
 }
 
-export function sealCharter(charter: Charter, owner: Signer): Uint8Array {
+export function sealCharter(roll: Roll, owner: Signer): Uint8Array {
+  const { revoked: _, ...charter } = roll;
   return sealEnvelope("charter", charter.domain, charter, owner);
 }
 
@@ -123,12 +128,15 @@ export function sealCertificate(domain: string, certificate: Certificate, keys: 
 }
 
 /**
- * Opens a certificate: signed by the owner or by a control peer of the charter, and not expired by this peer's
+ * Opens a certificate: signed by the owner or by a control peer of the charter, and neither expired nor revoked by this peer's
  * wall clock. It is the caller who checks that the peer on the other side of the link is the one certified.
+ *
+ * A control peer makes itself nothing else than what the charter says that it is, and nobody makes a control peer something else:
+ * it would run what it decides about.
  */
 export function openCertificate(
   bytes: Uint8Array,
-  charter: Charter,
+  charter: Roll,
   wallMs: number,
   keys: Verifier,
 ): Result<Certificate, RefusedBecause> {
@@ -138,6 +146,10 @@ export function openCertificate(
   if (signer !== charter.owner && !hasSpoken(charter, signer)) return failure("stranger");
   const certificate = opened.value.value;
   if (!isCertificate(certificate)) return failure("malformed");
+  const { peer, role } = certificate;
+  if (role !== "control" && charter.controls.some((control) => control.peer === peer)) return failure("role");
+  if (signer === peer && role !== "control") return failure("role");
+  if ([peer, signer].some((one) => isRevoked(charter, one, wallMs))) return failure("revoked");
   return certificate.expiresMs < wallMs ? failure("stranger") : success(certificate);
 }
 
@@ -158,10 +170,17 @@ export function openInvite(
   return success({ invite, domain, signer });
 }
 
+/** True when what the peer signs or asks at this time counts as a stranger's; clocks may differ, so from a while before on. */
+function isRevoked({ revoked }: Roll, peer: string, wallMs: number): boolean {
+  const sinceMs = revoked?.get(peer)?.atMs;
+  return sinceMs !== undefined && wallMs >= sinceMs - limits.signedApartMsMax;
+}
+
 function isCharter(value: unknown): value is Charter {
   const charter = value as Charter | null;
   return (
     charter?.otto === "charter/1" &&
+    !("revoked" in charter) &&
     [charter.domain, charter.name, charter.owner].every((text) => typeof text === "string") &&
     [charter.version, charter.configuration, charter.size, charter.leaseMs].every(
       (count) => Number.isSafeInteger(count) && count > 0,

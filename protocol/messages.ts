@@ -118,6 +118,8 @@ type HomeMessage =
 
 type SharedMessage =
   | { readonly kind: "hello"; readonly certificate: Uint8Array; readonly charter: Uint8Array }
+  /** Who is a peer of the domain no more, as it was signed (`revocation.ts`). */
+  | { readonly kind: "revocations"; readonly documents: readonly Uint8Array[] }
   /** Where the sender, and control peers that it knows of, can be reached. A hint: whoever answers there proves who it is. */
   | { readonly kind: "addresses"; readonly peers: readonly PeerAddresses[] }
   /** A bundle exists and can be fetched from the sender by its digest. */
@@ -278,6 +280,9 @@ const message = z.discriminatedUnion("kind", [
   kind("ack", { lease, verdict: z.enum(["accepted", "stale", "duplicate"]) }),
   kind("revoke", { lease, cause: z.enum(["cancelled", "superseded"]) }),
   kind("hello", { certificate: bytes, charter: bytes }),
+  kind("revocations", {
+    documents: z.array(bytes).check(z.maxLength(limits.revocationsPerMessageMax)),
+  }),
   kind("addresses", {
     peers: z
       .array(

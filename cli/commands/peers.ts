@@ -2,7 +2,7 @@
 
 import { askFor } from "../../node/edge/client.ts";
 import { type ExitCode, exitCodes } from "../../protocol/errors.ts";
-import { forkWords, peersTable } from "../render/peers.ts";
+import { forkWords, peersTable, revokedWords } from "../render/peers.ts";
 import { wantsColor } from "../render/renderer.ts";
 import { findTarget, type TargetOptions } from "../target.ts";
 
@@ -29,6 +29,7 @@ export async function peers(options: TargetOptions & { readonly json?: boolean }
       lines.push(
         `Only ${reached} of ${node.size} control peers can be reached from here: nothing new is decided until more than half can.`,
       );
+    lines.push(...node.revoked.map(revokedWords));
     lines.push(...node.forks.map((fork) => forkWords(fork, rows)));
     const refused = Object.entries(node.refused).map(([because, count]) => `${count} ${because}`);
     if (refused.length > 0) lines.push(`Refused by this node since it started: ${refused.join(", ")}`);

@@ -4,6 +4,7 @@
 
 import type { PeerSeen } from "../../protocol/calls.ts";
 import type { Fork } from "../../protocol/fork.ts";
+import type { Revocation } from "../../protocol/revocation.ts";
 import { agoWords, shortId } from "../words.ts";
 import { paint } from "./line.ts";
 import type { Style } from "./line.ts";
@@ -38,6 +39,12 @@ export function peersTable(
 /** The first address, ending in the peer it leads to: what `--peer` takes. */
 function addressOf({ peer, addresses: [address = ""] }: PeerSeen): string {
   return address === "" || address.includes("/p2p/") ? address : `${address}/p2p/${peer}`;
+}
+
+export function revokedWords({ peer, name, because, atMs }: Revocation): string {
+  const who = name === "" ? peer : `${name} (${peer})`;
+  const why = because === "" ? "" : `: ${because}`;
+  return `Revoked at ${new Date(atMs).toISOString().slice(0, 16)}Z: ${who}${why}`;
 }
 
 /** The code in front stays, for whoever looks for it in the text. */

@@ -8,7 +8,7 @@
 import { equals } from "uint8arrays/equals";
 import { openAnswer } from "../../protocol/answers.ts";
 import type { GateSeen } from "../../protocol/calls.ts";
-import { type OpenedDocument, documentName, openDocument } from "../../protocol/documents.ts";
+import { documentName, type OpenedDocument, openDocument } from "../../protocol/documents.ts";
 import { openEnvelope, type RefusedBecause, type Signer, type Verifier } from "../../protocol/envelope.ts";
 import { assert, unreachable } from "../../protocol/errors.ts";
 import type { LoggedEvent } from "../../protocol/events.ts";
@@ -28,6 +28,7 @@ import {
 } from "../../protocol/registers/registers.ts";
 import { bundleOfSlot, nameBundle, orderOf, type Submission, validUntilOf } from "../../protocol/manifest.ts";
 import type { ScheduleValue } from "../../protocol/registers/schedule.ts";
+import type { Revoked } from "../../protocol/revocation.ts";
 import { entriesOf } from "../../protocol/log.ts";
 import { RegisterTable, type TableOutput } from "../../protocol/registers/table.ts";
 import { decodeValue } from "../../protocol/values.ts";
@@ -61,8 +62,6 @@ export const controlKeys = {
   configuration: configurationKey,
   ...historyKeys,
 } as const;
-
-const revoked = "its signer's certificate was revoked by the owner";
 
 /** A ballot speaks for its own peer alone: nobody says these in another's name. */
 const ownBallots: ReadonlySet<Message["kind"]> = new Set([
@@ -155,8 +154,8 @@ export class ControlCore {
       },
     });
     this.#leases = new Leases(leaseMs);
-    this.#revocations = new Revocations(this.#documentSources());
     this.#endorsing = this.#newEndorsing();
+    this.#revocations = this.#newRevocations();
     this.#neighbours = new Neighbours(this.#documentSources());
     this.#countersigning = this.#newCountersigning();
     this.#reign = new Reign(
@@ -190,24 +189,7 @@ export class ControlCore {
       settled: (order) => this.#tellAdmitted(order),
       retiredMs: () => this.#reign.retiring.throughMs,
     });
-    this.#submissions = new Submissions({
-      charter: () => this.#configurations.charter,
-      keys,
-      effect: (effect) => this.#effects.push(effect),
-      tellControls: (message) => this.#tellControls(message),
-      count: (because, from) => this.#count(because, from),
-      admittedDigest: (run) =>
-        this.#table.openRuns.get(run) ?? this.#setOrders().get(run) ?? this.#endOf(run)?.envelope,
-      isClosed: (run) => this.#outcomeOf(run) !== null,
-      isGone: (submission) => this.#isGone(submission),
-      isTrusted: (charter) => this.#neighbours.accepts(charter),
-      knows: (name) => this.#neighbours.byName(name) !== null,
-      forbidden: (submission) => this.#whyForbidden(submission),
-      overtaken: (submission) => {
-        if (!this.#isOvertaken(submission)) return "no";
-        return this.#table.stage === "home" ? "decided" : "perhaps";
-      },
-    });
+    this.#submissions = this.#newSubmissions();
     for (const [, bytes] of [...under(controlKeys.bundles), ...under(controlKeys.orders)])
       this.#submissions.restore(bytes);
     for (const [key, digest] of under(controlKeys.backlog))
@@ -232,11 +214,6 @@ export class ControlCore {
     return this.#table.stage === "home" ? this.#schedules.values : this.#table.schedules;
   }
 
-  /** Peers and people whose certificates are revoked. */
-  get revoked(): ReadonlySet<string> {
-    return this.#revocations.all;
-  }
-
   /** True for a control peer of a domain that this one trusts. */
   isNeighbour(peer: string): boolean {
     return this.#neighbours.hasControl(peer);
@@ -256,6 +233,11 @@ export class ControlCore {
   /** Documents by topic and name, as they were signed (`protocol/documents.ts`). */
   get documents(): ReadonlyMap<string, DocumentValue> {
     return this.#table.documents.all;
+  }
+
+  /** Who is a peer of the domain no more. */
+  get revoked(): Revoked {
+    return this.#revocations.all;
   }
 
   /** A step that is leased as far as this peer knows: what its worker may have used in its name, and by whose will. */
@@ -304,7 +286,7 @@ export class ControlCore {
     if (this.#table.documents.changes !== this.#seenChanges) {
       this.#seenChanges = this.#table.documents.changes;
       this.#neighbours.refresh();
-      this.#revocations.refresh();
+      for (const peer of this.#revocations.refresh()) this.#dropSessions(peer);
       this.#effects.push({ kind: "documents-changed" });
     }
     // After the last words of a reign that ended in this turn.
@@ -412,7 +394,7 @@ export class ControlCore {
 
   #putDocument({ bytes, question }: Extract<ControlInput, { kind: "put-document" }>, { wallMs }: Now): void {
     if (this.#table.stage !== "home") return this.#notHome(question);
-    const opened = openDocument(bytes, this.#configurations.charter, this.#keys);
+    const opened = openDocument(bytes, this.#revocations.roll, this.#keys);
     const problem = opened.ok ? this.#whyNotDocument(opened.value, wallMs) : opened.problem;
     if (!opened.ok || problem !== null)
       return this.#answerNo(question, opened.ok ? "refused" : "stranger", problem ?? "");
@@ -422,20 +404,14 @@ export class ControlCore {
     this.#table.propose(register, { kind: "put-document", version, bytes }, { kind: "document", question });
   }
 
-  #whyNotDocument({ document, signer }: OpenedDocument, wallMs: number): string | null {
+  #whyNotDocument(opened: OpenedDocument, wallMs: number): string | null {
+    const { document } = opened;
     const { all } = this.#table.documents;
-    if (this.#revocations.has(signer)) return revoked;
-    if (document.topic === "revocation" && this.#peers.has(document.name))
-      return "it is of a control peer, whose vote the owner takes first";
     if (!all.has(documentName(document)) && all.size >= limits.documentsMax)
       return `the domain keeps ${limits.documentsMax} documents already`;
     const isTimely = Math.abs(document.timeMs - wallMs) <= limits.signedApartMsMax;
-    return isTimely ? null : "it was signed at another time than now, as this control peer's clock says";
-  }
-
-  #whyForbidden(submission: Submission): string | null {
-    if (this.#revocations.has(submission.submitter.peer)) return revoked;
-    return this.#endorsing.policies.whyNotAdmitted(submission);
+    if (!isTimely) return "it was signed at another time than now, as this control peer's clock says";
+    return this.#revocations.whyNot(opened);
   }
 
   #answerNo(question: number, reason: Extract<Answer, { ok: false }>["reason"], detail: string): void {
@@ -444,18 +420,17 @@ export class ControlCore {
 
   #answerStep({ bytes, said, question }: Extract<ControlInput, { kind: "answer-step" }>, now: Now): void {
     if (this.#table.stage !== "home") return this.#notHome(question);
-    const opened = openAnswer(bytes, this.#configurations.charter, now.wallMs, this.#keys);
-    const isRevoked = opened.ok && this.#revocations.has(opened.value.person.peer);
-    if (opened.ok && !isRevoked) return this.#reign.answer(opened.value, said, bytes, question, now);
-    const problem = opened.ok ? revoked : opened.problem;
-    this.#count(opened.ok ? "stranger" : opened.problem, null);
-    this.#answerNo(question, "stranger", problem);
+    const opened = openAnswer(bytes, this.#revocations.roll, now.wallMs, this.#keys);
+    if (opened.ok) return this.#reign.answer(opened.value, said, bytes, question, now);
+    this.#count(opened.problem, null);
+    this.#answerNo(question, "stranger", opened.problem);
   }
 
   #tick(now: Now): void {
     this.#quotas.forgetSilent(now.monotonicMs);
     this.#perform(this.#table.tick(now.monotonicMs), now);
     if (this.#table.stage === "home") {
+      for (const peer of this.#revocations.all.keys()) this.#reign.takeFrom(peer);
       this.#reign.tick(now);
       this.#schedules.tick(now);
       this.#admitReady(now);
@@ -520,10 +495,14 @@ export class ControlCore {
   #peerDown(peer: string, now: Now): void {
     this.#linked.delete(peer);
     this.#linkedControls.delete(peer);
-    for (const session of this.#leases.closePeer(peer)) this.#reign.claims.dropSession(session);
+    this.#dropSessions(peer);
     this.#configurations.down(peer);
     this.#archiving.peerDown(peer);
     this.#followFellows(now);
+  }
+
+  #dropSessions(peer: string): void {
+    for (const session of this.#leases.closePeer(peer)) this.#reign.claims.dropSession(session);
   }
 
   #spoken(from: string, message: Extract<ConfigurationMessage, { kind: "configuration" }>, now: Now): void {
@@ -653,6 +632,36 @@ export class ControlCore {
     };
   }
 
+  #newSubmissions(): Submissions {
+    return new Submissions({
+      charter: () => this.#revocations.roll,
+      keys: this.#keys,
+      effect: (effect) => this.#effects.push(effect),
+      tellControls: (message) => this.#tellControls(message),
+      count: (because, from) => this.#count(because, from),
+      admittedDigest: (run) =>
+        this.#table.openRuns.get(run) ?? this.#setOrders().get(run) ?? this.#endOf(run)?.envelope,
+      isClosed: (run) => this.#outcomeOf(run) !== null,
+      isGone: (submission) => this.#isGone(submission),
+      isTrusted: (charter) => this.#neighbours.accepts(charter),
+      knows: (name) => this.#neighbours.byName(name) !== null,
+      forbidden: (submission) => this.#whyForbidden(submission),
+      overtaken: (submission) => {
+        if (!this.#isOvertaken(submission)) return "no";
+        return this.#table.stage === "home" ? "decided" : "perhaps";
+      },
+    });
+  }
+
+  #newRevocations(): Revocations {
+    return new Revocations({
+      documents: () => this.#table.documents.all,
+      charter: () => this.#configurations.charter,
+      keys: this.#keys,
+      mayRevoke: (key) => this.#endorsing.policies.mayRevoke(key),
+    });
+  }
+
   #newCountersigning(): Countersigning {
     return new Countersigning({
       keys: this.#keys,
@@ -665,10 +674,9 @@ export class ControlCore {
   #newEndorsing(): Endorsing {
     return new Endorsing({
       keys: this.#keys,
-      charter: () => this.#configurations.charter,
+      charter: () => this.#revocations.roll,
       document: (name) => this.#table.documents.all.get(name),
       poll: (request) => this.#effects.push({ kind: "poll", request }),
-      isRevoked: (peer) => this.#revocations.has(peer),
       submission: (run) => this.#submissions.get(run)?.submission ?? null,
       value: (register) => this.#table.value(register),
       reportIn: (envelope) => this.#reportIn(envelope),
@@ -687,6 +695,7 @@ export class ControlCore {
   }
 
   #message(from: string, message: Message, now: Now): void {
+    if (this.#revocations.all.has(from)) return this.#count("revoked", from);
     if (!this.#peers.has(from) && !this.#quotas.mayAsk(from, message, now.monotonicMs))
       return this.#count("flood", from);
     switch (message.kind) {
@@ -765,6 +774,7 @@ export class ControlCore {
         if (!this.#configurations.isOwn(this.#configurations.charter)) this.#submissions.refused(message.run);
         return;
       case "hello":
+      case "revocations":
       case "addresses":
       case "welcome":
       case "grant":
@@ -878,8 +888,7 @@ export class ControlCore {
       const { submission } = known;
       // Most are admitted, and that is known at once.
       if (known.admitted || !this.#submissions.isReady(known) || this.#isAdmitted(run)) continue;
-      const forbidden =
-        submission.slotMs === null ? this.#endorsing.policies.whyNotAdmitted(submission) : null;
+      const forbidden = submission.slotMs === null ? this.#whyForbidden(submission) : null;
       if (forbidden !== null) {
         this.#refuse(submission, forbidden, now);
         continue;
@@ -892,7 +901,14 @@ export class ControlCore {
     }
   }
 
-  /** The policy has changed since it was taken. */
+  #whyForbidden(submission: Submission): string | null {
+    const isRevoked =
+      submission.released === undefined && this.#revocations.all.has(submission.submitter.peer);
+    if (isRevoked) return "its submitter was revoked";
+    return this.#endorsing.policies.whyNotAdmitted(submission);
+  }
+
+  /** The policy has changed since it was taken, or its submitter was revoked. */
   #refuse({ run, manifestCid: manifest }: Submission, reason: string, { wallMs: timeMs }: Now): void {
     this.#notes.add({ event: { kind: "run-refused", run, manifest, reason, timeMs }, result: null });
     this.#submissions.refused(run, reason);

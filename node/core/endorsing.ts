@@ -30,7 +30,6 @@ type EndorsingContext = {
   charter(): Charter;
   document(name: string): DocumentValue | undefined;
   poll(request: PollRequest): void;
-  isRevoked(peer: string): boolean;
   submission(run: string): Submission | null;
   /** As this peer has it, chosen or voted for. */
   value(register: string): RegisterValue | null;
@@ -202,8 +201,7 @@ export class Endorsing {
         answer.manifest === submission.manifestCid &&
         answer.given === given &&
         answer.verdict === "passed";
-      const isStep = answer.step === submission.manifest.plan.steps[index]?.name;
-      if (isForIt && isStep && !this.#context.isRevoked(person.peer)) approved.add(person.peer);
+      if (isForIt && answer.step === submission.manifest.plan.steps[index]?.name) approved.add(person.peer);
     }
     return approved;
   }

@@ -111,6 +111,11 @@ export class Leases {
     return closed;
   }
 
+  /** Leases of all processes of a worker. */
+  heldBy(worker: string): HeldLease[] {
+    return [...(this.#byProcess.get(worker)?.values() ?? [])].flatMap((leases) => [...leases]);
+  }
+
   /** The lease that is in a step's register. */
   grant(
     { run, index }: { readonly run: string; readonly index: number },

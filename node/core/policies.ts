@@ -4,6 +4,7 @@
  */
 
 import { gateOf, type Gate, whyNotAdmitted } from "../../planner/policy/judge.ts";
+import { keysOf } from "../../planner/policy/people.ts";
 import { openDocument } from "../../protocol/documents.ts";
 import type { Verifier } from "../../protocol/envelope.ts";
 import type { Submission } from "../../protocol/manifest.ts";
@@ -43,6 +44,12 @@ export class Policies {
     const why = all.length === 0 ? null : all.join("; ");
     this.#said.set(submission, { by, why });
     return why;
+  }
+
+  /** True when the owner lets this key revoke peers and people of the domain. */
+  mayRevoke(key: string): boolean {
+    const policy = this.#newest();
+    return keysOf(policy, policy.revoke ?? []).has(key);
   }
 
   /** Null: the step begins as soon as what it needs has ended. */

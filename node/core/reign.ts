@@ -362,6 +362,11 @@ export class Reign {
     );
   }
 
+  /** What a peer holds is taken back, since it is none of the domain any more: it is not waited for until its leases run out. */
+  takeFrom(worker: string): void {
+    for (const lease of this.#leases.heldBy(worker)) if (!lease.ending) this.expire(lease, "lost");
+  }
+
   tick(now: Now): void {
     for (const lease of this.#leases.expired(now.monotonicMs)) {
       this.#leases.postpone(lease, now.monotonicMs);

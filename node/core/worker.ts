@@ -294,6 +294,7 @@ export class WorkerCore {
       case "release":
       case "output":
       case "hello":
+      case "revocations":
       case "addresses":
       case "announce":
       case "holds":

@@ -22,6 +22,7 @@ import { receiveBlobs, sendBlobs } from "./blob-transfer.ts";
 import type { CallActions, ControlActions, RequestOf } from "./call-actions.ts";
 import type { Channel } from "./channel.ts";
 import { realClock } from "./clock.ts";
+import { rollOf } from "./membership.ts";
 import type { NodeHost } from "./node-host.ts";
 
 /** What control peers of trusted domains may ask: to take a released step, with the files that it needs, and what came of it. */
@@ -94,7 +95,7 @@ export class CallServer {
     const { membership, identity } = this.#host;
     const shown = request.certificate;
     const opened =
-      shown === null ? null : openCertificate(shown, membership.charter, realClock.wallMs(), identity);
+      shown === null ? null : openCertificate(shown, rollOf(membership), realClock.wallMs(), identity);
     if (opened?.ok === true && opened.value.peer === channel.peer) {
       const reserved = ["stop", "backup", "use-invite"].includes(request.call);
       const allowed = !reserved || (request.call === "use-invite" && opened.value.role === "control");
@@ -338,6 +339,7 @@ export class CallServer {
       size: charter.size,
       refused: Object.fromEntries(refused),
       forks: this.#actions.forks(),
+      revoked: [...(membership.revoked?.values() ?? [])],
     };
     return { kind: "peers", node, peers: [...seen.values()] };
   }

@@ -44,6 +44,7 @@ import { Outputs } from "./outputs.ts";
 import { poll } from "./polling.ts";
 import { Releasing } from "./releasing.ts";
 import { Replication } from "./replication.ts";
+import { tellRevocations } from "./revoking.ts";
 import { Views } from "./views.ts";
 
 export type RunningNode = {
@@ -63,7 +64,7 @@ export async function startControl(path: string): Promise<RunningNode> {
   const host = await openHost(path, {
     up: (peer, role) => {
       post({ kind: "peer-up", peer, role });
-      control?.peerUp();
+      control?.peerUp(peer);
     },
     down: (peer) => post({ kind: "peer-down", peer }),
     message: (from, message) => post({ kind: "message", from, message }),
@@ -193,8 +194,9 @@ class ControlNode implements RunningNode {
     else this.post({ kind: "charter", charter: this.host.membership.charter });
   }
 
-  peerUp(): void {
+  peerUp(peer: string): void {
     this.#replication.peerUp();
+    if (this.#core !== null) tellRevocations(this.host, this.#core.documents, peer);
   }
 
   async stop(): Promise<void> {
@@ -237,6 +239,14 @@ class ControlNode implements RunningNode {
     for (const input of this.#early.splice(0)) this.#loop.post(input);
   }
 
+  #tellRevoked(): void {
+    const { host } = this;
+    const core = this.#core;
+    if (core === null || core.revoked === host.membership.revoked) return;
+    host.revoke(core.revoked);
+    tellRevocations(host, core.documents);
+  }
+
   #dialOthers(): void {
     this.host.network.dialExactly(this.host.membership.charter.controls);
   }
@@ -273,9 +283,7 @@ class ControlNode implements RunningNode {
         if (effect.home !== null && effect.home !== host.identity.peer) this.calls.endFollowing();
         return this.#tellRecipient();
       case "documents-changed":
-        // Their links end now; a lease of a worker that is gone runs out, and its step is offered again.
-        for (const peer of this.#core?.revoked ?? []) host.network.deny(peer);
-        return;
+        return this.#tellRevoked();
       case "chartered":
         return host.adoptCharter(effect.bytes, effect.charter);
       case "poll":

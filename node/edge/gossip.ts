@@ -17,7 +17,7 @@ import { type Certificate, openCertificate } from "../../protocol/membership.ts"
 import type { Message } from "../../protocol/messages.ts";
 import type { Clock, Timer } from "../ports.ts";
 import type { Identity } from "./identity.ts";
-import type { Membership } from "./network.ts";
+import { type Membership, rollOf } from "./membership.ts";
 
 export type GossipOptions = {
   readonly pubsub: GossipSub;
@@ -29,7 +29,12 @@ export type GossipOptions = {
   readonly refused: (because: RefusedBecause) => void;
 };
 
-type Remembered = { readonly bytes: Uint8Array; readonly charter: number; readonly certificate: Certificate };
+type Remembered = {
+  readonly bytes: Uint8Array;
+  readonly charter: number;
+  readonly revoked: Membership["revoked"];
+  readonly certificate: Certificate;
+};
 
 /** A signed announcement, its certificate and its nonce take less than this beside the messages. */
 const sealBytesMax = 4 * 1_024;
@@ -125,10 +130,10 @@ export class Gossip {
     for (const message of opened?.messages ?? []) this.#options.heard(opened?.from ?? "", message);
   }
 
-  /** Opened once, and then again when the charter, by which it is judged, is a newer one, or when it has expired. */
+  /** Opened once, and then again when it has expired, or when it is to be judged by a newer charter or with others revoked. */
   #certified(bytes: Uint8Array): Result<Certificate, RefusedBecause> {
     const { membership, identity, clock } = this.#options;
-    const { charter } = membership;
+    const { charter, revoked } = membership;
     const wallMs = clock.wallMs();
     const digest = hash("sha256", bytes);
     const known = this.#certificates.get(digest);
@@ -136,12 +141,13 @@ export class Gossip {
       known !== undefined &&
       equals(known.bytes, bytes) &&
       known.charter === charter.version &&
+      known.revoked === revoked &&
       known.certificate.expiresMs >= wallMs;
     if (holds) return success(known.certificate);
-    const opened = openCertificate(bytes, charter, wallMs, identity);
+    const opened = openCertificate(bytes, rollOf(membership), wallMs, identity);
     if (!opened.ok) return failure(opened.problem);
     if (this.#certificates.size >= limits.certificatesRememberedMax) this.#certificates.clear();
-    this.#certificates.set(digest, { bytes, charter: charter.version, certificate: opened.value });
+    this.#certificates.set(digest, { bytes, charter: charter.version, revoked, certificate: opened.value });
     return opened;
   }
 }

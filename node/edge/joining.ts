@@ -63,6 +63,8 @@ export class Joining {
     const invite = this.#check(request.invite);
     if (invite.role === "control" && request.addresses.length === 0) throw hasNoAddress();
     const { membership, folder } = this.#host;
+    for (const one of [peer, request.person])
+      if (membership.revoked?.has(one) === true) throw invalid(`the key of ${one} was revoked`);
     if (isFormed(membership.charter)) {
       await this.#assertUnusedHere(invite.nonce, peer);
       await this.#useInDomain(invite.nonce, peer);

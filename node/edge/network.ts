@@ -28,6 +28,7 @@ import { Gatekeeper } from "./gatekeeper.ts";
 import { Gossip } from "./gossip.ts";
 import type { Identity } from "./identity.ts";
 import { InboundRate } from "./inbound-rate.ts";
+import { type Membership, rollOf } from "./membership.ts";
 import { createNode, type GossipingNode, type NodeTraits } from "./libp2p-node.ts";
 import { tellOfRoomSeldom } from "./window-updates.ts";
 
@@ -35,12 +36,6 @@ const messageProtocol = "/otto/messages/1";
 const callProtocol = "/otto/calls/1";
 const brokerProtocol = "/otto/broker/1";
 const streamsMax = Math.max(limits.callsPerPeerMax, limits.brokerStreamsPerPeerMax);
-
-export type Membership = {
-  charter: Charter;
-  charterBytes: Uint8Array;
-  readonly certificate: Uint8Array;
-};
 
 export type NetworkObserver = {
   up(peer: string, role: Role): void;
@@ -412,7 +407,7 @@ class LinkedNetwork implements RealNetwork {
       membership.charterBytes = message.charter;
       observer.charter(message.charter, charter.value);
     }
-    const certificate = openCertificate(message.certificate, membership.charter, clock.wallMs(), identity);
+    const certificate = openCertificate(message.certificate, rollOf(membership), clock.wallMs(), identity);
     if (!certificate.ok) return certificate.problem;
     if (certificate.value.peer !== peer || certificate.value.role === "person") return "role";
     // Who begins anew has given up the link that was: what is still under way on it must not come in behind this.

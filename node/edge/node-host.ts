@@ -10,6 +10,7 @@ import { OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import { type Charter, isFormed, isNewer, openCharter } from "../../protocol/membership.ts";
 import { encodeMessage, type Message } from "../../protocol/messages.ts";
+import type { Revoked } from "../../protocol/revocation.ts";
 import type { Answer } from "../core/effects.ts";
 import { AddressBook } from "./address-book.ts";
 import { type Blobs, openBlobs } from "./blobs.ts";
@@ -21,7 +22,8 @@ import { Fetching } from "./fetching.ts";
 import { type Identity, openIdentity } from "./identity.ts";
 import { openStorage } from "./level-storage.ts";
 import { listenLocally } from "./local-socket.ts";
-import { type Membership, type NetworkObserver, type RealNetwork, startNetwork } from "./network.ts";
+import type { Membership } from "./membership.ts";
+import { type NetworkObserver, type RealNetwork, startNetwork } from "./network.ts";
 import type { Storage } from "../ports.ts";
 
 /** Where the database keeps its own name. */
@@ -53,6 +55,8 @@ export type NodeHost = {
   serve(): Promise<void>;
   /** Replaces the charter by a newer one and tells all links, and this node itself. */
   adoptCharter(bytes: Uint8Array, charter: Charter): void;
+  /** From now on these are none of the domain: their connections are closed, and no certificate of theirs counts. */
+  revoke(revoked: Revoked): void;
   publish(message: Message): void;
   close(): Promise<void>;
 };
@@ -133,6 +137,11 @@ export async function openHost(path: string, events: HostEvents): Promise<NodeHo
         network.greetAgain();
         formedBy(charter);
         events.charter(charter);
+      },
+      revoke(revoked) {
+        const known = membership.revoked ?? new Map<string, never>();
+        membership.revoked = revoked;
+        for (const peer of revoked.keys()) if (!known.has(peer)) network.deny(peer);
       },
       publish: (message) => network.publish(encodeMessage(message)),
       async close() {

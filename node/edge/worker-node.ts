@@ -23,6 +23,7 @@ import type { RunningNode } from "./control-node.ts";
 import { type LocalExecutor, startExecutor } from "./execution/executor.ts";
 import { choosePassVariables } from "./execution/pass-variables.ts";
 import { type NodeHost, openHost } from "./node-host.ts";
+import { hearRevocations } from "./revoking.ts";
 import { OutputSender } from "../core/output-sender.ts";
 
 export async function startWorker(path: string): Promise<RunningNode> {
@@ -32,7 +33,10 @@ export async function startWorker(path: string): Promise<RunningNode> {
   const host = await openHost(path, {
     up: (peer, role) => post({ kind: "peer-up", peer, role }),
     down: (peer) => post({ kind: "peer-down", peer }),
-    message: (from, message) => post({ kind: "message", from, message }),
+    message: (from, message) =>
+      message.kind === "revocations"
+        ? hearRevocations(host, from, message)
+        : post({ kind: "message", from, message }),
     call: (channel) => (worker === null ? channel.abort() : worker.calls.accept(channel)),
     charter: () => worker?.charterChanged(),
   });

@@ -97,6 +97,7 @@ function contradictions(policy: Policy): { path: Path; message: string }[] {
   };
   for (const [team, members] of Object.entries(policy.teams ?? {}))
     for (const [index, member] of members.entries()) mean(["teams", team, index], member);
+  for (const [index, named] of (policy.revoke ?? []).entries()) mean(["revoke", index], named);
   for (const [index, { when, require }] of (policy.admit ?? []).entries())
     for (const [field, text] of [
       ["when", when],

@@ -70,6 +70,7 @@ const messages: { readonly [Kind in Message["kind"]]: Extract<Message, { kind: K
   ack: { kind: "ack", lease, verdict: "stale" },
   revoke: { kind: "revoke", lease, cause: "cancelled" },
   hello: { kind: "hello", certificate: bytes, charter: bytes },
+  revocations: { kind: "revocations", documents: [bytes] },
   addresses: { kind: "addresses", peers: [{ peer: "p", addresses: ["/ip4/192.0.2.1/tcp/4105"] }] },
   holds: { kind: "holds", run: "r", bundle: "b" },
   announce: { kind: "announce", run: "r", bundle: "b" },

@@ -1,0 +1,137 @@
+/**
+ * As somebody who is no peer of the domain, or not the peer that is asked for: certificates and invites that are forged, changed,
+ * borrowed, too old, or of another domain.
+ */
+
+import { describe, expect, it } from "vitest";
+import { openAnswer, sealAnswer } from "../../protocol/answers.ts";
+import { openDocument, sealDocument } from "../../protocol/documents.ts";
+import type { Signer } from "../../protocol/envelope.ts";
+import {
+  type Certificate,
+  type Charter,
+  openCertificate,
+  openCharter,
+  type Role,
+  type Roll,
+  sealCharter,
+} from "../../protocol/membership.ts";
+import { limits } from "../../protocol/limits.ts";
+import type { Revocation } from "../../protocol/revocation.ts";
+import {
+  certify,
+  charter,
+  control,
+  newIdentity,
+  owner,
+  person,
+  stranger,
+  wallMs,
+} from "../protocol/domain.ts";
+
+const refused = (problem: string) => ({ ok: false, problem });
+const open = (changes: Partial<Certificate>, signer: Signer, by: Roll = charter) =>
+  openCertificate(certify(changes, signer), by, wallMs, stranger);
+
+/** The charter as whoever has heard that these were revoked knows it. */
+function rollWith(...peers: readonly string[]): Roll {
+  const all = peers.map((peer): [string, Revocation] => [
+    peer,
+    { peer, name: "", because: "", atMs: wallMs, by: owner.peer },
+  ]);
+  return { ...charter, revoked: new Map(all) };
+}
+
+describe("a control peer that has gone bad", () => {
+  it.each<Role>(["worker", "person"])("does not make itself a %s", (role) => {
+    expect(open({ peer: control.peer, role }, control)).toEqual(refused("role"));
+  });
+
+  it.each<Role>(["worker", "person"])(
+    "is made a %s by nobody, so that it runs nothing it decides about",
+    (role) => {
+      const second = newIdentity();
+      const controls = [...charter.controls, { peer: second.peer, store: "t", addresses: [] }];
+      const two: Charter = { ...charter, size: 2, controls };
+      expect(open({ peer: control.peer, role }, second, two)).toEqual(refused("role"));
+      expect(open({ peer: control.peer, role }, owner, two)).toEqual(refused("role"));
+    },
+  );
+
+  it("does not make itself anything any more once the charter does not name it", () => {
+    const former: Charter = { ...charter, controls: [], former: [control.peer] };
+    expect(open({ peer: control.peer, role: "person" }, control, former)).toEqual(refused("role"));
+  });
+
+  it("has certified nobody, once it was taken out and revoked", () => {
+    const former = { ...rollWith(control.peer), controls: [], former: [control.peer] };
+    expect(open({}, control, { ...former, revoked: new Map() }).ok).toBe(true);
+    expect(open({}, control, former)).toEqual(refused("revoked"));
+  });
+});
+
+describe("who was revoked", () => {
+  const bytes = certify({ expiresMs: wallMs + limits.minuteMs * 60 });
+
+  it("shows a certificate that is good on paper, and it does not count", () => {
+    expect(openCertificate(bytes, charter, wallMs, stranger).ok).toBe(true);
+    expect(openCertificate(bytes, rollWith(person.peer), wallMs, stranger)).toEqual(refused("revoked"));
+  });
+
+  it("shows a newer one, and it does not count either", () => {
+    const later = certify({ expiresMs: wallMs + limits.minuteMs * 120 });
+    expect(openCertificate(later, rollWith(person.peer), wallMs, stranger)).toEqual(refused("revoked"));
+  });
+
+  it("does not come before the revocation by a clock that is slow", () => {
+    const roll = rollWith(person.peer);
+    const fromMs = wallMs - limits.signedApartMsMax;
+    expect(openCertificate(bytes, roll, fromMs, stranger)).toEqual(refused("revoked"));
+    expect(openCertificate(bytes, roll, fromMs - 1, stranger).ok).toBe(true);
+  });
+
+  it("approves nothing", () => {
+    const answer = {
+      otto: "answer/1",
+      run: "r",
+      manifest: "m",
+      step: "s",
+      verdict: "passed",
+      detail: "",
+    } as const;
+    const signed = sealAnswer(answer, charter.domain, { keys: person, certificate: certify() });
+    expect(openAnswer(signed, charter, wallMs, stranger).ok).toBe(true);
+    expect(openAnswer(signed, rollWith(person.peer), wallMs, stranger)).toEqual(refused("revoked"));
+  });
+
+  it("is not let in by a charter that says so itself, and no charter says whom it revokes", () => {
+    const roll = rollWith(person.peer);
+    expect(openCharter(sealCharter(roll, owner), charter.domain, stranger)).toEqual({
+      ok: true,
+      value: charter,
+    });
+  });
+});
+
+describe("a revocation", () => {
+  const document = {
+    otto: "document/1",
+    topic: "revocation",
+    name: person.peer,
+    version: 1,
+    timeMs: wallMs,
+    body: { name: "ada", because: "" },
+  } as const;
+
+  it.each([
+    ["the owner", owner, null, true],
+    ["a person, whom the policy may name", person, certify(), true],
+    ["a control peer alone", control, null, false],
+    ["a stranger in the owner's place", stranger, null, false],
+    ["a stranger with a person's certificate", stranger, certify(), false],
+    ["a worker", person, certify({ role: "worker" }), false],
+  ] as const)("is signed by %s: %#", (_, keys, certificate, holds) => {
+    const bytes = sealDocument(document, charter.domain, { keys, certificate });
+    expect(openDocument(bytes, charter, stranger).ok).toBe(holds);
+  });
+});
