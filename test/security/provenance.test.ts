@@ -338,7 +338,10 @@ describe("a provenance in the wrong place", () => {
       { ...bundle, dsseEnvelope: { ...bundle.dsseEnvelope, payloadType: "text/plain" } },
       {
         ...bundle,
-        dsseEnvelope: { ...bundle.dsseEnvelope, signatures: [...bundle.dsseEnvelope.signatures, ...bundle.dsseEnvelope.signatures] },
+        dsseEnvelope: {
+          ...bundle.dsseEnvelope,
+          signatures: [...bundle.dsseEnvelope.signatures, ...bundle.dsseEnvelope.signatures],
+        },
       },
     ]) {
       writeFileSync(path, JSON.stringify(odd));
