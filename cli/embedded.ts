@@ -27,6 +27,7 @@ import type { StartReport } from "../node/edge/node-process.ts";
 import { type Program, programPath } from "../node/edge/programs.ts";
 import { type ErrorCode, errorCodes, OttoError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
+import { renewFromMs } from "../protocol/renewal.ts";
 import { openCharter } from "../protocol/membership.ts";
 import { person } from "./person.ts";
 
@@ -55,6 +56,7 @@ export async function embeddedMesh(): Promise<Embedded> {
   }
   const [hasControl, hasWorker] = await Promise.all([answers(control), answers(worker)]);
   if (hasControl && hasWorker) return embedded;
+  certifyAnew(control, worker);
   worker.write("started-with", Buffer.from(surroundings()));
   if (!hasControl) {
     const address = `/ip4/127.0.0.1/tcp/${await freePort()}`;
@@ -121,6 +123,15 @@ function makeFolders(): void {
     rmSync(made, { recursive: true, force: true });
     if (!new DataFolder(join(root, "control")).isNode) throw error;
   }
+}
+
+/** Nobody may have used the mesh for longer than a worker's certificate is good. */
+function certifyAnew(control: DataFolder, worker: DataFolder): void {
+  const owner = openIdentity(control.ownerKey);
+  const charter = openCharter(control.need("charter"), null, owner);
+  if (!charter.ok || Date.now() < renewFromMs(worker.need("certificate"), charter.value, owner)) return;
+  const subject = { peer: openIdentity(worker.key).peer, role: "worker", name: "local" } as const;
+  worker.write("certificate", certify(owner, charter.value, subject));
 }
 
 /** The mesh listens wherever there is room this time; the charter says where. */

@@ -1,6 +1,6 @@
 /** The person at this command line: one key for this user, and what it may show in each domain it belongs to. */
 
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ottoHome } from "../node/edge/data-folder.ts";
 import { type Identity, openIdentity } from "../node/edge/identity.ts";
@@ -53,6 +53,13 @@ export function standing(named: string | null, peer: string | null = null): Stan
         ? "Join one with `otto join CODE`."
         : "Name one with --domain, by its name or its id.",
   });
+}
+
+/** The charter of a domain that this person belongs to, as it was when the person joined or was certified last. */
+export function charterOfStanding(domain: string): Charter | null {
+  const path = join(ottoHome(), "domains", domain, "charter");
+  const charter = existsSync(path) ? openCharter(readFileSync(path), domain, person()) : null;
+  return charter?.ok === true ? charter.value : null;
 }
 
 function listFolders(root: string): string[] {

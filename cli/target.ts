@@ -11,6 +11,7 @@ import { OttoError } from "../protocol/errors.ts";
 import { type Charter, openCertificate, openCharter } from "../protocol/membership.ts";
 import { embeddedFolders } from "./embedded.ts";
 import { person, standing, type Standing } from "./person.ts";
+import { renewPerson } from "./renew-person.ts";
 import { shellWord } from "./words.ts";
 
 export type TargetOptions = {
@@ -43,10 +44,18 @@ export function targetWords({ node, peer, domain }: TargetOptions): string {
 }
 
 export async function findTarget(options: TargetOptions): Promise<Target> {
-  if (options.peer !== undefined) return remoteTarget(options.peer, options.domain ?? null);
+  if (options.peer !== undefined) {
+    const target = await remoteTarget(options.peer, options.domain ?? null);
+    try {
+      return await renewPerson(target, null);
+    } catch (error) {
+      await target.close();
+      throw error;
+    }
+  }
   const folder = targetFolder(options);
   const isNamed = options.node !== undefined || (process.env["OTTO_NODE"] ?? "") !== "";
-  if (folder !== null && (isNamed || folder.isNode)) return localTarget(folder);
+  if (folder !== null && (isNamed || folder.isNode)) return renewPerson(localTarget(folder), folder);
   throw new OttoError("OTTO_NO_NODE", {
     what: "This user has no Otto node yet.",
     next: "Run a pipeline with `otto run`, join a mesh with `otto join CODE`, or start one with `otto up --control`.",
@@ -89,8 +98,17 @@ async function remoteTarget(address: string, domain: string | null): Promise<Tar
       what: `${address} does not say which peer it leads to.`,
       next: "Give the whole address, as `otto peers` prints it: /ip4/HOST/tcp/PORT/p2p/PEER.",
     });
-  const own = standing(domain, address.slice(address.lastIndexOf("/") + 1));
+  const controlPeer = address.slice(address.lastIndexOf("/") + 1);
+  const own = (): Standing => standing(domain, controlPeer);
+  own();
   const { dialForCalls } = await import("../node/edge/dial-call.ts");
   const remote = await dialForCalls(person(), [address]);
-  return { certificate: own.certificate, standing: () => own, open: remote.open, close: remote.close };
+  return {
+    get certificate() {
+      return own().certificate;
+    },
+    standing: own,
+    open: remote.open,
+    close: remote.close,
+  };
 }

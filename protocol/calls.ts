@@ -172,6 +172,7 @@ export type AnswerItem =
   | { readonly kind: "chunk"; readonly bytes: Uint8Array }
   | { readonly kind: "bundle"; readonly bytes: Uint8Array | null }
   | { readonly kind: "invite"; readonly invite: Uint8Array }
+  | { readonly kind: "certificate"; readonly certificate: Uint8Array }
   | {
       readonly kind: "joined";
       readonly charter: Uint8Array;

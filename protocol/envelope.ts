@@ -20,6 +20,7 @@ export type EnvelopeKind =
   | "answer"
   | "announcement"
   | "invite"
+  | "renewal"
   | "document"
   | "permit"
   | "release"

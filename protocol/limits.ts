@@ -370,7 +370,13 @@ export const limits = {
 
   minuteMs: 60_000,
   inviteMsDefault: 15 * 60_000,
-  certificateMs: 365 * 24 * 60 * 60_000,
+  dayMs: 24 * 60 * 60_000,
+  /** How long a certificate is good: a worker's, and one of a control peer or a person. */
+  workerCertificateMs: 7 * 24 * 60 * 60_000,
+  certificateMs: 30 * 24 * 60 * 60_000,
+  /** How often a node looks whether its certificate is to be renewed, and when it asks again that had no answer. */
+  renewLookMs: 60 * 60_000,
+  renewAgainMs: 60_000,
   idleMeshMs: 10 * 60_000,
 
   /** A line of a step's output on a terminal or in a pipe; a longer one is broken. */

@@ -85,6 +85,8 @@ const request = z.discriminatedUnion("call", [
     /** The name of the joining peer's database; empty for a person. */
     store: text,
   }),
+  /** A certificate like the one that the asking peer or person has (`renewal.ts`). */
+  z.object({ call: z.literal("renew"), certificate, renewal: bytes }),
   z.object({ call: z.literal("control"), certificate }),
   z.object({ call: z.literal("recharter"), certificate, charter: bytes }),
   z.object({ call: z.literal("put-document"), certificate, document: bytes }),

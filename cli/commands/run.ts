@@ -5,6 +5,7 @@ import { requireRepository } from "../../node/edge/snapshot.ts";
 import { embeddedMesh } from "../embedded.ts";
 import { loadPlan, type LoadOptions } from "../load-plan.ts";
 import { type SourceOptions, submitRun, tellNotStarted } from "../submit-run.ts";
+import { renewPerson } from "../renew-person.ts";
 import { localTarget } from "../target.ts";
 import { type ShowOptions, watchToEnd } from "../watch-run.ts";
 
@@ -16,7 +17,7 @@ export async function run(options: RunOptions): Promise<ExitCode> {
   // Before any process is started.
   if (options.commit === undefined) await requireRepository(loaded.root);
   const { control, notices: before } = await embeddedMesh();
-  const target = localTarget(control);
+  const target = await renewPerson(localTarget(control), control);
   const { run: id, notices } = await submitRun(loaded, target, { ...options, into: control.blobs });
   for (const notice of [...before, ...notices]) process.stderr.write(`otto: ${notice}\n`);
   return watchToEnd(id, target, options);

@@ -21,6 +21,7 @@ import { foundDomain, moveFounder, randomName } from "../../node/edge/founding.t
 import { isAlive } from "../../node/edge/execution/processes.ts";
 import { openIdentity, verifySignature } from "../../node/edge/identity.ts";
 import { inviteCode, inviteOfCode } from "../../node/edge/joining.ts";
+import { hasEnded } from "../../node/edge/renewing.ts";
 import { connectLocally } from "../../node/edge/local-socket.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -66,7 +67,7 @@ export async function up(options: UpOptions): Promise<ExitCode> {
 
 export async function join(code: string, options: JoinOptions): Promise<ExitCode> {
   const folder = new DataFolder(options.data ?? joinPath(ottoHome(), "node"));
-  if (folder.isNode)
+  if (folder.isNode && !hasEnded(folder))
     throw new OttoError("OTTO_FILE_EXISTS", {
       what: `${folder.path} already holds a node.`,
       state: "Nobody joined.",

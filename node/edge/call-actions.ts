@@ -56,5 +56,7 @@ export type ControlActions = {
   provenance(name: OutputName, all: boolean): Promise<ProvenanceSeen>;
   /** All that this peer keeps but its keys, in pieces of at most a frame. */
   backup(): AsyncIterable<Uint8Array>;
+  /** The certificate that follows another one. */
+  renew(renewal: Uint8Array): Uint8Array;
   join(request: RequestOf<"join">, peer: string): Promise<Extract<AnswerItem, { kind: "joined" }>>;
 };

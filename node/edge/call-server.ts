@@ -156,6 +156,7 @@ export class CallServer {
       case "schedules":
       case "remove-schedule":
       case "invite":
+      case "renew":
       case "use-invite":
       case "join":
       case "control":
@@ -209,6 +210,8 @@ export class CallServer {
         return this.#send(channel, { kind: "done" });
       case "invite":
         return this.#send(channel, { kind: "invite", invite: control.invite(request) });
+      case "renew":
+        return this.#send(channel, { kind: "certificate", certificate: control.renew(request.renewal) });
       case "use-invite":
         await control.useInvite(request.nonce, request.peer);
         return this.#send(channel, { kind: "done" });

@@ -414,6 +414,7 @@ class ControlNode implements RunningNode {
       },
       export: (run) => exportRun(this.host, run),
       invite: (request) => this.#joining.invite(request),
+      renew: (renewal) => this.#joining.renew(renewal),
       useInvite: (nonce, peer) => this.#inviteUse.here(nonce, peer),
       join: (request, peer) => this.#joining.join(request, peer),
       controls: () => controlsSeen(this.host, this.#core?.configurations ?? null, this.#home),

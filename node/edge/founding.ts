@@ -1,7 +1,6 @@
 /** Makes domains: the founder's folder, and the folders of the embedded mesh. */
 
 import { randomBytes } from "node:crypto";
-import { limits } from "../../protocol/limits.ts";
 import {
   type Certificate,
   type Charter,
@@ -10,6 +9,7 @@ import {
   sealCertificate,
   sealCharter,
 } from "../../protocol/membership.ts";
+import { lifeMs } from "../../protocol/renewal.ts";
 import { DataFolder, newStoreName, type NodeConfig } from "./data-folder.ts";
 import { type Identity, openIdentity } from "./identity.ts";
 
@@ -57,15 +57,15 @@ export function foundDomain(founding: Founding): Charter {
   return charter;
 }
 
-/** A certificate signed by the domain's owner. */
+/** A certificate signed by the domain's owner, or by a control peer. */
 export function certify(
-  owner: Identity,
+  signer: Identity,
   charter: Charter,
   subject: { readonly peer: string; readonly role: Role; readonly name: string },
 ): Uint8Array {
-  const expiresMs = Date.now() + limits.certificateMs;
+  const expiresMs = Date.now() + lifeMs(subject.role);
   const certificate: Certificate = { otto: "certificate/1", ...subject, expiresMs };
-  return sealCertificate(charter.domain, certificate, owner);
+  return sealCertificate(charter.domain, certificate, signer);
 }
 
 /** Gives the founder's peer another address: the next version of the charter. */

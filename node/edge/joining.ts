@@ -22,10 +22,12 @@ import {
   sealInvite,
 } from "../../protocol/membership.ts";
 import type { AnswerItem } from "../../protocol/calls.ts";
+import { lifeMs, openRenewal } from "../../protocol/renewal.ts";
 import type { Request } from "../../protocol/requests.ts";
 import { boundedInviteMs } from "./call-server.ts";
 import { realClock } from "./clock.ts";
 import { openIdentity } from "./identity.ts";
+import { rollOf } from "./membership.ts";
 import { withPeer } from "./network.ts";
 import type { NodeHost } from "./node-host.ts";
 
@@ -78,6 +80,18 @@ export class Joining {
     return { kind: "joined", charter: this.#host.membership.charterBytes, certificate, personCertificate };
   }
 
+  /** Certifies once more whoever is certified now. */
+  renew(bytes: Uint8Array): Uint8Array {
+    const { membership, identity } = this.#host;
+    const opened = openRenewal(bytes, rollOf(membership), realClock.wallMs(), identity);
+    if (opened.ok) return this.#certify(opened.value.peer, opened.value.role, opened.value.name);
+    throw new OttoError("OTTO_NOT_A_MEMBER", {
+      what: `This certificate is not renewed: ${opened.problem}.`,
+      state: "It is good until it ends, if it is good at all.",
+      next: "Look at the clocks of both machines, or join anew with a code of `otto invite`.",
+    });
+  }
+
   #check(bytes: Uint8Array): Invite {
     const { membership, identity } = this.#host;
     const { charter } = membership;
@@ -117,7 +131,7 @@ export class Joining {
 
   #certify(peer: string, role: Role, name: string): Uint8Array {
     const { membership, identity } = this.#host;
-    const expiresMs = realClock.wallMs() + limits.certificateMs;
+    const expiresMs = realClock.wallMs() + lifeMs(role);
     const certificate = {
       otto: "certificate/1",
       peer,

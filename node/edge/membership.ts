@@ -6,7 +6,7 @@ import type { Revoked } from "../../protocol/revocation.ts";
 export type Membership = {
   charter: Charter;
   charterBytes: Uint8Array;
-  readonly certificate: Uint8Array;
+  certificate: Uint8Array;
   /** Who is none of the domain any more, as far as this node has heard. */
   revoked?: Revoked;
 };

@@ -97,6 +97,8 @@ type Link = {
   opening: boolean;
   /** Ends a link of which only one half came to be. */
   readonly deadline: Timer;
+  /** Ends a link whose other side's certificate has ended and was not renewed. */
+  expiry: Timer | null;
 };
 
 export async function startNetwork(options: NetworkOptions): Promise<RealNetwork> {
@@ -237,7 +239,10 @@ class LinkedNetwork implements RealNetwork {
     this.#dialling.close();
     this.#gatekeeper.close();
     this.#gossip?.close();
-    for (const { deadline } of this.#links.values()) deadline.cancel();
+    for (const { deadline, expiry } of this.#links.values()) {
+      deadline.cancel();
+      expiry?.cancel();
+    }
     await this.#node?.stop();
   }
 
@@ -296,7 +301,16 @@ class LinkedNetwork implements RealNetwork {
     let link = this.#links.get(peer);
     if (link === undefined) {
       const deadline = this.#options.clock.setTimer(limits.linkMsMax, () => this.#giveUp(peer));
-      link = { outbound: null, inbound: null, role: null, name: "", sinceMs: 0, opening: false, deadline };
+      link = {
+        outbound: null,
+        inbound: null,
+        role: null,
+        name: "",
+        sinceMs: 0,
+        opening: false,
+        deadline,
+        expiry: null,
+      };
       this.#links.set(peer, link);
     }
     return link;
@@ -418,12 +432,25 @@ class LinkedNetwork implements RealNetwork {
     link.inbound = stream;
     link.role = certificate.value.role;
     link.name = certificate.value.name;
+    this.#watchExpiry(peer, link, certificate.value.expiresMs);
     this.#gatekeeper.welcomed(peer);
     observer.certified(peer, message.certificate);
     if (link.outbound === null)
       this.#openOutbound(peer, connection).catch(() => stream.abort(new Error("no way back")));
     else this.#announceUp(peer, link);
     return null;
+  }
+
+  #watchExpiry(peer: string, link: Link, expiresMs: number): void {
+    const { clock, observer } = this.#options;
+    link.expiry?.cancel();
+    // No timer is good for a month.
+    link.expiry = clock.setTimer(Math.min(expiresMs + 1 - clock.wallMs(), limits.dayMs), () => {
+      if (this.#links.get(peer) !== link) return;
+      if (clock.wallMs() <= expiresMs) return this.#watchExpiry(peer, link, expiresMs);
+      observer.refused("stranger", peer);
+      this.#drop(peer, link);
+    });
   }
 
   #heard(peer: string, message: Message): void {
@@ -479,6 +506,7 @@ class LinkedNetwork implements RealNetwork {
     this.#links.delete(peer);
     this.#rates.delete(peer);
     link.deadline.cancel();
+    link.expiry?.cancel();
     link.outbound?.stream.abort(new Error("link down"));
     link.inbound?.abort(new Error("link down"));
     if (link.sinceMs === 0 || this.#stopped) return;

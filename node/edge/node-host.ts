@@ -21,6 +21,7 @@ import { wordsOf } from "./error-words.ts";
 import { Fetching } from "./fetching.ts";
 import { type Identity, openIdentity } from "./identity.ts";
 import { openStorage } from "./level-storage.ts";
+import { certificateAtStart, Renewing } from "./renewing.ts";
 import { listenLocally } from "./local-socket.ts";
 import type { Membership } from "./membership.ts";
 import { type NetworkObserver, type RealNetwork, startNetwork } from "./network.ts";
@@ -81,23 +82,13 @@ export async function openHost(path: string, events: HostEvents): Promise<NodeHo
   const formedBy = (charter: Charter): void => void (isFormed(charter) && formed.resolve());
   formedBy(membership.charter);
   let server: Server | null = null;
+  let renewing: Renewing | null = null;
   try {
     const blobs = await openBlobs(folder.blobs);
-    const observer: NetworkObserver = {
-      ...events,
-      call: (channel) => events.call(channel),
-      refused: (because) => refused.set(because, (refused.get(because) ?? 0) + 1),
-      certified: (peer, certificate) => {
-        keepCertificate(storage, peer, certificate).catch((error: unknown) =>
-          process.stderr.write(`otto: the certificate of ${peer} was not kept: ${wordsOf(error)}\n`),
-        );
-      },
-      charter: (bytes, charter) => {
-        folder.write("charter", bytes);
-        events.charter(charter);
-        formedBy(charter);
-      },
-    };
+    const observer = observing(events, { folder, storage, refused }, (charter) => {
+      if (charter !== null) formedBy(charter);
+      renewing?.look();
+    });
     const { listen } = config;
     const book = await AddressBook.open(storage, realClock);
     book.learnInvited(config.invitedTo ?? []);
@@ -110,6 +101,7 @@ export async function openHost(path: string, events: HostEvents): Promise<NodeHo
       book,
       observer,
     });
+    renewing = new Renewing({ folder, identity, membership, network });
     return {
       folder,
       config,
@@ -127,6 +119,7 @@ export async function openHost(path: string, events: HostEvents): Promise<NodeHo
       async serve() {
         server = await listenLocally(folder.socket, (channel) => events.call(channel));
         const { addresses } = network;
+        renewing?.look();
         folder.saveRunning({ pid: process.pid, socket: folder.socket, addresses, peer: identity.peer });
       },
       adoptCharter(bytes, charter) {
@@ -137,14 +130,12 @@ export async function openHost(path: string, events: HostEvents): Promise<NodeHo
         network.greetAgain();
         formedBy(charter);
         events.charter(charter);
+        renewing?.look();
       },
-      revoke(revoked) {
-        const known = membership.revoked ?? new Map<string, never>();
-        membership.revoked = revoked;
-        for (const peer of revoked.keys()) if (!known.has(peer)) network.deny(peer);
-      },
+      revoke: (revoked) => revokeFrom(membership, network, revoked),
       publish: (message) => network.publish(encodeMessage(message)),
       async close() {
+        renewing?.stop();
         server?.close();
         folder.forgetRunning();
         await network.stop();
@@ -155,6 +146,39 @@ export async function openHost(path: string, events: HostEvents): Promise<NodeHo
     await storage.close();
     throw error;
   }
+}
+
+/** @param changed there is a newer charter, or (null) somebody to ask for a certificate. */
+function observing(
+  events: HostEvents,
+  { folder, storage, refused }: Pick<NodeHost, "folder" | "storage" | "refused">,
+  changed: (charter: Charter | null) => void,
+): NetworkObserver {
+  return {
+    ...events,
+    up(peer, role) {
+      events.up(peer, role);
+      if (role === "control") changed(null);
+    },
+    call: (channel) => events.call(channel),
+    refused: (because) => refused.set(because, (refused.get(because) ?? 0) + 1),
+    certified: (peer, certificate) => {
+      keepCertificate(storage, peer, certificate).catch((error: unknown) =>
+        process.stderr.write(`otto: the certificate of ${peer} was not kept: ${wordsOf(error)}\n`),
+      );
+    },
+    charter(bytes, charter) {
+      folder.write("charter", bytes);
+      events.charter(charter);
+      changed(charter);
+    },
+  };
+}
+
+function revokeFrom(membership: Membership, network: RealNetwork, revoked: Revoked): void {
+  const known = membership.revoked;
+  membership.revoked = revoked;
+  for (const peer of revoked.keys()) if (known?.has(peer) !== true) network.deny(peer);
 }
 
 /** Questions to the core that a caller waits on. */
@@ -223,5 +247,9 @@ function readMembership(folder: DataFolder, identity: Identity): Membership {
       what: `The charter in ${folder.path} is not one: ${charter.problem}.`,
       next: "Restore it, or remove the folder and join again.",
     });
-  return { charter: charter.value, charterBytes, certificate: folder.need("certificate") };
+  return {
+    charter: charter.value,
+    charterBytes,
+    certificate: certificateAtStart(folder, identity, charter.value),
+  };
 }

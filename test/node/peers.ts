@@ -5,6 +5,7 @@ import { AddressBook } from "../../node/edge/address-book.ts";
 import type { Channel } from "../../node/edge/channel.ts";
 import { realClock, realRandom } from "../../node/edge/clock.ts";
 import { type Identity, identityOf } from "../../node/edge/identity.ts";
+import type { Membership } from "../../node/edge/membership.ts";
 import { type NetworkOptions, type RealNetwork, startNetwork } from "../../node/edge/network.ts";
 import {
   type Charter,
@@ -71,14 +72,15 @@ export class Peers {
     const peer = new Peer(identity, () => {
       for (const check of this.waiting) check();
     });
+    peer.membership = {
+      charter,
+      charterBytes: sealCharter(charter, owner),
+      certificate: options.certificate ?? sealCertificate(charter.domain, certificate, owner),
+    };
     const storage = (options.disk ?? new Disk()).open(setImmediate);
     peer.network = await startNetwork({
       identity,
-      membership: {
-        charter,
-        charterBytes: sealCharter(charter, owner),
-        certificate: options.certificate ?? sealCertificate(charter.domain, certificate, owner),
-      },
+      membership: peer.membership,
       listen: options.listen === undefined ? [] : [options.listen],
       clock: {
         ...realClock,
@@ -122,6 +124,7 @@ export class Peer {
   readonly channels: Channel[] = [];
   readonly observer: NetworkOptions["observer"];
   network!: RealNetwork;
+  membership!: Membership;
 
   constructor(identity: Identity, told: () => void) {
     this.identity = identity;

@@ -43,6 +43,7 @@ const requests: { readonly [Call in Request["call"]]: Extract<Request, { call: C
     addresses: ["/ip4/127.0.0.1/tcp/1"],
     store: "s",
   },
+  renew: { call: "renew", certificate, renewal: Uint8Array.of(9) },
   control: { call: "control", certificate: null },
   recharter: { call: "recharter", certificate: null, charter: Uint8Array.of(6) },
   "put-document": { call: "put-document", certificate, document: Uint8Array.of(7) },

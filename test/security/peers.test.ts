@@ -3,7 +3,8 @@
  * borrowed, too old, or of another domain.
  */
 
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Identity } from "../../node/edge/identity.ts";
 import { openAnswer, sealAnswer } from "../../protocol/answers.ts";
 import { openDocument, sealDocument } from "../../protocol/documents.ts";
 import type { Signer } from "../../protocol/envelope.ts";
@@ -14,12 +15,16 @@ import {
   openCharter,
   type Role,
   type Roll,
+  sealCertificate,
   sealCharter,
 } from "../../protocol/membership.ts";
 import { limits } from "../../protocol/limits.ts";
+import { openRenewal, renewFromMs, sealRenewal } from "../../protocol/renewal.ts";
+import { Peers } from "../node/peers.ts";
 import type { Revocation } from "../../protocol/revocation.ts";
 import {
   certify,
+  flipped,
   charter,
   control,
   newIdentity,
@@ -110,6 +115,85 @@ describe("who was revoked", () => {
       ok: true,
       value: charter,
     });
+  });
+});
+
+describe("a request for a new certificate", () => {
+  const bytes = certify({ expiresMs: wallMs + limits.minuteMs });
+  const asked = (changes: { atMs?: number; keys?: Signer; of?: Uint8Array; domain?: string } = {}) => {
+    const { atMs = wallMs, keys = person, of: certificate = bytes, domain = charter.domain } = changes;
+    return sealRenewal(atMs, domain, { keys, certificate });
+  };
+  const judged = (request: Uint8Array, roll: Roll = charter) => openRenewal(request, roll, wallMs, stranger);
+
+  it("holds for whose it is, now", () => {
+    expect(judged(asked())).toMatchObject({ ok: true, value: { peer: person.peer, role: "person" } });
+  });
+
+  it("is made by nobody else, whoever has seen the certificate", () => {
+    expect(judged(asked({ keys: stranger }))).toEqual(refused("stranger"));
+    expect(judged(asked({ keys: control }))).toEqual(refused("stranger"));
+  });
+
+  it("does not bring back what has ended, was revoked, or was signed by nobody", () => {
+    expect(judged(asked({ of: certify({ expiresMs: wallMs - 1 }) }))).toEqual(refused("stranger"));
+    expect(judged(asked(), rollWith(person.peer))).toEqual(refused("revoked"));
+    expect(judged(asked({ of: certify({}, stranger) }))).toEqual(refused("stranger"));
+  });
+
+  it("is not kept for later, made in another domain, or changed", () => {
+    const apartMs = limits.signedApartMsMax + 1;
+    expect(judged(asked({ atMs: wallMs - apartMs }))).toEqual(refused("stranger"));
+    expect(judged(asked({ atMs: wallMs + apartMs }))).toEqual(refused("stranger"));
+    expect(judged(asked({ domain: "d".repeat(32) }))).toEqual(refused("other-domain"));
+    for (const [at, changed] of flipped(asked())) expect(judged(changed).ok, `byte ${at}`).toBe(false);
+  });
+
+  it("is due in the last third, and at once when its signer is a control peer no more", () => {
+    const dueMs = wallMs + limits.minuteMs - limits.certificateMs / 3;
+    expect(renewFromMs(bytes, charter, stranger)).toBe(dueMs);
+    const signed = certify({ expiresMs: wallMs + limits.minuteMs }, control);
+    expect(renewFromMs(signed, charter, stranger)).toBe(dueMs);
+    const others = { ...charter, controls: [], former: [control.peer] };
+    expect(renewFromMs(signed, others, stranger)).toBe(0);
+  });
+});
+
+describe("a link", () => {
+  let peers: Peers;
+  beforeEach(() => {
+    peers = new Peers(1);
+  });
+  afterEach(() => peers.end());
+
+  function certificateOf({ peer }: Identity, expiresMs: number): Uint8Array {
+    const certificate = { otto: "certificate/1", peer, role: "worker", name: "w", expiresMs } as const;
+    return sealCertificate(peers.charter.domain, certificate, peers.owner);
+  }
+
+  it("ends with the certificate of the other side, and goes on when a new one was shown before that", async () => {
+    const hub = await peers.control(0);
+    const endsMs = Date.now() + 1_000;
+    const [lasting, ending] = [newIdentity(), newIdentity()];
+    const one = await peers.start({
+      role: "worker",
+      identity: lasting,
+      certificate: certificateOf(lasting, endsMs),
+    });
+    const two = await peers.start({
+      role: "worker",
+      identity: ending,
+      certificate: certificateOf(ending, endsMs + 100),
+    });
+    one.dials(hub);
+    two.dials(hub);
+    await peers.until(() => hub.isLinked(one) && hub.isLinked(two));
+    one.membership.certificate = certificateOf(lasting, endsMs + 600_000);
+    one.network.greetAgain();
+    await peers.until(() => hub.heard.some(({ kind, peer }) => kind === "down" && peer === two.id));
+    expect(hub.refused).toContain("stranger");
+    expect(hub.isLinked(one)).toBe(true);
+    expect(hub.heard.filter(({ peer }) => peer === one.id).map(({ kind }) => kind)).toEqual(["up"]);
   });
 });
 
