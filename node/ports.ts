@@ -98,6 +98,8 @@ export type Assignment = {
   readonly caches: readonly StepCache[];
   /** Attempts of one scope read the caches that others of it wrote, and no others'. */
   readonly cacheScope: string;
+  /** A scope whose caches it reads besides, and never writes; null: none. */
+  readonly cacheBelow: string | null;
   readonly reports: readonly StepReportFiles[];
   /** What it may use by way of a broker. */
   readonly credentials: readonly StepCredential[];

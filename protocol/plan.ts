@@ -274,3 +274,11 @@ export function mayBeGated(step: Pick<PlannedStep, "action" | "environment">): b
 export function isSettledByMesh(step: Pick<PlannedStep, "action">): boolean {
   return step.action !== undefined && step.action.kind !== "uses";
 }
+
+/**
+ * False for a plan whose files may be anybody's: what comes by a pull request. Its caches are read by nobody else, and it uses no
+ * credential that a policy does not grant to pull requests by name. It is the submitter, a member, who says what a plan comes by.
+ */
+export function isTrusted({ context }: Pick<Plan, "context">): boolean {
+  return context.trigger !== "pull-request";
+}

@@ -39,7 +39,7 @@ const verdict = z.strictObject({
 });
 
 const environment = z.strictObject({
-  /** Branches and `tag:` patterns that may come here; absent: every ref. */
+  /** Branches, `tag:` and `pull-request:` patterns that may come here; absent: every ref. */
   refs: z.optional(patterns),
   /** Who may submit what comes here; absent: every member. */
   submit: z.optional(z.readonly(z.array(who).check(z.minLength(1), z.maxLength(few)))),

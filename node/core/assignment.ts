@@ -6,7 +6,7 @@
 import type { Submission } from "../../protocol/manifest.ts";
 import type { GrantedLease } from "../../protocol/messages.ts";
 import { inputVariable } from "../../protocol/names.ts";
-import { isExclusive, type PlannedStep } from "../../protocol/plan.ts";
+import { isExclusive, isTrusted, type Plan, type PlannedStep } from "../../protocol/plan.ts";
 import type { Assignment } from "../ports.ts";
 import { libraryCallOf } from "./library-call.ts";
 
@@ -40,14 +40,22 @@ export function assignmentOf(
     values: step.values ?? [],
     outcomes: step.outcomes ?? [],
     caches: step.caches ?? [],
-    // Who may write what whom reads: all submitters of a domain are its members, so they are one tier of trust, and
-    // one pipeline's steps read what the same pipeline's steps wrote. A tier less trusted would be named here.
-    cacheScope: `${domain} ${plan.pipeline}`,
+    ...cachesOf(domain, plan),
     reports: step.reports ?? [],
     credentials: step.credentials ?? [],
     library: libraryCallOf(step, plan),
     sandbox: step.sandbox ?? "S0",
   };
+}
+
+/**
+ * Who may write what whom reads: one pipeline's steps read what the same pipeline's steps wrote. What comes by a pull request may be
+ * anybody's: it reads what the others have, and what it writes is read by its own branch's alone.
+ */
+function cachesOf(domain: string, plan: Plan): Pick<Assignment, "cacheScope" | "cacheBelow"> {
+  const scope = `${domain} ${plan.pipeline}`;
+  if (isTrusted(plan)) return { cacheScope: scope, cacheBelow: null };
+  return { cacheScope: `${scope} pull-request ${plan.context.branch ?? ""}`, cacheBelow: scope };
 }
 
 /** What is not known is not there, so that `${OTTO_TAG:-none}` works. */

@@ -6,7 +6,7 @@
  */
 
 import type { EnvironmentPolicy, Policy } from "../../protocol/policy.ts";
-import type { Plan, PlannedStep } from "../../protocol/plan.ts";
+import { isTrusted, type Plan, type PlannedStep } from "../../protocol/plan.ts";
 import { foreignDomainOf } from "../../protocol/release.ts";
 import { fitsOne } from "../name-patterns.ts";
 import { admissionCondition, type Submitter } from "./conditions.ts";
@@ -27,13 +27,14 @@ export function whyNotAdmitted(policy: Policy, plan: Plan, { peer, domain }: Sub
     if (!fitsOne(policy.uses ?? [], source)) why.push(`${name} is ${source}, which is not blessed`);
   for (const environment of environmentsOf(plan, domain))
     for (const rules of rulesOf(policy, environment)) {
-      if (rules.refs !== undefined && !fitsOne(rules.refs, refOf(plan)))
+      if (rules.refs !== undefined && !fitsRef(rules.refs, plan))
         why.push(`${environment} takes ${rules.refs.join(", ")}, and this is ${refWords(plan)}`);
       if (rules.submit !== undefined && !keysOf(policy, rules.submit).has(peer))
         why.push(
           `only ${rules.submit.join(", ")} may submit what reaches ${environment}, and this is ${submitter.name === "" ? peer : submitter.name}`,
         );
     }
+  why.push(...credentialsRefused(policy, plan, domain));
   for (const step of plan.steps)
     for (const rules of isOwn(plan, step, domain) ? rulesOf(policy, step.environment ?? "") : [])
       for (const check of rules.checks ?? [])
@@ -70,11 +71,31 @@ function rulesOf({ environments = {} }: Policy, environment: string): readonly E
   );
 }
 
-function refOf({ context: { branch, tag } }: Plan): string {
-  return tag === null ? (branch ?? "") : `tag:${tag}`;
+const byPullRequest = "pull-request:";
+
+/** What comes by a pull request may call its branch as it likes: it fits only where pull requests are named. */
+function fitsRef(patterns: readonly string[], plan: Plan): boolean {
+  const { branch, tag } = plan.context;
+  if (isTrusted(plan)) return fitsOne(patterns, tag === null ? (branch ?? "") : `tag:${tag}`);
+  const named = patterns.filter((pattern) => pattern.startsWith(byPullRequest));
+  return named.length > 0 && fitsOne(named, byPullRequest + (branch ?? ""));
 }
 
-function refWords({ context: { branch, tag } }: Plan): string {
+/** Steps of a plan that may be anybody's use a credential only in an environment whose `refs` name pull requests. */
+function credentialsRefused(policy: Policy, plan: Plan, domain: string | null): readonly string[] {
+  if (isTrusted(plan)) return [];
+  const using = plan.steps.filter(({ included, credentials = [] }) => included && credentials.length > 0);
+  return using.flatMap((step) => {
+    if (step.environment !== null && !isOwn(plan, step, domain)) return [];
+    const rules = step.environment === null ? [] : rulesOf(policy, step.environment);
+    if (rules.some(({ refs }) => refs !== undefined && fitsRef(refs, plan))) return [];
+    return `${step.name} uses a credential, and what comes by a pull request gets none unless \`refs\` of its environment name it`;
+  });
+}
+
+function refWords(plan: Plan): string {
+  const { branch, tag } = plan.context;
+  if (!isTrusted(plan)) return `a pull request${branch === null ? "" : ` from ${branch}`}`;
   if (tag !== null) return `the tag ${tag}`;
   return branch === null ? "no branch that is known" : `the branch ${branch}`;
 }

@@ -97,6 +97,7 @@ export function assignmentOf(
     outcomes: [],
     caches: [],
     cacheScope: "dev checks",
+    cacheBelow: null,
     reports: [],
     index: 0,
     credentials: [],

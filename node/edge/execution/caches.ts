@@ -61,7 +61,7 @@ export class Caches {
 
   /** Unpacks what is there. The notes say so, one a cache. */
   async restore(
-    { caches, cacheScope }: Assignment,
+    { caches, cacheScope, cacheBelow }: Assignment,
     roots: Roots,
     signal: AbortSignal,
   ): Promise<{ readonly sought: readonly SoughtCache[]; readonly notes: readonly string[] }> {
@@ -72,7 +72,8 @@ export class Caches {
         const inputs = await inputsOf(cache, roots.workspace);
         const key = sha256Hex(encodeValue({ name: cache.name, ...inputs.all }));
         const group = this.#store.groupOf(cacheScope, cache.name);
-        const entry = this.#store.find(group, key);
+        const below = cacheBelow === null ? null : this.#store.groupOf(cacheBelow, cache.name);
+        const entry = this.#store.find(group, key) ?? (below === null ? null : this.#store.find(below, key));
         const shown = `key ${key.slice(0, 8)}`;
         let isHit = false;
         if (entry === null) {
