@@ -43,8 +43,8 @@ const gates = async (): Promise<readonly { run: string; missing: readonly string
 
 beforeAll(async () => {
   [dev, ops] = await Promise.all([
-    Mesh.found({ controls: 3, workers: [[]] }),
-    Mesh.found({ controls: 3, workers: [[]], domain: "ops" }),
+    Mesh.found({ controls: 1, workers: [[]] }),
+    Mesh.found({ controls: 1, workers: [[]], domain: "ops" }),
   ]);
   const mia = await personJoins(ops, "mia");
   const policy = join(ops.folder, "policy.yaml");

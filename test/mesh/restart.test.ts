@@ -9,7 +9,7 @@ let mesh: Mesh;
 let control: MeshNode;
 
 beforeAll(async () => {
-  mesh = await Mesh.found({ controls: 1, workers: [[]] });
+  mesh = await Mesh.found({ controls: 1, workers: [[]], leaseSeconds: 30 });
   const [only] = mesh.controls;
   if (only === undefined) throw new Error("The mesh has no control peer.");
   control = only;
