@@ -72,6 +72,28 @@ const ownBallots: ReadonlySet<Message["kind"]> = new Set([
   "heartbeat",
 ]);
 
+/** Who decides about steps takes none, and says nothing of how one went. */
+const ofWorkers: ReadonlySet<Message["kind"]> = new Set([
+  "session",
+  "pull",
+  "renew",
+  "result",
+  "release",
+  "output",
+]);
+
+/** But `events`: each is signed by its author, whoever passes it on. */
+const ofControls: ReadonlySet<Message["kind"]> = new Set([
+  "holds",
+  "vector",
+  "log-parts",
+  "parts-differ",
+  "fork",
+  "confirm",
+  "confirmed",
+  "announced",
+]);
+
 export type ControlOptions = {
   /** The newest charter that this peer knows of, opened and as it was signed. */
   readonly charter: Installed;
@@ -698,6 +720,7 @@ export class ControlCore {
     if (this.#revocations.all.has(from)) return this.#count("revoked", from);
     if (!this.#peers.has(from) && !this.#quotas.mayAsk(from, message, now.monotonicMs))
       return this.#count("flood", from);
+    if ((this.#isControl(from) ? ofWorkers : ofControls).has(message.kind)) return this.#count("role", from);
     switch (message.kind) {
       case "canvass":
       case "willing":
@@ -752,7 +775,6 @@ export class ControlCore {
       case "not-endorsed":
         return this.#endorsement(from, message, now);
       case "holds":
-        if (!this.#isControl(from)) return this.#count("role", from);
         this.#submissions.held(from, message.run, message.bundle);
         return this.#admitReady(now);
       case "events":
@@ -768,7 +790,6 @@ export class ControlCore {
         if (message.log === this.#history.ownLog) this.#archiving.confirmed(from, message.seq);
         return;
       case "announced":
-        if (!this.#isControl(from)) return this.#count("role", from);
         if (message.state === "admitted") return this.#tellAdmitted(message.run);
         // A member goes by its own table.
         if (!this.#configurations.isOwn(this.#configurations.charter)) this.#submissions.refused(message.run);
@@ -792,7 +813,6 @@ export class ControlCore {
     from: string,
     message: Extract<Message, { kind: "vector" | "log-parts" | "parts-differ" | "fork" }>,
   ): void {
-    if (!this.#isControl(from)) return this.#count("role", from);
     if (message.kind === "vector") return this.#antiEntropy.asked(from, message);
     if (message.kind === "log-parts") return this.#antiEntropy.compared(from, message);
     if (message.kind === "parts-differ") return this.#antiEntropy.differs(from, message);

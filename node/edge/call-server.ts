@@ -19,6 +19,7 @@ import { limits } from "../../protocol/limits.ts";
 import { isFormed, openCertificate } from "../../protocol/membership.ts";
 import { decodeRequest, type Request } from "../../protocol/requests.ts";
 import { receiveBlobs, sendBlobs } from "./blob-transfer.ts";
+import { whyReserved } from "./call-roles.ts";
 import type { CallActions, ControlActions, RequestOf } from "./call-actions.ts";
 import type { Channel } from "./channel.ts";
 import { realClock } from "./clock.ts";
@@ -97,10 +98,10 @@ export class CallServer {
     const opened =
       shown === null ? null : openCertificate(shown, rollOf(membership), realClock.wallMs(), identity);
     if (opened?.ok === true && opened.value.peer === channel.peer) {
-      const reserved = ["stop", "backup", "use-invite"].includes(request.call);
-      const allowed = !reserved || (request.call === "use-invite" && opened.value.role === "control");
-      if (allowed) return;
+      const refusal = whyReserved(request.call, opened.value.role);
+      if (refusal === null) return;
       this.#count("role");
+      throw refusal;
     } else this.#count(opened === null ? "unsigned" : opened.ok ? "stranger" : opened.problem);
     throw new OttoError("OTTO_NOT_A_MEMBER", {
       what: "This node does not take the call: the caller shows no certificate that allows it.",

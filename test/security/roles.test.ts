@@ -1,0 +1,148 @@
+/**
+ * As a member who is not what it takes: a worker that would decide, a control peer that would run steps, a worker that would let in
+ * whom it likes, and somebody with a certificate that is another's.
+ */
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { ControlEffect } from "../../node/core/effects.ts";
+import { askFor } from "../../node/edge/client.ts";
+import { DataFolder } from "../../node/edge/data-folder.ts";
+import { dialForCalls } from "../../node/edge/dial-call.ts";
+import { type Identity, openIdentity } from "../../node/edge/identity.ts";
+import { certify } from "../../node/edge/founding.ts";
+import type { ErrorCode } from "../../protocol/errors.ts";
+import { type Charter, openCharter, type Role } from "../../protocol/membership.ts";
+import { type Message, messageKinds } from "../../protocol/messages.ts";
+import type { Request } from "../../protocol/requests.ts";
+import { Mesh, type MeshNode } from "../mesh/mesh.ts";
+import { Bench } from "../node/core/bench.ts";
+import { home, worker } from "../node/core/example.ts";
+import { newIdentity } from "../protocol/domain.ts";
+import { messages } from "../protocol/said.ts";
+
+/** What only a worker says to a control peer, and what both say; `events` are judged by who signed them (`mesh/hostile.test.ts`). */
+const ofWorkers = ["session", "pull", "renew", "result", "release", "output"];
+const ofBoth = ["announce", "events"];
+
+const refusals = (effects: readonly ControlEffect[], from: string) =>
+  effects.filter((one) => one.kind === "count-refused" && one.because === "role" && one.from === from);
+
+describe("a control peer", () => {
+  it.each(messageKinds.filter((kind) => ![...ofWorkers, ...ofBoth].includes(kind)))(
+    "takes no word of another control peer from a worker: %s",
+    (kind) => {
+      const bench = new Bench();
+      const effects = bench.tell({
+        kind: "message",
+        from: worker,
+        message: messages[kind as Message["kind"]],
+      });
+      expect(effects).toEqual(refusals(effects, worker));
+      expect(effects).toHaveLength(1);
+    },
+  );
+
+  it.each(ofWorkers)("takes no word of a worker from a control peer, which runs nothing: %s", (kind) => {
+    const bench = new Bench();
+    const effects = bench.tell({ kind: "message", from: home, message: messages[kind as Message["kind"]] });
+    expect(effects).toEqual(refusals(effects, home));
+    expect(effects).toHaveLength(1);
+  });
+});
+
+describe("a call over the network", () => {
+  let mesh: Mesh;
+  let keys: Record<"worker" | "person", Identity>;
+  let certificates: Record<"worker" | "person", Uint8Array>;
+  let charter: Charter;
+
+  const control = (): MeshNode => {
+    const [only] = mesh.controls;
+    if (only === undefined) throw new Error("The mesh has no control peer.");
+    return only;
+  };
+  const owner = () => openIdentity(new DataFolder(control().folder).ownerKey);
+
+  beforeAll(async () => {
+    mesh = await Mesh.found({ controls: 1, workers: [[]] });
+    const [bad] = mesh.workers;
+    if (bad === undefined) throw new Error("The mesh has no worker.");
+    await bad.kill();
+    await mesh.succeed(["join", await mesh.invite(control(), ["--role", "person"])], { home: "mia" });
+    const opened = openCharter(new DataFolder(bad.folder).need("charter"), null, owner());
+    if (!opened.ok) throw new Error(opened.problem);
+    charter = opened.value;
+    keys = {
+      worker: openIdentity(new DataFolder(bad.folder).key),
+      person: openIdentity(join(mesh.folder, "mia", "person.key")),
+    };
+    certificates = {
+      worker: new DataFolder(bad.folder).need("certificate"),
+      person: readFileSync(join(mesh.folder, "mia", "domains", charter.domain, "certificate")),
+    };
+  });
+  afterAll(() => mesh?.end());
+
+  /** What the control peer answers: null, or the code of its refusal. */
+  async function asked(identity: Identity, request: Request): Promise<ErrorCode | null> {
+    const remote = await dialForCalls(identity, [control().address]);
+    try {
+      await askFor(await remote.open(), request, request.call === "invite" ? "invite" : "peers");
+      return null;
+    } catch (error) {
+      return (error as { code: ErrorCode }).code;
+    } finally {
+      await remote.close();
+    }
+  }
+  const peers = (certificate: Uint8Array | null): Request => ({ call: "peers", certificate });
+  const invite = (certificate: Uint8Array): Request => ({
+    call: "invite",
+    certificate,
+    role: "person",
+    validMs: 60_000,
+  });
+
+  it("is answered for whose certificate it is", async () => {
+    expect(await asked(keys.worker, peers(certificates.worker))).toBe(null);
+    expect(await asked(keys.person, peers(certificates.person))).toBe(null);
+  });
+
+  it("is refused without a certificate, with another's, with one of oneself, and with one that has ended", async () => {
+    const eve = newIdentity();
+    const own = certify(eve, charter, { peer: eve.peer, role: "person", name: "eve" });
+    const foreign = certify(
+      eve,
+      { ...charter, domain: "f".repeat(32) },
+      { peer: eve.peer, role: "person", name: "eve" },
+    );
+    for (const shown of [null, certificates.person, certificates.worker, own, foreign])
+      expect(await asked(eve, peers(shown))).toBe("OTTO_NOT_A_MEMBER");
+    expect(await asked(keys.worker, peers(certificates.person))).toBe("OTTO_NOT_A_MEMBER");
+    expect(await asked(keys.person, peers(certificates.worker))).toBe("OTTO_NOT_A_MEMBER");
+  });
+
+  it("lets a person invite others, and a worker nobody: it would become whatever it likes", async () => {
+    expect(await asked(keys.person, invite(certificates.person))).toBe(null);
+    expect(await asked(keys.worker, invite(certificates.worker))).toBe("OTTO_NOT_A_MEMBER");
+  });
+
+  it.each<Role>(["worker", "person", "control"])(
+    "stops nothing and copies nothing for a %s",
+    async (role) => {
+      const eve = newIdentity();
+      const certificate = certify(owner(), charter, { peer: eve.peer, role, name: "eve" });
+      for (const call of ["stop", "backup"] as const)
+        expect(await asked(eve, { call, certificate })).toBe("OTTO_NOT_A_MEMBER");
+    },
+  );
+
+  it.each<Role>(["worker", "person"])("uses up no invite for a %s", async (role) => {
+    const eve = newIdentity();
+    const certificate = certify(owner(), charter, { peer: eve.peer, role, name: "eve" });
+    const request = { call: "use-invite", certificate, nonce: "n", peer: eve.peer } as const;
+    expect(await asked(eve, request)).toBe("OTTO_NOT_A_MEMBER");
+  });
+});
