@@ -3,6 +3,7 @@
 import type { Command } from "commander";
 import { type Action, withOwner, withTarget } from "./command-parts.ts";
 import type { GateOptions } from "./commands/gate.ts";
+import type { InitOptions } from "./commands/own-domain.ts";
 import type { RevokeOptions } from "./commands/revoke.ts";
 import type { ProvenanceOptions } from "./commands/provenance.ts";
 import type { OwnerOptions } from "./owner.ts";
@@ -39,7 +40,25 @@ function addProvenance(otto: Command, action: Action): void {
 }
 
 function addDomainCommands(otto: Command, action: Action): void {
-  const domain = otto.command("domain").description("other domains in the mesh, whose word counts here");
+  const domain = otto
+    .command("domain")
+    .description("a domain of your own, and other domains in the mesh, whose word counts here");
+  const own = () => import("./commands/own-domain.ts");
+  domain
+    .command("init <name>")
+    .description("found a domain, run its first control peer, and print the codes with which others join")
+    .option("--control <count>", "how many control peers it will have", "1")
+    .option("--owner-key <file>", "where the domain's key is made (default: owner.key in the data folder)")
+    .option("--data <folder>", "data folder of the control peer (default: ~/.local/state/otto/node)")
+    .option("--name <name>", "what the control peer is called")
+    .option("--listen <address>", "HOST:PORT where others reach it (default: 127.0.0.1:4105)")
+    .option("--lease <seconds>", "how long a worker may be silent before its steps go elsewhere")
+    .option("--no-start", "make the folder, and start nothing")
+    .action(action(async (name: string, options: InitOptions) => (await own()).initDomain(name, options)));
+  withTarget(domain.command("show"))
+    .description("say who the domain is: its id, owner, control peers, and when certificates end")
+    .option("--json", "as JSON")
+    .action(action(async (options: TargetOptions & { json?: boolean }) => (await own()).showDomain(options)));
   const load = () => import("./commands/domain.ts");
   withTarget(domain.command("card"))
     .description("print what another domain's owner needs to trust this one")

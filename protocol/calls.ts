@@ -96,6 +96,8 @@ export type PeerSeen = {
   readonly addresses: readonly string[];
   /** Wall clock since when the link is up, or null. */
   readonly sinceMs: number | null;
+  /** Until when the certificate is good that it showed last; null: it is not linked. */
+  readonly untilMs?: number | null;
 };
 
 /** A control peer as the asked one sees it: one that votes, or one that could. */

@@ -47,6 +47,8 @@ export type UpOptions = NodeOptions & {
   readonly of?: string;
   readonly domain?: string;
   readonly lease?: string;
+  /** Where the owner's key is to be; else in the data folder. */
+  readonly ownerKey?: string;
 };
 
 export type JoinOptions = NodeOptions & { readonly start?: boolean };
@@ -177,7 +179,7 @@ function move(folder: DataFolder, listen: readonly string[]): void {
   });
 }
 
-async function found(folder: DataFolder, options: UpOptions): Promise<void> {
+export async function found(folder: DataFolder, options: UpOptions): Promise<void> {
   const size = wholeNumber("--of", options.of ?? "1", 7);
   if (size % 2 === 0 && size !== 4)
     throw new OttoError("OTTO_USAGE", {
@@ -189,7 +191,8 @@ async function found(folder: DataFolder, options: UpOptions): Promise<void> {
     options.lease === undefined
       ? limits.leaseMsDefault
       : wholeNumber("--lease", options.lease, 3_600) * 1_000;
-  const config = configOf("control", options);
+  const { ownerKey } = options;
+  const config = { ...configOf("control", options), ...(ownerKey === undefined ? {} : { ownerKey }) };
   for (const address of config.listen) await assertFree(address);
   const domainName = options.domain ?? "dev";
   const charter = foundDomain({

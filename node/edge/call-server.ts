@@ -23,7 +23,7 @@ import { whyReserved } from "./call-roles.ts";
 import type { CallActions, ControlActions, RequestOf } from "./call-actions.ts";
 import type { Channel } from "./channel.ts";
 import { realClock } from "./clock.ts";
-import { rollOf } from "./membership.ts";
+import { endOf, rollOf } from "./membership.ts";
 import type { NodeHost } from "./node-host.ts";
 
 /** What control peers of trusted domains may ask: to take a released step, with the files that it needs, and what came of it. */
@@ -323,18 +323,24 @@ export class CallServer {
       isHome: home === identity.peer,
       addresses: network.addresses,
       sinceMs: null,
+      untilMs: endOf(membership, identity),
     };
     const seen = new Map<string, PeerSeen>([[identity.peer, self]]);
     for (const { peer, addresses } of charter.controls) {
       if (peer === identity.peer) continue;
       const link = links.get(peer);
       const state = link === undefined ? "unlinked" : "linked";
-      const rest = { name: link?.name ?? "", isHome: home === peer, sinceMs: link?.sinceMs ?? null };
+      const rest = {
+        name: link?.name ?? "",
+        isHome: home === peer,
+        sinceMs: link?.sinceMs ?? null,
+        untilMs: link?.untilMs ?? null,
+      };
       seen.set(peer, { peer, role: "control", state, addresses, ...rest });
     }
-    for (const [peer, { role, name, sinceMs }] of links)
+    for (const [peer, { role, name, ...when }] of links)
       if (!seen.has(peer))
-        seen.set(peer, { peer, role, name, state: "linked", isHome: false, addresses: [], sinceMs });
+        seen.set(peer, { peer, role, name, state: "linked", isHome: false, addresses: [], ...when });
     const node = {
       domain: charter.domain,
       domainName: charter.name,

@@ -3,7 +3,7 @@
  *
  *   node.json     role, name, listening addresses     key           the peer's private key (0600)
  *   charter       the domain's charter                certificate   the peer's role certificate
- *   owner.key     on the founder: the domain's key    person.cert   what its person may show
+ *   owner.key     on the founder: the domain's key, unless `node.json` says where it is    person.cert   what its person may show
  *   db/           registers and logs                  blobs/        files, trees, outputs, logs
  *   outputs/      output of steps that run or were lost
  *   work/         workspaces of a worker              running.json  while it runs: pid, socket, addresses
@@ -37,6 +37,8 @@ export type NodeConfig = {
   readonly listen: readonly string[];
   /** Where the invite by which it joined said that peers are: multiaddrs that end in `/p2p/<peer>`. */
   readonly invitedTo?: readonly string[];
+  /** On the founder: the file of the domain's key, when it is not in the data folder. */
+  readonly ownerKey?: string;
   readonly labels: readonly string[];
   readonly slots: number;
   /** Variables of this machine that steps get besides the toolchain's. */
@@ -88,7 +90,7 @@ export class DataFolder {
   }
 
   get ownerKey(): string {
-    return join(this.path, "owner.key");
+    return (this.isNode ? this.config().ownerKey : undefined) ?? join(this.path, "owner.key");
   }
 
   get database(): string {

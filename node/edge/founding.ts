@@ -28,7 +28,7 @@ export function foundDomain(founding: Founding): Charter {
   const { config, size, domainName: name, leaseMs } = founding;
   const folder = new DataFolder(founding.folder);
   folder.create();
-  const owner = openIdentity(folder.ownerKey);
+  const owner = openIdentity(config.ownerKey ?? folder.ownerKey);
   const peer = openIdentity(folder.key);
   const domain = domainId(name, owner.peer);
   const store = newStoreName();

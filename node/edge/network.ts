@@ -64,12 +64,17 @@ export type NetworkOptions = {
   readonly createNode?: (traits: NodeTraits) => Promise<GossipingNode>;
 };
 
+type LinkSeen = {
+  readonly role: Role;
+  readonly name: string;
+  readonly sinceMs: number;
+  /** When the certificate ends that the other side has shown. */
+  readonly untilMs: number;
+};
+
 export type RealNetwork = Network & {
   readonly addresses: readonly string[];
-  readonly links: ReadonlyMap<
-    string,
-    { readonly role: Role; readonly name: string; readonly sinceMs: number }
-  >;
+  readonly links: ReadonlyMap<string, LinkSeen>;
   /** Keeps a link to the peer, for ever. The addresses are the charter's; others are found in the address book. */
   keepDialling(peer: string, addresses: readonly string[]): void;
   /** Keeps links to these peers, and to nobody else. */
@@ -99,6 +104,7 @@ type Link = {
   readonly deadline: Timer;
   /** Ends a link whose other side's certificate has ended and was not renewed. */
   expiry: Timer | null;
+  untilMs: number;
 };
 
 export async function startNetwork(options: NetworkOptions): Promise<RealNetwork> {
@@ -168,10 +174,10 @@ class LinkedNetwork implements RealNetwork {
     return this.#node?.getMultiaddrs().map((address) => address.toString()) ?? [];
   }
 
-  get links(): ReadonlyMap<string, { readonly role: Role; readonly name: string; readonly sinceMs: number }> {
-    const up = new Map<string, { role: Role; name: string; sinceMs: number }>();
-    for (const [peer, { role, name, sinceMs }] of this.#links)
-      if (role !== null && sinceMs !== 0) up.set(peer, { role, name, sinceMs });
+  get links(): ReadonlyMap<string, LinkSeen> {
+    const up = new Map<string, LinkSeen>();
+    for (const [peer, { role, name, sinceMs, untilMs }] of this.#links)
+      if (role !== null && sinceMs !== 0) up.set(peer, { role, name, sinceMs, untilMs });
     return up;
   }
 
@@ -310,6 +316,7 @@ class LinkedNetwork implements RealNetwork {
         opening: false,
         deadline,
         expiry: null,
+        untilMs: 0,
       };
       this.#links.set(peer, link);
     }
@@ -443,6 +450,7 @@ class LinkedNetwork implements RealNetwork {
 
   #watchExpiry(peer: string, link: Link, expiresMs: number): void {
     const { clock, observer } = this.#options;
+    link.untilMs = expiresMs;
     link.expiry?.cancel();
     // No timer is good for a month.
     link.expiry = clock.setTimer(Math.min(expiresMs + 1 - clock.wallMs(), limits.dayMs), () => {
