@@ -101,6 +101,7 @@ export class Joining {
     if (domain !== charter.domain) throw invalid("it is for another domain");
     if (signer !== charter.owner && !hasSpoken(charter, signer))
       throw invalid("nobody of this domain made it");
+    if (membership.revoked?.has(signer) === true) throw invalid("who made it was revoked");
     if (invite.expiresMs < realClock.wallMs()) throw invalid("it has expired");
     return invite;
   }
