@@ -66,6 +66,11 @@ describe("a certificate of which a third is left", () => {
       (leftMs) => leftMs > 6 * limits.dayMs,
     );
     expect(certificateIn(path)).toMatchObject({ peer: worker.peer, role: "worker", name: worker.name });
+    await eventually(
+      "the control peer was shown it",
+      async () => (await control().peers()).peers.find(({ peer }) => peer === worker.peer)?.untilMs ?? 0,
+      (untilMs) => untilMs - Date.now() > 6 * limits.dayMs,
+    );
     await mesh.submit(mesh.repository("after", "  a:\n    run: 'true'\n"), worker);
     expect(await control().refused("stranger")).toBe(0);
   });
