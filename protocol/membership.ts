@@ -22,6 +22,13 @@ export type ControlPeer = {
   readonly addresses: readonly string[];
 };
 
+/** A peer that was a control peer: what it signed then still holds. */
+type FormerControl = {
+  readonly peer: string;
+  /** When the owner took it out, milliseconds since 1970: what it signs later counts for nothing. */
+  readonly sinceMs: number;
+};
+
 export type Charter = {
   readonly otto: "charter/1";
   readonly domain: string;
@@ -34,8 +41,7 @@ export type Charter = {
   /** How many control peers the domain has; fewer are listed while it is being formed. */
   readonly size: number;
   readonly controls: readonly ControlPeer[];
-  /** Peers that were control peers: what they signed then still holds. */
-  readonly former: readonly string[];
+  readonly former: readonly FormerControl[];
   readonly leaseMs: number;
 };
 
@@ -70,7 +76,18 @@ export function isFormed(charter: Charter): boolean {
 
 /** True for a control peer of this charter or of one before it: it may have recorded what happened, and certified. */
 export function hasSpoken(charter: Charter, peer: string): boolean {
-  return charter.controls.some((control) => control.peer === peer) || charter.former.includes(peer);
+  return spokeUntilMs(charter, peer) !== null;
+}
+
+/** Until when the word of a control peer counts, milliseconds since 1970: `Infinity` while it is one. Null: it never was. */
+export function spokeUntilMs({ controls, former }: Charter, peer: string): number | null {
+  if (controls.some((control) => control.peer === peer)) return Infinity;
+  return former.find((one) => one.peer === peer)?.sinceMs ?? null;
+}
+
+/** How long a new certificate is good. */
+export function lifeMs(role: Role): number {
+  return role === "worker" ? limits.workerCertificateMs : limits.certificateMs;
 }
 
 /** True when the first charter takes the place of the second. */
@@ -78,10 +95,12 @@ export function isNewer(charter: Charter, known: Charter): boolean {
   return (charter.configuration - known.configuration || charter.version - known.version) > 0;
 }
 
-/** The next configuration of a formed domain: other control peers, or the same ones with other databases. */
-export function successorOf(charter: Charter, controls: readonly ControlPeer[]): Charter {
-  const before = [...charter.former, ...charter.controls.map(({ peer }) => peer)];
-  const former = [...new Set(before)].filter((peer) => controls.every((control) => control.peer !== peer));
+/** The next configuration of a formed domain from `wallMs` on: other control peers, or the same ones with other databases. */
+export function successorOf(charter: Charter, controls: readonly ControlPeer[], wallMs: number): Charter {
+  const leaving = charter.controls.map(({ peer }) => ({ peer, sinceMs: wallMs }));
+  const former = [...charter.former, ...leaving].filter(({ peer }) =>
+    controls.every((control) => control.peer !== peer),
+  );
   const next = { version: charter.version + 1, configuration: charter.configuration + 1 };
   return { ...charter, ...next, size: controls.length, controls, former };
 }
@@ -96,9 +115,7 @@ export function whyNotSuccessor(charter: Charter, next: Charter): string | null 
     return `a domain has 1 to ${limits.controlPeersMax} control peers`;
   if (!isFormed(next) || new Set(peers).size !== peers.length)
     return "its control peers are not as many as it says";
-  const forgotten = [...charter.former, ...charter.controls.map(({ peer }) => peer)].some(
-    (peer) => !hasSpoken(next, peer),
-  );
+  const forgotten = [...charter.former, ...charter.controls].some(({ peer }) => !hasSpoken(next, peer));
   return forgotten ? "it forgets a peer that was a control peer" : null;
 }
 
@@ -131,6 +148,8 @@ export function sealCertificate(domain: string, certificate: Certificate, keys: 
  * Opens a certificate: signed by the owner or by a control peer of the charter, and neither expired nor revoked by this peer's
  * wall clock. It is the caller who checks that the peer on the other side of the link is the one certified.
  *
+ * One that was a control peer certified nobody for longer than from the day on which it was taken out.
+ *
  * A control peer makes itself nothing else than what the charter says that it is, and nobody makes a control peer something else:
  * it would run what it decides about.
  */
@@ -143,10 +162,12 @@ export function openCertificate(
   const opened = openEnvelope(bytes, { kind: "certificate", domain: charter.domain }, keys);
   if (!opened.ok) return opened;
   const { signer } = opened.value.envelope;
-  if (signer !== charter.owner && !hasSpoken(charter, signer)) return failure("stranger");
+  const spokeMs = signer === charter.owner ? Infinity : spokeUntilMs(charter, signer);
+  if (spokeMs === null) return failure("stranger");
   const certificate = opened.value.value;
   if (!isCertificate(certificate)) return failure("malformed");
   const { peer, role } = certificate;
+  if (certificate.expiresMs > spokeMs + lifeMs(role) + limits.signedApartMsMax) return failure("stranger");
   if (role !== "control" && charter.controls.some((control) => control.peer === peer)) return failure("role");
   if (signer === peer && role !== "control") return failure("role");
   if ([peer, signer].some((one) => isRevoked(charter, one, wallMs))) return failure("revoked");
@@ -185,7 +206,10 @@ function isCharter(value: unknown): value is Charter {
     [charter.version, charter.configuration, charter.size, charter.leaseMs].every(
       (count) => Number.isSafeInteger(count) && count > 0,
     ) &&
-    areTexts(charter.former) &&
+    Array.isArray(charter.former) &&
+    charter.former.every(
+      (one: FormerControl | null) => typeof one?.peer === "string" && Number.isSafeInteger(one.sinceMs),
+    ) &&
     Array.isArray(charter.controls) &&
     charter.controls.every(
       (control: ControlPeer | null) =>

@@ -33,7 +33,8 @@ export function openPermit(
   charter: Charter,
   keys: Verifier,
 ): Result<Permit, RefusedBecause> {
-  const opened = openQuorum(bytes, "permit", charter, keys);
+  const signedMs = (value: unknown): number | null => (isPermit(value) ? value.fromMs : null);
+  const opened = openQuorum(bytes, { kind: "permit", signedMs }, charter, keys);
   if (!opened.ok) return opened;
   const { value } = opened.value;
   return isPermit(value) ? success(value) : failure("malformed");

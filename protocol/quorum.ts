@@ -13,7 +13,7 @@ import {
   type Verifier,
 } from "./envelope.ts";
 import { limits } from "./limits.ts";
-import { type Charter, hasSpoken } from "./membership.ts";
+import { type Charter, spokeUntilMs } from "./membership.ts";
 import { decodeUntrusted, encodeValue } from "./values.ts";
 
 /** How many control peers must sign: more than half. */
@@ -36,12 +36,15 @@ export function saidByQuorum(bytes: Uint8Array): unknown {
 }
 
 /**
- * Opens what a quorum signed: envelopes of one kind and payload, of different control peers of the charter, or of ones before
- * it. Returns the payload's value, whose shape and times are the caller's to judge.
+ * Opens what a quorum signed: envelopes of one kind and payload, of different control peers of the charter, or of ones before it that
+ * were ones when it was signed. Returns the payload's value, whose shape is the caller's to judge.
+ *
+ * @param what `signedMs`: when it was signed, as the value says, milliseconds since 1970; null: it does not say, and nobody who was
+ * taken out since counts.
  */
 export function openQuorum(
   bytes: Uint8Array,
-  kind: EnvelopeKind,
+  what: { readonly kind: EnvelopeKind; signedMs(value: unknown): number | null },
   charter: Charter,
   keys: Verifier,
 ): Result<{ readonly value: unknown; readonly signers: readonly string[] }, RefusedBecause> {
@@ -53,10 +56,12 @@ export function openQuorum(
   let said: { readonly payload: Uint8Array; readonly value: unknown } | null = null;
   for (const one of decoded.value as unknown[]) {
     if (!(one instanceof Uint8Array)) return failure("malformed");
-    const opened = openEnvelope(one, { kind, domain: charter.domain }, keys);
+    const opened = openEnvelope(one, { kind: what.kind, domain: charter.domain }, keys);
     if (!opened.ok) return opened;
     const { envelope, value } = opened.value;
-    if (!hasSpoken(charter, envelope.signer)) return failure("stranger");
+    const untilMs = spokeUntilMs(charter, envelope.signer);
+    if (untilMs === null || (what.signedMs(value) ?? Infinity) > untilMs + limits.signedApartMsMax)
+      return failure("stranger");
     if (said !== null && !equals(said.payload, envelope.payload)) return failure("malformed");
     said = { payload: envelope.payload, value };
     signers.add(envelope.signer);

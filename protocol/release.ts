@@ -79,7 +79,8 @@ export function openRelease(
 ): Result<{ readonly release: Release; readonly charter: Charter }, RefusedBecause> {
   const from = openCharter(charter, null, keys);
   if (!from.ok) return from;
-  const opened = openQuorum(release, "release", from.value, keys);
+  const signedMs = (value: unknown): number | null => (isRelease(value) ? value.fromMs : null);
+  const opened = openQuorum(release, { kind: "release", signedMs }, from.value, keys);
   if (!opened.ok) return opened;
   const { value } = opened.value;
   return isRelease(value) ? success({ release: value, charter: from.value }) : failure("malformed");
@@ -100,7 +101,7 @@ export function openOutcome(
   if (!(quorum instanceof Uint8Array) || !(charter instanceof Uint8Array)) return failure("malformed");
   const from = openCharter(charter, null, keys);
   if (!from.ok) return from;
-  const opened = openQuorum(quorum, "outcome", from.value, keys);
+  const opened = openQuorum(quorum, { kind: "outcome", signedMs: () => null }, from.value, keys);
   if (!opened.ok) return opened;
   const { value } = opened.value;
   return isOutcome(value) ? success({ outcome: value, charter: from.value }) : failure("malformed");

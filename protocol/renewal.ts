@@ -6,15 +6,10 @@
 import { openEnvelope, type RefusedBecause, sealEnvelope, type Signer, type Verifier } from "./envelope.ts";
 import { failure, type Result, success } from "./errors.ts";
 import { limits } from "./limits.ts";
-import { type Certificate, type Charter, openCertificate, type Role, type Roll } from "./membership.ts";
+import { type Certificate, type Charter, lifeMs, openCertificate, type Roll } from "./membership.ts";
 import { decodeUntrusted, encodeValue } from "./values.ts";
 
 type Renewal = { readonly otto: "renewal/1"; readonly timeMs: number };
-
-/** How long a new certificate is good. */
-export function lifeMs(role: Role): number {
-  return role === "worker" ? limits.workerCertificateMs : limits.certificateMs;
-}
 
 /**
  * When a certificate is to be renewed, in wall-clock time: when a third of its life is left; and at once (0) when it was signed by a

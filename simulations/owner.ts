@@ -17,6 +17,7 @@ export type OwnerAround = {
   readonly first: Installed;
   /** All control peers, members or not. */
   readonly controls: () => readonly Peer[];
+  readonly wallMs: () => number;
   readonly in: (afterUs: number, action: () => void) => void;
   /** Tells a control peer what the owner has signed. */
   readonly ask: (to: Peer, charter: Uint8Array) => void;
@@ -101,7 +102,7 @@ export class Owner {
     const answering = this.#around.controls().filter((peer) => peer.answers);
     const to = answering[this.#asks % Math.max(1, answering.length)];
     if (to !== undefined && !this.#isWanted()) {
-      const next = successorOf(this.newest.charter, this.#wantedControls());
+      const next = successorOf(this.newest.charter, this.#wantedControls(), this.#around.wallMs());
       this.#around.ask(to, sealCharter(next, simulatedKeys("owner")));
     }
     this.#around.in(askAgainUs, () => this.#ask());

@@ -180,6 +180,7 @@ class World {
     this.#owner = new Owner({
       first: { charter, bytes: this.#domain.charter },
       controls: () => this.#controls(),
+      wallMs: () => startWallMs + Math.floor(this.#agenda.nowUs / 1_000),
       in: (afterUs, action) => this.#agenda.in(afterUs, action),
       ask: (to, bytes) => to.tell({ kind: "recharter", bytes, question: this.#ask({ kind: "recharter" }) }),
     });

@@ -184,7 +184,7 @@ function change(
 ): Promise<ExitCode> {
   return withTarget(options, async (target) => {
     const seen = await look(target);
-    const next = successorOf(seen.opened, controlsOf(seen));
+    const next = successorOf(seen.opened, controlsOf(seen), Date.now());
     const owner = ownerOf(options, next, ownersWord);
     const { certificate } = target;
     const request = { call: "recharter", certificate, charter: sealCharter(next, owner) } as const;
@@ -220,7 +220,7 @@ function changedLines(before: Charter, next: Charter, { controls }: Known): stri
   const gone = before.controls.filter(({ peer }) => next.controls.every((control) => control.peer !== peer));
   for (const { peer } of gone)
     lines.push(
-      `${named(peer)} has no vote any more. Let it run for a minute more, so that the others have all that it knows; then it can be stopped.`,
+      `${named(peer)} has no vote any more. Let it run for a minute more, so that the others have all that it knows; then it can be stopped. It signs nothing more that counts, but with an earlier date: if its key may be in other hands, \`otto revoke ${peer}\`.`,
     );
   if (next.size % 2 === 0 && next.size !== 4)
     lines.push(`${next.size} control peers bear no more losses than ${next.size - 1}.`);

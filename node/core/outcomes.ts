@@ -3,8 +3,9 @@
  * the run is closed, so that whichever of them is asked later can show it.
  */
 
+import type { Verifier } from "../../protocol/envelope.ts";
 import type { Event } from "../../protocol/events.ts";
-import { sealOutcome } from "../../protocol/release.ts";
+import { openOutcome, sealOutcome } from "../../protocol/release.ts";
 import type { RegisterValue } from "../../protocol/registers/registers.ts";
 import type { StepReport } from "../../protocol/report.ts";
 import type { Countersigning, Matter } from "./countersigning.ts";
@@ -14,6 +15,7 @@ import { outcomeOf } from "./released.ts";
 
 export type OutcomesContext = {
   readonly countersigning: Countersigning;
+  readonly keys: Verifier;
   /** As its owner signed it. */
   charterBytes(): Uint8Array;
   value(register: string): RegisterValue | null;
@@ -52,6 +54,8 @@ export class Outcomes {
     const signed = countersigning.takeSigned(matter);
     if (signed === null) return true;
     const bytes = sealOutcome(signed, this.#context.charterBytes());
+    // Who signed it may be a control peer no more, by the charter that it is shown with: then others sign.
+    if (!openOutcome(bytes, this.#context.keys).ok) return true;
     this.#context.note({ kind: "outcome-signed", run: id, timeMs: now.wallMs, outcome: bytes });
     this.#settled.add(id);
     return false;

@@ -5,11 +5,11 @@ import {
   type Certificate,
   type Charter,
   domainId,
+  lifeMs,
   type Role,
   sealCertificate,
   sealCharter,
 } from "../../protocol/membership.ts";
-import { lifeMs } from "../../protocol/renewal.ts";
 import { DataFolder, newStoreName, type NodeConfig } from "./data-folder.ts";
 import { type Identity, openIdentity } from "./identity.ts";
 

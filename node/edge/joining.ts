@@ -12,9 +12,9 @@ import { OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import {
   type Charter,
-  hasSpoken,
   type Invite,
   isFormed,
+  lifeMs,
   openInvite,
   type Role,
   sealCertificate,
@@ -22,7 +22,7 @@ import {
   sealInvite,
 } from "../../protocol/membership.ts";
 import type { AnswerItem } from "../../protocol/calls.ts";
-import { lifeMs, openRenewal } from "../../protocol/renewal.ts";
+import { openRenewal } from "../../protocol/renewal.ts";
 import type { Request } from "../../protocol/requests.ts";
 import { boundedInviteMs } from "./call-server.ts";
 import { realClock } from "./clock.ts";
@@ -99,9 +99,8 @@ export class Joining {
     if (!opened.ok) throw invalid("it is damaged");
     const { invite, domain, signer } = opened.value;
     if (domain !== charter.domain) throw invalid("it is for another domain");
-    if (signer !== charter.owner && !hasSpoken(charter, signer))
+    if (signer !== charter.owner && charter.controls.every(({ peer }) => peer !== signer))
       throw invalid("nobody of this domain made it");
-    if (membership.revoked?.has(signer) === true) throw invalid("who made it was revoked");
     if (invite.expiresMs < realClock.wallMs()) throw invalid("it has expired");
     return invite;
   }

@@ -20,6 +20,7 @@ import { configurationKey } from "../core/configurations.ts";
 import { controlKeys } from "../core/control.ts";
 import type { Storage, StoredEntry } from "../ports.ts";
 import { type Blobs, openBlobs } from "./blobs.ts";
+import { realClock } from "./clock.ts";
 import { DataFolder, newStoreName, type NodeConfig } from "./data-folder.ts";
 import { certify } from "./founding.ts";
 import { type Identity, openIdentity, verifySignature } from "./identity.ts";
@@ -56,7 +57,7 @@ export async function restoreDomain(restoring: Restoring): Promise<Restored> {
   folder.create();
   const { peer } = openIdentity(folder.key);
   const store = newStoreName();
-  const charter = successorOf(before.value, [{ peer, store, addresses: config.listen }]);
+  const charter = successorOf(before.value, [{ peer, store, addresses: config.listen }], realClock.wallMs());
   const bytes = sealCharter(charter, owner);
   const { storage } = await openStorage(folder.database);
   try {

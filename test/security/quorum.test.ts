@@ -5,9 +5,10 @@
 
 import { describe, expect, it } from "vitest";
 import { sealEnvelope, type EnvelopeKind } from "../../protocol/envelope.ts";
+import { limits } from "../../protocol/limits.ts";
 import { type Charter, domainId, sealCharter } from "../../protocol/membership.ts";
 import { openPermit, type Permit } from "../../protocol/permits.ts";
-import { openQuorum, sealQuorum } from "../../protocol/quorum.ts";
+import { sealQuorum } from "../../protocol/quorum.ts";
 import {
   openOutcome,
   openRelease,
@@ -122,13 +123,19 @@ describe("a permit", () => {
 
   it("is bounded: no list of a thousand signatures is checked", () => {
     const envelope = sealEnvelope("permit", charter.domain, permit, one);
-    expect(openQuorum(sealQuorum(Array.from({ length: 8 }, () => envelope)), "permit", charter, eve)).toEqual(
-      { ok: false, problem: "malformed" },
-    );
-    expect(openQuorum(new Uint8Array(70_000), "permit", charter, eve)).toEqual({
+    expect(openPermit(sealQuorum(Array.from({ length: 8 }, () => envelope)), charter, eve)).toEqual({
       ok: false,
-      problem: "oversized",
+      problem: "malformed",
     });
+    expect(openPermit(new Uint8Array(70_000), charter, eve)).toEqual({ ok: false, problem: "oversized" });
+  });
+
+  it("is not signed by control peers that the owner has taken out since, unless it was before that", () => {
+    const { charterNow, lastMs } = replaced();
+    const at = (fromMs: number) => openPermit(signed({ ...permit, fromMs }, [one, two]), charterNow, eve);
+    expect(at(lastMs).ok).toBe(true);
+    expect(at(lastMs + 1)).toEqual({ ok: false, problem: "stranger" });
+    expect(openPermit(signed({ ...permit, fromMs: "now" }, [one, two]), charterNow, eve).ok).toBe(false);
   });
 });
 
@@ -174,7 +181,23 @@ describe("a release", () => {
     const wrong = signed({ ...release, ...change }, [one, two, three], "release");
     expect(openRelease({ release: wrong, charter: bytes }, eve)).toEqual({ ok: false, problem: "malformed" });
   });
+
+  it("is not signed by control peers that the owner has taken out since, unless it was before that", () => {
+    const { next, lastMs } = replaced();
+    const at = (fromMs: number) =>
+      openRelease({ release: signed({ ...release, fromMs }, [one, two], "release"), charter: next }, eve);
+    expect(at(lastMs).ok).toBe(true);
+    expect(at(lastMs + 1)).toEqual({ ok: false, problem: "stranger" });
+  });
 });
+
+/** Another three control peers, and until when what the five before them signed counts. */
+function replaced() {
+  const sinceMs = 1_700_000_000_000;
+  const others = [newIdentity(), newIdentity(), newIdentity()];
+  const charterNow = charterOf(others, { former: controls.map(({ peer }) => ({ peer, sinceMs })) });
+  return { charterNow, next: sealCharter(charterNow, owner), lastMs: sinceMs + limits.signedApartMsMax };
+}
 
 describe("an outcome", () => {
   const outcome: ReleasedOutcome = {
@@ -194,6 +217,11 @@ describe("an outcome", () => {
     expect(openOutcome(alone, eve)).toEqual({ ok: false, problem: "unsigned" });
     const whole = sealOutcome(signed(outcome, [one, two, three], "outcome"), bytes);
     expect(openOutcome(whole, eve)).toMatchObject({ ok: true, value: { outcome } });
+  });
+
+  it("is not signed by control peers that the owner has taken out since: it says no time", () => {
+    const signedBefore = sealOutcome(signed(outcome, [one, two, three], "outcome"), replaced().next);
+    expect(openOutcome(signedBefore, eve)).toEqual({ ok: false, problem: "stranger" });
   });
 
   it("is nothing that is not one of the ways in which a step ends", () => {
