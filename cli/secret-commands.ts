@@ -20,7 +20,11 @@ export function addSecretCommands(otto: Command, action: Action): void {
   const load = () => import("./commands/secret.ts");
   withTarget(secret.command("set <name>"))
     .description("seal a value for a domain's control peers, and say where it may be sent")
-    .option("--to <url>", "host that it may be sent to, with its path; may be repeated", several)
+    .option(
+      "--to <url>",
+      "host that it may be sent to, with its path; of ssh: USER@HOST; may be repeated",
+      several,
+    )
     .option("--kind <kind>", "http, git, npm, pip, oci, ssh or oidc", "http")
     .option("--method <method>", "that it may be used for (default: GET and HEAD); may be repeated", several)
     .option(
@@ -33,7 +37,11 @@ export function addSecretCommands(otto: Command, action: Action): void {
     .option("--network <cidr>", "private network that the host may be in; may be repeated", several)
     .option("--authority <file>", "who signs for the host, in PEM, in place of public authorities")
     .option("--push <ref>", "of git: what may be pushed to; may be repeated", several)
-    .option("--host-key <key>", "of ssh: a key that the host shows; may be repeated", several)
+    .option(
+      "--host-key <key>",
+      "of ssh: 'ssh-ed25519 AAAA...', a key that the host is known by; may be repeated",
+      several,
+    )
     .option("--from <file>", "read the value from here (`-`: standard input)")
     .addHelpText("after", sources)
     .action(action(async (name: string, options: SetOptions) => (await load()).setSecret(name, options)));

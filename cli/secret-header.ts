@@ -7,6 +7,7 @@ import {
   placeOf,
   type SecretHeader,
 } from "../protocol/credentials/secret.ts";
+import { type SshPlace, sshPlaceOf } from "../protocol/credentials/ssh-place.ts";
 import { OttoError } from "../protocol/errors.ts";
 import { credentialKinds, type StepCredential } from "../protocol/plan.ts";
 
@@ -23,7 +24,7 @@ export type PurposeOptions = {
   readonly hostKey?: readonly string[];
 };
 
-export type Purpose = Pick<SecretHeader, "kind" | "class" | "destinations" | "pushRefs" | "hostKeys">;
+export type Purpose = Pick<SecretHeader, "kind" | "class" | "destinations" | "pushRefs" | "logins">;
 
 type Kind = StepCredential["kind"];
 
@@ -39,9 +40,32 @@ export function purposeOf(options: PurposeOptions): Purpose {
     throw wrong(`${named} is no kind of credential`, `Use one of: ${credentialKinds.join(", ")}.`);
   if (push.length > 0 && kind !== "git") throw wrong("--push is for git", "Say --kind git.");
   const { to = [] } = options;
-  if (to.length === 0) throw wrong("it does not say where the secret may be sent", "Say --to https://HOST.");
+  const example = kind === "ssh" ? "--to USER@HOST" : "--to https://HOST";
+  if (to.length === 0) throw wrong("it does not say where the secret may be used", `Say ${example}.`);
+  if (hostKey.length > 0 && kind !== "ssh") throw wrong("--host-key is for ssh", "Say --kind ssh.");
+  if (kind === "ssh") {
+    const hostKeys = hostKey.map(hostKeyIn);
+    if (hostKeys.length === 0)
+      throw wrong("it does not say by which keys the host is known", "Say --host-key 'ssh-ed25519 AAAA...'.");
+    const logins = to.map((place) => ({ ...loginOf(place), hostKeys }));
+    return { kind, class: "brokered", destinations: [], pushRefs: [], logins };
+  }
   const destinations = to.map((place) => destinationOf(place, kind, options));
-  return { kind, class: "brokered", destinations, pushRefs: [...push], hostKeys: [...hostKey] };
+  return { kind, class: "brokered", destinations, pushRefs: [...push], logins: [] };
+}
+
+function loginOf(to: string): SshPlace {
+  const place = sshPlaceOf(to);
+  if (place === null) throw wrong(`${to} is no place to log in at`, "Write USER@HOST or USER@HOST:PORT.");
+  return place;
+}
+
+/** A line of a `.pub` file, or of `known_hosts`. */
+function hostKeyIn(line: string): string {
+  const [, key] = /(?:^|\s)((?:ssh|ecdsa)-[a-z0-9-]+ [A-Za-z0-9+/]+={0,2})(?:\s|$)/u.exec(line) ?? [];
+  if (key === undefined)
+    throw wrong(`${line} is no key of a host`, "Write 'ssh-ed25519 AAAA...', as in the host's .pub file.");
+  return key;
 }
 
 /** Throws when something of it is not as it must be: what is wrong is found before a value is asked for. */

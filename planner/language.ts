@@ -74,7 +74,7 @@ const credentialWords: Readonly<Record<(typeof credentialKinds)[number], string>
   npm: "The address of an npm registry.",
   pip: "The address of a Python package index.",
   oci: "The host of a container registry.",
-  ssh: "The host that it may log in to.",
+  ssh: "Whom it may log in as, and where, as `USER@HOST`.",
   oidc: "The audience of a token that the domain makes.",
 };
 

@@ -3,6 +3,7 @@
  * and what a worker must be.
  */
 
+import { sshPlaceOf } from "../protocol/credentials/ssh-place.ts";
 import { limits } from "../protocol/limits.ts";
 import {
   credentialKinds,
@@ -177,18 +178,28 @@ export function readCredentials(mistakes: Mistakes, node: YamlNode): readonly St
     if (kind === undefined || found === undefined || second !== undefined) continue;
     const to = readText(mistakes, found.value, { what: quote(kind), help });
     if (to === null) continue;
-    const isAddress = kind !== "oci" && kind !== "ssh" && kind !== "oidc";
-    const fits = isAddress ? isHttpAddress(to) : /^[^\s/@]\S{0,299}$/.test(to);
+    const fits = isPlaceOf(kind, to);
     if (fits) credentials.push({ name: key, kind, to });
     else
       mistakes.add({
         code: "pipeline/bad-address",
         message: `${quote(to)} is no place that a credential can be bound to`,
-        help: isAddress ? "write `https://HOST/PATH`, without a user and a password" : "write the host",
+        help: placeHelp[kind] ?? "write `https://HOST/PATH`, without a user and a password",
         span: found.value.span,
       });
   }
   return credentials.sort((left, right) => compareText(left.name, right.name));
+}
+
+const placeHelp: Readonly<Partial<Record<StepCredential["kind"], string>>> = {
+  oci: "write the host",
+  ssh: "write `USER@HOST`, or `USER@HOST:PORT`",
+  oidc: "write the audience",
+};
+
+function isPlaceOf(kind: StepCredential["kind"], to: string): boolean {
+  if (kind === "ssh") return sshPlaceOf(to) !== null;
+  return kind === "oci" || kind === "oidc" ? /^[^\s/@]\S{0,299}$/.test(to) : isHttpAddress(to);
 }
 
 export function readReports(mistakes: Mistakes, node: YamlNode): readonly StepReportFiles[] {

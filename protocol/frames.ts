@@ -30,10 +30,12 @@ export class FrameDecoder {
   #chunks: Uint8Array[] = [];
   #length = 0;
   #bytesMax: number;
+  readonly #laterBytesMax: number;
 
   /** @param firstBytesMax of the first frame, which comes from somebody who has not said yet who it is. */
-  constructor(firstBytesMax: number = limits.frameBytesMax) {
+  constructor(firstBytesMax: number = limits.frameBytesMax, laterBytesMax: number = limits.frameBytesMax) {
     this.#bytesMax = firstBytesMax;
+    this.#laterBytesMax = laterBytesMax;
   }
 
   /** The frames that are whole now, or "oversized": then the stream cannot be trusted any more. */
@@ -47,7 +49,7 @@ export class FrameDecoder {
       if (size > this.#bytesMax) return "oversized";
       if (this.#length < 4 + size) break;
       frames.push(this.#take(4 + size).subarray(4));
-      this.#bytesMax = limits.frameBytesMax;
+      this.#bytesMax = this.#laterBytesMax;
     }
     return frames;
   }

@@ -361,6 +361,9 @@ export const limits = {
   /** Connections of one attempt by one credential, on either side of the broker; and of one worker by all. */
   brokerConnectionsMax: 256,
   brokerStreamsPerPeerMax: 1_024,
+  /** What an SSH client asks its agent, as OpenSSH's own bounds it nearly; and the pinned keys of the host that it is told. */
+  agentFrameBytesMax: 64 * KiB,
+  brokerAnswerBytesMax: 64 * KiB,
   /** A connection on which nothing is asked is closed after this. */
   brokerIdleMsMax: 60_000,
   /** The book of uses begins anew beyond this, and keeps the one before; lines are written so often, and shown so many. */

@@ -8,7 +8,14 @@ import { isSettledByMesh, type Plan, type PlannedStep, type StepCredential } fro
 import { foreignDomainOf } from "./release.ts";
 
 /** What a broker speaks. */
-const brokeredKinds: ReadonlySet<StepCredential["kind"]> = new Set(["http", "git", "npm", "pip", "oci"]);
+const brokeredKinds: ReadonlySet<StepCredential["kind"]> = new Set([
+  "http",
+  "git",
+  "npm",
+  "pip",
+  "oci",
+  "ssh",
+]);
 
 export type Unsupported = { readonly step: string; readonly why: string };
 

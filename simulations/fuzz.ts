@@ -9,6 +9,14 @@
 
 import { sealAnswer, openAnswer } from "../protocol/answers.ts";
 import { encodeItem, decodeItem, encodeRequest } from "../protocol/calls.ts";
+import {
+  decodeAgentRequest,
+  decodeLogin,
+  decodePair,
+  decodeSshSignature,
+  encodePair,
+  sshSignature,
+} from "../protocol/credentials/ssh-agent.ts";
 import { openDocument, sealDocument } from "../protocol/documents.ts";
 import { sealEnvelope, type Signer } from "../protocol/envelope.ts";
 import { OttoError } from "../protocol/errors.ts";
@@ -270,6 +278,16 @@ function targets(): readonly Target[] {
         return decoded.ok ? parseSignedResult(decoded.value) : decoded;
       },
     },
+    {
+      name: "requests to SSH agents",
+      valid: agentRequests(),
+      decode: (bytes) => [
+        decodeAgentRequest(bytes),
+        decodeLogin(bytes),
+        decodeSshSignature(bytes),
+        decodePair(bytes, 32),
+      ],
+    },
     { name: "trees", valid: [encodeTree([])], decode: parseTree },
     {
       name: "policies",
@@ -277,6 +295,23 @@ function targets(): readonly Target[] {
       decode: (bytes) => readPolicy(Buffer.from(bytes).toString()),
     },
   ];
+}
+
+/** A bind, a request to sign a login, and the login itself. */
+function agentRequests(): readonly Uint8Array[] {
+  const field = (value: string | Uint8Array): Buffer => {
+    const bytes = Buffer.from(value);
+    return Buffer.concat([Buffer.of(0, 0, bytes.length >> 8, bytes.length & 255), bytes]);
+  };
+  const session = field(new Uint8Array(32));
+  const key = field(Buffer.concat([field("ssh-ed25519"), field(new Uint8Array(32))]));
+  const signature = field(sshSignature("ecdsa-sha2-nistp256", encodePair(new Uint8Array(64).fill(200))));
+  const bind = [Buffer.of(27), field("session-bind@openssh.com"), key, session, signature, Buffer.of(0)];
+  const method = field("publickey-hostbound-v00@openssh.com");
+  const who = [Buffer.of(50), field("deploy"), field("ssh-connection"), method, Buffer.of(1)];
+  const login = Buffer.concat([session, ...who, field("ssh-ed25519"), key, key]);
+  const sign = [Buffer.of(13), key, field(login), Buffer.of(0, 0, 0, 0)];
+  return [Buffer.concat(bind), Buffer.concat(sign), login, signature.subarray(4), Buffer.of(11)];
 }
 
 function orOttoError(decode: (bytes: Uint8Array) => unknown): (bytes: Uint8Array) => unknown {

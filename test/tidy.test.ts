@@ -79,9 +79,10 @@ describe("a source file", () => {
 
 describe("everything that is written here", () => {
   test("is done: no note of work that is left", () => {
-    expect(those(files, (text) => new RegExp(["TO", "DO|FIX", "ME|XX", "X"].join("")).test(text))).toEqual(
-      [],
-    );
+    const note = new RegExp(["TO", "DO|FIX", "ME|XX", "X"].join(""));
+    // The digest of a package spells any word at some time.
+    const written = (text: string): string => text.replaceAll(/"integrity": "[^"]*"/g, "");
+    expect(those(files, (text) => note.test(written(text)))).toEqual([]);
   });
 
   test("names no place on the machine where it was written", () => {

@@ -200,7 +200,20 @@ async function seal(
 ): Promise<number> {
   // What is wrong with it is said before a value is asked for.
   checkHeader(headerOf(name, 1, { ...purposeIn(purpose), recipients: [], state: "sealed" }));
-  return sealValue(domain, name, purpose, await readValue(from, { name, kind: purpose.kind }));
+  const value = await readValue(from, { name, kind: purpose.kind });
+  if (purpose.kind === "ssh") await requireSshKey(value);
+  return sealValue(domain, name, purpose, value);
+}
+
+async function requireSshKey(value: Uint8Array): Promise<void> {
+  const { readSshKey } = await import("../../node/edge/broker/ssh-keys.ts");
+  const key = await readSshKey(value);
+  if (!("why" in key)) return;
+  throw new OttoError("OTTO_USAGE", {
+    what: `This is no key that an agent can sign with: ${key.why}.`,
+    state: "Nothing was changed.",
+    next: "Make one for this use alone with `ssh-keygen -t ed25519 -N '' -f FILE`, and give it with --from FILE.",
+  });
 }
 
 /** For everybody who is a control peer now, and for the recovery key. */
@@ -212,8 +225,8 @@ async function sealValue(domain: Domain, name: string, purpose: Purpose, value: 
 }
 
 /** A secret's header says more than its purpose. */
-function purposeIn({ kind, class: own, destinations, pushRefs, hostKeys }: Purpose): Purpose {
-  return { kind, class: own, destinations, pushRefs, hostKeys };
+function purposeIn({ kind, class: own, destinations, pushRefs, logins }: Purpose): Purpose {
+  return { kind, class: own, destinations, pushRefs, logins };
 }
 
 function empty(domain: Domain, { secret }: OpenedSecret, state: "burnt" | "removed"): Promise<number> {

@@ -2,6 +2,7 @@
 
 import type { CredentialUse } from "../../protocol/calls.ts";
 import { originOf } from "../../protocol/credentials/secret.ts";
+import { sshPlaceWords } from "../../protocol/credentials/ssh-place.ts";
 import type { OpenedSecret } from "../../protocol/credentials/sealed-secret.ts";
 import { momentWords } from "../words.ts";
 import { paint } from "./line.ts";
@@ -22,7 +23,7 @@ export function secretsTable(secrets: readonly SeenSecret[], options: Options): 
     { text: secret.kind },
     { text: secret.class },
     { text: String(secret.version) },
-    { text: secret.destinations.map(originOf).join(" ") },
+    { text: [...secret.destinations.map(originOf), ...secret.logins.map(sshPlaceWords)].join(" ") },
     { text: momentWords(timeMs) },
     { text: by },
   ]);
@@ -45,7 +46,7 @@ export function usesTable(uses: readonly CredentialUse[], options: Options): rea
     { text: use.submitter },
     { text: use.method },
     { text: use.template },
-    { text: use.what === "refused" ? "refused" : String(use.status) },
+    { text: use.what === "refused" ? "refused" : use.status === 0 ? "-" : String(use.status) },
     { text: String(use.sentBytes) },
     { text: String(use.receivedBytes) },
   ]);

@@ -25,8 +25,12 @@ const hello = z.strictObject({
 
 export type BrokerHello = z.infer<typeof hello>;
 
-/** Null: go on. Else why not, as a sentence. */
-export type BrokerAnswer = { readonly why: string | null };
+export type BrokerAnswer = {
+  /** Null: go on. Else why not, as a sentence. */
+  readonly why: string | null;
+  /** Of a login by SSH: the keys by which the host is known. */
+  readonly hostKeys?: readonly string[];
+};
 
 export const brokerHelloBytesMax = 2_048;
 
@@ -46,12 +50,16 @@ export function encodeAnswer(answer: BrokerAnswer): Uint8Array {
   return encodeValue(answer);
 }
 
-/** @returns why the broker does nothing, or null. What cannot be understood is a no. */
-export function decodeAnswer(frame: Uint8Array): string | null {
+const answer = z.object({
+  why: z.nullable(z.string()),
+  hostKeys: z.optional(z.array(z.string().check(z.regex(/^[a-z0-9-]+ [A-Za-z0-9+/=]+$/u)))),
+});
+
+/** What cannot be understood is a no. */
+export function decodeAnswer(frame: Uint8Array): BrokerAnswer {
   const decoded = decodeUntrusted(frame);
-  const why = decoded.ok ? (decoded.value as { why?: unknown } | null)?.why : undefined;
-  if (why === null) return null;
-  return typeof why === "string"
-    ? why
-    : "The broker answered something that this version does not understand.";
+  const parsed = answer.safeParse(decoded.ok ? decoded.value : null);
+  if (!parsed.success) return { why: "The broker answered something that this version does not understand." };
+  const { why, hostKeys = [] } = parsed.data;
+  return { why, hostKeys };
 }

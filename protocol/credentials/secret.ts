@@ -10,6 +10,8 @@ import { limits } from "../limits.ts";
 import { isPlainName } from "../names.ts";
 import { credentialKinds, type StepCredential } from "../plan.ts";
 import { failure, type Result, success } from "../errors.ts";
+import { type SshLogin, sshLogin } from "./ssh-login.ts";
+import { isSamePlace, sshPlaceOf, sshPlaceWords } from "./ssh-place.ts";
 import { isPathTemplate, isUnderPrefix, pathProblem } from "./paths.ts";
 
 /**
@@ -57,8 +59,8 @@ const header = z.strictObject({
   destinations: z.array(destination).check(z.maxLength(some)),
   /** Of git: what may be pushed to, such as `refs/heads/main`. Without any: nothing. */
   pushRefs: z.array(z.string().check(z.regex(/^refs\/[\x21-\x7e]{1,200}$/u))).check(z.maxLength(some)),
-  /** Of ssh: the keys that the host shows, as `ssh-ed25519 AAAA...`. */
-  hostKeys: z.array(text).check(z.maxLength(some)),
+  /** Of ssh, in place of destinations. */
+  logins: z.array(sshLogin).check(z.maxLength(some)),
   /** Who can open it: peers, and `recovery`. */
   recipients: z
     .array(z.strictObject({ peer: text, recipient: z.string().check(z.regex(/^age1[a-z0-9]{58}$/u)) }))
@@ -86,11 +88,8 @@ export type Binding = {
 /** What a plan asks for, held against what the secret is for. A refusal is a sentence. */
 export function bind(credential: StepCredential, secret: SecretHeader): Result<Binding, string> {
   const { name, kind, to } = credential;
-  if (secret.state === "removed") return failure(`There is no secret ${name} in this domain.`);
-  if (secret.state === "burnt")
-    return failure(`The secret ${name} was burnt: it is used no more until it has a new value.`);
-  if (secret.kind !== kind)
-    return failure(`The secret ${name} is for ${secret.kind}, and the plan asks for it as ${kind}.`);
+  const unusable = whyUnusable(credential, secret);
+  if (unusable !== null) return failure(unusable);
   const wanted = placeOf(to);
   if (wanted === null)
     return failure(`The plan wants ${name} for ${to}, which is no place that it can be sent to.`);
@@ -104,6 +103,30 @@ export function bind(credential: StepCredential, secret: SecretHeader): Result<B
   }
   const places = secret.destinations.map(originOf).join(", ");
   return failure(`The secret ${name} may be sent to ${places || "nowhere"}, and the plan asks for ${to}.`);
+}
+
+/** A step's right to log in as somebody, by a key that it does not have. */
+export type LoginBinding = { readonly name: string; readonly login: SshLogin };
+
+/** As `bind`, for a plan that asks for a login. */
+export function bindLogin(credential: StepCredential, secret: SecretHeader): Result<LoginBinding, string> {
+  const { name, to } = credential;
+  const unusable = whyUnusable(credential, secret);
+  if (unusable !== null) return failure(unusable);
+  const wanted = sshPlaceOf(to);
+  const login = wanted === null ? undefined : secret.logins.find((known) => isSamePlace(known, wanted));
+  if (login !== undefined) return success({ name, login });
+  const places = secret.logins.map(sshPlaceWords).join(", ");
+  return failure(`The secret ${name} may log in as ${places || "nobody"}, and the plan asks for ${to}.`);
+}
+
+function whyUnusable({ name, kind }: StepCredential, secret: SecretHeader): string | null {
+  if (secret.state === "removed") return `There is no secret ${name} in this domain.`;
+  if (secret.state === "burnt")
+    return `The secret ${name} was burnt: it is used no more until it has a new value.`;
+  return secret.kind === kind
+    ? null
+    : `The secret ${name} is for ${secret.kind}, and the plan asks for it as ${kind}.`;
 }
 
 export function originOf({ scheme, host, port }: Pick<Destination, "scheme" | "host" | "port">): string {

@@ -99,6 +99,6 @@ export function toldOf(
 }
 
 /** `OTTO_CREDENTIAL_HEROKU` for the credential `heroku`. */
-function variableOf(name: string): string {
+export function variableOf(name: string): string {
   return `OTTO_CREDENTIAL_${name.toUpperCase().replaceAll(/[.-]/gu, "_")}`;
 }

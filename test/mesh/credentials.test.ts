@@ -1,6 +1,7 @@
 /** Steps that use credentials which they never see, on a mesh of real processes, with real clients against real servers. */
 
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { canary, Upstream } from "../security/brokered.ts";
@@ -122,6 +123,32 @@ it("keeps the value out of every file of every node, and out of everything that 
     for (const form of forms) expect(text.includes(form), file).toBe(false);
   }
 });
+
+it.skipIf(!existsSync("/usr/bin/ssh-add"))(
+  "lets a step log in by a key that it never sees (skipped where OpenSSH's client is not installed)",
+  async () => {
+    const key = join(mesh.folder, "id_deploy");
+    const make = (file: string, words: string): void =>
+      void execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", words, "-f", file]);
+    make(key, "");
+    make(`${key}_locked`, "a passphrase");
+    const [, publicKey = ""] = readFileSync(`${key}.pub`, "utf8").split(" ");
+    const purpose = ["--kind", "ssh", "--to", "deploy@host.example.org"];
+    const hostKey = ["--host-key", `ssh-ed25519 ${publicKey}`];
+    const setting = (file: string): string[] =>
+      ["secret", "set", "shell", "--from", file].concat(node(), purpose, hostKey);
+    const locked = await mesh.otto(setting(`${key}_locked`));
+    expect(locked).toMatchObject({ code: 2, stderr: expect.stringContaining("passphrase") as string });
+    await mesh.succeed(setting(key));
+    expect((await mesh.succeed(["secret", "ls", ...node()])).stdout).toContain("deploy@host.example.org");
+    const step =
+      "  deploy:\n    run: ssh-add -L\n    credentials: { shell: { ssh: deploy@host.example.org } }\n";
+    const run = await mesh.submit(mesh.repository("logs-in", step), mesh.controls[0] ?? []);
+    const watch = mesh.controls[0]?.watch(run);
+    expect(await watch?.closed()).toBe("passed");
+    expect(watch?.output("deploy")).toBe(`ssh-ed25519 ${publicKey} otto: shell\n`);
+  },
+);
 
 it("refuses a step whose credential is for another place, is burnt, or is none", async () => {
   const failing = async (name: string): Promise<string> => {

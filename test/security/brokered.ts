@@ -19,6 +19,7 @@ import type { Resolver } from "../../node/edge/broker/upstream.ts";
 import { Vault } from "../../node/edge/broker/vault.ts";
 import type { CredentialUse } from "../../protocol/calls.ts";
 import type { Destination, SecretHeader } from "../../protocol/credentials/secret.ts";
+import type { SshLogin } from "../../protocol/credentials/ssh-login.ts";
 import { sealDocument } from "../../protocol/documents.ts";
 import { sealCertificate } from "../../protocol/membership.ts";
 import type { StepCredential } from "../../protocol/plan.ts";
@@ -188,7 +189,7 @@ export class Mesh {
     return sealCertificate(charter.domain, certified, owner);
   }
 
-  async header(destination: Destination, more: Partial<SecretHeader> = {}): Promise<SecretHeader> {
+  async header(destination: Destination | null, more: Partial<SecretHeader> = {}): Promise<SecretHeader> {
     return {
       otto: "secret/1",
       name: "token",
@@ -196,9 +197,9 @@ export class Mesh {
       state: "sealed",
       class: "brokered",
       kind: "http",
-      destinations: [destination],
+      destinations: destination === null ? [] : [destination],
       pushRefs: [],
-      hostKeys: [],
+      logins: [],
       recipients: [{ peer: this.control.id, recipient: await this.vault.recipient() }],
       createdMs: 1,
       ...more,
@@ -220,6 +221,16 @@ export class Mesh {
       body,
     } as const;
     return sealDocument(document, this.peers.charter.domain, { keys: person, certificate: this.certificate });
+  }
+
+  /** Sets the secret `token`, an SSH key, and has the worker's step run that may log in by it. */
+  async givesLogin(
+    login: SshLogin,
+    { key, to = `${login.user}@${login.host}:${login.port}` }: { readonly key: string; readonly to?: string },
+  ): Promise<Readonly<Record<string, string>>> {
+    const header = await this.header(null, { kind: "ssh", logins: [login] });
+    this.records.set("token", { version: header.version, bytes: await this.seal(header, key) });
+    return this.runs([{ name: "token", kind: "ssh", to }]);
   }
 
   /** Sets the secret, and has the worker's step run that may use it. Returns what the step is told. */

@@ -7,10 +7,12 @@
 
 import { hash } from "node:crypto";
 import { appendFileSync, existsSync, readFileSync, renameSync, statSync } from "node:fs";
-import type { Refusal } from "../../../protocol/credentials/judge.ts";
 import type { CredentialUse } from "../../../protocol/calls.ts";
 import { limits } from "../../../protocol/limits.ts";
-import type { Grant, Holder } from "./grants.ts";
+import type { Holder } from "./grants.ts";
+
+/** Of any grant: whose, and of which secret. */
+type Granted = { readonly holder: Holder; readonly binding: { readonly name: string } };
 
 /** With the digest of the line before. */
 type AuditLine = CredentialUse & { readonly before: string };
@@ -32,13 +34,14 @@ export class Audit {
   }
 
   used(
-    grant: Grant,
+    grant: Granted,
     use: Pick<CredentialUse, "method" | "template" | "status" | "sentBytes" | "receivedBytes">,
   ): void {
     this.#add(grant.holder, grant.binding.name, { what: "used", ...use });
   }
 
-  refused(grant: Grant, { method, code }: { readonly method: string; readonly code: Refusal["code"] }): void {
+  /** @param code a stable word. */
+  refused(grant: Granted, { method, code }: { readonly method: string; readonly code: string }): void {
     const nothing = { status: 403, sentBytes: 0, receivedBytes: 0 };
     // A method is the step's own text.
     this.#add(grant.holder, grant.binding.name, {

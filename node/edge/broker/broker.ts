@@ -10,26 +10,28 @@
  */
 
 import type { Stream } from "@libp2p/interface";
-import type { Duplex } from "node:stream";
 import {
+  type BrokerAnswer,
   brokerHelloBytesMax,
   type BrokerHello,
   decodeHello,
   encodeAnswer,
 } from "../../../protocol/credentials/hello.ts";
-import { bind, originOf } from "../../../protocol/credentials/secret.ts";
-import { openSecret } from "../../../protocol/credentials/sealed-secret.ts";
+import { bind, bindLogin, originOf } from "../../../protocol/credentials/secret.ts";
+import { type OpenedSecret, openSecret } from "../../../protocol/credentials/sealed-secret.ts";
 import { placeholderOf } from "../../../protocol/credentials/variables.ts";
 import type { Verifier } from "../../../protocol/envelope.ts";
 import { failure, type Result, success } from "../../../protocol/errors.ts";
 import { encodeFrame } from "../../../protocol/frames.ts";
 import { limits } from "../../../protocol/limits.ts";
 import type { Charter } from "../../../protocol/membership.ts";
+import type { StepCredential } from "../../../protocol/plan.ts";
 import type { LeasedStep } from "../../core/leased-step.ts";
 import { wordsOf } from "../error-words.ts";
 import type { Audit } from "./audit.ts";
 import { Grant } from "./grants.ts";
 import { HttpBroker } from "./http-broker.ts";
+import { SshBroker, SshGrant } from "./ssh-broker.ts";
 import { StreamDuplex } from "./stream-duplex.ts";
 import type { Resolver } from "./upstream.ts";
 import type { Vault } from "./vault.ts";
@@ -47,12 +49,15 @@ export type BrokerSources = {
   readonly resolve?: Resolver;
 };
 
+type AnyGrant = Grant | SshGrant;
+
 export class Broker {
   readonly #sources: BrokerSources;
   readonly #vault: Vault;
   readonly #http: HttpBroker;
-  readonly #grants = new Map<string, Promise<Result<Grant, string>>>();
-  readonly #open = new Set<Grant>();
+  readonly #ssh: SshBroker;
+  readonly #grants = new Map<string, Promise<Result<AnyGrant, string>>>();
+  readonly #open = new Set<AnyGrant>();
   readonly #streams = new Map<string, number>();
   #leaderlessSinceMs: number | null = null;
 
@@ -60,6 +65,7 @@ export class Broker {
     this.#sources = sources;
     this.#vault = vault;
     this.#http = new HttpBroker(audit);
+    this.#ssh = new SshBroker(audit);
   }
 
   /** @param peer on the other side of the connection that the stream came by. */
@@ -94,21 +100,17 @@ export class Broker {
     const said = decodeHello(await duplex.firstFrame(brokerHelloBytesMax));
     if (!said.ok) throw new Error(said.problem);
     const granted = await this.#grantFor(said.value, peer);
-    const answer = { why: granted.ok ? null : granted.problem };
-    duplex.write(encodeFrame(encodeAnswer(answer)));
+    duplex.write(encodeFrame(encodeAnswer(answerOf(granted))));
     if (!granted.ok) return void duplex.end();
     const grant = granted.value;
     // It may have ended while the vault was asked.
     if (!this.#open.has(grant)) return void duplex.destroy();
-    grant.carries(duplex);
-    this.#serve(duplex, grant, said.value.host);
+    grant.life.carries(duplex);
+    if (grant instanceof SshGrant) await this.#ssh.accept(duplex, grant);
+    else this.#http.accept(duplex, grant, said.value.host);
   }
 
-  #serve(duplex: Duplex, grant: Grant, host: string | null): void {
-    this.#http.accept(duplex, grant, host);
-  }
-
-  async #grantFor(hello: BrokerHello, peer: string): Promise<Result<Grant, string>> {
+  async #grantFor(hello: BrokerHello, peer: string): Promise<Result<AnyGrant, string>> {
     const { run, index, attempt, token, credential } = hello;
     if (!this.#sources.isLed())
       return failure("This control peer does not know who is home now: try again when it does.");
@@ -130,7 +132,7 @@ export class Broker {
     return result;
   }
 
-  async #make(leased: LeasedStep, name: string, forget: () => void): Promise<Result<Grant, string>> {
+  async #make(leased: LeasedStep, name: string, forget: () => void): Promise<Result<AnyGrant, string>> {
     const charter = this.#sources.charter();
     const credential = leased.credentials.find((known) => known.name === name);
     if (credential === undefined)
@@ -147,20 +149,13 @@ export class Broker {
     if (record === null) return failure(noSecret(name, charter.name));
     const opened = openSecret(record.bytes, { name, version: record.version }, charter, this.#sources.keys);
     if (!opened.ok) return failure(`The record of the secret ${name} does not hold: ${opened.problem}.`);
-    const { secret, header, sealed } = opened.value;
-    const bound = bind(credential, secret);
-    if (!bound.ok) return bound;
-    const origin = originOf(bound.value.destination);
-    const value = await this.#vault
-      .open({ header, body: sealed, origin })
-      .catch((error: unknown) => ({ why: wordsOf(error) }));
-    if ("why" in value) return failure(`The secret ${name} could not be opened: ${value.why}.`);
-    const placeholders = leased.credentials.map((other) => placeholderOf(leased, other.name));
-    const { resolve } = this.#sources;
-    const grant = new Grant(leased, { binding: bound.value, value: value.value, placeholders, resolve });
-    const { masked } = grant;
-    if (!masked.ok) return failure(`The secret ${name} is not used: ${masked.problem}`);
-    grant.ended.signal.addEventListener("abort", forget, { once: true });
+    const made =
+      credential.kind === "ssh"
+        ? await this.#forLogins(leased, credential, opened.value)
+        : await this.#forRequests(leased, credential, opened.value);
+    if (!made.ok) return made;
+    const grant = made.value;
+    grant.life.signal.addEventListener("abort", forget, { once: true });
     this.#open.add(grant);
     this.#leaderlessSinceMs = null;
     if (!this.#holds(grant)) {
@@ -170,17 +165,65 @@ export class Broker {
     return success(grant);
   }
 
-  #holds({ holder: { run, index, attempt, token, worker } }: Grant): boolean {
+  async #forRequests(
+    leased: LeasedStep,
+    credential: StepCredential,
+    { secret, header, sealed }: OpenedSecret,
+  ): Promise<Result<Grant, string>> {
+    const { name } = credential;
+    const bound = bind(credential, secret);
+    if (!bound.ok) return bound;
+    const origin = originOf(bound.value.destination);
+    const value = await this.#vault
+      .open({ header, body: sealed, origin })
+      .catch((error: unknown) => ({ why: wordsOf(error) }));
+    if ("why" in value) return notOpened(name, value.why);
+    const placeholders = leased.credentials.map((other) => placeholderOf(leased, other.name));
+    const { resolve } = this.#sources;
+    const grant = new Grant(leased, { binding: bound.value, value: value.value, placeholders, resolve });
+    const { masked } = grant;
+    return masked.ok ? success(grant) : failure(`The secret ${name} is not used: ${masked.problem}`);
+  }
+
+  async #forLogins(
+    leased: LeasedStep,
+    credential: StepCredential,
+    { secret, header, sealed: body }: OpenedSecret,
+  ): Promise<Result<SshGrant, string>> {
+    const bound = bindLogin(credential, secret);
+    if (!bound.ok) return bound;
+    const sealed = { header, body };
+    const key = await this.#vault.sshKey(sealed).catch((error: unknown) => ({ why: wordsOf(error) }));
+    if ("why" in key) return notOpened(credential.name, key.why);
+    const mayStill = (): boolean =>
+      this.#holds(grant) && this.#sources.whyNotPermitted(leased.run, leased.index) === null;
+    const parts = { binding: bound.value, sealed, key: key.bytes, vault: this.#vault, mayStill };
+    const grant = new SshGrant(leased, parts);
+    return success(grant);
+  }
+
+  #holds({ holder: { run, index, attempt, token, worker } }: AnyGrant): boolean {
     const since = this.#leaderlessSinceMs;
     if (since !== null && this.#sources.nowMs() - since > this.#sources.charter().leaseMs) return false;
     const leased = this.#sources.leased(run, index);
     return leased?.attempt === attempt && leased.token === token && leased.worker === worker;
   }
 
-  #end(grant: Grant): void {
+  #end(grant: AnyGrant): void {
     this.#open.delete(grant);
     grant.end();
   }
+}
+
+/** Of a login, the host's keys go with it: the client is to know the host by them, and by no others. */
+function answerOf(granted: Result<AnyGrant, string>): BrokerAnswer {
+  if (!granted.ok) return { why: granted.problem };
+  const grant = granted.value;
+  return grant instanceof SshGrant ? { why: null, hostKeys: grant.binding.login.hostKeys } : { why: null };
+}
+
+function notOpened(name: string, why: string): Result<never, string> {
+  return failure(`The secret ${name} could not be opened: ${why}.`);
 }
 
 function noSecret(name: string, domain: string): string {

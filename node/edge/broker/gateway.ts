@@ -2,22 +2,24 @@
  * A worker's side of brokered credentials: a listener for each credential of a step, whose connections are pumped, byte for
  * byte, to a broker on a control peer. The worker sees no credential, and neither keeps nor changes a byte.
  *
- *   step -- 127.0.0.1:PORT --> gateway -- stream of the lease --> broker
+ *   step -- 127.0.0.1:PORT, or an SSH agent's socket --> gateway -- stream of the lease --> broker
  */
 
-import { mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { finished, type Duplex } from "node:stream";
 import type { Stream } from "@libp2p/interface";
-import { brokerHelloBytesMax, decodeAnswer, encodeHello } from "../../../protocol/credentials/hello.ts";
+import { type BrokerAnswer, decodeAnswer, encodeHello } from "../../../protocol/credentials/hello.ts";
 import { placeOf } from "../../../protocol/credentials/secret.ts";
+import { type LoginListening, toldOfLogins } from "../../../protocol/credentials/ssh-told.ts";
 import {
   type Listening,
   placeholderOf,
   type ProxyListening,
   toldOf,
 } from "../../../protocol/credentials/variables.ts";
+import { failure, type Result, success } from "../../../protocol/errors.ts";
 import { encodeFrame } from "../../../protocol/frames.ts";
 import { limits } from "../../../protocol/limits.ts";
 import type { StepCredential } from "../../../protocol/plan.ts";
@@ -26,6 +28,8 @@ import { wordsOf } from "../error-words.ts";
 import { connectHead, terminated } from "./connect-proxy.ts";
 import { makeAuthority } from "./step-authority.ts";
 import { StreamDuplex } from "./stream-duplex.ts";
+
+type RefusedByBroker = { readonly status: string; readonly sentence: string };
 
 export type OpenedCredentials = {
   readonly variables: Readonly<Record<string, string>>;
@@ -54,17 +58,26 @@ export class Gateway {
     };
     try {
       const listening: Listening[] = [];
-      for (const credential of credentials) {
+      const logins: LoginListening[] = [];
+      const place = join(folder, "credentials");
+      mkdirSync(place, { recursive: true, mode: 0o700 });
+      for (const [at, credential] of credentials.entries()) {
+        if (credential.kind === "ssh") {
+          const path = join(place, `agent-${at}`);
+          doors.push(await Door.open((socket) => this.#sign(socket, { assignment, credential }), path));
+          logins.push({ credential, socket: path, answer: await this.#ask(assignment, credential) });
+          continue;
+        }
         const door = await Door.open((socket, host) => this.#carry(socket, { assignment, credential, host }));
         doors.push(door);
         const placeholder = placeholderOf(assignment, credential.name);
         listening.push({ credential, authority: door.authority, placeholder });
       }
-      const place = join(folder, "credentials");
       const proxy = await this.#proxy(assignment, doors);
-      const { variables, files } = toldOf(listening, place, proxy);
-      if (Object.keys(files).length > 0) mkdirSync(place, { recursive: true, mode: 0o700 });
-      for (const [name, text] of Object.entries(files)) writeFileSync(join(place, name), text);
+      const told = [toldOf(listening, place, proxy), toldOfLogins(logins, place)];
+      for (const { files } of told)
+        for (const [name, text] of Object.entries(files)) writeFileSync(join(place, name), text);
+      const variables = Object.assign({}, ...told.map((each) => each.variables)) as Record<string, string>;
       return { variables, secrets: [], close };
     } catch (error) {
       close();
@@ -107,32 +120,54 @@ export class Gateway {
       host,
     }: { readonly assignment: Assignment; readonly credential: StepCredential; readonly host: string | null },
   ): Promise<void> {
-    let stream: Duplex;
+    const greeted = await this.#greet(assignment, credential, host);
+    if (!greeted.ok) return refuse(socket, greeted.problem);
+    if (socket.destroyed) return void greeted.value.stream.destroy();
+    joined(socket, greeted.value.stream);
+  }
+
+  /** An agent's protocol has no words: why it is refused is in the configuration that the client was given. */
+  async #sign(
+    socket: Socket,
+    { assignment, credential }: { readonly assignment: Assignment; readonly credential: StepCredential },
+  ): Promise<void> {
+    const greeted = await this.#greet(assignment, credential, null);
+    if (!greeted.ok) return void socket.destroy();
+    if (socket.destroyed) return void greeted.value.stream.destroy();
+    joined(socket, greeted.value.stream);
+  }
+
+  /** What a broker says to the credential, before the step begins. */
+  async #ask(assignment: Assignment, credential: StepCredential): Promise<BrokerAnswer> {
+    const greeted = await this.#greet(assignment, credential, null);
+    if (!greeted.ok) return { why: greeted.problem.sentence };
+    greeted.value.stream.destroy();
+    return greeted.value.answer;
+  }
+
+  async #greet(
+    { run, index, attempt, token }: Assignment,
+    { name: credential }: StepCredential,
+    host: string | null,
+  ): Promise<Result<{ readonly stream: Duplex; readonly answer: BrokerAnswer }, RefusedByBroker>> {
     try {
-      const opened = new StreamDuplex(await this.#openStream());
-      opened.on("error", () => socket.destroy());
-      const { run, index, attempt, token } = assignment;
-      opened.write(
-        encodeFrame(
-          encodeHello({ otto: "broker/1", run, index, attempt, token, credential: credential.name, host }),
-        ),
-      );
-      const why = decodeAnswer(await opened.firstFrame(brokerHelloBytesMax));
-      if (why !== null) {
-        opened.destroy();
-        return refuse(socket, { status: "403 Forbidden", sentence: why });
-      }
-      stream = opened;
+      const stream = new StreamDuplex(await this.#openStream());
+      // Whoever joins it to a socket hears of its end; without a listener it would end the process.
+      stream.on("error", () => undefined);
+      const hello = { otto: "broker/1", run, index, attempt, token, credential, host } as const;
+      stream.write(encodeFrame(encodeHello(hello)));
+      const answer = decodeAnswer(await stream.firstFrame(limits.brokerAnswerBytesMax));
+      if (answer.why === null) return success({ stream, answer });
+      stream.destroy();
+      return failure({ status: "403 Forbidden", sentence: answer.why });
     } catch (error) {
-      const sentence = `No broker of a control peer could be reached for the credential ${credential.name}: ${wordsOf(error)}.`;
-      return refuse(socket, { status: "502 Bad Gateway", sentence });
+      const sentence = `No broker of a control peer could be reached for the credential ${credential}: ${wordsOf(error)}.`;
+      return failure({ status: "502 Bad Gateway", sentence });
     }
-    if (socket.destroyed) return void stream.destroy();
-    joined(socket, stream);
   }
 }
 
-/** A port on loopback for one credential of one attempt. */
+/** A port on loopback, or a socket in the step's own folder, for one credential of one attempt. */
 class Door {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -141,7 +176,7 @@ class Door {
     this.#server = server;
   }
 
-  static async open(carry: (socket: Socket, host: string) => Promise<void>): Promise<Door> {
+  static async open(carry: (socket: Socket, host: string) => Promise<void>, path?: string): Promise<Door> {
     const server = createServer({ allowHalfOpen: true, noDelay: true });
     const door = new Door(server);
     server.maxConnections = limits.brokerConnectionsMax;
@@ -153,8 +188,10 @@ class Door {
     });
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
-      server.listen(0, "127.0.0.1", resolve);
+      if (path === undefined) server.listen(0, "127.0.0.1", resolve);
+      else server.listen(path, resolve);
     });
+    if (path !== undefined) chmodSync(path, 0o600);
     return door;
   }
 
@@ -183,10 +220,7 @@ function joined(left: Duplex, right: Duplex): void {
 }
 
 /** Said in HTTP, which all of these clients show to whoever reads the step's log. */
-function refuse(
-  socket: Socket,
-  { status, sentence }: { readonly status: string; readonly sentence: string },
-): void {
+function refuse(socket: Socket, { status, sentence }: RefusedByBroker): void {
   const body = `otto: ${sentence}\n`;
   const head = `HTTP/1.1 ${status}\r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close\r\n`;
   // It is read to its end, since a socket that is closed with something unread in it loses what was written.

@@ -5,11 +5,11 @@
  * under way in a grant's name ends with it.
  */
 
-import type { Duplex } from "node:stream";
 import { type Mask, maskOf } from "../../../protocol/credentials/masker.ts";
 import type { Binding } from "../../../protocol/credentials/secret.ts";
 import type { Result } from "../../../protocol/errors.ts";
 import type { LeasedStep } from "../../core/leased-step.ts";
+import { GrantLife } from "./grant-life.ts";
 import { RegistryAuth } from "./registry-auth.ts";
 import { openUpstream, type Resolver, type Upstream } from "./upstream.ts";
 
@@ -20,15 +20,13 @@ export class Grant {
   readonly holder: Holder;
   readonly binding: Binding;
   readonly upstream: Upstream;
-  /** Ends whatever is under way. */
-  readonly ended = new AbortController();
+  readonly life = new GrantLife();
   /** Placeholders of all credentials of the attempt: none of them may leave in a body. */
   readonly placeholders: readonly string[];
   /** Of a registry of images: it is asked with a token that is got for the password. */
   readonly registry: RegistryAuth | null;
   readonly #value: Buffer;
   #masked: { readonly known: string; readonly mask: Result<Mask, string> } | null = null;
-  readonly #streams = new Set<Duplex>();
 
   constructor(
     holder: Holder,
@@ -82,18 +80,8 @@ export class Grant {
     throw new Error(masked.problem);
   }
 
-  carries(stream: Duplex): void {
-    this.#streams.add(stream);
-    stream.once("close", () => this.#streams.delete(stream));
-  }
-
-  get isIdle(): boolean {
-    return this.#streams.size === 0;
-  }
-
   end(): void {
-    this.ended.abort();
-    for (const stream of this.#streams) stream.destroy();
+    this.life.end();
     this.upstream.close();
     this.#value.fill(0);
     this.#masked = null;

@@ -135,12 +135,12 @@ class Use {
   }
 
   async perform(): Promise<void> {
-    const { ended } = this.#grant;
+    const { life } = this.#grant;
     const gone = new AbortController();
     this.#response.once("close", () => {
       if (!this.#response.writableFinished) gone.abort();
     });
-    const signal = AbortSignal.any([ended.signal, gone.signal]);
+    const signal = AbortSignal.any([life.signal, gone.signal]);
     if (this.#request.headers.expect !== undefined) this.#response.writeContinue();
     const outgoing = this.#dial(signal, await this.#slot());
     const answered = new Promise<IncomingMessage>((resolve, reject) => {

@@ -2,16 +2,19 @@
  * The vault: a process of its own, without network, that holds a control peer's key and opens secrets with it.
  *
  * It opens no socket, and reads and writes nothing but its key and its standard input and output. It ends with its
- * parent. A value is given out only for a header that it belongs to, and for a place that this header names.
+ * parent. A value is given out only for a header that it belongs to, and for a place that this header names; an SSH key is
+ * given out to nobody: it signs here, what its header allows.
  */
 
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { Decrypter, generateX25519Identity, identityToRecipient } from "age-encryption";
 import { decodeHeader, valueIn } from "../../../protocol/credentials/sealed-secret.ts";
 import { originOf } from "../../../protocol/credentials/secret.ts";
+import { isSamePlace } from "../../../protocol/credentials/ssh-place.ts";
 import { encodeFrame, FrameDecoder } from "../../../protocol/frames.ts";
 import { decodeValue, encodeValue } from "../../../protocol/values.ts";
-import type { FromVault, ToVault } from "./vault-messages.ts";
+import { readSshKey, signLogin } from "./ssh-keys.ts";
+import type { FromVault, Sealed, ToVault } from "./vault-messages.ts";
 
 const [, , keyFile = ""] = process.argv;
 const identity = await ownIdentity();
@@ -27,19 +30,37 @@ async function ownIdentity(): Promise<string> {
 async function answer(request: ToVault): Promise<FromVault> {
   const { id } = request;
   if (request.kind === "recipient") return { id, kind: "recipient", recipient };
-  const { header, body, origin } = request;
+  const { header } = request;
   const opened = decodeHeader(header);
   if (opened === null) return { id, kind: "refused", why: "its header is none" };
-  const isNamed = opened.destinations.some((destination) => originOf(destination) === origin);
-  if (!isNamed) return { id, kind: "refused", why: `it may not be sent to ${origin}` };
+  if (request.kind === "open") {
+    const { origin } = request;
+    if (opened.kind === "ssh") return { id, kind: "refused", why: "an SSH key signs, and is sent nowhere" };
+    const isNamed = opened.destinations.some((destination) => originOf(destination) === origin);
+    if (!isNamed) return { id, kind: "refused", why: `it may not be sent to ${origin}` };
+  }
+  const value = await valueOf(request);
+  if ("why" in value) return { id, kind: "refused", ...value };
+  if (request.kind === "open") return { id, kind: "value", ...value };
+  if (opened.kind !== "ssh") return { id, kind: "refused", why: "it is for no SSH" };
+  const key = await readSshKey(value.value);
+  if ("why" in key) return { id, kind: "refused", ...key };
+  if (request.kind === "ssh-key") return { id, kind: "made", bytes: key.public };
+  const login = opened.logins.find((known) => isSamePlace(known, request.place));
+  if (login === undefined) return { id, kind: "misused", refusal: "user" };
+  const signed = await signLogin(key, login, request);
+  return signed.ok
+    ? { id, kind: "made", bytes: signed.value }
+    : { id, kind: "misused", refusal: signed.problem };
+}
+
+async function valueOf({ header, body }: Sealed): Promise<{ value: Uint8Array } | { why: string }> {
   const decrypter = new Decrypter();
   decrypter.addIdentity(identity);
   const plaintext = await decrypter.decrypt(body).catch(() => null);
-  if (plaintext === null) return { id, kind: "refused", why: "it is not sealed for this control peer" };
+  if (plaintext === null) return { why: "it is not sealed for this control peer" };
   const value = valueIn(plaintext, header);
-  return value === null
-    ? { id, kind: "refused", why: "its value was sealed under another header" }
-    : { id, kind: "value", value };
+  return value === null ? { why: "its value was sealed under another header" } : { value };
 }
 
 const decoder = new FrameDecoder();

@@ -8,12 +8,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { OttoError } from "../../../protocol/errors.ts";
+import type { SessionBind, SignRequest } from "../../../protocol/credentials/ssh-agent.ts";
+import type { AgentRefusal } from "../../../protocol/credentials/ssh-judge.ts";
+import type { SshPlace } from "../../../protocol/credentials/ssh-place.ts";
+import { failure, OttoError, type Result, success } from "../../../protocol/errors.ts";
 import { encodeFrame, FrameDecoder } from "../../../protocol/frames.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { decodeValue, encodeValue } from "../../../protocol/values.ts";
 import { programPath } from "../programs.ts";
-import type { FromVault, ToVault } from "./vault-messages.ts";
+import type { FromVault, Sealed, ToVault } from "./vault-messages.ts";
 
 type Question = ToVault extends infer Asked ? (Asked extends ToVault ? Omit<Asked, "id"> : never) : never;
 
@@ -45,14 +48,32 @@ export class Vault {
   }
 
   /** The value, or why there is none, as the end of a sentence. */
-  async open(sealed: {
-    readonly header: Uint8Array;
-    readonly body: Uint8Array;
-    readonly origin: string;
-  }): Promise<{ readonly value: Uint8Array } | { readonly why: string }> {
+  async open(
+    sealed: Sealed & { readonly origin: string },
+  ): Promise<{ readonly value: Uint8Array } | { readonly why: string }> {
     const said = await this.#ask({ kind: "open", ...sealed });
     if (said.kind === "value") return { value: said.value };
     return { why: said.kind === "refused" ? said.why : "the vault answered something else" };
+  }
+
+  /** The public half of an SSH key. */
+  async sshKey(sealed: Sealed): Promise<{ readonly bytes: Uint8Array } | { readonly why: string }> {
+    const said = await this.#ask({ kind: "ssh-key", ...sealed });
+    if (said.kind === "made") return { bytes: said.bytes };
+    return { why: said.kind === "refused" ? said.why : "the vault answered something else" };
+  }
+
+  /** The signature of a login, or what is against it. */
+  async sshSignature(
+    login: Sealed & {
+      readonly place: SshPlace;
+      readonly bind: SessionBind;
+      readonly request: SignRequest;
+    },
+  ): Promise<Result<Uint8Array, AgentRefusal>> {
+    const said = await this.#ask({ kind: "ssh-sign", ...login });
+    if (said.kind === "made") return success(said.bytes);
+    return failure(said.kind === "misused" ? said.refusal : "key");
   }
 
   close(): void {
