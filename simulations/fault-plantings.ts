@@ -280,6 +280,20 @@ export const faultPlantings: readonly Planting[] = [
     seedsMax: 200,
   },
   {
+    name: "a home assures a worker of a lease of a run that it has forgotten",
+    edits: [
+      {
+        file: "node/core/reign.ts",
+        find: 'if (register?.kind !== "run") return assured;',
+        replace: 'if (register?.kind !== "run") return false;',
+      },
+    ],
+    caughtBy: ["fences", "effects"],
+    base: "forgotten-run.json",
+    firstSeed: 877179932,
+    seedsMax: 100,
+  },
+  {
     name: "a worker waits for ever for the answer to a pull that its home has forgotten",
     edits: [
       {

@@ -835,7 +835,7 @@ export class ControlCore {
     this.#leases.renew(from, message.held, now.monotonicMs);
     for (const lease of this.#reign.cancelled(message.held))
       this.#send(from, { kind: "revoke", lease, cause: "cancelled" });
-    const superseded = this.#reign.superseded(message.held);
+    const superseded = this.#reign.superseded(message.held, message.sentMs > 0);
     this.#send(from, { kind: "renewed", sentMs: message.sentMs, superseded });
   }
 

@@ -279,17 +279,21 @@ export class Reign {
     return held.filter(({ run }) => this.#runs.get(run)?.cancelled === true);
   }
 
-  /** Which of these leases are no longer their holder's. */
-  superseded(held: readonly LeaseRef[]): LeaseRef[] {
+  /**
+   * Which of these leases are no longer their holder's.
+   *
+   * @param assured that this home has not been succeeded without knowing it: then a run that it does not know is over and forgotten.
+   */
+  superseded(held: readonly LeaseRef[], assured: boolean): LeaseRef[] {
     return held.filter((ref) => {
-      if (this.#bodiless.has(ref.run)) return false;
       const run = this.#runs.get(ref.run);
-      if (run === undefined) {
-        // Where there is no register the run may be forgotten, or this home may be one that was succeeded without knowing it.
-        const register = this.#context.committed(runRegister(ref.run));
-        return register?.kind === "run" && register.outcome !== null;
-      }
-      return !run.has(ref.index) || run.token(ref.index) > ref.token || run.phase(ref.index) === "done";
+      if (run !== undefined)
+        return !run.has(ref.index) || run.token(ref.index) > ref.token || run.phase(ref.index) === "done";
+      const register = this.#context.committed(runRegister(ref.run));
+      if (register?.kind !== "run") return assured;
+      const value = this.#context.committed(stepRegister(ref.run, ref.index));
+      const isOver = value?.kind === "step" && (value.token > ref.token || value.state === "done");
+      return register.outcome !== null || isOver;
     });
   }
 

@@ -1,8 +1,6 @@
 /** Workers that vanish, freeze or are asked to stop: the step goes elsewhere, and one result counts. */
 
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { reofferAfterMs } from "../../node/core/leases.ts";
 import { Mesh, type MeshNode } from "./mesh.ts";
 import { eventually } from "./program.ts";
 import type { Watch } from "./watch.ts";
@@ -130,39 +128,4 @@ it("SIGTERM of a worker: it gives its step back and another runs it", async () =
   const links = async (): Promise<number> => (await mesh.controls[0]?.peers())?.peers.length ?? 0;
   await eventually("the stopped worker is no longer linked", links, (count) => count === 2);
   await first.restart();
-});
-
-it("a worker that was stopped past its lease, with nobody there to tell it: what reaches outside is killed, and only that", async () => {
-  const [control] = mesh.controls;
-  if (control === undefined) throw new Error("The mesh has no control peer.");
-  const gate = mesh.gate();
-  const mailbox = mesh.mailbox();
-  const wait = `echo $OTTO_STEP > ${mailbox.path}; read -r _ < ${gate.path}`;
-  const steps = `  deploy:\n    environment: production\n    run: "${wait}"\n  plain:\n    run: "${wait}"\nenvironments: { production: {} }\n`;
-  const run = await mesh.submit(mesh.repository("outside", steps), control);
-  const watch = control.watch(run);
-  const isOf = (name: string) => (event: { readonly step: string }) => event.step === name;
-  const { worker: outside } = await watch.event("attempt-started", isOf("deploy"));
-  const { worker: inside } = await watch.event("attempt-started", isOf("plain"));
-  await mailbox.line(/deploy/u);
-  await mailbox.line(/plain/u);
-  const [deploys, plain] = [outside, inside].map((peer) => mesh.workers.find((node) => node.peer === peer));
-  deploys?.pause();
-  await control.kill();
-  // As long as a home would have waited before it offered the step to another.
-  await sleep(reofferAfterMs(2_000));
-  expect(deploys?.stepProcesses).not.toEqual([]);
-  deploys?.resume();
-  await deploys?.stepsAreGone();
-  expect(plain?.stepProcesses).not.toEqual([]);
-  await control.restart();
-  gate.open();
-  const after = control.watch(run);
-  expect(await after.event("attempt-ended", isOf("plain"))).toMatchObject({ attempt: 1, cause: "finished" });
-  expect(await after.event("attempt-ended", isOf("deploy"))).toMatchObject({
-    attempt: 1,
-    cause: "lost",
-    final: true,
-  });
-  expect(await after.closed()).toBe("failed");
 });

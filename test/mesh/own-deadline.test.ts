@@ -1,0 +1,59 @@
+/** What a worker does that was stopped past its lease when there is no home to tell it so. */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, it } from "vitest";
+import { reofferAfterMs } from "../../node/core/leases.ts";
+import { Mesh } from "./mesh.ts";
+
+/** On a busy machine a home is back, and linked to its workers, before this is over: what they hold stays theirs. */
+const leaseSeconds = 5;
+
+it("a worker that was stopped past its lease, with nobody there to tell it: what reaches outside is killed, and only that", async () => {
+  const mesh = await Mesh.found({
+    controls: 1,
+    workers: [
+      ["--slots", "1"],
+      ["--slots", "1"],
+    ],
+    leaseSeconds,
+  });
+  try {
+    const [control] = mesh.controls;
+    if (control === undefined) throw new Error("The mesh has no control peer.");
+    const gate = mesh.gate();
+    const mailbox = mesh.mailbox();
+    const wait = `echo $OTTO_STEP > ${mailbox.path}; read -r _ < ${gate.path}`;
+    const steps = `  deploy:\n    environment: production\n    run: "${wait}"\n  plain:\n    run: "${wait}"\nenvironments: { production: {} }\n`;
+    const run = await mesh.submit(mesh.repository("outside", steps), control);
+    const watch = control.watch(run);
+    const isOf = (name: string) => (event: { readonly step: string }) => event.step === name;
+    const { worker: outside } = await watch.event("attempt-started", isOf("deploy"));
+    const { worker: inside } = await watch.event("attempt-started", isOf("plain"));
+    await mailbox.line(/deploy/u);
+    await mailbox.line(/plain/u);
+    const [deploys, plain] = [outside, inside].map((peer) => mesh.workers.find((node) => node.peer === peer));
+    deploys?.pause();
+    await control.kill();
+    // As long as a home would have waited before it offered the step to another.
+    await sleep(reofferAfterMs(leaseSeconds * 1_000));
+    expect(deploys?.stepProcesses).not.toEqual([]);
+    deploys?.resume();
+    await deploys?.stepsAreGone();
+    expect(plain?.stepProcesses).not.toEqual([]);
+    await control.restart();
+    gate.open();
+    const after = control.watch(run);
+    expect(await after.event("attempt-ended", isOf("plain"))).toMatchObject({
+      attempt: 1,
+      cause: "finished",
+    });
+    expect(await after.event("attempt-ended", isOf("deploy"))).toMatchObject({
+      attempt: 1,
+      cause: "lost",
+      final: true,
+    });
+    expect(await after.closed()).toBe("failed");
+  } finally {
+    await mesh.end();
+  }
+});
