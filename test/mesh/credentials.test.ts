@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { canary, Upstream } from "../security/brokered.ts";
 import { Mesh } from "./mesh.ts";
+import { searched, treeOf } from "./process-memory.ts";
 import { eventually } from "./program.ts";
 
 let mesh: Mesh;
@@ -123,6 +124,49 @@ it("keeps the value out of every file of every node, and out of everything that 
     for (const form of forms) expect(text.includes(form), file).toBe(false);
   }
 });
+
+it.skipIf(process.getuid?.() !== 0)(
+  "has it in no memory of the worker, which root there searches while the step uses it (skipped for others than root)",
+  async () => {
+    await set();
+    const gate = mesh.gate();
+    let isAsked = false;
+    let answer = (): void => undefined;
+    upstream.answering = ({ headers }, response) => {
+      isAsked = true;
+      answer = () => void response.end("done\n");
+      response.write(`you said ${headers.authorization}\n`.repeat(50));
+    };
+    const step = `curl -sSN "$OTTO_CREDENTIAL_API_URL/x"; read -r _ < ${gate.path}`;
+    const run = await mesh.submit(repository("searched", step), mesh.workers[0] ?? []);
+    const watch = mesh.controls[0]?.watch(run);
+    await eventually(
+      "the host was asked",
+      async () => isAsked,
+      (asked) => asked,
+    );
+    const forms = [
+      canary,
+      Buffer.from(canary).toString("hex"),
+      Buffer.from(canary).toString("base64").slice(0, 20),
+    ];
+    const [broker, worker] = [mesh.controls[0], mesh.workers[0]].map((node) => node?.program.pid ?? 0);
+    const ofBroker = treeOf(broker ?? 0).flatMap((pid) => searched(pid, forms).found);
+    // The search finds what is there: the broker has it in the request that is open.
+    expect(ofBroker).toContain(canary);
+    const ofWorker = treeOf(worker ?? 0);
+    const isCurl = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, "latin1").startsWith("curl");
+    expect(ofWorker.some(isCurl)).toBe(true);
+    for (const pid of ofWorker) {
+      const { bytes, found } = searched(pid, forms);
+      expect(bytes).toBeGreaterThan(100_000);
+      expect(found, readFileSync(`/proc/${pid}/cmdline`, "latin1")).toEqual([]);
+    }
+    answer();
+    gate.open();
+    expect(await watch?.closed()).toBe("passed");
+  },
+);
 
 it.skipIf(!existsSync("/usr/bin/ssh-add"))(
   "lets a step log in by a key that it never sees (skipped where OpenSSH's client is not installed)",

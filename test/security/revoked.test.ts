@@ -72,11 +72,6 @@ describe("a revoked worker", () => {
       () => thrown.peers(),
       ({ peers }) => peers.every(({ state }) => state !== "linked"),
     );
-    await eventually(
-      "the other worker has heard of it",
-      () => revokedBy(other),
-      (all) => all.includes(worker),
-    );
     const seen = await mesh.succeed(["peers", ...node()]);
     expect(seen.stdout).toMatch(new RegExp(`Revoked at .*${thrown.peer}\\): its disk was stolen`, "u"));
     gate.open();
@@ -147,4 +142,17 @@ it("a control peer is not revoked while the charter names it", async () => {
   const refused = await mesh.otto(["revoke", "control-2", ...node()]);
   expect(refused.code).toBe(2);
   expect(refused.stderr).toContain("otto control replace");
+});
+
+it("a worker was told who is revoked, and knows it with no control peer left to ask", async () => {
+  const gone = await revokedBy(control());
+  const worker = mesh.workers.find(({ peer }) => !gone.includes(peer));
+  if (worker === undefined) throw new Error("Every worker was revoked.");
+  await Promise.all(mesh.controls.map((one) => one.kill()));
+  await eventually(
+    "it answers by itself",
+    () => worker.peers(),
+    ({ peers }) => peers.every(({ state }) => state !== "linked"),
+  );
+  expect([...(await revokedBy(worker))].sort()).toEqual([...gone].sort());
 });
