@@ -8,6 +8,7 @@ export default defineConfig({
     runner: "node/edge/execution/runner-process.ts",
     vault: "node/edge/broker/vault-process.ts",
     attack: "node/edge/execution/sandbox/attack-process.ts",
+    listen: "node/edge/execution/sandbox/listen-process.ts",
   },
   platform: "node",
   // The addon finds its prebuilt binary from its own folder.

@@ -65,6 +65,12 @@ export function surroundingLines(step: PlannedStep): readonly Line[] {
   for (const { format, files } of step.reports ?? [])
     lines.push(["reports", `${format}: ${files.join(", ")}`, "reports"]);
   if (step.sandbox !== undefined) lines.push(["isolation", `${step.sandbox} at least`, "requires"]);
+  else if (step.credentials !== undefined)
+    lines.push([
+      "isolation",
+      "S2 where its worker reaches it, since it uses credentials: they are all its network then",
+      "credentials",
+    ]);
   if (step.image !== undefined)
     lines.push([
       "image",

@@ -4,7 +4,7 @@
 
 import { basename, dirname, join } from "node:path";
 
-export type Program = "otto" | "control" | "worker" | "runner" | "vault" | "attack";
+export type Program = "otto" | "control" | "worker" | "runner" | "vault" | "attack" | "listen";
 
 const sources: Record<Program, string> = {
   otto: "../../cli/otto.ts",
@@ -13,6 +13,7 @@ const sources: Record<Program, string> = {
   runner: "./execution/runner-process.ts",
   vault: "./broker/vault-process.ts",
   attack: "./execution/sandbox/attack-process.ts",
+  listen: "./execution/sandbox/listen-process.ts",
 };
 
 /** The file to start with this very Node for a program of Otto's. */

@@ -13,6 +13,8 @@ export type LoginListening = {
   /** Path of the agent's socket. */
   readonly socket: string;
   readonly answer: BrokerAnswer;
+  /** Of a step that is shut in: the port of its own loopback that leads to the host. Null: it goes there by itself. */
+  readonly port: number | null;
 };
 
 /** @param folder where the files will be. */
@@ -28,11 +30,11 @@ export function toldOfLogins(logins: readonly LoginListening[], folder: string):
   };
   const blocks: string[] = [];
   const known: string[] = [];
-  for (const { credential, socket, answer } of logins) {
+  for (const { credential, socket, answer, port } of logins) {
     const place = sshPlaceOf(credential.to);
     if (place === null) continue;
     variables[`${variableOf(credential.name)}_SOCK`] = socket;
-    blocks.push(blockOf(credential, { place, socket, answer, folder }));
+    blocks.push(blockOf(credential, { place, socket, answer, port, folder }));
     for (const key of answer.hostKeys ?? []) known.push(`${nameOf(place)} ${key}`);
   }
   const files = { ssh_config: `${blocks.join("\n")}\n`, known_hosts: `${known.join("\n")}\n` };
@@ -46,13 +48,18 @@ function blockOf(
     place,
     socket,
     answer,
+    port,
     folder,
-  }: Pick<LoginListening, "socket" | "answer"> & { readonly place: SshPlace; readonly folder: string },
+  }: Pick<LoginListening, "socket" | "answer" | "port"> & {
+    readonly place: SshPlace;
+    readonly folder: string;
+  },
 ): string {
   const host = bare(place.host);
   const lines = [
-    `HostName ${host}`,
-    `Port ${place.port}`,
+    ...(port === null
+      ? [`HostName ${host}`, `Port ${place.port}`]
+      : ["HostName 127.0.0.1", `Port ${port}`, `HostKeyAlias ${nameOf(place)}`]),
     `User ${place.user}`,
     `IdentityAgent "${socket}"`,
     "IdentityFile none",

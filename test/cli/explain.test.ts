@@ -57,6 +57,15 @@ describe("otto explain", () => {
     expect(text).toMatch(/\nplan bafyrei[a-z2-7]{52}\n$/);
   });
 
+  it("says how far a step is shut in that uses credentials", async () => {
+    write(
+      "otto.yaml",
+      pipeline.replace("x }", "x, credentials: { heroku: { http: https://api.heroku.com } } }"),
+    );
+    const { text } = await output({ folder });
+    expect(text).toContain("isolation   S2 where its worker reaches it, since it uses credentials");
+  });
+
   it("writes JSON that says the same", async () => {
     write("otto.yaml", pipeline);
     const { planId, plan } = await loadPlan({ folder });

@@ -1,13 +1,13 @@
 /** The real clients use credentials that they never see, and what an attacker would have them do beyond that is refused. */
 
-import { execFile, execFileSync, spawn } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { canary, destinationOf, Mesh, Upstream } from "./brokered.ts";
+import { serveGit } from "./git-backend.ts";
 
 const run = promisify(execFile);
 let upstream: Upstream;
@@ -117,51 +117,6 @@ it("curl takes a body up and another down that are larger than all that is kept 
   expect(Number((await run("/bin/sh", ["-c", up])).stdout)).toBe(bytes);
   expect(mesh.uses).toMatchObject([{ status: 200, sentBytes: bytes, receivedBytes: bytes }]);
 });
-
-/** `git http-backend`, which wants the password that only the broker has. */
-function serveGit(root: string, request: IncomingMessage, response: ServerResponse): void {
-  const expected = `Basic ${Buffer.from(`x-access-token:${canary}`).toString("base64")}`;
-  if (request.headers.authorization !== expected) return void response.writeHead(401).end();
-  const { pathname, search } = new URL(request.url ?? "", "http://x");
-  const { PATH = "" } = process.env;
-  const {
-    "content-type": type = "",
-    "content-encoding": coding = "",
-    "git-protocol": protocol = "",
-  } = request.headers;
-  const backend = spawn("git", ["http-backend"], {
-    env: {
-      PATH,
-      GIT_PROJECT_ROOT: root,
-      GIT_HTTP_EXPORT_ALL: "1",
-      PATH_INFO: pathname,
-      QUERY_STRING: search.slice(1),
-      REQUEST_METHOD: request.method ?? "",
-      CONTENT_TYPE: type,
-      HTTP_CONTENT_ENCODING: coding,
-      GIT_PROTOCOL: String(protocol),
-    },
-  });
-  request.pipe(backend.stdin);
-  backend.stdin.on("error", () => undefined);
-  const chunks: Buffer[] = [];
-  backend.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
-  backend.stdout.on("end", () => {
-    const answer = Buffer.concat(chunks);
-    const at = answer.indexOf("\r\n\r\n");
-    const headers = answer
-      .subarray(0, at)
-      .toString()
-      .split("\r\n")
-      .map((line) => line.split(": ") as [string, string]);
-    const status = headers.find(([name]) => name === "Status")?.[1] ?? "200";
-    response.writeHead(
-      Number.parseInt(status, 10),
-      Object.fromEntries(headers.filter(([name]) => name !== "Status")),
-    );
-    response.end(answer.subarray(at + 4));
-  });
-}
 
 it("npm installs from and publishes to a registry that wants a token", async () => {
   const published: string[] = [];

@@ -22,6 +22,7 @@ import type { Destination, SecretHeader } from "../../protocol/credentials/secre
 import type { SshLogin } from "../../protocol/credentials/ssh-login.ts";
 import { sealDocument } from "../../protocol/documents.ts";
 import { sealCertificate } from "../../protocol/membership.ts";
+import type { Assignment } from "../../node/ports.ts";
 import type { StepCredential } from "../../protocol/plan.ts";
 import { assignmentOf } from "../contracts/witness.ts";
 import { newIdentity, Peers, type Peer } from "../node/peers.ts";
@@ -226,36 +227,61 @@ export class Mesh {
   /** Sets the secret `token`, an SSH key, and has the worker's step run that may log in by it. */
   async givesLogin(
     login: SshLogin,
-    { key, to = `${login.user}@${login.host}:${login.port}` }: { readonly key: string; readonly to?: string },
+    options: { readonly key: string; readonly to?: string },
   ): Promise<Readonly<Record<string, string>>> {
+    return this.runs([await this.setsLogin(login, options)]);
+  }
+
+  async setsLogin(
+    login: SshLogin,
+    { key, to = `${login.user}@${login.host}:${login.port}` }: { readonly key: string; readonly to?: string },
+  ): Promise<StepCredential> {
     const header = await this.header(null, { kind: "ssh", logins: [login] });
     this.records.set("token", { version: header.version, bytes: await this.seal(header, key) });
-    return this.runs([{ name: "token", kind: "ssh", to }]);
+    return { name: "token", kind: "ssh", to };
   }
 
   /** Sets the secret, and has the worker's step run that may use it. Returns what the step is told. */
   async gives(
     destination: Destination,
-    { to, kind = "http", ...more }: Partial<SecretHeader> & { readonly to?: string } = {},
+    more: Partial<SecretHeader> & { readonly to?: string } = {},
   ): Promise<Readonly<Record<string, string>>> {
+    return this.runs([await this.sets(destination, more)]);
+  }
+
+  /** Sets the secret, and says how a step asks for it. */
+  async sets(
+    destination: Destination,
+    { to, kind = "http", ...more }: Partial<SecretHeader> & { readonly to?: string } = {},
+  ): Promise<StepCredential> {
     const header = await this.header(destination, { kind, ...more });
     this.records.set("token", { version: header.version, bytes: await this.seal(header) });
     const { scheme, host, port } = destination;
-    const credential = { name: "token", kind, to: to ?? `${scheme}://${host}:${port}` };
-    return this.runs([credential]);
+    return { name: "token", kind, to: to ?? `${scheme}://${host}:${port}` };
   }
 
   async runs(
     credentials: readonly StepCredential[],
     worker = this.worker,
   ): Promise<Readonly<Record<string, string>>> {
+    const opened = await this.gateway(worker).open(
+      assignmentOf("", [], this.leases(credentials)),
+      this.folder,
+    );
+    this.#opened.push(opened);
+    return opened.variables;
+  }
+
+  /** Gives the worker the lease of one more step. */
+  leases(credentials: readonly StepCredential[]): Partial<Assignment> & Pick<LeasedStep, "run"> {
     this.#runs += 1;
     const step = { run: `run${this.#runs}`, step: "deploy", index: 3, attempt: 1, token: 9 };
     this.leased = { ...step, worker: this.worker.id, submitter: "ada", owner: null, credentials };
-    const gateway = new Gateway(() => worker.network.openBroker(this.control.id));
-    const opened = await gateway.open(assignmentOf("", [], { ...step, credentials }), this.folder);
-    this.#opened.push(opened);
-    return opened.variables;
+    return { ...step, credentials };
+  }
+
+  gateway(worker = this.worker): Gateway {
+    return new Gateway(() => worker.network.openBroker(this.control.id));
   }
 
   /** What the book says of the newest run. */

@@ -8,6 +8,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
+import { noCredentials } from "../../node/edge/broker/gateway.ts";
 import { secretsAmong } from "../../node/edge/execution/pass-variables.ts";
 import type { Assignment } from "../../node/ports.ts";
 import { Mask, Masker, maskOf } from "../../protocol/credentials/masker.ts";
@@ -193,9 +194,9 @@ async function make(secrets: readonly string[] = [canary]): Promise<Surroundings
     credentials: {
       open: () =>
         Promise.resolve({
+          ...noCredentials,
           variables: { TOKEN: secrets[0] ?? "" },
           secrets: secrets.map((secret) => Buffer.from(secret)),
-          close: () => undefined,
         }),
     },
   });

@@ -3,11 +3,11 @@
  * likes, and wants a signature for something else.
  */
 
-import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFile, execFileSync } from "node:child_process";
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { connect, type Socket } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -17,6 +17,7 @@ import type { Destination } from "../../protocol/credentials/secret.ts";
 import type { SshLogin } from "../../protocol/credentials/ssh-login.ts";
 import { encodeFrame, FrameDecoder } from "../../protocol/frames.ts";
 import { Mesh } from "./brokered.ts";
+import { serveSsh } from "./ssh-server.ts";
 
 const run = promisify(execFile);
 const isMissing = ["ssh", "ssh-keygen", "ssh-add"].some((name) => !existsSync(join("/usr/bin", name)));
@@ -374,37 +375,13 @@ afterEach(async () => {
   }
 });
 
-/** A real server that lets the key in, and its port and host key. */
 async function serve(
   name: string,
   authorized: string,
 ): Promise<{ readonly port: number; readonly line: string }> {
-  const place = join(folder, name);
-  mkdirSync(place);
-  const own = join(place, "host_key");
-  execFileSync("ssh-keygen", ["-q", "-N", "", "-t", "ecdsa", "-f", own]);
-  writeFileSync(join(place, "authorized"), authorized, { mode: 0o600 });
-  const port = await freePort();
-  const settings = [
-    `HostKey ${own}`,
-    `ListenAddress 127.0.0.1:${port}`,
-    `AuthorizedKeysFile ${join(place, "authorized")}`,
-    "StrictModes no",
-    "UsePAM no",
-    "PidFile none",
-    "PermitRootLogin yes",
-    "PasswordAuthentication no",
-    "AllowAgentForwarding yes",
-  ];
-  writeFileSync(join(place, "sshd_config"), `${settings.join("\n")}\n`);
-  if (userInfo().uid === 0) mkdirSync("/run/sshd", { recursive: true });
-  const server = spawn("/usr/sbin/sshd", ["-D", "-e", "-f", join(place, "sshd_config")], {
-    stdio: ["ignore", "ignore", "pipe"],
-  });
+  const { process: server, ...served } = await serveSsh(join(folder, name), authorized);
   servers.push(server);
-  for await (const chunk of server.stderr as AsyncIterable<Buffer>)
-    if (chunk.includes("Server listening")) break;
-  return { port, line: readFileSync(`${own}.pub`, "utf8").split(" ").slice(0, 2).join(" ") };
+  return served;
 }
 
 function step(told: Readonly<Record<string, string>>): { cwd: string; env: Record<string, string> } {
@@ -493,12 +470,3 @@ describe.skipIf(isServerMissing)(
     }, 60_000);
   },
 );
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}

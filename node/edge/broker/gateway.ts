@@ -3,15 +3,20 @@
  * byte, to a broker on a control peer. The worker sees no credential, and neither keeps nor changes a byte.
  *
  *   step -- 127.0.0.1:PORT, or an SSH agent's socket --> gateway -- stream of the lease --> broker
+ *
+ * A step that is shut in has a loopback of its own, on which nothing else is. Its listeners are made in there and handed out
+ * here (`../execution/sandbox/listen-process.ts`), so that no other step, and nothing else of the machine, finds the port.
  */
 
+import { once } from "node:events";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
-import { createServer, type Server, type Socket } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { finished, type Duplex } from "node:stream";
 import type { Stream } from "@libp2p/interface";
 import { type BrokerAnswer, decodeAnswer, encodeHello } from "../../../protocol/credentials/hello.ts";
 import { placeOf } from "../../../protocol/credentials/secret.ts";
+import { type SshPlace, sshPlaceOf } from "../../../protocol/credentials/ssh-place.ts";
 import { type LoginListening, toldOfLogins } from "../../../protocol/credentials/ssh-told.ts";
 import {
   type Listening,
@@ -35,10 +40,25 @@ export type OpenedCredentials = {
   readonly variables: Readonly<Record<string, string>>;
   /** Values among them, or in files that they name, that nobody but the step may see. A placeholder is none. */
   readonly secrets: readonly Uint8Array[];
+  /** Where somebody has to listen in the step's sandbox, and to hand the listener to `accept`. */
+  readonly ports: readonly number[];
+  accept(port: number, server: Server): void;
   close(): void;
 };
 
-export const noCredentials: OpenedCredentials = { variables: {}, secrets: [], close: () => undefined };
+export const noCredentials: OpenedCredentials = {
+  variables: {},
+  secrets: [],
+  ports: [],
+  accept: (_port, server) => void server.close(),
+  close: () => undefined,
+};
+
+/** Whose loopback a step's requests go to. */
+export type Loopback = "machine" | "sandbox";
+
+/** Of a sandbox, where every port is free. */
+const firstPort = 4_801;
 
 export class Gateway {
   readonly #openStream: () => Promise<Stream>;
@@ -49,12 +69,23 @@ export class Gateway {
   }
 
   /** @param folder of the attempt alone; files that clients read are put there. */
-  async open(assignment: Assignment, folder: string): Promise<OpenedCredentials> {
+  async open(
+    assignment: Assignment,
+    folder: string,
+    loopback: Loopback = "machine",
+  ): Promise<OpenedCredentials> {
     const { credentials } = assignment;
     if (credentials.length === 0) return noCredentials;
     const doors: Door[] = [];
     const close = (): void => {
       for (const door of doors) door.close();
+    };
+    const open = async (carry: Door["carry"]): Promise<Door> => {
+      const door = new Door(carry);
+      if (loopback === "sandbox") door.awaitAt(firstPort + doors.length);
+      else await door.listen();
+      doors.push(door);
+      return door;
     };
     try {
       const listening: Listening[] = [];
@@ -63,22 +94,37 @@ export class Gateway {
       mkdirSync(place, { recursive: true, mode: 0o700 });
       for (const [at, credential] of credentials.entries()) {
         if (credential.kind === "ssh") {
-          const path = join(place, `agent-${at}`);
-          doors.push(await Door.open((socket) => this.#sign(socket, { assignment, credential }), path));
-          logins.push({ credential, socket: path, answer: await this.#ask(assignment, credential) });
+          const socket = join(place, `agent-${at}`);
+          const agent = new Door((client) => this.#sign(client, { assignment, credential }));
+          doors.push(agent);
+          await agent.listen(socket);
+          const answer = await this.#ask(assignment, credential);
+          const to = answer.why === null ? sshPlaceOf(credential.to) : null;
+          const way =
+            to !== null && loopback === "sandbox" ? await open(async (client) => lead(client, to)) : null;
+          logins.push({ credential, socket, answer, port: way?.port ?? null });
           continue;
         }
-        const door = await Door.open((socket, host) => this.#carry(socket, { assignment, credential, host }));
-        doors.push(door);
+        const door = await open((socket, host) => this.#carry(socket, { assignment, credential, host }));
         const placeholder = placeholderOf(assignment, credential.name);
         listening.push({ credential, authority: door.authority, placeholder });
       }
-      const proxy = await this.#proxy(assignment, doors);
+      const proxy = await this.#proxy(assignment, open);
       const told = [toldOf(listening, place, proxy), toldOfLogins(logins, place)];
       for (const { files } of told)
         for (const [name, text] of Object.entries(files)) writeFileSync(join(place, name), text);
       const variables = Object.assign({}, ...told.map((each) => each.variables)) as Record<string, string>;
-      return { variables, secrets: [], close };
+      return {
+        variables,
+        secrets: [],
+        ports: doors.flatMap(({ isAwaited, port }) => (isAwaited ? [port] : [])),
+        accept: (port, server) => {
+          const door = doors.find((one) => one.isAwaited && one.port === port);
+          if (door === undefined) server.close();
+          else door.adopt(server);
+        },
+        close,
+      };
     } catch (error) {
       close();
       throw error;
@@ -86,7 +132,10 @@ export class Gateway {
   }
 
   /** For clients whose host is fixed: they go to it by a proxy, and find themselves here. */
-  async #proxy(assignment: Assignment, doors: Door[]): Promise<ProxyListening | null> {
+  async #proxy(
+    assignment: Assignment,
+    open: (carry: Door["carry"]) => Promise<Door>,
+  ): Promise<ProxyListening | null> {
     const fixed = assignment.credentials.flatMap((credential) => {
       const place = credential.kind === "http" ? placeOf(credential.to) : null;
       return place?.scheme === "https" ? [{ credential, place }] : [];
@@ -96,7 +145,7 @@ export class Gateway {
       fixed.map(({ place }) => place.host),
       process.env["SSL_CERT_FILE"],
     );
-    const door = await Door.open(async (socket) => {
+    const door = await open(async (socket) => {
       const wanted = await connectHead(socket);
       const found = fixed.find(({ place }) => place.host === wanted?.host && place.port === wanted.port);
       const context = found === undefined ? null : authority.contextOf(found.place.host);
@@ -108,7 +157,6 @@ export class Gateway {
       secure.on("error", () => socket.destroy());
       await this.#carry(secure, { assignment, credential: found.credential, host: null });
     });
-    doors.push(door);
     return { authority: door.authority, bundle: authority.bundle };
   }
 
@@ -169,41 +217,73 @@ export class Gateway {
 
 /** A port on loopback, or a socket in the step's own folder, for one credential of one attempt. */
 class Door {
-  readonly #server: Server;
+  readonly carry: (socket: Socket, host: string) => Promise<void>;
   readonly #sockets = new Set<Socket>();
+  #server: Server | null = null;
+  #port = 0;
+  #isClosed = false;
+  isAwaited = false;
 
-  private constructor(server: Server) {
-    this.#server = server;
+  constructor(carry: Door["carry"]) {
+    this.carry = carry;
   }
 
-  static async open(carry: (socket: Socket, host: string) => Promise<void>, path?: string): Promise<Door> {
-    const server = createServer({ allowHalfOpen: true, noDelay: true });
-    const door = new Door(server);
-    server.maxConnections = limits.brokerConnectionsMax;
-    server.on("connection", (socket) => {
-      door.#sockets.add(socket);
-      socket.on("error", () => socket.destroy());
-      socket.once("close", () => door.#sockets.delete(socket));
-      carry(socket, door.authority).catch(() => socket.destroy());
-    });
+  /** Listens on this machine's loopback, or at a path. */
+  async listen(path?: string): Promise<void> {
+    const server = createServer();
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
       if (path === undefined) server.listen(0, "127.0.0.1", resolve);
       else server.listen(path, resolve);
     });
     if (path !== undefined) chmodSync(path, 0o600);
-    return door;
+    this.adopt(server);
+  }
+
+  /** Its listener is in a sandbox, and still to come. */
+  awaitAt(port: number): void {
+    this.isAwaited = true;
+    this.#port = port;
+  }
+
+  adopt(server: Server): void {
+    if (this.#isClosed) return void server.close();
+    this.#server = server;
+    const address = server.address();
+    if (typeof address === "object" && address !== null) this.#port = address.port;
+    server.maxConnections = limits.brokerConnectionsMax;
+    server.on("connection", (socket) => {
+      socket.allowHalfOpen = true;
+      socket.setNoDelay();
+      this.#sockets.add(socket);
+      socket.on("error", () => socket.destroy());
+      socket.once("close", () => this.#sockets.delete(socket));
+      this.carry(socket, this.authority).catch(() => socket.destroy());
+    });
+  }
+
+  get port(): number {
+    return this.#port;
   }
 
   get authority(): string {
-    const address = this.#server.address();
-    return `127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`;
+    return `127.0.0.1:${this.#port}`;
   }
 
   close(): void {
-    this.#server.close();
+    this.#isClosed = true;
+    this.#server?.close();
     for (const socket of this.#sockets) socket.destroy();
   }
+}
+
+/** To the host of a login, which is all that is told: what is said there is between the step's client and that host. */
+async function lead(client: Socket, { host, port }: SshPlace): Promise<void> {
+  const server = connect({ host: host.replace(/^\[|\]$/gu, ""), port, allowHalfOpen: true, noDelay: true });
+  server.on("error", () => client.destroy());
+  await once(server, "connect");
+  if (client.destroyed) return void server.destroy();
+  joined(client, server);
 }
 
 /** Either's end is the other's end; either's break is the other's break. */

@@ -34,7 +34,13 @@ import { openSaid } from "./said.ts";
 import { Sources } from "./sources.ts";
 import { stepEnvironment } from "./step-environment.ts";
 import { nothingTaken, take, type Taken } from "./taking.ts";
-import { Isolation, type IsolationOptions, makeOwnFolders, noIsolation } from "./sandbox/isolation.ts";
+import {
+  isApart,
+  Isolation,
+  type IsolationOptions,
+  makeOwnFolders,
+  noIsolation,
+} from "./sandbox/isolation.ts";
 import { type Probed, probeLevels } from "./sandbox/probe.ts";
 import { type Workspace, Workspaces } from "./workspaces.ts";
 
@@ -169,7 +175,7 @@ export class LocalExecutor implements Executor {
       notes: [],
       sought: [],
       library: null,
-      level: this.#isolation.levelFor(assignment.sandbox),
+      level: this.#isolation.levelFor(assignment),
       secrets: this.#secrets,
       mask: this.#mask,
     };
@@ -230,7 +236,7 @@ export class LocalExecutor implements Executor {
     if (level !== "S0") makeOwnFolders(workspace);
     const stopped = await this.#prepare(attempt, workspace);
     if (stopped !== null) return stopped;
-    const opened = (await this.#options.credentials?.open(assignment, workspace.temporary)) ?? noCredentials;
+    const opened = await this.#openCredentials(attempt, workspace, level);
     try {
       if (opened.secrets.length > 0) {
         attempt.secrets = [...this.#secrets, ...opened.secrets];
@@ -240,6 +246,22 @@ export class LocalExecutor implements Executor {
     } finally {
       opened.close();
     }
+  }
+
+  async #openCredentials(
+    attempt: Attempt,
+    { temporary }: Workspace,
+    level: SandboxLevel,
+  ): Promise<OpenedCredentials> {
+    const { credentials } = this.#options;
+    if (credentials === undefined) return noCredentials;
+    const apart = isApart(level);
+    if (!apart && attempt.assignment.credentials.length > 0)
+      attempt.notes = [
+        ...attempt.notes,
+        `Isolation of this worker ends at ${level}: until the step ends, whatever runs on the machine can use its credentials.`,
+      ];
+    return credentials.open(attempt.assignment, temporary, apart ? "sandbox" : "machine");
   }
 
   async #run(
@@ -267,10 +289,11 @@ export class LocalExecutor implements Executor {
         secrets: attempt.secrets.map((secret) => Buffer.from(secret).toString("base64")),
         timeoutMs: leftMs(attempt),
         graceMs: this.#options.graceMs,
-        confinement: this.#isolation.confine(level, workspace),
+        confinement: this.#isolation.confine(level, workspace, opened.ports),
       },
       {
         signal: attempt.abort.signal,
+        listens: (port, server) => opened.accept(port, server),
         output: (offset, bytes) => {
           attempt.tail.append(bytes);
           attempt.logBytes = offset + bytes.length;

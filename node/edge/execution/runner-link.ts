@@ -6,14 +6,14 @@
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import type { Socket } from "node:net";
+import type { Server, Socket } from "node:net";
 import { join } from "node:path";
 import { OttoError } from "../../../protocol/errors.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { programPath } from "../programs.ts";
 import { Channel } from "./channel.ts";
 import { killAll } from "./processes.ts";
-import type { FromRunner, RunnerResult, RunnerTask, ToRunner } from "./runner-messages.ts";
+import type { DoorMessage, FromRunner, RunnerResult, RunnerTask, ToRunner } from "./runner-messages.ts";
 
 /** A small heap: forking costs time in proportion to the memory of the process that forks. */
 const runnerFlags = ["--max-semi-space-size=1", "--max-old-space-size=128", "--no-warnings"];
@@ -29,6 +29,8 @@ export type RunnerLinkOptions = {
 
 type Waiting = {
   readonly output: (offset: number, bytes: Buffer) => void;
+  /** A listener in the task's sandbox; it is the taker's to close. */
+  readonly listens: (port: number, server: Server) => void;
   readonly answer: (result: RunnerResult | null) => void;
 };
 
@@ -79,13 +81,13 @@ export class RunnerLink {
    */
   async run(
     task: RunnerTask,
-    options: { readonly signal: AbortSignal; readonly output: Waiting["output"] },
+    options: { readonly signal: AbortSignal } & Omit<Waiting, "answer">,
   ): Promise<RunnerResult | null> {
     if (this.#life.isGone) await this.#life.replaced;
     const life = this.#life;
     if (life.isGone) return null;
     return new Promise((answer) => {
-      life.waiting.set(task.serial, { output: options.output, answer });
+      life.waiting.set(task.serial, { output: options.output, listens: options.listens, answer });
       life.channel.send({ kind: "run", task } satisfies ToRunner);
       if (options.signal.aborted) this.stop(task.serial);
     });
@@ -108,7 +110,7 @@ export class RunnerLink {
   #begin(): Life {
     this.#lives += 1;
     const child = spawn(process.execPath, [...runnerFlags, programPath("runner")], {
-      stdio: ["ignore", "ignore", "inherit", "pipe"],
+      stdio: ["ignore", "ignore", "inherit", "pipe", "ipc"],
       // In a session of its own: a terminal's Ctrl-C is for the command line, which then asks for the end.
       detached: true,
       env: runnerEnvironment(),
@@ -130,6 +132,13 @@ export class RunnerLink {
       output: (serial, offset, bytes) => waiting.get(serial)?.output(offset, bytes),
       closed: () => undefined,
       drained: () => undefined,
+    });
+    child.on("message", (told, handle) => {
+      const { serial, port } = told as DoorMessage;
+      const server = handle as Server;
+      const task = waiting.get(serial);
+      if (task === undefined) server.close();
+      else task.listens(port, server);
     });
     const replaced = Promise.withResolvers<void>();
     const life: Life = { child, channel, ready, waiting, replaced: replaced.promise, isGone: false };

@@ -49,7 +49,19 @@ export type SandboxTask = {
   readonly inner: readonly string[];
   /** A file with the filter for system calls. */
   readonly filter: string | null;
+  /** What listens inside before the first command begins; null: nothing. */
+  readonly doors: Doors | null;
 };
+
+/** Ports on the loopback of a sandbox, whose listeners are handed out of it to the worker. */
+export type Doors = {
+  /** The program that listens, and its words without the ports. */
+  readonly program: readonly string[];
+  readonly ports: readonly number[];
+};
+
+/** Comes with a listener, over the channel that Node has for that. */
+export type DoorMessage = { readonly serial: number; readonly port: number };
 
 export type ToRunner =
   | {

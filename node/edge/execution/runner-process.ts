@@ -9,15 +9,17 @@
  */
 
 import { closeSync, readdirSync, readFileSync } from "node:fs";
-import { Socket } from "node:net";
+import { type Server, Socket } from "node:net";
 import { unreachable } from "../../../protocol/errors.ts";
 import { Channel } from "./channel.ts";
 import { Pipes } from "./pipes.ts";
 import { findProcesses, Orphans, signalProcess } from "./processes.ts";
 import { type AttemptSurroundings, RunningAttempt } from "./running-attempt.ts";
-import type { FromRunner, RunnerResult, RunnerTask, ToRunner } from "./runner-messages.ts";
+import type { DoorMessage, FromRunner, RunnerResult, RunnerTask, ToRunner } from "./runner-messages.ts";
 
 const channelDescriptor = 3;
+/** Node's own channel to the worker, by which listeners go. */
+const doorDescriptor = 4;
 /** `O_CLOEXEC` as Linux writes it; Node has no name for it. */
 const closeOnExec = 0o2000000;
 /** So much may wait for the worker before steps are made to wait. */
@@ -54,7 +56,7 @@ function closeInherited(): void {
   if (process.platform !== "linux") return;
   for (const name of readdirSync("/proc/self/fd")) {
     const descriptor = Number(name);
-    if (descriptor > channelDescriptor && isInherited(descriptor)) closeSync(descriptor);
+    if (descriptor > doorDescriptor && isInherited(descriptor)) closeSync(descriptor);
   }
 }
 
@@ -93,6 +95,7 @@ function configure(message: ToRunner & { kind: "configure" }): void {
     environment: message.environment,
     orphans: new Orphans(executor),
     output: (serial, offset, bytes) => channel.sendOutput(serial, offset, bytes),
+    listens: giveAway,
     isCongested: () => channel.backlogBytes > backlogBytesMax,
     ended: (result, pipe) => {
       attempts.delete(result.serial);
@@ -119,6 +122,14 @@ function run(task: RunnerTask): void {
   }
   attempts.set(task.serial, attempt);
   attempt.start();
+}
+
+/** The worker gets the listener itself; what connects until it accepts is kept waiting by the kernel. */
+function giveAway(serial: number, port: number, server: Server, given: () => void): void {
+  process.send?.({ serial, port } satisfies DoorMessage, server, {}, () => {
+    server.close();
+    given();
+  });
 }
 
 function notStarted(serial: number, problem: string): RunnerResult {

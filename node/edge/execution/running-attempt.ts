@@ -12,7 +12,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { fchownSync } from "node:fs";
-import { Socket } from "node:net";
+import { type Server, Socket } from "node:net";
 import { assert } from "../../../protocol/errors.ts";
 import { Masker, maskOf } from "../../../protocol/credentials/masker.ts";
 import { limits } from "../../../protocol/limits.ts";
@@ -39,6 +39,8 @@ export type AttemptSurroundings = {
   output(serial: number, offset: number, bytes: Buffer): void;
   /** True while the worker does not keep up: then no more is read from the step. */
   isCongested(): boolean;
+  /** A listener in the attempt's sandbox, for the worker. */
+  listens(serial: number, port: number, server: Server, given: () => void): void;
   /** The pipe is given back when nobody holds it open any more. */
   ended(result: RunnerResult, pipe: OutputPipe | null): void;
 };
@@ -151,6 +153,7 @@ export class RunningAttempt {
         commandEnded: (code, signal) => this.#commandEnded(code, signal),
         notStarted: (problem) => this.#notStarted(problem),
         gone: () => this.#sandboxGone(),
+        listens: (port, server, given) => this.#surroundings.listens(this.#task.serial, port, server, given),
       },
     );
   }

@@ -7,7 +7,7 @@ import { lstatSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 
 /** Descriptors of bubblewrap. It closes all of them before the first command of the step is there. */
-export const descriptors = { control: 3, filter: 4, arguments: 5, info: 6 } as const;
+export const descriptors = { control: 3, filter: 4, arguments: 5, info: 6, doors: 7 } as const;
 
 export type BubblewrapPolicy = {
   /** Files and folders that the step may read besides the system. */
@@ -15,6 +15,8 @@ export type BubblewrapPolicy = {
   /** Folders of the slot, that it may write to. */
   readonly folders: readonly string[];
   readonly workspace: string;
+  /** A file in place of `/etc/passwd`; null: the machine's own. */
+  readonly users: string | null;
   readonly hasFilter: boolean;
   /** What /tmp holds at most. */
   readonly temporaryBytesMax: number;
@@ -33,11 +35,12 @@ const settings =
 
 /** Words for bubblewrap's `--args`, without the program that runs inside. */
 export function bubblewrapArguments(policy: BubblewrapPolicy): readonly string[] {
-  const { folders, visible, workspace, hasFilter, temporaryBytesMax } = policy;
+  const { folders, visible, workspace, users, hasFilter, temporaryBytesMax } = policy;
   const words = ["--unshare-all", "--unshare-user", "--disable-userns", "--new-session", "--die-with-parent"];
   words.push("--cap-drop", "ALL", "--hostname", "otto");
   for (const folder of systemFolders) words.push(...systemFolder(folder));
   for (const name of settings.split(" ")) words.push("--ro-bind-try", `/etc/${name}`, `/etc/${name}`);
+  if (users !== null) words.push("--ro-bind", users, "/etc/passwd");
   words.push("--proc", "/proc", "--dev", "/dev");
   for (const folder of ["/tmp", "/var/tmp", "/run"])
     words.push("--size", String(temporaryBytesMax), "--tmpfs", folder);

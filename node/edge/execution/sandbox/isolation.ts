@@ -26,6 +26,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { limits } from "../../../../protocol/limits.ts";
 import { sandboxLevels, type SandboxLevel } from "../../../../protocol/plan.ts";
 import { programPath } from "../../programs.ts";
+import type { Assignment } from "../../../ports.ts";
 import type { Confinement } from "../runner-messages.ts";
 import type { Workspace } from "../workspaces.ts";
 import { bubblewrapArguments, systemProgram } from "./bubblewrap.ts";
@@ -43,6 +44,9 @@ export type IsolationOptions = {
 
 export const noIsolation = { atMost: "S0", byDefault: "S0", visible: [], secrets: [] } as const;
 
+/** From here on a step is shut in, and can be reached by nothing: what steps with credentials get where it can be had. */
+const levelOfSecrets: SandboxLevel = "S2";
+const listenFlags = ["--no-warnings", "--max-semi-space-size=1"];
 const sliceMs = 8;
 
 /** What there is on this machine to make sandboxes with; `probe.ts` finds out what it is worth. */
@@ -55,11 +59,14 @@ export class Isolation {
   /** Programs as every slot's user can read them. */
   readonly node: string;
   readonly attack: string;
+  readonly #listen: string;
   readonly #programs = {
     setpriv: systemProgram("setpriv"),
     prlimit: systemProgram("prlimit"),
     bwrap: systemProgram("bwrap"),
   };
+  /** Files that were written for slots' users. */
+  readonly #named = new Set<string>();
   /** Ascending; S0 always. */
   #reached: readonly SandboxLevel[] = ["S0"];
 
@@ -68,8 +75,9 @@ export class Isolation {
     this.#users = options.atMost === "S0" ? null : pickSlotUsers(identity);
     this.folder = this.#users === null ? folder : passableFolder(folder, identity);
     this.node = this.#users === null ? process.execPath : passableFile(process.execPath, this.folder);
-    const attack = programPath("attack");
+    const [attack, listen] = [programPath("attack"), programPath("listen")];
     this.attack = this.#users === null ? attack : passableFile(attack, this.folder);
+    this.#listen = this.#users === null ? listen : passableFile(listen, this.folder);
     const filter = systemCallFilter(process.arch);
     this.#filter = filter === null ? null : join(folder, "system-calls.bpf");
     if (filter !== null && options.atMost !== "S0") writeFileSync(join(folder, "system-calls.bpf"), filter);
@@ -86,8 +94,7 @@ export class Isolation {
   /** Why a level need not even be tried here, as a clause; null when it is to be tried. */
   hindrance(level: SandboxLevel): string | null {
     const { setpriv, prlimit, bwrap } = this.#programs;
-    if (sandboxLevels.indexOf(level) > sandboxLevels.indexOf(this.#options.atMost))
-      return "it was started with a lower limit";
+    if (orderOf(level) > orderOf(this.#options.atMost)) return "it was started with a lower limit";
     if (process.platform !== "linux") return "this is no Linux";
     if (level === "S1" && this.#users === null) return "only root can give each slot a user of its own";
     if (level === "S1" && (setpriv === null || prlimit === null))
@@ -97,12 +104,15 @@ export class Isolation {
     return level === "S3" ? "containers are not used yet" : null;
   }
 
-  /** The lowest level that is enough, of those that are reached; null when none is. */
-  levelFor(least: SandboxLevel): SandboxLevel | null {
-    const { byDefault } = this.#options;
-    const wanted = Math.max(sandboxLevels.indexOf(least), sandboxLevels.indexOf(byDefault));
+  /**
+   * The lowest level that is enough, of those that are reached; null when none is. A step with credentials is shut in with them
+   * wherever that can be had: below, its ports are open to whatever runs on the machine.
+   */
+  levelFor({ sandbox, credentials }: Pick<Assignment, "sandbox" | "credentials">): SandboxLevel | null {
+    const least = credentials.length > 0 && this.#reached.includes(levelOfSecrets) ? levelOfSecrets : "S0";
+    const wanted = Math.max(...[sandbox, least, this.#options.byDefault].map(orderOf));
     const reached = (from: number): SandboxLevel | undefined =>
-      this.#reached.find((level) => sandboxLevels.indexOf(level) >= from);
+      this.#reached.find((level) => orderOf(level) >= from);
     return reached(wanted) ?? null;
   }
 
@@ -113,8 +123,12 @@ export class Isolation {
     for (const folder of foldersOf(workspace)) await giveTo(user, folder);
   }
 
-  /** What the runner needs to know; null for S0. `handOver` comes first. */
-  confine(level: SandboxLevel, workspace: Workspace): Confinement | null {
+  /**
+   * What the runner needs to know; null for S0. `handOver` comes first.
+   *
+   * @param ports where something is to listen inside, for the worker to accept.
+   */
+  confine(level: SandboxLevel, workspace: Workspace, ports: readonly number[]): Confinement | null {
     const { setpriv, prlimit, bwrap } = this.#programs;
     const user = this.#userOf(level, workspace);
     if (level === "S1" && user !== null && setpriv !== null && prlimit !== null)
@@ -125,24 +139,46 @@ export class Isolation {
       };
     if (level === "S2" && bwrap !== null && prlimit !== null) {
       const folders = foldersOf(workspace);
-      const visible = [...new Set([this.node, this.attack, ...this.#options.visible])];
+      const visible = [...new Set([this.node, this.attack, this.#listen, ...this.#options.visible])];
       const filter = this.#filter;
       const words = bubblewrapArguments({
         folders,
         visible,
         workspace: workspace.folder,
+        users: user === null ? null : this.#usersWith(user, workspace.home),
         hasFilter: filter !== null,
         temporaryBytesMax: limits.sandboxTemporaryBytesMax,
       });
       const inner = limited(prlimit);
-      return { kind: "sandbox", user, program: bwrap, arguments: words, inner, filter };
+      const doors = ports.length === 0 ? null : { program: [this.node, ...listenFlags, this.#listen], ports };
+      return { kind: "sandbox", user, program: bwrap, arguments: words, inner, filter, doors };
     }
     return null;
+  }
+
+  /** The machine's users and the slot's: some programs, such as `ssh`, do not run for a user without a name. */
+  #usersWith({ id }: SlotUser, home: string): string {
+    const path = join(this.folder, `passwd-${id}`);
+    if (this.#named.has(path)) return path;
+    const others = existsSync("/etc/passwd") ? readFileSync("/etc/passwd", "utf8") : "";
+    writeFileSync(path, `${others}otto:x:${id}:${id}::${home}:/bin/sh\n`);
+    chmodSync(path, 0o644);
+    this.#named.add(path);
+    return path;
   }
 
   #userOf(level: SandboxLevel, { slot }: Workspace): SlotUser | null {
     return level === "S0" ? null : (this.#users?.(slot) ?? null);
   }
+}
+
+function orderOf(level: SandboxLevel): number {
+  return sandboxLevels.indexOf(level);
+}
+
+/** Whether a step of this level has a network of its own, that only its credentials lead out of. */
+export function isApart(level: SandboxLevel): boolean {
+  return orderOf(level) >= orderOf(levelOfSecrets);
 }
 
 function limited(prlimit: string): readonly string[] {

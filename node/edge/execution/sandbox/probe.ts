@@ -78,7 +78,7 @@ async function attack(
   try {
     makeOwnFolders(workspace);
     await isolation.handOver(level, workspace);
-    const confinement = isolation.confine(level, workspace);
+    const confinement = isolation.confine(level, workspace, []);
     if (confinement === null) return "it cannot be made here";
     const orders = {
       secrets,
@@ -106,7 +106,11 @@ async function attack(
         graceMs: 0,
         confinement,
       },
-      { signal: new AbortController().signal, output: (_offset, bytes) => void (said += bytes.toString()) },
+      {
+        signal: new AbortController().signal,
+        output: (_offset, bytes) => void (said += bytes.toString()),
+        listens: (_port, server) => void server.close(),
+      },
     );
     if (result?.end.kind !== "passed") return wordsOfFailure(said);
     const breaches = JSON.parse(said) as string[];

@@ -5,7 +5,9 @@
  *   runner  --"go"-->  shell: runs a command  --its exit code-->  runner        (over one socket, closed to the commands)
  *
  * The arguments travel over a descriptor, and the environment with them: other users of the machine see neither, and no
- * variable of a step (`LD_PRELOAD`) touches a program before it is inside.
+ * variable of a step (`LD_PRELOAD`) touches a program before it is inside. Where something listens for the step
+ * (`listen-process.ts`), that is done before its first command, and before its variables count: the channel that the
+ * listeners leave by is never there for anything of the step.
  *
  * Promises: the next command begins only when it is told to, so that what the last one wrote is known to be its own; when
  * `gone` was called, no process of the sandbox is left, whatever it did to get away: the kernel ends a process namespace
@@ -15,10 +17,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { constants } from "node:os";
-import type { Socket } from "node:net";
+import type { Server, Socket } from "node:net";
 import { descriptors } from "./bubblewrap.ts";
 import { signalProcess } from "../processes.ts";
-import type { SandboxTask } from "../runner-messages.ts";
+import type { Doors, SandboxTask } from "../runner-messages.ts";
 
 /** A signal is for the command; the shell must live to tell how that ended. */
 const supervisor = `trap : HUP INT TERM
@@ -28,6 +30,11 @@ for command do
   echo "$?" >&3
 done
 read -r go <&3`;
+
+/** Names that a shell takes for variables. */
+const identifier = /^[A-Za-z_][A-Za-z0-9_]*$/;
+/** In front of them while they must not count yet. */
+const dormant = "otto_";
 
 /** A line longer than an exit code was not written by the shell. */
 const lineCharactersMax = 8;
@@ -39,7 +46,20 @@ export type SandboxObserver = {
   notStarted(problem: string): void;
   /** Once, when nothing of it is left. */
   gone(): void;
+  /** A listener of the sandbox, to be given away: the first command waits until it is. */
+  listens(port: number, server: Server, given: () => void): void;
 };
+
+/** Has the program listen, then wakes the variables, and goes on as the supervisor. */
+function preludeOf({ program, ports }: Doors, names: readonly string[]): string {
+  const words = [...program, ...ports.map(String)].map((word) => `'${word.replaceAll("'", "'\\''")}'`);
+  return [
+    `NODE_CHANNEL_FD=${descriptors.doors} ${words.join(" ")} || exit`,
+    `exec ${descriptors.doors}>&-`,
+    ...names.map((name) => `export ${name}="$${dormant}${name}"; unset ${dormant}${name}`),
+    'supervisor=$1; shift; exec /bin/sh -c "$supervisor" otto "$@"',
+  ].join("\n");
+}
 
 export class SandboxedShell {
   readonly #child: ChildProcess;
@@ -51,6 +71,8 @@ export class SandboxedShell {
   #isBusy = false;
   #isDoomed = false;
   #isGone = false;
+  /** Listeners that are still to come, and to be given away. */
+  #awaited: number;
 
   /** @param output what the commands write to. */
   constructor(
@@ -63,6 +85,11 @@ export class SandboxedShell {
     observer: SandboxObserver,
   ) {
     this.#observer = observer;
+    const { doors } = sandbox;
+    this.#awaited = doors?.ports.length ?? 0;
+    const names =
+      doors === null ? [] : Object.keys(options.environment).filter((name) => identifier.test(name));
+    const shell = doors === null ? [supervisor, "otto"] : [preludeOf(doors, names), "otto", supervisor];
     const filter = sandbox.filter === null ? null : openSync(sandbox.filter, "r");
     try {
       this.#child = spawn(
@@ -73,15 +100,23 @@ export class SandboxedShell {
           ...sandbox.inner,
           "/bin/sh",
           "-c",
-          supervisor,
-          "otto",
+          ...shell,
           ...options.commands,
         ],
         {
           cwd: "/",
           env: {},
           detached: true,
-          stdio: ["ignore", options.output, options.output, "pipe", filter ?? "ignore", "pipe", "pipe"],
+          stdio: [
+            "ignore",
+            options.output,
+            options.output,
+            "pipe",
+            filter ?? "ignore",
+            "pipe",
+            "pipe",
+            doors === null ? "ignore" : "ipc",
+          ],
           ...(sandbox.user === null ? {} : { uid: sandbox.user.id, gid: sandbox.user.id }),
         },
       );
@@ -93,9 +128,14 @@ export class SandboxedShell {
       throw new Error("Bug: the sandbox has no pipes");
     this.#control = control;
     for (const socket of [control, words, info]) socket.on("error", () => socket.destroy());
-    const set = Object.entries(options.environment).flatMap(([name, value]) => ["--setenv", name, value]);
+    const set = Object.entries(options.environment).flatMap(([name, value]) => [
+      "--setenv",
+      names.includes(name) ? dormant + name : name,
+      value,
+    ]);
     words.end([...sandbox.arguments, "--clearenv", ...set].map((word) => `${word}\0`).join(""));
     this.#listen(info);
+    this.#child.on("message", (told, handle) => this.#heard(told as { port: number }, handle as Server));
     this.#child.once("error", (error) => this.#ended(error.message));
     this.#child.once("exit", (code) => this.#ended(`${sandbox.program} ended with ${code ?? "a signal"}`));
   }
@@ -107,7 +147,7 @@ export class SandboxedShell {
   /** Has the next command begin. */
   next(): void {
     this.#isBusy = true;
-    this.#control.write("go\n");
+    if (this.#awaited === 0) this.#control.write("go\n");
   }
 
   /** Asks the commands to end. */
@@ -147,6 +187,13 @@ export class SandboxedShell {
     });
   }
 
+  #heard({ port }: { readonly port: number }, server: Server): void {
+    this.#observer.listens(port, server, () => {
+      this.#awaited -= 1;
+      if (this.#awaited === 0 && this.#isBusy) this.#control.write("go\n");
+    });
+  }
+
   #told(): void {
     const code = Number(this.#line);
     this.#line = "";
@@ -162,7 +209,7 @@ export class SandboxedShell {
     this.#isGone = true;
     if (this.#isBusy) {
       this.#isBusy = false;
-      if (this.#inside === null && !this.#isDoomed)
+      if ((this.#inside === null || this.#awaited > 0) && !this.#isDoomed)
         this.#observer.notStarted(`the sandbox did not come up: ${problem}`);
       else this.#observer.commandEnded(null, "SIGKILL");
     }

@@ -19,6 +19,9 @@ const firstChoice = 2 ** 30;
 const secondChoice = 20_000;
 const secondChoices = 40;
 
+/** Also in place of what this process has open itself: what runs as the slot's user may be looked into by it. */
+const nothing = Array.from({ length: 6 }, () => "ignore" as const);
+
 export type UserPicker = (slot: number) => SlotUser | null;
 
 /** Null when this process cannot become another user. */
@@ -39,7 +42,7 @@ export function pickSlotUsers(identity: string): UserPicker | null {
 export function killUser({ id }: SlotUser): boolean {
   if (!hasProcesses(id)) return false;
   // One by one they could fork faster than they are found; this is one act of the kernel over all of them.
-  spawnSync("/bin/sh", ["-c", "kill -9 -1"], { uid: id, gid: id, env: {}, cwd: "/", stdio: "ignore" });
+  spawnSync("/bin/sh", ["-c", "kill -9 -1"], { uid: id, gid: id, env: {}, cwd: "/", stdio: nothing });
   return true;
 }
 
