@@ -114,7 +114,9 @@ function explanation(): JsonSchema {
   );
 }
 
-const gate = record<Demands["gates"][number]>({ step: text, environment: text, demands: listOf(text) });
+type Gate = Demands["gates"][number];
+const phase = oneOf(["before", "after"]);
+const gate = record<Gate>({ step: text, phase, environment: text, demands: listOf(text) });
 const branch = record<Branch>({ outcomes: listOf(text), next: listOf(text) });
 
 function branches(): JsonSchema {

@@ -130,6 +130,11 @@ export type GateSeen = {
   readonly manifest: string;
   readonly given: string;
   readonly inputs: readonly { readonly name: string; readonly tree: string }[];
+  /** How the step ended, where that does not count yet; absent: it has not begun. */
+  readonly ended?: {
+    readonly outcome: string;
+    readonly outputs: readonly { readonly name: string; readonly tree: string }[];
+  };
 };
 
 export type NodeSeen = {

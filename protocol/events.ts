@@ -71,6 +71,8 @@ export type AttemptEnded = Fact<
     cause: AttemptCause;
     /** True when no further attempt follows. */
     final: boolean;
+    /** It ended well, and that does not count yet: the domain's policy demands something first. */
+    held?: true;
     report: StepReport | null;
   }
 >;
@@ -87,12 +89,20 @@ export type ResultRefused = Fact<
   }
 >;
 export type StepSkipped = Fact<"step-skipped", { step: string; reason: string }>;
-/** A step that no worker does waits for its answer, until `untilMs` at most. */
-export type StepWaiting = Fact<"step-waiting", { step: string; untilMs: number }>;
+/** True for what happens at the gate behind a step; absent: before it. */
+type Behind = { after?: true };
+/** A step that no worker does waits for its answer, or one at a gate for that to open, until `untilMs` at most. */
+export type StepWaiting = Fact<"step-waiting", { step: string; untilMs: number } & Behind>;
 /** A person said yes, and more of them must; or an outside system said that it cannot tell yet. */
 export type StepAnswered = Fact<
   "step-answered",
-  { step: string; by: string; verdict: "passed" | "inconclusive"; detail: string; evidence: Uint8Array }
+  {
+    step: string;
+    by: string;
+    verdict: "passed" | "inconclusive";
+    detail: string;
+    evidence: Uint8Array;
+  } & Behind
 >;
 export type StepSettled = Fact<
   "step-settled",
@@ -106,8 +116,8 @@ export type StepSettled = Fact<
     evidence: Uint8Array | null;
   }
 >;
-/** A guarded step may begin: so a majority of the control peers has judged, each for itself. */
-export type GateOpened = Fact<"gate-opened", { step: string; permit: Uint8Array }>;
+/** A guarded step may begin, or counts as it ended: so a majority of the control peers has judged, each for itself. */
+export type GateOpened = Fact<"gate-opened", { step: string; permit: Uint8Array } & Behind>;
 /** How a step that another domain released to this one has ended, as a majority of the control peers signed it. */
 type OutcomeSigned = Fact<"outcome-signed", { outcome: Uint8Array }>;
 /** Of schedules: `run` is the id of the standing order. */

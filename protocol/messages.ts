@@ -49,6 +49,19 @@ export function inputsDigest({ inputs, values = [] }: Pick<GrantedLease, "inputs
   return sha256Hex(encodeValue([trees, values.map(({ name, value }) => [name, value])]));
 }
 
+/** What an attempt that ended well has made; it does not count yet. */
+export type HeldEnd = Pick<StepReport, "outputs" | "values"> & {
+  readonly token: number;
+  /** `passed`, or one of the step's own. */
+  readonly outcome: string;
+};
+
+/** Names what an attempt has made of what it was given. Whatever says so about the step before it began says something else. */
+export function endDigest(given: string, { token, outcome, outputs, values = {} }: HeldEnd): string {
+  const trees = outputs.map(({ name, tree }) => [name, tree]);
+  return sha256Hex(encodeValue(["ended", given, token, outcome, trees, values]));
+}
+
 export type WorkerMessage =
   /** A worker's process is there; `held` are the leases that it still works on. Sent to every control peer. */
   | {

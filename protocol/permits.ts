@@ -3,7 +3,7 @@
  * control peers signs it (`quorum.ts`), each after it has judged for itself.
  *
  * A permit is for one step of one submission with exactly what it is given, and for minutes: what was approved for one artifact
- * never serves another.
+ * never serves another. One for after a step lets its outcome count, and names what the step has made, too.
  */
 
 import { failure, type Result, success } from "./errors.ts";
@@ -11,14 +11,19 @@ import type { RefusedBecause, Verifier } from "./envelope.ts";
 import type { Charter } from "./membership.ts";
 import { openQuorum } from "./quorum.ts";
 
+/** Before a step begins, or once it has ended well and that does not count yet. */
+export type GatePhase = "before" | "after";
+
 export type Permit = {
   readonly otto: "permit/1";
+  /** Absent: before. */
+  readonly phase?: "after";
   readonly run: string;
   /** CID of the manifest. */
   readonly manifest: string;
   readonly index: number;
   readonly step: string;
-  /** Digest of the files and values that the step is given (`inputsDigest`). */
+  /** Digest of the files and values that the step is given (`inputsDigest`), or of what it has made of them (`endDigest`). */
   readonly given: string;
   /** Keys of the people who approved. */
   readonly approvedBy: readonly string[];
@@ -44,6 +49,7 @@ export function isPermit(found: unknown): found is Permit {
   const value = found as Permit | null;
   return (
     value?.otto === "permit/1" &&
+    (value.phase === undefined || value.phase === "after") &&
     [value.run, value.manifest, value.step, value.given].every((text) => typeof text === "string") &&
     [value.index, value.fromMs, value.untilMs].every((count) => Number.isSafeInteger(count) && count >= 0) &&
     Array.isArray(value.approvedBy) &&

@@ -38,24 +38,31 @@ const verdict = z.strictObject({
   until: words,
 });
 
-const environment = z.strictObject({
-  /** Branches, `tag:` and `pull-request:` patterns that may come here; absent: every ref. */
-  refs: z.optional(patterns),
-  /** Who may submit what comes here; absent: every member. */
-  submit: z.optional(z.readonly(z.array(who).check(z.minLength(1), z.maxLength(few)))),
+/** What must be true at one moment: before a step begins, or after it. */
+const gate = {
   approve: z.optional(approvals),
   /** Only then; absent: at all times. */
   open: z.optional(z.readonly(z.array(window).check(z.minLength(1), z.maxLength(few)))),
-  freeze: z.optional(
-    z.readonly(
-      z.array(z.strictObject({ from: moment, until: moment, because: words })).check(z.maxLength(few)),
-    ),
-  ),
   /** Steps, by names or patterns, that must be there, be needed by it, and have passed. */
   checks: z.optional(patterns),
   verdicts: z.optional(z.readonly(z.array(verdict).check(z.maxLength(few)))),
   /** How long the gate waits for all of it, in minutes. */
   waitMinutes: z.optional(z.int().check(z.minimum(1), z.maximum(limits.timeoutMsMax / 60_000))),
+};
+
+const environment = z.strictObject({
+  /** Branches, `tag:` and `pull-request:` patterns that may come here; absent: every ref. */
+  refs: z.optional(patterns),
+  /** Who may submit what comes here; absent: every member. */
+  submit: z.optional(z.readonly(z.array(who).check(z.minLength(1), z.maxLength(few)))),
+  ...gate,
+  freeze: z.optional(
+    z.readonly(
+      z.array(z.strictObject({ from: moment, until: moment, because: words })).check(z.maxLength(few)),
+    ),
+  ),
+  /** What must be true once a step has ended well, before that counts. Its checks are steps that do not wait for it. */
+  after: z.optional(z.strictObject(gate)),
 });
 
 const admission = z.strictObject({

@@ -68,9 +68,8 @@ export const plantings: readonly Planting[] = [
     edits: [
       {
         file: "node/core/reign.ts",
-        find: "const { skipped } = run.apply(index, value, made);\n    this.chronicle.skipped(run, skipped, now);\n    if",
-        replace:
-          "const { skipped } = run.apply(index, value, null);\n    this.chronicle.skipped(run, skipped, now);\n    if",
+        find: "const { skipped } = run.apply(index, value, made);",
+        replace: "const { skipped } = run.apply(index, value, null);",
       },
     ],
     caughtBy: ["values"],

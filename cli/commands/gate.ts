@@ -1,4 +1,4 @@
-/** `otto gate`: steps that wait for what the domain's policy demands before they begin, and what each of them lacks. */
+/** `otto gate`: steps that wait for what the domain's policy demands before they begin, or before how they ended counts, and what each of them lacks. */
 
 import { askFor } from "../../node/edge/client.ts";
 import type { GateSeen } from "../../protocol/calls.ts";
@@ -19,8 +19,8 @@ export async function listGates(options: GateOptions): Promise<ExitCode> {
     const gates = await gatesOf(target);
     if (options.json === true) return gates.map((gate) => JSON.stringify(gate));
     if (gates.length === 0) return ["No step waits at a gate."];
-    return gates.flatMap(({ run, step, environment, missing, untilMs }) => [
-      `${run}  ${step}  gate of ${environment}, until ${momentWords(untilMs)} UTC`,
+    return gates.flatMap(({ run, step, environment, missing, untilMs, ended }) => [
+      `${run}  ${step}  gate ${ended === undefined ? "of" : "after it of"} ${environment}, until ${momentWords(untilMs)} UTC`,
       ...(missing.length === 0 ? ["  control peers are asked to sign"] : missing.map((one) => `  ${one}`)),
     ]);
   });
@@ -41,16 +41,21 @@ export async function whyGate(
 }
 
 function whyLines(gate: GateSeen, options: TargetOptions): string[] {
-  const { run, step, environment, missing, refusals, approvedBy, untilMs, inputs, given } = gate;
+  const { run, step, environment, missing, refusals, approvedBy, untilMs, inputs, given, ended } = gate;
+  const until = `until ${momentWords(untilMs)} UTC`;
   const lines = [
-    `${step} of run ${run} waits at the gate of ${environment} until ${momentWords(untilMs)} UTC.`,
+    ended === undefined
+      ? `${step} of run ${run} waits at the gate of ${environment} ${until}.`
+      : `${step} of run ${run} ended as ${ended.outcome}, which counts once the gate after it of ${environment} is open, ${until} at most.`,
   ];
   for (const one of missing) lines.push(`  missing: ${one}`);
   for (const by of approvedBy) lines.push(`  approved by ${by}`);
   for (const [peer, why] of Object.entries(refusals)) lines.push(`  ${shortId(peer)} does not sign: ${why}`);
   if (missing.length === 0 && Object.keys(refusals).length === 0)
     lines.push("  nothing is missing: a majority of the control peers is asked to sign");
-  for (const { name, tree } of inputs) lines.push(`  it is given ${name}: ${tree}`);
+  const told = ended === undefined ? "is" : "was";
+  for (const { name, tree } of inputs) lines.push(`  it ${told} given ${name}: ${tree}`);
+  for (const { name, tree } of ended?.outputs ?? []) lines.push(`  it made ${name}: ${tree}`);
   lines.push(`An approval is for exactly this: ${given}`);
   lines.push(`Approve it with: otto approve ${run} ${shellWord(step)}${targetWords(options)}`);
   return lines;

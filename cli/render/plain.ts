@@ -103,12 +103,13 @@ function factOf(event: Event): string {
       return JSON.stringify([event.kind, event.step, event.attempt, event.token, event.worker]);
     case "step-skipped":
       return skipFact(event.step);
-    case "step-waiting":
     case "step-settled":
-    case "gate-opened":
       return JSON.stringify([event.kind, event.step]);
+    case "step-waiting":
+    case "gate-opened":
+      return JSON.stringify([event.kind, event.step, event.after ?? false]);
     case "step-answered":
-      return JSON.stringify([event.kind, event.step, event.by, event.verdict]);
+      return JSON.stringify([event.kind, event.step, event.by, event.verdict, event.after ?? false]);
     default:
       return unreachable(event);
   }
@@ -140,7 +141,9 @@ function eventLine(event: Event, view: RunView): string | null {
     case "step-waiting":
       return waitingLine(event, view);
     case "gate-opened":
-      return `${event.step}  its gate is open`;
+      return event.after === true
+        ? `${event.step}  the gate behind it is open: it counts`
+        : `${event.step}  its gate is open`;
     case "step-answered":
       return `${event.step}  ${event.verdict === "passed" ? "a yes" : "inconclusive"} from ${shortId(event.by)}${event.detail === "" ? "" : `: ${event.detail}`}`;
     case "step-settled": {

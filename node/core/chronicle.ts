@@ -13,6 +13,8 @@ type Ended = {
   readonly past: PastAttempt;
   /** True when no further attempt follows. */
   readonly final: boolean;
+  /** True when it ended well, and that did not count at once. */
+  readonly held: boolean;
   readonly report: StepReport | null;
   /** The worker's signed result that holds the report, or null when none came. */
   readonly result: Uint8Array | null;
@@ -46,7 +48,7 @@ export class Chronicle {
     this.#note({ kind: "attempt-started", run: run.submission.run, timeMs: now.wallMs, step, ...lease });
   }
 
-  ended(run: OpenRun, index: number, { past, final, report, result }: Ended, now: Now): void {
+  ended(run: OpenRun, index: number, { past, final, held, report, result }: Ended, now: Now): void {
     const step = run.step(index).name;
     const { run: id } = run.submission;
     const event: Event = {
@@ -56,6 +58,7 @@ export class Chronicle {
       step,
       ...past,
       final,
+      ...(held ? { held } : {}),
       report,
     };
     this.#tell({ event, result });

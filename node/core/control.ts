@@ -765,7 +765,9 @@ export class ControlCore {
       case "release":
         return this.#table.stage === "home" ? this.#reign.release(from, message) : this.#redirect(from);
       case "result":
-        return this.#table.stage === "home" ? this.#result(from, message.envelope) : this.#redirect(from);
+        return this.#table.stage === "home"
+          ? this.#result(from, message.envelope, now)
+          : this.#redirect(from);
       case "output":
         return this.#output(from, message);
       case "announce":
@@ -853,13 +855,13 @@ export class ControlCore {
     this.#reign.signed(message, now);
   }
 
-  #result(from: string, envelope: Uint8Array): void {
+  #result(from: string, envelope: Uint8Array, now: Now): void {
     const opened = openEnvelope(envelope, { kind: "result", domain: this.#domain }, this.#keys);
     if (!opened.ok) return this.#count(opened.problem, from);
     if (opened.value.envelope.signer !== from) return this.#count("stranger", from);
     const result = parseSignedResult(opened.value.value);
     if (!result.ok || envelope.length > limits.reportBytesMax * 2) return this.#count("malformed", from);
-    this.#reign.result(from, result.value, envelope);
+    this.#reign.result(from, result.value, envelope, now);
   }
 
   #output(from: string, message: Extract<Message, { kind: "output" }>): void {

@@ -1,5 +1,5 @@
 /**
- * What one control peer signs: whether a guarded step may begin, that a step is released to another domain, and how a released
+ * What one control peer signs: whether a guarded step may begin or counts as it ended, that a step is released to another domain, and how a released
  * one ended; by the policy, plan, registers and clock that it has itself, whoever asks.
  */
 
@@ -12,7 +12,7 @@ import { limits } from "../../protocol/limits.ts";
 import type { Submission } from "../../protocol/manifest.ts";
 import type { Charter } from "../../protocol/membership.ts";
 import { inputsDigest, type Message } from "../../protocol/messages.ts";
-import { isPermit, openPermit, type Permit } from "../../protocol/permits.ts";
+import { type GatePhase, isPermit, openPermit, type Permit } from "../../protocol/permits.ts";
 import type { DocumentValue } from "../../protocol/registers/document.ts";
 import { type RegisterValue, stepRegister } from "../../protocol/registers/registers.ts";
 import { isOutcome, isRelease, type Release, type ReleasedOutcome } from "../../protocol/release.ts";
@@ -21,7 +21,7 @@ import { decodeUntrusted, encodeValue } from "../../protocol/values.ts";
 import type { Countersigned } from "./countersigning.ts";
 import type { Now, PollRequest } from "./effects.ts";
 import { OpenRun } from "./open-run.ts";
-import { madeElsewhere, outcomeOf, releaseOf } from "./released.ts";
+import { madeBy, outcomeOf, releaseOf } from "./released.ts";
 import { Policies } from "./policies.ts";
 import { Verdicts } from "./verdicts.ts";
 
@@ -64,8 +64,8 @@ export class Endorsing {
   judge(run: OpenRun, index: number, evidence: readonly Uint8Array[], now: Now): Judged {
     const { policies, verdicts } = this;
     const { submission } = run;
-    const given = inputsDigest(run.given(index));
-    const gate = policies.gateOf(submission, index);
+    const given = run.judged(index);
+    const gate = policies.gateOf(submission, index, phaseOf(run, index));
     if (gate === null) return { missing: [], approvedBy: [], given };
     const approvedBy = this.#approvers(run, index, given, evidence, now);
     const missing = missingFor(gate, {
@@ -110,6 +110,10 @@ export class Endorsing {
     const { manifestCid } = run.submission;
     if (manifestCid !== permit.manifest || !run.has(permit.index)) return "the run is of another submission";
     if (run.step(permit.index).name !== permit.step) return "the plan has another step there";
+    if ((permit.phase ?? "before") !== phaseOf(run, permit.index))
+      return permit.phase === "after"
+        ? "the step has not ended, as far as it knows"
+        : "the step has begun, as far as it knows";
     const isNow = Math.abs(permit.fromMs - now.wallMs) <= limits.signedApartMsMax;
     if (!isNow || permit.untilMs - permit.fromMs > limits.permitMs)
       return "its clock is of another time, or it would be good for longer than a permit is";
@@ -137,9 +141,28 @@ export class Endorsing {
     if (run === null) return "it does not know the release";
     const own = outcomeOf(run, this.#context);
     if (own === null) return "the step has not ended, as far as it knows";
+    if (own.outcome === "passed" && !this.#isLetCount(run)) return "the policy does not let it count";
     return equals(encodeValue(own), encodeValue(outcome))
       ? null
       : "the step ended otherwise, as far as it knows";
+  }
+
+  /** True for a released step that nothing is demanded of once it has ended, or that has a permit for just how it did. */
+  #isLetCount(run: OpenRun): boolean {
+    const { submission } = run;
+    if (this.policies.gateOf(submission, 0, "after") === null) return true;
+    const value = this.#context.value(stepRegister(submission.run, 0));
+    const gate = value?.kind === "step" && value.state === "done" ? value.gate : undefined;
+    const { charter, keys } = this.#bound();
+    const permit = gate === undefined ? null : openPermit(gate.permit, charter, keys);
+    if (permit?.ok !== true) return false;
+    const { run: of, manifest, given, phase } = permit.value;
+    return (
+      of === submission.run &&
+      manifest === submission.manifestCid &&
+      phase === "after" &&
+      given === run.judged(0)
+    );
   }
 
   #releasedRun({ run, index, domain }: ReleasedOutcome): OpenRun | null {
@@ -151,14 +174,15 @@ export class Endorsing {
   whyNotPermitted(id: string, index: number): string | null {
     const run = this.#rebuilt(id);
     if (run === null) return "its run is not known here";
-    if (this.policies.gateOf(run.submission, index) === null) return null;
+    if (this.policies.gateOf(run.submission, index, "before") === null) return null;
     const value = this.#context.value(stepRegister(id, index));
     const gate = value?.kind === "step" && value.state === "leased" ? value.gate : undefined;
     const { charter, keys } = this.#bound();
     const permit = gate === undefined ? null : openPermit(gate.permit, charter, keys);
     if (permit?.ok !== true) return "a majority of the control peers has signed no permit for it";
-    const { run: of, manifest, index: at, given } = permit.value;
-    const isForIt = of === id && manifest === run.submission.manifestCid && at === index;
+    const { run: of, manifest, index: at, given, phase } = permit.value;
+    const isForIt =
+      of === id && manifest === run.submission.manifestCid && at === index && phase === undefined;
     if (!isForIt) return "its permit is another step's";
     return given === inputsDigest(run.given(index)) ? null : "its permit is for other files or values";
   }
@@ -173,8 +197,7 @@ export class Endorsing {
     for (let index = 0; index < run.stepCount; index += 1) {
       const known = context.value(stepRegister(id, index));
       if (known?.kind !== "step") continue;
-      const report = known.state === "done" && known.report !== null ? context.reportIn(known.report) : null;
-      run.apply(index, known, report ?? madeElsewhere(known, context.keys));
+      run.apply(index, known, madeBy(known, context));
     }
     return run;
   }
@@ -205,4 +228,9 @@ export class Endorsing {
     }
     return approved;
   }
+}
+
+/** Behind a step that has ended, and does not count yet; else before it. */
+export function phaseOf(run: OpenRun, index: number): GatePhase {
+  return run.held(index) === null ? "before" : "after";
 }

@@ -1,9 +1,10 @@
 /**
  * Steps that the domain's policy guards, at the home: what is missing for each, who has approved, and the permit that a majority
- * of the control peers signs once nothing is.
+ * of the control peers signs once nothing is. So it is before a step begins, and once more when it has ended well.
  *
  *   ready --gate decided--> gated --nothing is missing--> asked of the others --a majority signed--> permit decided --> ready
  *                             |                                 |
+ *   leased --finish, held---> gated --- the same; its permit is decided --> done, as it ended
  *                             +-- a no, or time --> done        +-- not all of them agree: asked again later
  *
  * Nothing of it is lost when the home dies: since when a step waits and who approved is in its register.
@@ -15,14 +16,13 @@ import type { GateSeen } from "../../protocol/calls.ts";
 import type { Event } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Charter } from "../../protocol/membership.ts";
-import { inputsDigest } from "../../protocol/messages.ts";
 import { openPermit, type Permit } from "../../protocol/permits.ts";
 import type { Decision } from "../../protocol/registers/home.ts";
 import { type Command, stepRegister, type StepValue } from "../../protocol/registers/registers.ts";
 import type { Settlement, StepAnswer } from "../../protocol/registers/settling.ts";
 import type { Countersigning, Matter } from "./countersigning.ts";
 import type { Answer, Now } from "./effects.ts";
-import type { Endorsing } from "./endorsing.ts";
+import { type Endorsing, phaseOf } from "./endorsing.ts";
 import type { OpenRun } from "./open-run.ts";
 
 export type GateTicket = {
@@ -48,6 +48,8 @@ export type GatesContext = {
 type Gated = {
   readonly run: string;
   readonly index: number;
+  /** True behind the step, which has ended. */
+  readonly isBehind: boolean;
   readonly untilWallMs: number;
   approvals: readonly StepAnswer[];
   missing: readonly string[];
@@ -73,19 +75,19 @@ export class Gates {
     return [...this.#gated.values()].flatMap(({ run, index, missing, approvals, untilWallMs }) => {
       const open = this.#context.run(run);
       if (open === undefined) return [];
-      const given = open.given(index);
       return [
         {
           run,
           step: open.step(index).name,
           environment: open.step(index).environment ?? "",
+          ...endedOf(open, index),
           missing,
           refusals: Object.fromEntries(countersigning.refusals(matterOf({ run, index }))),
           approvedBy: approvals.map(({ by }) => by),
           untilMs: untilWallMs,
           manifest: open.submission.manifestCid,
-          given: inputsDigest(given),
-          inputs: given.inputs,
+          given: open.judged(index),
+          inputs: open.given(index).inputs,
         },
       ];
     });
@@ -94,11 +96,16 @@ export class Gates {
   /** True while something must be true before the step is given out, and no permit says that it is. */
   guards(run: OpenRun, index: number, { wallMs }: Now): boolean {
     const { endorsing, keys } = this.#context;
-    if (endorsing.policies.gateOf(run.submission, index) === null) return false;
+    if (endorsing.policies.gateOf(run.submission, index, "before") === null) return false;
     const value = this.#context.committed(stepRegister(run.submission.run, index));
     if (value?.state !== "queued" || value.gate === undefined) return true;
     const permit = openPermit(value.gate.permit, this.#context.charter(), keys);
     return !permit.ok || wallMs >= permit.value.untilMs;
+  }
+
+  /** True when it does not count at once that the step has ended well. */
+  holds(run: OpenRun, index: number): boolean {
+    return this.#context.endorsing.policies.gateOf(run.submission, index, "after") !== null;
   }
 
   begin(run: OpenRun, index: number, now: Now): void {
@@ -106,11 +113,13 @@ export class Gates {
     this.#propose({ run: run.submission.run, index }, { kind: "gate", sinceMs: now.wallMs }, null);
   }
 
-  /** What an earlier home decided. */
+  /** What was decided by an earlier home, or when the step ended; the run has heard of it. */
   restore(run: OpenRun, index: number, value: StepValue, now: Now): void {
     if (value.state === "gated") this.#waits(run, index, value, now);
     const approvals = value.state === "gated" ? value.approvals : [];
     for (const approval of approvals) this.#approved(run, index, approval, now);
+    if (value.state === "done" && value.gate !== undefined) this.#opened(run, index, value.gate.permit, now);
+    if (value.state === "done" && value.settlement !== undefined) this.#settled(run, index, value, now);
   }
 
   has(run: string, index: number): boolean {
@@ -134,12 +143,17 @@ export class Gates {
     if (run === undefined || index === null || gated === undefined)
       return this.#refuse(question, `${answer.step} does not wait at a gate`);
     const { peer: by } = person;
-    const gate = this.#context.endorsing.policies.gateOf(run.submission, index);
+    const gate = this.#context.endorsing.policies.gateOf(run.submission, index, phaseOf(run, index));
     const isEntitled = gate?.approvals.some(({ keys }) => keys.has(by)) === true;
     if (run.submission.manifestCid !== answer.manifest)
       return this.#refuse(question, "it was signed for another submission than this run's");
-    if (answer.given !== inputsDigest(run.given(index)))
-      return this.#refuse(question, "it was signed for other files or values than the step is given");
+    if (answer.given !== run.judged(index))
+      return this.#refuse(
+        question,
+        gated.isBehind
+          ? "it was signed for something else than what the step has made"
+          : "it was signed for other files or values than the step is given",
+      );
     if (answer.verdict !== "passed" && answer.verdict !== "failed")
       return this.#refuse(question, "an approval is yes or no");
     if (!isEntitled) return this.#refuse(question, `the policy does not name ${person.name} (${by}) for it`);
@@ -150,8 +164,8 @@ export class Gates {
 
   /** The step's newest value when it moved on; null when nothing follows. */
   decided(ticket: GateTicket, decision: Decision<unknown>, now: Now): StepValue | null {
-    const { run: id, index, question } = ticket;
-    const run = this.#context.run(id);
+    const { index, question } = ticket;
+    const run = this.#context.run(ticket.run);
     const value = decision.value?.kind === "step" ? decision.value : null;
     if (question !== null) this.#tell(question, decision);
     if (run === undefined || value === null || run.phase(index) === "done") return null;
@@ -162,10 +176,7 @@ export class Gates {
       return null;
     }
     this.#gated.delete(keyOf(ticket));
-    if (value.state === "queued" && changed?.kind === "permit") {
-      const fact = { step: run.step(index).name, permit: changed.permit };
-      this.#context.note({ kind: "gate-opened", run: id, timeMs: now.wallMs, ...fact });
-    }
+    if (changed?.kind === "permit") this.#opened(run, index, changed.permit, now);
     if (value.state === "done" && value.settlement !== undefined) this.#settled(run, index, value, now);
     return value.state === "queued" || value.state === "done" ? value : null;
   }
@@ -180,11 +191,14 @@ export class Gates {
       known.dueMs = now.monotonicMs;
       return;
     }
-    const gate = this.#context.endorsing.policies.gateOf(run.submission, index);
+    const isBehind = value.ended !== undefined;
+    const phase = isBehind ? "after" : "before";
+    const gate = this.#context.endorsing.policies.gateOf(run.submission, index, phase);
     const untilMs = value.sinceMs + (gate?.waitMs ?? limits.approvalMsDefault);
     this.#gated.set(key, {
       run: id,
       index,
+      isBehind,
       untilWallMs: untilMs,
       approvals: value.approvals,
       missing: [],
@@ -192,7 +206,8 @@ export class Gates {
       moving: false,
     });
     const step = run.step(index).name;
-    this.#context.note({ kind: "step-waiting", run: id, timeMs: now.wallMs, step, untilMs });
+    const told = { step, untilMs, ...behind(isBehind) };
+    this.#context.note({ kind: "step-waiting", run: id, timeMs: now.wallMs, ...told });
   }
 
   #look(run: OpenRun, gated: Gated, now: Now): void {
@@ -210,6 +225,7 @@ export class Gates {
       const step = run.step(index).name;
       const permit: Permit = {
         otto: "permit/1",
+        ...(gated.isBehind ? { phase: "after" } : {}),
         run: id,
         manifest,
         index,
@@ -257,8 +273,21 @@ export class Gates {
   }
 
   #approved(run: OpenRun, index: number, { by, detail, evidence }: StepAnswer, now: Now): void {
-    const fact = { step: run.step(index).name, by, verdict: "passed", detail, evidence } as const;
+    const step = run.step(index).name;
+    const fact = {
+      step,
+      by,
+      verdict: "passed",
+      detail,
+      evidence,
+      ...behind(run.held(index) !== null),
+    } as const;
     this.#context.note({ kind: "step-answered", run: run.submission.run, timeMs: now.wallMs, ...fact });
+  }
+
+  #opened(run: OpenRun, index: number, permit: Uint8Array, now: Now): void {
+    const fact = { step: run.step(index).name, permit, ...behind(run.held(index) !== null) };
+    this.#context.note({ kind: "gate-opened", run: run.submission.run, timeMs: now.wallMs, ...fact });
   }
 
   #tell(question: number, decision: Decision<unknown>): void {
@@ -278,6 +307,18 @@ export class Gates {
   ): void {
     this.#context.propose(stepRegister(run, index), command, { kind: "gate", run, index, question });
   }
+}
+
+function behind(is: boolean): { readonly after?: true } {
+  return is ? { after: true } : {};
+}
+
+function endedOf(run: OpenRun, index: number): Pick<GateSeen, "ended"> {
+  const held = run.held(index);
+  if (held === null) return {};
+  return {
+    ended: { outcome: held.outcome, outputs: held.outputs.map(({ name, tree }) => ({ name, tree })) },
+  };
 }
 
 function matterOf({ run, index }: { readonly run: string; readonly index: number }): Matter {

@@ -15,7 +15,13 @@ import { assert } from "../../protocol/errors.ts";
 import { type AttemptCause, isGivenBack, isOfLostWorker } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Submission } from "../../protocol/manifest.ts";
-import type { GivenValue, GrantedLease } from "../../protocol/messages.ts";
+import {
+  endDigest,
+  type GivenValue,
+  type GrantedLease,
+  type HeldEnd,
+  inputsDigest,
+} from "../../protocol/messages.ts";
 import {
   isSettledByMesh,
   lockOf,
@@ -41,6 +47,8 @@ type StepState = {
   outcome: string | null;
   token: number;
   made: Made;
+  /** How it ended, when its gate behind it let that count or has yet to. */
+  held: HeldEnd | null;
 };
 
 /** What a step leaves to those that need it. */
@@ -66,7 +74,13 @@ export class OpenRun {
     this.validUntilMs = validUntilMs;
     this.#steps = submission.manifest.plan.steps;
     this.#indexOf = new Map(this.#steps.map(({ name }, index) => [name, index]));
-    this.#states = this.#steps.map(() => ({ phase: "blocked", outcome: null, token: 0, made: nothing }));
+    this.#states = this.#steps.map(() => ({
+      phase: "blocked",
+      outcome: null,
+      token: 0,
+      made: nothing,
+      held: null,
+    }));
     this.#dependents = this.#steps.map(() => []);
     this.#left = this.#steps.length;
     for (const [index, step] of this.#steps.entries())
@@ -198,11 +212,13 @@ export class OpenRun {
       state.phase = value.state;
     } else if (value.state === "gated") {
       state.phase = "waiting";
+      state.held = value.ended === undefined ? null : heldEnd(value, value.ended.outcome, made);
     } else if (value.state === "queued") {
       state.phase = "ready";
       changes.ready.push(index);
     } else if (state.phase !== "done") {
       state.made = made ?? nothing;
+      state.held = value.gate === undefined ? null : heldEnd(value, value.outcome, made);
       this.#end(index, value.outcome);
       for (const dependent of this.#dependents[index] ?? []) this.#release(dependent, changes);
     }
@@ -215,6 +231,18 @@ export class OpenRun {
     const values = released === undefined ? this.#valuesOf(index) : released.release.values;
     const inputs = this.#inputsOf(index);
     return values.length === 0 ? { inputs } : { inputs, values };
+  }
+
+  /** How the step ended, while that does not count yet, or where a gate let it count. */
+  held(index: number): HeldEnd | null {
+    return this.#state(index).held;
+  }
+
+  /** What a gate judges, by content: what the step is given or, behind it, what it has made of that. */
+  judged(index: number): string {
+    const given = inputsDigest(this.given(index));
+    const { held } = this.#state(index);
+    return held === null ? given : endDigest(given, held);
   }
 
   /** The trees that the step's declared inputs stand for; empty for an output that was never made. */
@@ -304,6 +332,10 @@ export class OpenRun {
     assert(state !== undefined, `run ${this.submission.run} has a step ${index}`);
     return state;
   }
+}
+
+function heldEnd({ past, token }: StepValue, outcome: string, made: Made | null): HeldEnd {
+  return { token: past.at(-1)?.token ?? token, outcome, ...(made ?? nothing) };
 }
 
 function endedAs(outcome: string): string {

@@ -1,6 +1,6 @@
 /**
  * The domain's policy, as its owner signed it last and this peer has heard: what it says to a plan that is submitted, and what
- * must be true before a step begins.
+ * must be true before a step begins, and before how it ended counts.
  */
 
 import { gateOf, type Gate, whyNotAdmitted } from "../../planner/policy/judge.ts";
@@ -9,6 +9,7 @@ import { openDocument } from "../../protocol/documents.ts";
 import type { Verifier } from "../../protocol/envelope.ts";
 import type { Submission } from "../../protocol/manifest.ts";
 import type { Charter } from "../../protocol/membership.ts";
+import type { GatePhase } from "../../protocol/permits.ts";
 import { type Policy, policyDocument, policyIn } from "../../protocol/policy.ts";
 import { foreignDomainOf } from "../../protocol/release.ts";
 import type { DocumentValue } from "../../protocol/registers/document.ts";
@@ -52,13 +53,13 @@ export class Policies {
     return keysOf(policy, policy.revoke ?? []).has(key);
   }
 
-  /** Null: the step begins as soon as what it needs has ended. */
-  gateOf({ manifest, released }: Submission, index: number): Gate | null {
+  /** Null: the step begins as soon as what it needs has ended, or counts as soon as it has. */
+  gateOf({ manifest, released }: Submission, index: number, phase: GatePhase): Gate | null {
     // A released step is the only one of its run, and is judged by the whole plan that it is of.
     const plan = released?.plan ?? manifest.plan;
     const step = plan.steps[released?.release.index ?? index];
     if (step === undefined || foreignDomainOf(plan, step, this.#context.charter().name) !== null) return null;
-    return gateOf(this.#newest(), plan, step);
+    return gateOf(this.#newest(), plan, step, phase);
   }
 
   #newest(): Policy {

@@ -39,7 +39,7 @@ import type { HeldLease, Leases } from "./leases.ts";
 import type { Matter } from "./countersigning.ts";
 import { Gates, type GatesContext, type GateTicket } from "./gates.ts";
 import { Outcomes, type OutcomesContext } from "./outcomes.ts";
-import { madeElsewhere } from "./released.ts";
+import { madeBy } from "./released.ts";
 import { Releases, type ReleasesContext, type ReleaseTicket } from "./releases.ts";
 import { OpenRun } from "./open-run.ts";
 import { Settlements, type SettleTicket } from "./settlements.ts";
@@ -297,7 +297,7 @@ export class Reign {
     });
   }
 
-  result(from: string, result: SignedResult, envelope: Uint8Array): void {
+  result(from: string, result: SignedResult, envelope: Uint8Array, now: Now): void {
     const lease: LeaseRef = { run: result.run, index: result.index, token: result.token };
     const run = this.#runs.get(result.run);
     if (run === undefined || !run.has(result.index)) {
@@ -319,14 +319,16 @@ export class Reign {
     const cause = isDeclared ? causeOf(result.report.outcome) : "failed";
     const outcome = isDeclared ? endOfReport(result.report) : "failed";
     const again = (cause === "failed" || cause === "timed-out") && run.triesAgain(lease.index, past, cause);
-    this.#finish(from, result, envelope, { cause, outcome, again });
+    const isHeld = cause === "finished" && !run.cancelled && this.gates.holds(run, lease.index);
+    const held = isHeld ? { heldSinceMs: now.wallMs } : {};
+    this.#finish(from, result, envelope, { cause, outcome, again, ...held });
   }
 
   #finish(
     from: string,
     result: SignedResult,
     envelope: Uint8Array,
-    end: Pick<Extract<Command, { kind: "finish" }>, "cause" | "outcome" | "again">,
+    end: Pick<Extract<Command, { kind: "finish" }>, "cause" | "outcome" | "again" | "heldSinceMs">,
   ): void {
     const { run, index, token } = result;
     const report = reportOf(from, result);
@@ -501,22 +503,36 @@ export class Reign {
   }
 
   #restore(run: OpenRun, index: number, value: StepValue, now: Now): void {
-    const result = value.state === "done" ? value.report : null;
-    const report = result === null ? null : this.#context.reportIn(result);
+    const last = this.#lastEnd(value);
     for (const past of value.past) {
-      const last = past === value.past.at(-1) && value.state === "done";
-      const known = last ? { report, result } : { report: null, result: null };
-      this.chronicle.ended(run, index, { past, final: last, ...known }, now);
+      const known = past === value.past.at(-1) ? last : unknownEnd;
+      this.chronicle.ended(run, index, { past, ...known }, now);
     }
+    const isSettled = value.state === "done" && value.settlement !== undefined;
+    const made = isSettled ? madeBy(value, this.#making()) : last.report;
+    const { skipped } = run.apply(index, value, made);
     if (this.releases.domainOf(run, index) !== null) this.releases.restore(run, index, value, now);
     else if (isSettledByMesh(run.step(index))) this.settlements.restore(run, index, value, now);
     else this.gates.restore(run, index, value, now);
-    const made = report ?? madeElsewhere(value, this.#context.signing.keys);
-    const { skipped } = run.apply(index, value, made);
     this.chronicle.skipped(run, skipped, now);
     if (value.state !== "leased") return;
     this.#leases.grant({ run: run.submission.run, index }, value, now.monotonicMs);
     this.chronicle.started(run, index, value, now);
+  }
+
+  /** What is told of the last attempt of a step by what its register holds. */
+  #lastEnd(value: StepValue): Omit<Parameters<Chronicle["ended"]>[2], "past"> {
+    const isHeld = value.state === "gated" && value.ended !== undefined;
+    const isLetCount = value.state === "done" && value.gate !== undefined;
+    const isRefused = value.state === "done" && value.settlement !== undefined;
+    const signed = value.state === "done" ? value.report : isHeld ? value.ended.report : null;
+    const report = signed === null ? null : this.#context.reportIn(signed);
+    const held = isHeld || isLetCount || (isRefused && signed !== null);
+    return { final: value.state === "done" && !held && !isRefused, held, report, result: signed };
+  }
+
+  #making(): Parameters<typeof madeBy>[1] {
+    return { keys: this.#context.signing.keys, reportIn: (envelope) => this.#context.reportIn(envelope) };
   }
 
   #finished(ticket: Extract<Ticket, { kind: "finish" }>, decision: Decision<Ticket>, now: Now): void {
@@ -617,13 +633,15 @@ export class Reign {
     const past = value.past.at(-1);
     assert(past !== undefined, "an ended attempt is in the past of its step");
     this.claims.ended(run, index);
-    this.chronicle.ended(run, index, { past, final: value.state === "done", ...known }, now);
+    const held = value.state === "gated";
+    this.chronicle.ended(run, index, { past, final: value.state === "done", held, ...known }, now);
     this.#moveOn(run, index, value, known.report, now);
+    if (held) this.gates.restore(run, index, value, now);
   }
 
+  /** @param report what its worker said, when that is why it moved on. */
   #moveOn(run: OpenRun, index: number, value: StepValue, report: StepReport | null, now: Now): void {
-    const made = report ?? madeElsewhere(value, this.#context.signing.keys);
-    const { ready, skipped } = run.apply(index, value, made);
+    const { ready, skipped } = run.apply(index, value, report ?? madeBy(value, this.#making()));
     this.chronicle.skipped(run, skipped, now);
     for (const next of ready) this.#offer(run, next, now);
     this.#settle(run, now);
@@ -645,6 +663,9 @@ export class Reign {
     this.chronicle.refused(from, result, now);
   }
 }
+
+/** Of an attempt that another one followed. */
+const unknownEnd = { final: false, held: false, report: null, result: null } as const;
 
 /** False for a result that speaks of another attempt than the lease under its token is for, or of other inputs than were given. */
 function isOfLease(result: SignedResult, run: OpenRun, value: StepValue): boolean {

@@ -53,17 +53,25 @@ export function outcomeOf(
     run: released.release.run,
     index: released.release.index,
     outcome,
-    detail: isPassed ? "" : (report?.problem ?? value.settlement?.detail ?? value.outcome),
+    detail: isPassed ? "" : (value.settlement?.detail ?? report?.problem ?? value.outcome),
     outputs: isPassed ? (report?.outputs ?? []) : [],
     values: isPassed ? (report?.values ?? {}) : {},
   };
 }
 
-/** What a step leaves to those that need it which another domain has run; null: it was not, or made nothing. */
-export function madeElsewhere(
+/** What a step has made, here or in another domain, as its register tells. What was settled otherwise has made nothing that counts. */
+export function madeBy(
   value: StepValue,
-  keys: Verifier,
-): Pick<ReleasedOutcome, "outputs" | "values"> | null {
+  known: { readonly keys: Verifier; reportIn(envelope: Uint8Array): StepReport | null },
+): Pick<StepReport, "outputs" | "values"> | null {
+  if (value.state === "gated") return value.ended === undefined ? null : known.reportIn(value.ended.report);
+  if (value.state !== "done") return null;
+  if (value.settlement !== undefined) return madeElsewhere(value, known.keys);
+  return value.report === null ? null : known.reportIn(value.report);
+}
+
+/** What a step leaves to those that need it which another domain has run; null: it was not, or made nothing. */
+function madeElsewhere(value: StepValue, keys: Verifier): Pick<ReleasedOutcome, "outputs" | "values"> | null {
   const evidence =
     value.state === "done" && value.settlement?.cause === "released" ? value.settlement.evidence : null;
   const opened = evidence === null ? null : openOutcome(evidence, keys);

@@ -28,7 +28,9 @@ export class Verdicts {
   ): ReadonlySet<string> {
     const holding = new Set<string>();
     for (const { name, url, until } of gate.verdicts) {
-      const key = keyOf({ ...place, verdictOf: name });
+      // What was said before a step says nothing of what it has done.
+      const verdictOf = gate.phase === "before" ? name : `after/${name}`;
+      const key = keyOf({ ...place, verdictOf });
       const heard = this.#heard.get(key);
       const isFresh = heard !== undefined && now.monotonicMs - heard.atMs < limits.verdictMs;
       if (isFresh && heard.holds) {
@@ -37,7 +39,7 @@ export class Verdicts {
       }
       if (now.monotonicMs - (this.#asked.get(key) ?? -Infinity) < limits.verdictEveryMs) continue;
       this.#asked.set(key, now.monotonicMs);
-      this.#poll({ ...place, url, until, fails: null, verdictOf: name });
+      this.#poll({ ...place, url, until, fails: null, verdictOf });
     }
     return holding;
   }

@@ -356,7 +356,7 @@ class Evidencing {
     if (event.kind !== "gate-opened") return null;
     const opened = openPermit(event.permit, this.#charter, this.#keys);
     if (opened.ok) return opened.value;
-    const expected = "More than half of the control peers signed that it may begin.";
+    const expected = "More than half of the control peers signed that it may begin, or counts.";
     this.#findings.add(
       "permit-invalid",
       event.step,

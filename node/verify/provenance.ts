@@ -16,7 +16,7 @@ import { type Resource, type Statement, statementOf } from "../../protocol/prove
 import type { OutputReference, StepReport } from "../../protocol/report.ts";
 import type { ExportedRun } from "../../protocol/run-export.ts";
 import type { TreeFile } from "../../protocol/tree.ts";
-import { openEvidence } from "./evidence.ts";
+import { type Account, openEvidence } from "./evidence.ts";
 import { Findings } from "./finding.ts";
 import { verifyRun } from "./verify.ts";
 
@@ -42,7 +42,12 @@ export function provenanceOf(
   for (const { told } of accounts)
     for (const { event, result } of told)
       // Without the worker's signature nobody knows who made it.
-      if (event.kind === "attempt-ended" && event.final && event.report !== null && result !== null)
+      if (
+        event.kind === "attempt-ended" &&
+        event.report !== null &&
+        result !== null &&
+        counts(event, accounts)
+      )
         ends.set(event.step, { ...event, report: event.report });
   const planned = submission.manifest.plan.steps.find(({ name }) => name === step);
   if (planned === undefined) return failure(`The plan of run ${run} has no step "${step}".`);
@@ -71,6 +76,13 @@ export function provenanceOf(
     });
   };
   return success({ tree: made.tree, statement });
+}
+
+/** True for the attempt that decided; what ended well behind a gate has once that was opened. */
+function counts({ step, final, held }: AttemptEnded, accounts: readonly Account[]): boolean {
+  if (final || held !== true) return final;
+  const events = accounts.flatMap(({ told }) => told.map(({ event }) => event));
+  return events.some((event) => event.kind === "gate-opened" && event.step === step && event.after === true);
 }
 
 type Ended = AttemptEnded & { readonly report: StepReport };

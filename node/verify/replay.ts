@@ -26,7 +26,6 @@ import type {
 } from "../../protocol/events.ts";
 import { isAfterword } from "../../protocol/log.ts";
 import type { Submission } from "../../protocol/manifest.ts";
-import { inputsDigest } from "../../protocol/messages.ts";
 import type { Permit } from "../../protocol/permits.ts";
 import { isSettledByMesh, mayBeGated } from "../../protocol/plan.ts";
 import type { PastAttempt, RunOutcome, StepValue } from "../../protocol/registers/registers.ts";
@@ -91,6 +90,15 @@ class Reign {
   readonly #skipsTold = new Set<number>();
   /** How steps that no worker does were settled. */
   readonly #settledAs = new Map<number, string>();
+  /** Steps that ended well, where the policy demanded something before that counted. */
+  readonly #held = new Map<
+    number,
+    {
+      readonly token: number;
+      readonly end: { readonly outcome: string; readonly report: null };
+      readonly made: AttemptEnded["report"];
+    }
+  >();
   /** Results that were refused, in all of the account. */
   readonly #refused: Set<string>;
 
@@ -220,7 +228,8 @@ class Reign {
       permit.manifest === manifestCid &&
       permit.index === index &&
       permit.step === step &&
-      permit.given === inputsDigest(this.#run.given(index));
+      (permit.phase === "after") === (this.#held.get(index) !== undefined) &&
+      permit.given === this.#run.judged(index);
     if (!isForIt)
       this.#findings.add(
         "permit-invalid",
@@ -228,8 +237,11 @@ class Reign {
         "A permit is for one step of one submission, and for what it is given.",
         `This one is for ${permit.step} of run ${permit.run}, or for other files.`,
       );
-    if (this.#run.phase(index) === "waiting")
-      this.#apply(index, { ...this.#value(index, this.#run.token(index)), state: "queued" });
+    if (this.#run.phase(index) !== "waiting") return;
+    const held = this.#held.get(index);
+    if (held !== undefined)
+      this.#apply(index, { ...this.#value(index, held.token), ...held.end, state: "done" }, held.made);
+    else this.#apply(index, { ...this.#value(index, this.#run.token(index)), state: "queued" });
   }
 
   #waits(event: StepWaiting, index: number): void {
@@ -339,13 +351,25 @@ class Reign {
       );
     const planned = this.#run.step(index);
     checkReport({ event, result, step: planned, index, given: this.#run.given(index) }, this.#findings);
-    this.#checkAgain(event, index, past);
+    if (event.held !== true) this.#checkAgain(event, index, past);
     this.#past[index] = [...past, { attempt, token, worker, cause }];
     this.#current[index] = null;
     const value = this.#value(index, token);
     const outcome = event.report === null ? outcomeOfCause(cause) : endOfReport(event.report);
     if (final) this.#apply(index, { ...value, state: "done", outcome, report: null }, event.report);
+    else if (event.held === true) this.#holds(index, value, { outcome, made: event.report });
     else this.#apply(index, { ...value, state: "queued" });
+  }
+
+  /** It ended well, and counts once the gate behind it is open. */
+  #holds(
+    index: number,
+    value: { readonly kind: "step"; readonly token: number; readonly past: readonly PastAttempt[] },
+    { outcome, made }: { readonly outcome: string; readonly made: AttemptEnded["report"] },
+  ): void {
+    this.#held.set(index, { token: value.token, end: { outcome, report: null }, made });
+    const ended = { outcome, report: new Uint8Array() };
+    this.#apply(index, { ...value, state: "gated", sinceMs: 0, approvals: [], ended }, made);
   }
 
   /** Whether another attempt follows is the plan's to say, unless the run was being cancelled. */

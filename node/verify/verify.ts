@@ -153,9 +153,9 @@ function checkAgreement(events: readonly Event[], findings: Findings): void {
     tell(`lease ${name}`, step, { token, worker }, lease);
     newest.set(step, Math.max(newest.get(step) ?? 0, attempt));
     if (event.kind !== "attempt-ended") continue;
-    const { cause, final, report } = event;
+    const { cause, final, held = false, report } = event;
     const words = `attempt ${attempt} was ${cause}${final ? ", the last" : ""}`;
-    tell(`end ${name}`, step, { cause, final }, words);
+    tell(`end ${name}`, step, { cause, final, held }, words);
     if (report !== null) tell(`report ${name}`, step, report, `attempt ${attempt}: ${report.outcome}`);
     if (final) ends.set(step, Math.min(ends.get(step) ?? attempt, attempt));
   }

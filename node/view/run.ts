@@ -302,24 +302,15 @@ function setState(view: RunView, step: StepView, state: StepState): void {
 
 function deriveState(view: RunView, step: StepView): StepState {
   const decisive = step.attempts.findLast((attempt) => attempt.ended?.final === true);
-  if (decisive !== undefined && decisive.ended !== null) {
-    const { report, cause } = decisive.ended;
-    const durationMs = report?.durationMs ?? elapsedMs(decisive);
-    const own = ownOutcomeOf(decisive.ended);
-    if (own !== null && report !== null) return { kind: "ended", outcome: own, durationMs, report };
-    return {
-      kind: outcomeOfCause(cause),
-      reason: reasonOfEnding(decisive.ended, step.attempts),
-      durationMs,
-      report,
-    };
-  }
+  if (decisive?.ended != null) return endedState(decisive.ended, step, decisive);
   const settled = step.settling?.settled ?? null;
   if (settled !== null) {
     const sinceMs = step.settling?.waiting?.timeMs ?? null;
     const durationMs = sinceMs === null ? null : Math.max(0, settled.timeMs - sinceMs);
     return { kind: settled.outcome, reason: settledWords(settled), durationMs, report: null };
   }
+  const held = step.attempts.findLast((attempt) => attempt.ended?.held === true);
+  if (held?.ended != null && step.settling?.behind.opened != null) return endedState(held.ended, step, held);
   if (step.planned?.included === false) return { kind: "skipped", reason: step.planned.reason };
   if (step.skipped !== null) return { kind: "skipped", reason: step.skipped.reason };
   if (view.closed !== null) {
@@ -332,12 +323,23 @@ function deriveState(view: RunView, step: StepView): StepState {
   if (latest !== undefined && running !== null) {
     return { kind: "running", attempt: latest.attempt, worker: running.worker, sinceMs: running.timeMs };
   }
-  const waiting = step.settling?.waiting ?? null;
-  if (waiting !== null && step.settling?.opened === null) {
-    const words = awaitedWords(step.planned, step.settling);
-    return { kind: "pending", words, sinceMs: waiting.timeMs, untilMs: waiting.untilMs };
-  }
-  return stateBefore(step);
+  return pendingState(step) ?? stateBefore(step);
+}
+
+function endedState(ended: AttemptEnded, step: StepView, attempt: AttemptView): StepState {
+  const { report, cause } = ended;
+  const durationMs = report?.durationMs ?? elapsedMs(attempt);
+  const own = ownOutcomeOf(ended);
+  if (own !== null && report !== null) return { kind: "ended", outcome: own, durationMs, report };
+  return { kind: outcomeOfCause(cause), reason: reasonOfEnding(ended, step.attempts), durationMs, report };
+}
+
+function pendingState({ planned, settling }: StepView): StepState | null {
+  if (settling === null) return null;
+  const { waiting, opened } = settling.behind.waiting === null ? settling : settling.behind;
+  if (waiting === null || opened !== null) return null;
+  const { timeMs: sinceMs, untilMs } = waiting;
+  return { kind: "pending", words: awaitedWords(planned, settling), sinceMs, untilMs };
 }
 
 /** Before it was started or asked. */

@@ -11,6 +11,8 @@ export type SettlingView = {
   settled: StepSettled | null;
   /** The gate of a guarded step. */
   opened: GateOpened | null;
+  /** What was told of the gate behind it. */
+  behind: { waiting: StepWaiting | null; opened: GateOpened | null };
 };
 
 export type SettlingEvent = Extract<
@@ -19,22 +21,23 @@ export type SettlingEvent = Extract<
 >;
 
 export function newSettling(): SettlingView {
-  return { waiting: null, answers: [], settled: null, opened: null };
+  return { waiting: null, answers: [], settled: null, opened: null, behind: { waiting: null, opened: null } };
 }
 
 export function applySettling(view: SettlingView, event: SettlingEvent): void {
   switch (event.kind) {
     case "step-waiting":
-      view.waiting = earlier(view.waiting, event);
+      gateIn(view, event).waiting = earlier(gateIn(view, event).waiting, event);
       return;
     case "gate-opened":
-      view.opened = earlier(view.opened, event);
+      gateIn(view, event).opened = earlier(gateIn(view, event).opened, event);
       return;
     case "step-settled":
       view.settled = earlier(view.settled, event);
       return;
     case "step-answered": {
-      const same = (fact: StepAnswered): boolean => fact.by === event.by && fact.verdict === event.verdict;
+      const same = (fact: StepAnswered): boolean =>
+        fact.by === event.by && fact.verdict === event.verdict && fact.after === event.after;
       const best = earlier(view.answers.find(same) ?? null, event);
       const others = view.answers.filter((fact) => !same(fact));
       view.answers = [...others, best].sort(
@@ -44,8 +47,12 @@ export function applySettling(view: SettlingView, event: SettlingEvent): void {
   }
 }
 
+function gateIn(view: SettlingView, { after }: StepWaiting | GateOpened): SettlingView["behind"] {
+  return after === true ? view.behind : view;
+}
+
 /** What the step waits for: "approval: Does it look good? (1 of 2)". */
-export function awaitedWords(planned: PlannedStep | null, { answers }: SettlingView): string {
+export function awaitedWords(planned: PlannedStep | null, { answers, behind }: SettlingView): string {
   const action = planned?.action;
   if (action?.kind === "approve") {
     const yes = answers.filter(({ verdict }) => verdict === "passed").length;
@@ -54,8 +61,11 @@ export function awaitedWords(planned: PlannedStep | null, { answers }: SettlingV
     return `approval: ${action.question}${count}${who}`;
   }
   if (planned !== null && mayBeGated(planned)) {
-    const yes = answers.filter(({ verdict }) => verdict === "passed").length;
-    return `the gate of ${planned.environment}${yes === 0 ? "" : ` (${yes} ${yes === 1 ? "approval" : "approvals"} so far)`}`;
+    const isBehind = behind.waiting !== null;
+    const yes = answers.filter(
+      ({ verdict, after = false }) => verdict === "passed" && after === isBehind,
+    ).length;
+    return `the gate ${isBehind ? "behind it" : `of ${planned.environment}`}${yes === 0 ? "" : ` (${yes} ${yes === 1 ? "approval" : "approvals"} so far)`}`;
   }
   if (action?.kind !== "wait") return "its answer";
   const poll = action.poll === null ? [] : [`${action.poll.url} to answer as it should`];

@@ -1,10 +1,11 @@
 /**
  * A plan held against a policy: whether it may be run at all, and what must be true before each of its steps reaches an
- * environment. `otto explain`, admission, and every control peer that opens a gate ask here.
+ * environment, and after it before that counts. `otto explain`, admission, and every control peer that opens a gate ask here.
  *
  * Pure: time is given, and what was found out (approvals, outcomes, verdicts) too.
  */
 
+import type { GatePhase } from "../../protocol/permits.ts";
 import type { EnvironmentPolicy, Policy } from "../../protocol/policy.ts";
 import { isTrusted, type Plan, type PlannedStep } from "../../protocol/plan.ts";
 import { foreignDomainOf } from "../../protocol/release.ts";
@@ -37,10 +38,21 @@ export function whyNotAdmitted(policy: Policy, plan: Plan, { peer, domain }: Sub
   why.push(...credentialsRefused(policy, plan, domain));
   for (const step of plan.steps)
     for (const rules of isOwn(plan, step, domain) ? rulesOf(policy, step.environment ?? "") : [])
-      for (const check of rules.checks ?? [])
-        if (checksOf(plan, step, check).length === 0)
-          why.push(`${step.name} reaches ${step.environment}, and needs no step that is called ${check}`);
+      why.push(...checksMissing(plan, step, rules));
   return why;
+}
+
+function checksMissing(plan: Plan, step: PlannedStep, rules: EnvironmentPolicy): readonly string[] {
+  const { checks = [], after = {} } = rules;
+  const { name, environment } = step;
+  return [
+    ...checks
+      .filter((check) => checksOf(plan, step, check, "before").length === 0)
+      .map((check) => `${name} reaches ${environment}, and needs no step that is called ${check}`),
+    ...(after.checks ?? [])
+      .filter((check) => checksOf(plan, step, check, "after").length === 0)
+      .map((check) => `${name} reaches ${environment}, and beside it is no step that is called ${check}`),
+  ];
 }
 
 function holds(text: string, plan: Plan, submitter: Submitter): boolean {
@@ -100,8 +112,9 @@ function refWords(plan: Plan): string {
   return branch === null ? "no branch that is known" : `the branch ${branch}`;
 }
 
-/** What must be true before one step begins. */
+/** What must be true before one step begins, or before how it ended counts. */
 export type Gate = {
+  readonly phase: GatePhase;
   readonly environment: string;
   readonly approvals: readonly {
     readonly count: number;
@@ -117,19 +130,22 @@ export type Gate = {
   readonly waitMs: number | null;
 };
 
-/** Null: nothing is demanded before the step. */
-export function gateOf(policy: Policy, plan: Plan, step: PlannedStep): Gate | null {
+/** Null: nothing is demanded then. */
+export function gateOf(policy: Policy, plan: Plan, step: PlannedStep, phase: GatePhase): Gate | null {
   const { environment } = step;
   if (environment === null || !step.included) return null;
-  const rules = rulesOf(policy, environment);
+  const all = rulesOf(policy, environment);
+  const rules: readonly Rules[] =
+    phase === "before" ? all : all.flatMap(({ after }) => (after === undefined ? [] : [after]));
   const gate: Gate = {
+    phase,
     environment,
     approvals: rules.flatMap(({ approve }) =>
       approve === undefined ? [] : [{ ...approve, keys: keysOf(policy, approve.by) }],
     ),
     open: rules.flatMap(({ open }) => (open === undefined ? [] : [open])),
     freezes: rules.flatMap(({ freeze = [] }) => freeze),
-    checks: rules.flatMap(({ checks = [] }) => checks.flatMap((check) => checksOf(plan, step, check))),
+    checks: rules.flatMap(({ checks = [] }) => checks.flatMap((check) => checksOf(plan, step, check, phase))),
     verdicts: rules.flatMap(({ verdicts = [] }) => verdicts),
     waitMs: waitOf(rules),
   };
@@ -137,25 +153,34 @@ export function gateOf(policy: Policy, plan: Plan, step: PlannedStep): Gate | nu
   return demands.some(({ length }) => length > 0) ? gate : null;
 }
 
-function waitOf(rules: readonly EnvironmentPolicy[]): number | null {
+type Rules = NonNullable<EnvironmentPolicy["after"]> & Pick<EnvironmentPolicy, "freeze">;
+
+function waitOf(rules: readonly Rules[]): number | null {
   const minutes = rules.flatMap(({ waitMinutes }) => (waitMinutes === undefined ? [] : [waitMinutes]));
   return minutes.length === 0 ? null : Math.min(...minutes) * 60_000;
 }
 
-/** Steps that the step needs, directly or through others, and that a check means. */
-function checksOf(plan: Plan, step: PlannedStep, check: string): readonly string[] {
+/** Steps that a check means: before the step those that it needs, directly or through others, and after it those that do not need it. */
+function checksOf(plan: Plan, step: PlannedStep, check: string, phase: GatePhase): readonly string[] {
   const byName = new Map(plan.steps.map((one) => [one.name, one]));
-  const found = new Set<string>();
-  const left = step.needs.map((need) => need.step);
-  for (let name = left.pop(); name !== undefined; name = left.pop()) {
-    if (found.has(name)) continue;
-    found.add(name);
-    left.push(...(byName.get(name)?.needs ?? []).map((need) => need.step));
-  }
-  return [...found].filter((name) => {
+  const beside = (name: string): boolean => name !== step.name && !neededBy(byName, name).has(step.name);
+  const among = phase === "before" ? neededBy(byName, step.name) : [...byName.keys()].filter(beside);
+  return [...among].filter((name) => {
     const from = byName.get(name)?.from ?? name;
     return fitsOne([check], name) || fitsOne([check], from);
   });
+}
+
+function neededBy(byName: ReadonlyMap<string, PlannedStep>, of: string): ReadonlySet<string> {
+  const needsOf = (name: string): string[] => (byName.get(name)?.needs ?? []).map(({ step }) => step);
+  const found = new Set<string>();
+  const left = needsOf(of);
+  for (let name = left.pop(); name !== undefined; name = left.pop()) {
+    if (found.has(name)) continue;
+    found.add(name);
+    left.push(...needsOf(name));
+  }
+  return found;
 }
 
 /** What was found out about a gate so far. */

@@ -109,16 +109,21 @@ function contradictions(policy: Policy): { path: Path; message: string }[] {
   for (const [pattern, rules] of Object.entries(policy.environments ?? {})) {
     const path = ["environments", pattern];
     for (const [index, named] of (rules.submit ?? []).entries()) mean([...path, "submit", index], named);
-    for (const [index, named] of (rules.approve?.by ?? []).entries())
-      mean([...path, "approve", "by", index], named);
-    if (rules.approve !== undefined && keysOf(policy, rules.approve.by).size < rules.approve.count)
-      found.push({
-        path: [...path, "approve", "count"],
-        message: `${rules.approve.count} must approve, and only ${keysOf(policy, rules.approve.by).size} may: the gate would never open`,
-      });
-    for (const [index, { until }] of (rules.verdicts ?? []).entries()) {
-      const problem = problemOf(responseCondition(until));
-      if (problem !== null) found.push({ path: [...path, "verdicts", index, "until"], message: problem });
+    for (const [place, { approve, verdicts = [] }] of [
+      [path, rules],
+      [[...path, "after"], rules.after ?? {}],
+    ] as const) {
+      for (const [index, named] of (approve?.by ?? []).entries())
+        mean([...place, "approve", "by", index], named);
+      if (approve !== undefined && keysOf(policy, approve.by).size < approve.count)
+        found.push({
+          path: [...place, "approve", "count"],
+          message: `${approve.count} must approve, and only ${keysOf(policy, approve.by).size} may: the gate would never open`,
+        });
+      for (const [index, { until }] of verdicts.entries()) {
+        const problem = problemOf(responseCondition(until));
+        if (problem !== null) found.push({ path: [...place, "verdicts", index, "until"], message: problem });
+      }
     }
     for (const [index, { from, until }] of (rules.freeze ?? []).entries())
       if (from >= until)

@@ -1,8 +1,11 @@
 /**
- * The register of a step before it is given out, where the domain's policy demands something of it first.
+ * The register of a step before it is given out, where the domain's policy demands something of it first, and of one that has
+ * ended well where it demands something before that counts.
  *
  *   (absent), queued --gate--> gated --approve-gate--> gated, one approval more --permit--> queued, with its permit
  *                                 +---- approve-gate that says no, or time ----> done
+ *   leased --finish, and it is held--> gated, with how it ended --permit--> done, as it ended
+ *                                        +---- no, or time ----> done, as failed or timed out
  *
  * A permit is signed by a majority of the control peers, each of which judged for itself (`protocol/permits.ts`). It is good
  * for minutes; a step that was not claimed until then is gated again, with the approvals that it had.
@@ -31,12 +34,16 @@ export function evaluateGating(value: StepValue | null, command: GatingCommand):
     return { kind: "step", state: "gated", token, past, sinceMs: command.sinceMs, approvals };
   }
   if (value?.state !== "gated") return "absent";
-  const { token, past, approvals } = value;
-  if (command.kind === "permit")
-    return { kind: "step", state: "queued", token, past, gate: { permit: command.permit, approvals } };
+  const { token, past, approvals, ended } = value;
+  if (command.kind === "permit") {
+    const gate: OpenedGate = { permit: command.permit, approvals };
+    if (ended === undefined) return { kind: "step", state: "queued", token, past, gate };
+    return { kind: "step", state: "done", token, past, ...ended, gate };
+  }
   const { by, yes, detail, evidence } = command;
   if (approvals.some((approval) => approval.by === by)) return "duplicate";
   if (yes) return { ...value, approvals: [...approvals, { by, detail, evidence }] };
   const settlement: Settlement = { cause: "declined", by, detail, evidence };
-  return { kind: "step", state: "done", token: token + 1, past, outcome: "failed", report: null, settlement };
+  const report = ended?.report ?? null;
+  return { kind: "step", state: "done", token: token + 1, past, outcome: "failed", report, settlement };
 }

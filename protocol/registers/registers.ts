@@ -44,7 +44,7 @@ export type StepValue =
       readonly gate?: OpenedGate;
     }
   | {
-      /** The domain's policy demands something before it may be claimed. */
+      /** The domain's policy demands something before it may be claimed, or before how it ended counts. */
       readonly kind: "step";
       readonly state: "gated";
       readonly token: number;
@@ -52,6 +52,8 @@ export type StepValue =
       /** Wall clock of the home that asked. */
       readonly sinceMs: number;
       readonly approvals: readonly StepAnswer[];
+      /** How its last attempt ended, which does not count yet; absent: before the step. */
+      readonly ended?: { readonly outcome: string; readonly report: Uint8Array };
     }
   | {
       readonly kind: "step";
@@ -90,8 +92,10 @@ export type StepValue =
       readonly outcome: string;
       /** The worker's signed report, or null when no worker lived to give one. */
       readonly report: Uint8Array | null;
-      /** What settled a step that no worker does. */
+      /** What settled a step that no worker does, or that a gate let not begin or not count: then its report is kept and counts for nothing. */
       readonly settlement?: Settlement;
+      /** What let the outcome count, where the policy demands something after the step. */
+      readonly gate?: OpenedGate;
       /** Of an approved step: who said yes before the last of them did. */
       readonly answers?: readonly StepAnswer[];
     };
@@ -164,6 +168,8 @@ export type Command =
       readonly report: Uint8Array;
       /** True when the step is to be tried again: back to queued. */
       readonly again: boolean;
+      /** Wall clock of the home, when the outcome does not count yet: the policy demands something first. */
+      readonly heldSinceMs?: number;
     }
   | {
       readonly kind: "expire";
@@ -336,6 +342,11 @@ function evaluateStep(
   const past = [...value.past, ended];
   const gate = value.gate === undefined ? {} : { gate: value.gate };
   if (command.again) return changed({ kind: "step", state: "queued", ...gate, token: value.token + 1, past });
+  if (command.kind === "finish" && command.heldSinceMs !== undefined) {
+    const { heldSinceMs: sinceMs, outcome: as, report: signed } = command;
+    const held = { sinceMs, approvals: [], ended: { outcome: as, report: signed } };
+    return changed({ kind: "step", state: "gated", token: value.token, past, ...held });
+  }
   const report = command.kind === "finish" ? command.report : null;
   const outcome =
     command.kind === "finish" ? command.outcome : command.cause === "cancelled" ? "cancelled" : "failed";

@@ -68,5 +68,6 @@ export function evaluateSettling(value: StepValue | null, command: SettlingComma
 function done(value: StepValue | null, outcome: Outcome, settlement: Settlement): DoneValue {
   const token = (value?.token ?? 0) + 1;
   const past = value?.past ?? [];
-  return { kind: "step", state: "done", token, past, outcome, report: null, settlement };
+  const report = value?.state === "gated" ? (value.ended?.report ?? null) : null;
+  return { kind: "step", state: "done", token, past, outcome, report, settlement };
 }

@@ -113,3 +113,65 @@ describe("a guarded production", () => {
     await home.restart();
   });
 });
+
+describe("a production that is watched after each deploy", () => {
+  it("lets a deploy count once people have approved what it made, rolls back when they do not, and shows both", async () => {
+    writeFileSync(
+      policy,
+      `otto-policy: 1
+people: { mia: ${keyOf("mia")}, tom: ${keyOf("tom")} }
+environments: { production: { after: { approve: { count: 1, by: [mia, tom] } } } }
+`,
+    );
+    await mesh.succeed(["policy", "set", policy, "--node", first().folder]);
+    const watched = mesh.repository(
+      "watched",
+      `  deploy:
+    environment: production
+    run: mkdir out && echo two > out/text
+    outputs: { out: out }
+  next:
+    inputs: { out: deploy.out }
+    run: cat out/text
+  undo:
+    needs: { deploy: [failed, timed-out] }
+    run: echo undone
+environments: { production: {} }
+`,
+    );
+    const explained = await mesh.succeed(["explain", "-C", watched, "--policy", "--node", first().folder]);
+    expect(explained.stdout).toContain(
+      "gate of domain dev after deploy (production):\n  1 approval of mia, tom\n",
+    );
+    const ended = async (home: string, ...how: readonly string[]) => {
+      const run = await mesh.submit(watched, first());
+      const watch = first().watch(run);
+      await watch.event("step-waiting");
+      const why = await mesh.succeed(["gate", "why", run, "--node", first().folder]);
+      expect(why.stdout).toMatch(/ended as passed, which counts once[^]*it made out: [0-9a-f]{64}/u);
+      await mesh.succeed(["approve", run, "deploy", ...how, "--node", first().folder], { home });
+      const outcome = await watch.closed();
+      const verified = await mesh.succeed(["verify", run, "--node", first().folder]);
+      expect(verified.stdout).toContain("kept to its plan");
+      const made = join(mesh.folder, `${run}.jsonl`);
+      const { code } = await mesh.otto([
+        "provenance",
+        run,
+        "deploy",
+        "out",
+        "-o",
+        made,
+        "--node",
+        first().folder,
+      ]);
+      return { outcome, next: watch.output("next"), undo: watch.output("undo"), hasProvenance: code === 0 };
+    };
+    expect(await ended("mia")).toEqual({ outcome: "passed", next: "two\n", undo: "", hasProvenance: true });
+    expect(await ended("tom", "--reject")).toEqual({
+      outcome: "failed",
+      next: "",
+      undo: "undone\n",
+      hasProvenance: false,
+    });
+  });
+});

@@ -9,7 +9,8 @@ import { openPermit } from "../../../protocol/permits.ts";
 import type { Policy } from "../../../protocol/policy.ts";
 import { simulatedKeys, simulatedVerifier } from "../../../simulations/keys.ts";
 import { certificateOf } from "../../../simulations/workload.ts";
-import { plannedStep } from "../view/example.ts";
+import type { StepReport } from "../../../protocol/report.ts";
+import { plannedStep, reportOf } from "../view/example.ts";
 import { answers, Bench, events, said } from "./bench.ts";
 import { exampleCharter } from "./example.ts";
 
@@ -257,5 +258,143 @@ describe("a gate", () => {
     bench.tell({ kind: "cancel", run, by: "ada", question: 7 });
     bench.tick(limits.gateEveryMs);
     expect(bench.core.closedGates).toEqual([]);
+  });
+});
+
+const behind: Policy = {
+  "otto-policy": 1,
+  people: { mia: mia.peer, tom: tom.peer },
+  environments: { production: { after: { approve: { count: 1, by: ["mia", "tom"] }, waitMinutes: 60 } } },
+};
+const made: StepReport = {
+  ...reportOf(),
+  outputs: [{ name: "url", tree: "a".repeat(64), files: 1, bytes: 1 }],
+};
+const rollBack = {
+  ...plannedStep("undo"),
+  needs: [{ step: "deploy", outcomes: ["failed", "timed-out"] }],
+};
+const next = plannedStep("next", ["deploy"]);
+
+/** A run whose deploy has ended well, and waits for that to count. */
+function ended(policy: Policy = behind): { bench: Bench; run: string; effects: ControlEffect[] } {
+  const bench = benchWith(policy);
+  const { run } = bench.submit([{ ...plannedStep("deploy"), ...guarded }, next, rollBack]);
+  bench.pull();
+  const effects = [...bench.result(run, 0, 1, made), ...bench.tick(limits.gateEveryMs)];
+  return { bench, run, effects };
+}
+
+const told = (effects: readonly ControlEffect[], kind: string) =>
+  events(effects).filter((event) => event.kind === kind);
+
+describe("a gate behind a step", () => {
+  it("holds back what the step has come to, and what follows it", () => {
+    const { bench, effects } = ended();
+    expect(said(effects, "ack")).toMatchObject([{ verdict: "accepted" }]);
+    expect(told(effects, "attempt-ended")).toMatchObject([{ cause: "finished", final: false, held: true }]);
+    expect(told(effects, "step-waiting")).toMatchObject([{ step: "deploy", after: true }]);
+    expect(grants(bench.pull(5))).toBe(0);
+    expect(bench.core.closedGates).toMatchObject([
+      { step: "deploy", missing: ["0 of 1 approvals of mia, tom"], ended: { outcome: "passed" } },
+    ]);
+  });
+
+  it("lets it count once people have approved what it made: what follows begins", () => {
+    const { bench, run } = ended();
+    bench.pull(5);
+    const effects = [...approve(bench, { by: mia }), ...bench.tick(limits.gateEveryMs)];
+    expect(told(effects, "gate-opened")).toMatchObject([{ step: "deploy", after: true }]);
+    expect(said(effects, "grant").flatMap(({ leases }) => leases)).toMatchObject([{ run, index: 1 }]);
+    expect(told(effects, "step-skipped")).toMatchObject([{ step: "undo" }]);
+  });
+
+  it("fails the step by a no, and the planned way back goes on", () => {
+    const { bench, run } = ended();
+    bench.pull(5);
+    const effects = [...approve(bench, { by: tom, no: true }), ...bench.tick(limits.gateEveryMs)];
+    expect(told(effects, "step-settled")).toMatchObject([{ outcome: "failed", cause: "declined" }]);
+    expect(said(effects, "grant").flatMap(({ leases }) => leases)).toMatchObject([{ run, index: 2 }]);
+    expect(told(effects, "step-skipped")).toMatchObject([{ step: "next" }]);
+  });
+
+  it("times the step out when it was not opened for as long as the policy says", () => {
+    const { bench, run } = ended();
+    const effects = [...bench.tick(60 * 60_000), ...bench.pull(5)];
+    expect(told(effects, "step-settled")).toMatchObject([
+      { outcome: "timed-out", cause: "expired", detail: "0 of 1 approvals of mia, tom" },
+    ]);
+    expect(said(effects, "grant").flatMap(({ leases }) => leases)).toMatchObject([{ run, index: 2 }]);
+  });
+});
+
+describe("what opens a gate behind a step", () => {
+  it("takes no approval that was for the step before it began, and none for what another attempt made", () => {
+    const bench = benchWith({
+      ...behind,
+      environments: {
+        production: {
+          approve: { count: 1, by: ["mia"] },
+          after: { approve: { count: 1, by: ["mia", "tom"] } },
+        },
+      },
+    });
+    const { run } = bench.submit([{ ...plannedStep("deploy"), ...guarded }]);
+    bench.tick(limits.gateEveryMs);
+    const before = bench.core.closedGates[0]?.given ?? "";
+    bench.pull();
+    approve(bench, { by: mia });
+    bench.tick(limits.gateEveryMs);
+    bench.result(run, 0, 1, made);
+    bench.tick(limits.gateEveryMs);
+    expect(missing(bench)).toEqual(["0 of 1 approvals of mia, tom"]);
+    expect(answers(approve(bench, { by: mia, given: before }))).toMatchObject([
+      { ok: false, reason: "refused", detail: expect.stringContaining("what the step has made") as string },
+    ]);
+    expect(answers(approve(bench, { by: mia }))).toEqual([{ ok: true }]);
+  });
+
+  it("is not for a step that has failed", () => {
+    const bench = benchWith(behind);
+    const { run } = bench.submit([{ ...plannedStep("deploy"), ...guarded }]);
+    bench.pull();
+    const failed: StepReport = { ...reportOf(), outcome: "failed", problem: "no" };
+    const effects = [...bench.result(run, 0, 1, failed), ...bench.tick(limits.notesHeldMs)];
+    expect(told(effects, "attempt-ended")).toMatchObject([{ cause: "failed", final: true }]);
+    expect(bench.core.closedGates).toEqual([]);
+  });
+
+  it("tells the same after a restart of the home as before, and goes on", () => {
+    const { bench, run } = ended();
+    bench.restart();
+    const again = bench.tick(limits.notesHeldMs);
+    expect(told(again, "attempt-ended").every((event) => "held" in event)).toBe(true);
+    bench.pull(5);
+    const effects = [...approve(bench, { by: mia }), ...bench.tick(limits.gateEveryMs)];
+    expect(said(effects, "grant").flatMap(({ leases }) => leases)).toMatchObject([{ run, index: 1 }]);
+    bench.restart();
+    const last = [...bench.tick(limits.notesHeldMs), ...bench.pull(5)];
+    expect(told(last, "attempt-ended").filter((event) => "step" in event && event.step === "deploy")).toEqual(
+      told(last, "attempt-ended").filter((event) => "held" in event && !event.final),
+    );
+  });
+
+  it("asks for a verdict anew: what was said before the step says nothing of what it did", () => {
+    const verdicts = [{ name: "health", url: "https://health.example.org", until: "response.status == 200" }];
+    const bench = benchWith({
+      "otto-policy": 1,
+      environments: { production: { verdicts, after: { verdicts } } },
+    });
+    const { run } = bench.submit([{ ...plannedStep("deploy"), ...guarded }]);
+    bench.pull();
+    const polled = { run, index: 0, verdict: "passed", detail: "" } as const;
+    bench.tell({ kind: "polled", polled: { ...polled, verdictOf: "health" } });
+    bench.tick(limits.gateEveryMs);
+    bench.result(run, 0, 1, made);
+    bench.tick(limits.gateEveryMs);
+    expect(missing(bench)).toEqual(["health does not say yes (https://health.example.org)"]);
+    bench.tell({ kind: "polled", polled: { ...polled, verdictOf: "after/health" } });
+    const effects = [...bench.tick(limits.gateEveryMs), ...bench.tick(limits.notesHeldMs)];
+    expect(told(effects, "gate-opened")).toMatchObject([{ after: true }]);
   });
 });

@@ -165,7 +165,7 @@ describe("admission", () => {
 
 describe("a gate", () => {
   const policy = policyOf(written);
-  const gate = gateOf(policy, planOf([test, deploy]), deploy);
+  const gate = gateOf(policy, planOf([test, deploy]), deploy, "before");
   if (gate === null) throw new Error("no gate");
   const monday = Date.parse("2026-11-30T09:00:00Z");
   const all: GateEvidence = {
@@ -193,8 +193,8 @@ describe("a gate", () => {
   });
 
   it("is on no step without an environment, nor on one that is left out", () => {
-    expect(gateOf(policy, planOf([test]), test)).toBeNull();
-    expect(gateOf(policy, planOf([test]), { ...deploy, included: false })).toBeNull();
+    expect(gateOf(policy, planOf([test]), test, "before")).toBeNull();
+    expect(gateOf(policy, planOf([test]), { ...deploy, included: false }, "before")).toBeNull();
   });
 
   it("is shown beforehand, with what would be refused", () => {
@@ -206,7 +206,7 @@ describe("a gate", () => {
 
   it("goes on over midnight where a window does", () => {
     const night = policyOf('otto-policy: 1\nenvironments: { "*": { open: ["fri 22:00-02:00"] } }\n');
-    const open = gateOf(night, planOf([test, deploy]), deploy);
+    const open = gateOf(night, planOf([test, deploy]), deploy, "before");
     if (open === null) throw new Error("no gate");
     const at = (moment: string) => missingFor(open, { ...all, nowMs: Date.parse(moment) }).length === 0;
     expect([
@@ -215,5 +215,25 @@ describe("a gate", () => {
       at("2026-11-28T02:00:00Z"),
       at("2026-11-27T01:00:00Z"),
     ]).toEqual([true, true, false, false]);
+  });
+
+  it("may be behind a step, with demands of its own, and is shown beforehand", () => {
+    const behind = policyOf(
+      `otto-policy: 1\npeople: { mia: ${mia} }\nenvironments: { production: { after: { approve: { count: 1, by: [mia] }, checks: [smoke] } } }\n`,
+    );
+    const smoke = step("smoke");
+    const plan = planOf([test, deploy, smoke, step("next", { needs: [passed("deploy")] })]);
+    expect(gateOf(behind, plan, deploy, "before")).toBeNull();
+    expect(gateOf(behind, plan, deploy, "after")).toMatchObject({ phase: "after", checks: ["smoke"] });
+    const text = demandsText(demandsOf(behind, plan, { peer: mia, domain: "ops" }), "ops");
+    expect(text).toBe("gate of ops after deploy (production):\n  1 approval of mia\n  smoke has passed\n");
+  });
+
+  it("behind a step takes no check that waits for the step, and says so when the plan is submitted", () => {
+    const behind = policyOf("otto-policy: 1\nenvironments: { production: { after: { checks: [smoke] } } }\n");
+    const waits = planOf([test, deploy, step("smoke", { needs: [passed("deploy")] })]);
+    expect(whyNotAdmitted(behind, waits, { peer: mia, domain: "ops" })).toEqual([
+      "deploy reaches production, and beside it is no step that is called smoke",
+    ]);
   });
 });
