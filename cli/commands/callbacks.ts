@@ -4,7 +4,7 @@
  *
  *   POST /callback/TOKEN   {"verdict": "passed" | "failed" | "inconclusive", "detail": "..."}
  *
- * 200 it counts, 400 it is none, 403 the token does not hold, 413 it is too long, 409 it came too late or too early, 503 nobody can decide.
+ * 200 it counts, 400 it is none, 403 the token does not hold or a web page asks, 413 it is too long, 409 it came too late or too early, 503 nobody can decide.
  */
 
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
@@ -67,6 +67,9 @@ async function reply(target: Target, request: IncomingMessage): Promise<Reply> {
   const [, token] = /^\/callback\/([A-Za-z0-9_-]+)$/.exec(request.url ?? "") ?? [];
   if (token === undefined)
     return { status: 404, message: "There is nothing here; callbacks go to /callback/TOKEN." };
+  // Browsers say so of every page that posts, also of one whose name was made to lead here.
+  if (request.headers.origin !== undefined)
+    return { status: 403, message: "Callbacks come from programs, never from a web page." };
   if (request.method !== "POST") return { status: 405, message: "A callback is a POST." };
   const answer = Buffer.from(token, "base64url");
   if (answer.length > answerBytesMax) return { status: 400, message: "The token is too long." };
@@ -126,7 +129,8 @@ function saidIn(body: string): { readonly verdict: Verdict; readonly detail: str
 
 function send(response: ServerResponse, status: number, message: string): void {
   const close = status === 413 ? { connection: "close" } : {};
-  response.writeHead(status, { "content-type": "application/json", ...close });
+  const inert = { "content-security-policy": "default-src 'none'", "x-content-type-options": "nosniff" };
+  response.writeHead(status, { "content-type": "application/json", ...inert, ...close });
   response.end(`${JSON.stringify({ message })}\n`);
 }
 

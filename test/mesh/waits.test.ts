@@ -97,12 +97,15 @@ it("is settled by a callback over HTTP, with a token for this step alone", async
   const token = (await mesh.succeed(["callback", run, "online", "--node", node.folder])).stdout.trim();
   const bridge = mesh.start(["callbacks", "--listen", "127.0.0.1:0", "--node", node.folder]);
   const [, base = ""] = await bridge.said(/(http:\/\/\S+)\/callback\/TOKEN/u);
-  const post = async (path: string, body: string): Promise<number> =>
-    (await fetch(`${base}/callback/${path}`, { method: "POST", body })).status;
+  const post = async (path: string, body: string, headers: Record<string, string> = {}): Promise<number> =>
+    (await fetch(`${base}/callback/${path}`, { method: "POST", body, headers })).status;
   const flipped = `${token.slice(0, 60)}${token[60] === "A" ? "B" : "A"}${token.slice(61)}`;
   expect(await post(flipped, '{"verdict":"passed"}')).toBe(403);
   expect(await post(token, "it is fine")).toBe(400);
   expect(await post(token, `{"verdict":"passed","detail":"${"x".repeat(100_000)}"}`)).toBe(413);
+  // A web page that somebody has open, by its own name or by one that was made to lead here.
+  for (const origin of ["https://example.org", base, "null"])
+    expect(await post(token, '{"verdict":"passed"}', { origin })).toBe(403);
   expect(await post(token, '{"verdict":"inconclusive"}')).toBe(200);
   expect(await post(token, '{"verdict":"failed","detail":"503 from two places"}')).toBe(200);
   expect(await watch.event("step-settled")).toMatchObject({ outcome: "failed", cause: "callback" });
