@@ -2,6 +2,12 @@
 
 import { askFor, callFor } from "../node/edge/client.ts";
 import { verifySignature } from "../node/edge/identity.ts";
+import {
+  recipientIn,
+  type Recipient,
+  recipientTopic,
+  recoveryDocument,
+} from "../protocol/credentials/sealed-secret.ts";
 import { type Document, type OpenedDocument, openDocument, sealDocument } from "../protocol/documents.ts";
 import type { Signer } from "../protocol/envelope.ts";
 import { OttoError } from "../protocol/errors.ts";
@@ -36,6 +42,18 @@ export async function documentsOf(
     if (isIt && opened.value.document.version === item.version) found.push(opened.value);
   }
   return found;
+}
+
+/** The keys of those who are control peers now, and the recovery key. */
+export async function recipientsOf(target: Target, charter: Charter): Promise<readonly Recipient[]> {
+  const told = await documentsOf(target, charter, recipientTopic);
+  const recovery = await documentsOf(target, charter, recoveryDocument.topic);
+  return [...told, ...recovery]
+    .flatMap(({ document, signer }) => recipientIn(document, signer) ?? [])
+    .filter(
+      ({ peer }) =>
+        peer === recoveryDocument.name || charter.controls.some((control) => control.peer === peer),
+    );
 }
 
 /**

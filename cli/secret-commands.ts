@@ -42,6 +42,7 @@ export function addSecretCommands(otto: Command, action: Action): void {
       "of ssh: 'ssh-ed25519 AAAA...', a key that the host is known by; may be repeated",
       several,
     )
+    .option("--audience <name>", "of oidc: whom its tokens are for")
     .option("--from <file>", "read the value from here (`-`: standard input)")
     .addHelpText("after", sources)
     .action(action(async (name: string, options: SetOptions) => (await load()).setSecret(name, options)));

@@ -22,9 +22,13 @@ export type PurposeOptions = {
   readonly authority?: string;
   readonly push?: readonly string[];
   readonly hostKey?: readonly string[];
+  readonly audience?: string;
 };
 
-export type Purpose = Pick<SecretHeader, "kind" | "class" | "destinations" | "pushRefs" | "logins">;
+export type Purpose = Pick<
+  SecretHeader,
+  "kind" | "class" | "destinations" | "pushRefs" | "logins" | "audience"
+>;
 
 type Kind = StepCredential["kind"];
 
@@ -34,7 +38,7 @@ const reading = ["GET", "HEAD"];
 const usualUsers: Readonly<Partial<Record<Kind, string>>> = { git: "x-access-token", pip: "__token__" };
 
 export function purposeOf(options: PurposeOptions): Purpose {
-  const { kind: named = "http", push = [], hostKey = [] } = options;
+  const { kind: named = "http", push = [], hostKey = [], audience } = options;
   const kind = credentialKinds.find((known) => known === named);
   if (kind === undefined)
     throw wrong(`${named} is no kind of credential`, `Use one of: ${credentialKinds.join(", ")}.`);
@@ -50,8 +54,18 @@ export function purposeOf(options: PurposeOptions): Purpose {
     const logins = to.map((place) => ({ ...loginOf(place), hostKeys }));
     return { kind, class: "brokered", destinations: [], pushRefs: [], logins };
   }
+  if (audience !== undefined && kind !== "oidc") throw wrong("--audience is for oidc", "Say --kind oidc.");
+  if (kind === "oidc" && (audience === undefined || to.length > 1))
+    throw wrong("tokens are for one audience, and go to one host", "Say --audience NAME, and --to once.");
   const destinations = to.map((place) => destinationOf(place, kind, options));
-  return { kind, class: "brokered", destinations, pushRefs: [...push], logins: [] };
+  return {
+    kind,
+    class: "brokered",
+    destinations,
+    pushRefs: [...push],
+    logins: [],
+    ...(audience === undefined ? {} : { audience }),
+  };
 }
 
 function loginOf(to: string): SshPlace {

@@ -3,6 +3,7 @@
 import type { Command } from "commander";
 import { type Action, withOwner, withTarget } from "./command-parts.ts";
 import type { GateOptions } from "./commands/gate.ts";
+import type { IssuerOptions } from "./commands/issuer.ts";
 import type { InitOptions } from "./commands/own-domain.ts";
 import type { RevokeOptions } from "./commands/revoke.ts";
 import type { ProvenanceOptions } from "./commands/provenance.ts";
@@ -72,6 +73,17 @@ function addDomainCommands(otto: Command, action: Action): void {
     .description("take nothing more of another domain")
     .action(
       action(async (name: string, options: OwnerOptions) => (await load()).distrustDomain(name, options)),
+    );
+  withOwner(domain.command("oidc"))
+    .description("sign tokens for steps by a key of the domain, and write what others verify them by")
+    .option("--issuer <url>", "where others find the files: needed once")
+    .requiredOption("--out <folder>", "where to write .well-known/openid-configuration and jwks.json")
+    .option(
+      "--rotate",
+      "sign by a new key from now on; the former one stays in jwks.json while its tokens count",
+    )
+    .action(
+      action(async (options: IssuerOptions) => (await import("./commands/issuer.ts")).issueTokens(options)),
     );
   withTarget(domain.command("ls"))
     .description("list the domains that are trusted")

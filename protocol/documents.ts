@@ -17,6 +17,7 @@ import { decodeUntrusted, encodeValue } from "./values.ts";
  * - `policy`: what the domain demands (`policy.ts`)
  * - `secret`: a sealed secret (`credentials/sealed-secret.ts`)
  * - `recipient`: the key that secrets are sealed for, a control peer's own
+ * - `issuer`: the key by which tokens of the domain are signed (`credentials/issuer.ts`)
  * - `recovery`: the domain's own, which opens them when all control peers are lost
  * - `revocation`: a peer or a person of the domain is one no more (`revocation.ts`), by its id; also by a person whom the policy names
  * - `domain`: the charter of another domain that this one trusts (`release.ts`), by its name
@@ -25,6 +26,7 @@ const signers = {
   policy: "owner",
   secret: "person",
   recipient: "control",
+  issuer: "owner",
   recovery: "owner",
   domain: "owner",
   revocation: "owner or person",

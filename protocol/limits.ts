@@ -364,6 +364,10 @@ export const limits = {
   /** What an SSH client asks its agent, as OpenSSH's own bounds it nearly; and the pinned keys of the host that it is told. */
   agentFrameBytesMax: 64 * KiB,
   brokerAnswerBytesMax: 64 * KiB,
+  /** How long a token of the domain is good; and how long others may go by the list of its keys that they have. */
+  tokenMs: 5 * 60_000,
+  issuerKeysCachedMs: 60 * 60_000,
+  issuerKeysMax: 10,
   /** A connection on which nothing is asked is closed after this. */
   brokerIdleMsMax: 60_000,
   /** The book of uses begins anew beyond this, and keeps the one before; lines are written so often, and shown so many. */

@@ -15,6 +15,7 @@ const brokeredKinds: ReadonlySet<StepCredential["kind"]> = new Set([
   "pip",
   "oci",
   "ssh",
+  "oidc",
 ]);
 
 export type Unsupported = { readonly step: string; readonly why: string };

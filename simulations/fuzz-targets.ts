@@ -7,6 +7,7 @@ import { decodePart, encodePart } from "../protocol/backup.ts";
 import { PushReader } from "../protocol/credentials/git.ts";
 import { decodeAnswer, decodeHello, encodeAnswer, encodeHello } from "../protocol/credentials/hello.ts";
 import { decodeHeader, encodeHeader, plaintextOf, valueIn } from "../protocol/credentials/sealed-secret.ts";
+import { decodeIssuer, encodeIssuer } from "../protocol/credentials/issuer.ts";
 import {
   decodeAgentRequest,
   decodeLogin,
@@ -321,6 +322,7 @@ function brokersTargets(run: string): readonly Target[] {
       valid: [header, plaintextOf(header, Buffer.from("v"))],
       decode: (bytes) => [decodeHeader(bytes), valueIn(bytes, header)],
     },
+    { name: "issuers", valid: [issuer()], decode: decodeIssuer },
     {
       name: "pushes of git",
       valid: [Buffer.from(push)],
@@ -335,6 +337,12 @@ function brokersTargets(run: string): readonly Target[] {
       },
     },
   ];
+}
+
+function issuer(): Uint8Array {
+  const text = "k".repeat(43);
+  const keys = [{ kid: text, x: text, y: text, untilMs: null }];
+  return encodeIssuer({ otto: "issuer/1", issuer: "https://ops.example.org/tokens", keys, recipients: [] });
 }
 
 /** A bind, a request to sign a login, and the login itself. */

@@ -6,9 +6,7 @@
 import { writeFileSync } from "node:fs";
 import {
   type OpenedSecret,
-  recipientIn,
   type Recipient,
-  recipientTopic,
   recoveryDocument,
   secretIn,
   secretTopic,
@@ -18,7 +16,7 @@ import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import type { Charter } from "../../protocol/membership.ts";
 import { compareText } from "../../protocol/values.ts";
 import { callFor } from "../../node/edge/client.ts";
-import { charterOf, documentsOf, putDocument } from "../domain-documents.ts";
+import { charterOf, documentsOf, putDocument, recipientsOf } from "../domain-documents.ts";
 import { ownerOf, type OwnerOptions } from "../owner.ts";
 import { person } from "../person.ts";
 import { readValue } from "../read-value.ts";
@@ -47,6 +45,7 @@ export async function setSecret(name: string, options: SetOptions): Promise<Exit
 export async function rotateSecret(name: string, options: RotateOptions): Promise<ExitCode> {
   return withDomain(options, async (domain) => {
     const { secret } = await known(domain, name);
+    if (secret.kind === "oidc") throw noValue(name);
     const version = await seal(domain, name, { purpose: secret, from: options.from });
     process.stdout.write(
       `Secret ${name} has a new value, version ${version}. Take back the old one where it was issued.\n`,
@@ -74,7 +73,7 @@ export async function removeSecret(name: string, options: TargetOptions): Promis
 export async function listSecrets(options: ListOptions): Promise<ExitCode> {
   return withDomain(options, async (domain) => {
     const secrets = await secretsOf(domain);
-    const recipients = await recipientsOf(domain);
+    const recipients = await recipientsOf(domain.target, domain.charter);
     const seen = secrets.map((secret) => ({
       ...secret,
       todo: whatIsLeft(secret.secret, domain.charter, recipients),
@@ -135,7 +134,7 @@ export async function recoverSecrets(options: RecoverOptions): Promise<ExitCode>
     const { openSealed } = await import("../../node/edge/broker/sealing.ts");
     let recovered = 0;
     for (const { secret, header, sealed } of await secretsOf(domain)) {
-      if (secret.state !== "sealed") continue;
+      if (secret.state !== "sealed" || secret.kind === "oidc") continue;
       const value = await openSealed({ header, sealed }, Buffer.from(identity).toString());
       if (value === null) {
         process.stderr.write(`otto: ${secret.name} is not sealed for this key: set it anew.\n`);
@@ -181,18 +180,6 @@ async function known(domain: Domain, name: string): Promise<OpenedSecret> {
   });
 }
 
-/** The keys of those who are control peers now, and the recovery key. */
-async function recipientsOf({ target, charter }: Domain): Promise<readonly Recipient[]> {
-  const told = await documentsOf(target, charter, recipientTopic);
-  const recovery = await documentsOf(target, charter, recoveryDocument.topic);
-  return [...told, ...recovery]
-    .flatMap(({ document, signer }) => recipientIn(document, signer) ?? [])
-    .filter(
-      ({ peer }) =>
-        peer === recoveryDocument.name || charter.controls.some((control) => control.peer === peer),
-    );
-}
-
 async function seal(
   domain: Domain,
   name: string,
@@ -200,9 +187,16 @@ async function seal(
 ): Promise<number> {
   // What is wrong with it is said before a value is asked for.
   checkHeader(headerOf(name, 1, { ...purposeIn(purpose), recipients: [], state: "sealed" }));
+  if (purpose.kind === "oidc") return sealNothing(domain, name, purpose);
   const value = await readValue(from, { name, kind: purpose.kind });
   if (purpose.kind === "ssh") await requireSshKey(value);
   return sealValue(domain, name, purpose, value);
+}
+
+/** Where its tokens go, and for whom they are: there is no value, since the domain makes them. */
+function sealNothing(domain: Domain, name: string, purpose: Purpose): Promise<number> {
+  const rest = { ...purposeIn(purpose), recipients: [], state: "sealed" as const };
+  return put(domain, name, (version) => headerOf(name, version, rest), null);
 }
 
 async function requireSshKey(value: Uint8Array): Promise<void> {
@@ -218,15 +212,22 @@ async function requireSshKey(value: Uint8Array): Promise<void> {
 
 /** For everybody who is a control peer now, and for the recovery key. */
 async function sealValue(domain: Domain, name: string, purpose: Purpose, value: Uint8Array): Promise<number> {
-  const recipients = [...(await recipientsOf(domain))];
+  const recipients = [...(await recipientsOf(domain.target, domain.charter))];
   if (recipients.length === 0) throw nobody(domain.charter);
   const header = { ...purposeIn(purpose), recipients, state: "sealed" } as const;
   return put(domain, name, (version) => headerOf(name, version, header), value);
 }
 
 /** A secret's header says more than its purpose. */
-function purposeIn({ kind, class: own, destinations, pushRefs, logins }: Purpose): Purpose {
-  return { kind, class: own, destinations, pushRefs, logins };
+function purposeIn({ kind, class: own, destinations, pushRefs, logins, audience }: Purpose): Purpose {
+  return {
+    kind,
+    class: own,
+    destinations,
+    pushRefs,
+    logins,
+    ...(audience === undefined ? {} : { audience }),
+  };
 }
 
 function empty(domain: Domain, { secret }: OpenedSecret, state: "burnt" | "removed"): Promise<number> {
@@ -255,11 +256,12 @@ function headerOf(
 
 /** What somebody has to do about a secret, as a sentence; null: nothing. */
 function whatIsLeft(
-  { state, recipients }: SecretHeader,
+  { state, kind, recipients }: SecretHeader,
   { controls }: Charter,
   now: readonly Recipient[],
 ): string | null {
-  if (state === "burnt") return "burnt: rotate it";
+  if (state === "burnt") return kind === "oidc" ? "burnt: set it anew" : "burnt: rotate it";
+  if (kind === "oidc") return null;
   const gone = recipients.filter(
     ({ peer }) => peer !== recoveryDocument.name && controls.every((control) => control.peer !== peer),
   );
@@ -268,6 +270,14 @@ function whatIsLeft(
   const without = now.filter(({ recipient }) => recipients.every((known) => known.recipient !== recipient));
   if (without.length > 0) return `rotate it: ${without.map(({ peer }) => peer).join(", ")} cannot open it`;
   return null;
+}
+
+function noValue(name: string): OttoError {
+  return new OttoError("OTTO_USAGE", {
+    what: `The secret ${name} has no value: its tokens are made anew every few minutes.`,
+    state: "Nothing was changed.",
+    next: "Have the domain sign by another key with `otto domain oidc --rotate`.",
+  });
 }
 
 function nobody({ name }: Charter): OttoError {

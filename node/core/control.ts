@@ -10,6 +10,7 @@ import { openAnswer } from "../../protocol/answers.ts";
 import type { GateSeen } from "../../protocol/calls.ts";
 import { documentName, type OpenedDocument, openDocument } from "../../protocol/documents.ts";
 import { openEnvelope, type RefusedBecause, type Signer, type Verifier } from "../../protocol/envelope.ts";
+import type { StepClaims } from "../../protocol/credentials/issuer.ts";
 import { assert, unreachable } from "../../protocol/errors.ts";
 import type { LoggedEvent } from "../../protocol/events.ts";
 import type { Fork } from "../../protocol/fork.ts";
@@ -45,6 +46,7 @@ import { Countersigning } from "./countersigning.ts";
 import { Endorsing } from "./endorsing.ts";
 import { Neighbours } from "./neighbours.ts";
 import { type LeasedStep, leasedStepOf } from "./leased-step.ts";
+import { stepClaimsOf } from "./step-claims.ts";
 import { Leases } from "./leases.ts";
 import { Notes } from "./notes.ts";
 import { Quotas } from "./quotas.ts";
@@ -269,6 +271,15 @@ export class ControlCore {
     return leased === null || submission === undefined
       ? null
       : leasedStepOf({ run, index }, leased, submission);
+  }
+
+  /** What a token says of a leased step to others; null: it is not leased, as far as this peer knows. */
+  stepClaims(run: string, index: number): StepClaims | null {
+    const leased = this.leasedStep(run, index);
+    const submission = this.#submissions.get(run)?.submission;
+    const given = this.#endorsing.given(run, index);
+    if (leased === null || submission === undefined || given === null) return null;
+    return stepClaimsOf(leased, this.#configurations.charter.name, submission, given);
   }
 
   /** Why a step that is leased may use no credential: its gate was not opened. Null: it was, or there is none. */

@@ -11,7 +11,7 @@ import { type Signer, sealEnvelope, type Verifier } from "../../protocol/envelop
 import { limits } from "../../protocol/limits.ts";
 import type { Submission } from "../../protocol/manifest.ts";
 import type { Charter } from "../../protocol/membership.ts";
-import { inputsDigest, type Message } from "../../protocol/messages.ts";
+import { type GrantedLease, inputsDigest, type Message } from "../../protocol/messages.ts";
 import { type GatePhase, isPermit, openPermit, type Permit } from "../../protocol/permits.ts";
 import type { DocumentValue } from "../../protocol/registers/document.ts";
 import { type RegisterValue, stepRegister } from "../../protocol/registers/registers.ts";
@@ -168,6 +168,11 @@ export class Endorsing {
   #releasedRun({ run, index, domain }: ReleasedOutcome): OpenRun | null {
     const found = this.#context.releasedAs(domain, run, index);
     return found === null ? null : this.#rebuilt(found);
+  }
+
+  /** What a step is given, as far as the registers of this peer tell; null: its run is not known here. */
+  given(id: string, index: number): Pick<GrantedLease, "inputs" | "values"> | null {
+    return this.#rebuilt(id)?.given(index) ?? null;
   }
 
   /** Why a step that is leased has not passed its gate, as this peer sees it; null: it has, or there is none. */

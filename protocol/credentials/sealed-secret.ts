@@ -24,7 +24,7 @@ export const recoveryDocument = { topic: "recovery", name: "recovery" } as const
 export type SecretBody = {
   /** Encoded: what is inside of the encrypted part names these very bytes. */
   readonly header: Uint8Array;
-  /** An age file; empty when the secret is burnt or removed. */
+  /** An age file; empty when the secret is burnt or removed, and of tokens that the domain makes itself. */
   readonly sealed: Uint8Array;
 };
 
@@ -83,7 +83,8 @@ export function secretIn(document: Document, by: string): Result<OpenedSecret, R
     return failure("malformed");
   const { header, sealed } = body;
   const secret = decodeHeader(header);
-  if (secret === null || sealed.length > 0 !== (secret.state === "sealed")) return failure("malformed");
+  const hasValue = secret?.state === "sealed" && secret.kind !== "oidc";
+  if (secret === null || sealed.length > 0 !== hasValue) return failure("malformed");
   // What is inside of the signature twice must be the same twice.
   if (secret.name !== document.name || secret.version !== document.version) return failure("malformed");
   return success({ header, sealed, secret, by, timeMs: document.timeMs });

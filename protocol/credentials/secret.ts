@@ -61,6 +61,8 @@ const header = z.strictObject({
   pushRefs: z.array(z.string().check(z.regex(/^refs\/[\x21-\x7e]{1,200}$/u))).check(z.maxLength(some)),
   /** Of ssh, in place of destinations. */
   logins: z.array(sshLogin).check(z.maxLength(some)),
+  /** Of oidc: for whom tokens are made. There is no value then: the domain makes them. */
+  audience: z.optional(text),
   /** Who can open it: peers, and `recovery`. */
   recipients: z
     .array(z.strictObject({ peer: text, recipient: z.string().check(z.regex(/^age1[a-z0-9]{58}$/u)) }))
@@ -90,6 +92,7 @@ export function bind(credential: StepCredential, secret: SecretHeader): Result<B
   const { name, kind, to } = credential;
   const unusable = whyUnusable(credential, secret);
   if (unusable !== null) return failure(unusable);
+  if (kind === "oidc") return bindAudience(credential, secret);
   const wanted = placeOf(to);
   if (wanted === null)
     return failure(`The plan wants ${name} for ${to}, which is no place that it can be sent to.`);
@@ -103,6 +106,14 @@ export function bind(credential: StepCredential, secret: SecretHeader): Result<B
   }
   const places = secret.destinations.map(originOf).join(", ");
   return failure(`The secret ${name} may be sent to ${places || "nowhere"}, and the plan asks for ${to}.`);
+}
+
+function bindAudience({ name, kind, to }: StepCredential, secret: SecretHeader): Result<Binding, string> {
+  const { audience, destinations, pushRefs } = secret;
+  const [destination] = destinations;
+  if (destination === undefined || audience !== to)
+    return failure(`The secret ${name} is for the audience ${audience}, and the plan asks for ${to}.`);
+  return success({ name, kind, destination, prefix: "", pushRefs });
 }
 
 /** A step's right to log in as somebody, by a key that it does not have. */

@@ -32,7 +32,6 @@ export type SignRequest = {
   /** The public key, as the host would be shown it. */
   readonly key: Uint8Array;
   readonly data: Uint8Array;
-  readonly flags: number;
 };
 
 /** A client's proof of which host it speaks to: the host's own signature over the session. */
@@ -59,7 +58,9 @@ export function decodeAgentRequest(frame: Uint8Array): AgentRequest {
     case numbers.identities:
       return fields.isAtEnd ? { kind: "identities" } : { kind: "other" };
     case numbers.sign: {
-      const request = { key: fields.bytes(), data: fields.bytes(), flags: fields.count() };
+      const request = { key: fields.bytes(), data: fields.bytes() };
+      // Flags: the hash for RSA, which the login names as well.
+      fields.count();
       return fields.isAtEnd ? { kind: "sign", ...request } : { kind: "other" };
     }
     case numbers.extension: {

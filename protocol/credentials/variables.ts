@@ -61,7 +61,8 @@ export function toldOf(
   const git: [string, string][] = [];
   for (const { credential, authority, placeholder } of listening) {
     const { name, kind, to } = credential;
-    const base = `http://${authority}${placeOf(to)?.prefix ?? ""}`;
+    // An audience is a name, and no address.
+    const base = `http://${authority}${kind === "oidc" ? "" : (placeOf(to)?.prefix ?? "")}`;
     const own = variableOf(name);
     variables[`${own}_URL`] = base;
     variables[own] = placeholder;

@@ -1,8 +1,12 @@
 /** Steps that use credentials which they never see, on a mesh of real processes, with real clients against real servers. */
 
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { createRemoteJWKSet, jwtVerify, type JWTPayload } from "jose";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { canary, Upstream } from "../security/brokered.ts";
 import { Mesh } from "./mesh.ts";
@@ -193,6 +197,66 @@ it.skipIf(!existsSync("/usr/bin/ssh-add"))(
     expect(watch?.output("deploy")).toBe(`ssh-ed25519 ${publicKey} otto: shell\n`);
   },
 );
+
+it("lets a step act by a token of the domain, which others verify by the public files", async () => {
+  const files = join(mesh.folder, "public");
+  const site = createServer((request, response) => {
+    const path = join(files, request.url ?? "");
+    response.writeHead(existsSync(path) ? 200 : 404).end(existsSync(path) ? readFileSync(path) : "");
+  }).listen(0, "127.0.0.1");
+  await once(site, "listening");
+  const issuer = `http://127.0.0.1:${(site.address() as AddressInfo).port}`;
+  const audience = "https://cloud.example.org";
+  const seen: JWTPayload[] = [];
+  const verify = async (token: string): Promise<string> => {
+    const found = await fetch(`${issuer}/.well-known/openid-configuration`);
+    const { jwks_uri: keys } = (await found.json()) as { jwks_uri: string };
+    const { payload } = await jwtVerify(token, createRemoteJWKSet(new URL(keys)), { issuer, audience });
+    seen.push(payload);
+    return `welcome ${token}\n`;
+  };
+  upstream.answering = (request, response) => {
+    const token = request.headers.authorization?.replace("Bearer ", "") ?? "";
+    verify(token).then(
+      (words) => response.end(words),
+      (error: unknown) => response.writeHead(401).end(String(error)),
+    );
+  };
+  const owner = ["--owner-key", join(mesh.controls[0]?.folder ?? "", "owner.key")];
+  const oidc = ["domain", "oidc", "--out", files, ...node(), ...owner];
+  expect((await mesh.otto(oidc)).stderr).toContain("Say --issuer");
+  await mesh.succeed([...oidc, "--issuer", issuer]);
+  const to = ["--to", `https://localhost:${upstream.port}`, "--network", "127.0.0.0/8"];
+  const trusted = ["--authority", join(upstream.folder, "ca.pem"), "--audience", audience];
+  await mesh.succeed(["secret", "set", "cloud", ...node(), "--kind", "oidc", ...to, ...trusted]);
+  expect((await mesh.succeed(["secret", "ls", ...node()])).stdout).not.toContain("rotate it");
+  const step = `  deploy:\n    run: curl -sSf "$OTTO_CREDENTIAL_CLOUD_URL/"\n    credentials: { cloud: { oidc: "${audience}" } }\n`;
+  const deploys = async (name: string): Promise<void> => {
+    const run = await mesh.submit(mesh.repository(name, step), mesh.controls[0] ?? []);
+    const watch = mesh.controls[0]?.watch(run);
+    expect(await watch?.closed(), watch?.output("deploy")).toBe("passed");
+    expect(watch?.output("deploy")).toMatch(/^welcome \*+\n$/u);
+    expect(seen.at(-1)).toMatchObject({
+      aud: audience,
+      run,
+      step: "deploy",
+      pipeline: name,
+      attempt: 1,
+      artifacts: {},
+    });
+    expect(seen.at(-1)?.["plan_digest"]).toMatch(/^bafyrei/u);
+  };
+  await deploys("token");
+  const before = readFileSync(join(files, "jwks.json"), "utf8");
+  await mesh.succeed(oidc);
+  expect(readFileSync(join(files, "jwks.json"), "utf8")).toBe(before);
+  await mesh.succeed([...oidc, "--rotate"]);
+  const { keys } = JSON.parse(readFileSync(join(files, "jwks.json"), "utf8")) as { keys: { kid: string }[] };
+  expect(keys).toHaveLength(2);
+  expect(before).toContain(keys[1]?.kid);
+  await deploys("token-by-another-key");
+  site.close();
+});
 
 it("refuses a step whose credential is for another place, is burnt, or is none", async () => {
   const failing = async (name: string): Promise<string> => {

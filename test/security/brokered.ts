@@ -19,6 +19,7 @@ import type { Resolver } from "../../node/edge/broker/upstream.ts";
 import { Vault } from "../../node/edge/broker/vault.ts";
 import type { CredentialUse } from "../../protocol/calls.ts";
 import type { Destination, SecretHeader } from "../../protocol/credentials/secret.ts";
+import type { StepClaims } from "../../protocol/credentials/issuer.ts";
 import type { SshLogin } from "../../protocol/credentials/ssh-login.ts";
 import { sealDocument } from "../../protocol/documents.ts";
 import { sealCertificate } from "../../protocol/membership.ts";
@@ -137,6 +138,10 @@ export class Mesh {
   leased: LeasedStep | null = null;
   /** Why that step has not passed its gate; null: it has. */
   unpermitted: string | null = null;
+  /** What tokens say of that step, and the document of the domain that makes them. */
+  claims: StepClaims | null = null;
+  issuer: Uint8Array | null = null;
+  wallMs: number | null = null;
   isLed = true;
   nowMs = 0;
   resolve: Resolver | undefined;
@@ -157,6 +162,9 @@ export class Mesh {
           mesh.leased?.run === run && mesh.leased.index === index ? mesh.leased : null,
         whyNotPermitted: () => mesh.unpermitted,
         secret: (name) => mesh.records.get(name) ?? null,
+        claims: () => mesh.claims,
+        issuer: () => mesh.issuer,
+        wallMs: () => mesh.wallMs ?? Date.now(),
         isLed: () => mesh.isLed,
         nowMs: () => mesh.nowMs,
         resolve: (host) =>
@@ -255,7 +263,8 @@ export class Mesh {
     { to, kind = "http", ...more }: Partial<SecretHeader> & { readonly to?: string } = {},
   ): Promise<StepCredential> {
     const header = await this.header(destination, { kind, ...more });
-    this.records.set("token", { version: header.version, bytes: await this.seal(header) });
+    const bytes = await this.seal(header, kind === "oidc" ? null : canary);
+    this.records.set("token", { version: header.version, bytes });
     const { scheme, host, port } = destination;
     return { name: "token", kind, to: to ?? `${scheme}://${host}:${port}` };
   }
@@ -295,6 +304,8 @@ export class Mesh {
     this.broker.close();
     this.records.clear();
     this.isLed = true;
+    this.issuer = null;
+    this.wallMs = null;
     this.nowMs = 0;
     this.resolve = undefined;
   }

@@ -11,7 +11,7 @@ import { connect, type Socket } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { sealSecret } from "../../node/edge/broker/sealing.ts";
 import type { Destination } from "../../protocol/credentials/secret.ts";
 import type { SshLogin } from "../../protocol/credentials/ssh-login.ts";
@@ -189,6 +189,15 @@ const attacks: readonly (readonly [string, string, (key: Buffer) => readonly Buf
     (_key: Buffer) => [host.bind(session), host.bind(Buffer.alloc(32, 8))],
   ],
   [
+    "a second session on one connection, and then a login into the first",
+    "bound",
+    (key: Buffer) => [
+      host.bind(session),
+      host.bind(Buffer.alloc(32, 8)),
+      signing(key, loginOf(session, key)),
+    ],
+  ],
+  [
     "a login into another session than the bound one",
     "host",
     (key: Buffer) => [host.bind(session), signing(key, loginOf(Buffer.alloc(32, 8), key))],
@@ -311,58 +320,78 @@ describe.skipIf(isMissing)("an agent (skipped where OpenSSH's client is not inst
     expect(await ask(Buffer.alloc(200_000))).toHaveLength(0);
     expect(codes()).toEqual(["request"]);
   });
-
-  it("signs nothing after the lease has ended or passed on, nor when the permit is taken back, on a connection that is still there", async () => {
-    const { text, key } = newKey();
-    const ask = await agent(await mesh.givesLogin(login, { key: text }));
-    await ask(host.bind(session));
-    mesh.unpermitted = "the time window is over";
-    expect([...(await ask(signing(key, loginOf(session, key))))]).toEqual([numbers.failure]);
-    mesh.unpermitted = null;
-    if (mesh.leased !== null) mesh.leased = { ...mesh.leased, token: 10 };
-    expect([...(await ask(signing(key, loginOf(session, key))))]).toEqual([numbers.failure]);
-    expect(codes()).toEqual(["ended", "ended"]);
-    mesh.broker.recheck();
-    expect(await ask(signing(key, loginOf(session, key)))).toHaveLength(0);
-  });
-
-  it("of one step is of no use to another: its socket is in a folder that is closed to others, and it ends with the step", async () => {
-    const { text } = newKey();
-    const told = await mesh.givesLogin(login, { key: text });
-    const path = told["SSH_AUTH_SOCK"] ?? "";
-    expect(statSync(path).mode & 0o077).toBe(0);
-    expect(statSync(join(path, "..")).mode & 0o077).toBe(0);
-    mesh.reset();
-    await expect(agent(told)).rejects.toThrow(/ENOENT|ECONNREFUSED/u);
-  });
-
-  it("never has the key outside of the vault: not for a broker that asks as if it were a token", async () => {
-    const { text } = newKey();
-    const destination: Destination = {
-      scheme: "https",
-      host: "evil.example.org",
-      port: 443,
-      methods: ["GET"],
-      paths: ["/**"],
-      slot: { header: "authorization", before: "", user: null },
-      networks: [],
-      authority: null,
-    };
-    const secret = await mesh.header(destination, { kind: "ssh", logins: [login] });
-    const { header, sealed: body } = await sealSecret(secret, Buffer.from(text));
-    const asked = await mesh.vault.open({ header, body, origin: "https://evil.example.org" });
-    expect(asked).toEqual({ why: "an SSH key signs, and is sent nowhere" });
-  });
-
-  it("says in place of connecting why a login is refused", async () => {
-    const { text } = newKey();
-    const told = await mesh.givesLogin(login, { key: text, to: "root@host.example.org" });
-    const words = ["-F", told["OTTO_SSH_CONFIG"] ?? "", "host.example.org", "true"];
-    await expect(run("ssh", words)).rejects.toThrow(
-      "otto: The secret token may log in as deploy@host.example.org, and the plan asks for root@host.example.org.",
-    );
-  });
 });
+
+describe.skipIf(isMissing)(
+  "an agent, and what is around it (skipped where OpenSSH's client is not installed)",
+  () => {
+    it("signs nothing after the lease has ended or passed on, nor when the permit is taken back, on a connection that is still there", async () => {
+      const { text, key } = newKey();
+      const ask = await agent(await mesh.givesLogin(login, { key: text }));
+      await ask(host.bind(session));
+      mesh.unpermitted = "the time window is over";
+      expect([...(await ask(signing(key, loginOf(session, key))))]).toEqual([numbers.failure]);
+      mesh.unpermitted = null;
+      if (mesh.leased !== null) mesh.leased = { ...mesh.leased, token: 10 };
+      expect([...(await ask(signing(key, loginOf(session, key))))]).toEqual([numbers.failure]);
+      expect(codes()).toEqual(["ended", "ended"]);
+      mesh.broker.recheck();
+      expect(await ask(signing(key, loginOf(session, key)))).toHaveLength(0);
+    });
+
+    it("gives out no signature that was made while the lease ended", async () => {
+      const { text, key } = newKey();
+      const ask = await agent(await mesh.givesLogin(login, { key: text }));
+      await ask(host.bind(session));
+      const sign = mesh.vault.sshSignature.bind(mesh.vault);
+      const slow = vi.spyOn(mesh.vault, "sshSignature").mockImplementation(async (request) => {
+        const signed = await sign(request);
+        if (mesh.leased !== null) mesh.leased = { ...mesh.leased, token: 10 };
+        return signed;
+      });
+      expect([...(await ask(signing(key, loginOf(session, key))))]).toEqual([numbers.failure]);
+      slow.mockRestore();
+      expect(codes()).toEqual(["ended"]);
+    });
+
+    it("of one step is of no use to another: its socket is in a folder that is closed to others, and it ends with the step", async () => {
+      const { text } = newKey();
+      const told = await mesh.givesLogin(login, { key: text });
+      const path = told["SSH_AUTH_SOCK"] ?? "";
+      expect(statSync(path).mode & 0o077).toBe(0);
+      expect(statSync(join(path, "..")).mode & 0o077).toBe(0);
+      mesh.reset();
+      await expect(agent(told)).rejects.toThrow(/ENOENT|ECONNREFUSED/u);
+    });
+
+    it("never has the key outside of the vault: not for a broker that asks as if it were a token", async () => {
+      const { text } = newKey();
+      const destination: Destination = {
+        scheme: "https",
+        host: "evil.example.org",
+        port: 443,
+        methods: ["GET"],
+        paths: ["/**"],
+        slot: { header: "authorization", before: "", user: null },
+        networks: [],
+        authority: null,
+      };
+      const secret = await mesh.header(destination, { kind: "ssh", logins: [login] });
+      const { header, sealed: body } = await sealSecret(secret, Buffer.from(text));
+      const asked = await mesh.vault.open({ header, body, origin: "https://evil.example.org" });
+      expect(asked).toEqual({ why: "an SSH key signs, and is sent nowhere" });
+    });
+
+    it("says in place of connecting why a login is refused", async () => {
+      const { text } = newKey();
+      const told = await mesh.givesLogin(login, { key: text, to: "root@host.example.org" });
+      const words = ["-F", told["OTTO_SSH_CONFIG"] ?? "", "host.example.org", "true"];
+      await expect(run("ssh", words)).rejects.toThrow(
+        "otto: The secret token may log in as deploy@host.example.org, and the plan asks for root@host.example.org.",
+      );
+    });
+  },
+);
 
 const user = userInfo().username;
 const servers: ChildProcess[] = [];

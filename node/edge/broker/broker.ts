@@ -17,7 +17,8 @@ import {
   decodeHello,
   encodeAnswer,
 } from "../../../protocol/credentials/hello.ts";
-import { bind, bindLogin, originOf } from "../../../protocol/credentials/secret.ts";
+import { openIssuer, type StepClaims } from "../../../protocol/credentials/issuer.ts";
+import { bind, type Binding, bindLogin, originOf } from "../../../protocol/credentials/secret.ts";
 import { type OpenedSecret, openSecret } from "../../../protocol/credentials/sealed-secret.ts";
 import { placeholderOf } from "../../../protocol/credentials/variables.ts";
 import type { Verifier } from "../../../protocol/envelope.ts";
@@ -30,6 +31,7 @@ import type { LeasedStep } from "../../core/leased-step.ts";
 import { wordsOf } from "../error-words.ts";
 import type { Audit } from "./audit.ts";
 import { Grant } from "./grants.ts";
+import { MintedTokens } from "./minted-tokens.ts";
 import { HttpBroker } from "./http-broker.ts";
 import { SshBroker, SshGrant } from "./ssh-broker.ts";
 import { StreamDuplex } from "./stream-duplex.ts";
@@ -42,6 +44,11 @@ export type BrokerSources = {
   leased(run: string, index: number): LeasedStep | null;
   /** Why a leased step has not passed the gate that the domain's policy demands; null: it has, or there is none. */
   whyNotPermitted(run: string, index: number): string | null;
+  /** What a token says of a leased step; null: it is not leased. */
+  claims(run: string, index: number): StepClaims | null;
+  /** The document of the domain as an issuer of tokens. */
+  issuer(): Uint8Array | null;
+  wallMs(): number;
   secret(name: string): { readonly version: number; readonly bytes: Uint8Array } | null;
   /** True while this control peer follows a home, or is it. */
   isLed(): boolean;
@@ -173,6 +180,7 @@ export class Broker {
     const { name } = credential;
     const bound = bind(credential, secret);
     if (!bound.ok) return bound;
+    if (credential.kind === "oidc") return success(this.#forTokens(leased, bound.value, credential.to));
     const origin = originOf(bound.value.destination);
     const value = await this.#vault
       .open({ header, body: sealed, origin })
@@ -185,6 +193,25 @@ export class Broker {
     return masked.ok ? success(grant) : failure(`The secret ${name} is not used: ${masked.problem}`);
   }
 
+  #forTokens(leased: LeasedStep, binding: Binding, audience: string): Grant {
+    const { run, index } = leased;
+    const sources = this.#sources;
+    const minted = new MintedTokens({
+      issuer: () => {
+        const bytes = sources.issuer();
+        return bytes === null ? null : openIssuer(bytes, sources.charter(), sources.keys);
+      },
+      vault: this.#vault,
+      audience,
+      claims: () => (this.#mayStill(grant) ? sources.claims(run, index) : null),
+      wallMs: () => sources.wallMs(),
+    });
+    const placeholders = leased.credentials.map((other) => placeholderOf(leased, other.name));
+    const { resolve } = sources;
+    const grant = new Grant(leased, { binding, value: new Uint8Array(), placeholders, resolve, minted });
+    return grant;
+  }
+
   async #forLogins(
     leased: LeasedStep,
     credential: StepCredential,
@@ -195,11 +222,16 @@ export class Broker {
     const sealed = { header, body };
     const key = await this.#vault.sshKey(sealed).catch((error: unknown) => ({ why: wordsOf(error) }));
     if ("why" in key) return notOpened(credential.name, key.why);
-    const mayStill = (): boolean =>
-      this.#holds(grant) && this.#sources.whyNotPermitted(leased.run, leased.index) === null;
+    const mayStill = (): boolean => this.#mayStill(grant);
     const parts = { binding: bound.value, sealed, key: key.bytes, vault: this.#vault, mayStill };
     const grant = new SshGrant(leased, parts);
     return success(grant);
+  }
+
+  /** For what is signed anew while a grant is there: its lease and its permit count at that moment. */
+  #mayStill(grant: AnyGrant): boolean {
+    const { run, index } = grant.holder;
+    return this.#holds(grant) && this.#sources.whyNotPermitted(run, index) === null;
   }
 
   #holds({ holder: { run, index, attempt, token, worker } }: AnyGrant): boolean {

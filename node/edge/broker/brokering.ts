@@ -3,6 +3,7 @@
  */
 
 import type { Stream } from "@libp2p/interface";
+import { issuerDocument } from "../../../protocol/credentials/issuer.ts";
 import { secretTopic } from "../../../protocol/credentials/sealed-secret.ts";
 import { documentName } from "../../../protocol/documents.ts";
 import type { ControlCore } from "../../core/control.ts";
@@ -42,6 +43,9 @@ export class Brokering {
       leased: (run: string, index: number) => core()?.leasedStep(run, index) ?? null,
       whyNotPermitted: (run: string, index: number) => core()?.whyNotPermitted(run, index) ?? null,
       secret: (name: string) => core()?.documents.get(documentName({ topic: secretTopic, name })) ?? null,
+      claims: (run: string, index: number) => core()?.stepClaims(run, index) ?? null,
+      issuer: () => core()?.documents.get(documentName(issuerDocument))?.bytes ?? null,
+      wallMs: () => realClock.wallMs(),
       isLed: () => (core()?.home ?? null) !== null,
       nowMs: () => realClock.monotonicMs(),
     };

@@ -16,6 +16,13 @@ import { openUpstream, type Resolver, type Upstream } from "./upstream.ts";
 /** The attempt that may use a credential, as the control peer's own table and plan have it. */
 export type Holder = Omit<LeasedStep, "credentials" | "owner">;
 
+export type RequestAuth = {
+  /** Those that are known now: like the value they must not come back. */
+  readonly tokens: readonly Uint8Array[];
+  /** What stands in the header for this request. @param usual what would stand there with the value itself. */
+  headerFor(request: { readonly method: string; readonly path: string }, usual: string): Promise<string>;
+};
+
 export class Grant {
   readonly holder: Holder;
   readonly binding: Binding;
@@ -23,8 +30,8 @@ export class Grant {
   readonly life = new GrantLife();
   /** Placeholders of all credentials of the attempt: none of them may leave in a body. */
   readonly placeholders: readonly string[];
-  /** Of a registry of images: it is asked with a token that is got for the password. */
-  readonly registry: RegistryAuth | null;
+  /** What goes in the header in place of the value itself: a token that is got for it, or made. */
+  readonly auth: RequestAuth | null;
   readonly #value: Buffer;
   #masked: { readonly known: string; readonly mask: Result<Mask, string> } | null = null;
 
@@ -35,18 +42,20 @@ export class Grant {
       value,
       placeholders,
       resolve,
+      minted = null,
     }: {
       readonly binding: Binding;
       readonly value: Uint8Array;
       readonly placeholders: readonly string[];
       readonly resolve?: Resolver | undefined;
+      readonly minted?: RequestAuth | null;
     },
   ) {
     this.holder = holder;
     this.binding = binding;
     this.placeholders = placeholders;
     this.#value = Buffer.from(value);
-    this.registry = binding.kind === "oci" ? new RegistryAuth(binding.destination, resolve) : null;
+    this.auth = binding.kind === "oci" ? new RegistryAuth(binding.destination, resolve) : minted;
     this.upstream = openUpstream(binding.destination, resolve);
   }
 
@@ -65,11 +74,12 @@ export class Grant {
   /** Takes out of answers what must not come back: the value, what is made of it for its header, and tokens got for it. */
   get masked(): Result<Mask, string> {
     const { user } = this.binding.destination.slot;
-    const tokens = this.registry?.tokens ?? [];
+    const tokens = this.auth?.tokens ?? [];
     const known = tokens.map(String).join(" ");
     if (this.#masked?.known === known) return this.#masked.mask;
-    const login = user === null ? [] : [Buffer.concat([Buffer.from(`${user}:`), this.#value])];
-    const mask = maskOf([this.#value, ...login, ...tokens]);
+    const own = this.#value.length === 0 ? [] : [this.#value];
+    const login = user === null ? [] : own.map((value) => Buffer.concat([Buffer.from(`${user}:`), value]));
+    const mask = maskOf([...own, ...login, ...tokens]);
     this.#masked = { known, mask };
     return mask;
   }

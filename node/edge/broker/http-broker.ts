@@ -172,12 +172,12 @@ class Use {
   }
 
   async #slot(): Promise<{ readonly header: string; readonly value: string }> {
-    const { slot, registry } = this.#grant;
-    if (registry === null) return slot;
+    const { slot, auth } = this.#grant;
+    if (auth === null) return slot;
     const [path = ""] = this.#allowed.path.split("?");
     return {
       ...slot,
-      value: await registry.headerFor({ method: this.#request.method ?? "", path }, slot.value),
+      value: await auth.headerFor({ method: this.#request.method ?? "", path }, slot.value),
     };
   }
 

@@ -9,12 +9,13 @@ import { type IncomingMessage, request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { type Destination, originOf, placeOf } from "../../../protocol/credentials/secret.ts";
 import { limits } from "../../../protocol/limits.ts";
+import type { RequestAuth } from "./grants.ts";
 import { AddressRefused, openUpstream, type Resolver, type Upstream } from "./upstream.ts";
 
 type Token = { readonly text: string; readonly untilMs: number };
 type Answered = { readonly answer: IncomingMessage; readonly text: string };
 
-export class RegistryAuth {
+export class RegistryAuth implements RequestAuth {
   readonly #registry: Destination;
   readonly #resolve: Resolver | undefined;
   readonly #tokens = new Map<string, Token>();
@@ -25,7 +26,6 @@ export class RegistryAuth {
     this.#resolve = resolve;
   }
 
-  /** Tokens that are known now: like the password they must not come back. */
   get tokens(): readonly Uint8Array[] {
     return [...this.#tokens.values()].map(({ text }) => Buffer.from(text));
   }

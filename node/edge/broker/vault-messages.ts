@@ -3,6 +3,7 @@
  * build, so these are checked by the compiler alone.
  */
 
+import type { TokenClaims } from "../../../protocol/credentials/issuer.ts";
 import type { SessionBind, SignRequest } from "../../../protocol/credentials/ssh-agent.ts";
 import type { AgentRefusal } from "../../../protocol/credentials/ssh-judge.ts";
 import type { SshPlace } from "../../../protocol/credentials/ssh-place.ts";
@@ -18,6 +19,8 @@ export type ToVault =
       /** Where the value is about to be sent: the header must say so too. */
       readonly origin: string;
     })
+  /** A token of the domain, by the key that its owner has sealed. */
+  | (Sealed & { readonly id: number; readonly kind: "mint"; readonly claims: TokenClaims })
   /** The public half of an SSH key. */
   | (Sealed & { readonly id: number; readonly kind: "ssh-key" })
   /** A signature by an SSH key, for a login that the header allows. */
@@ -32,6 +35,7 @@ export type ToVault =
 export type FromVault =
   | { readonly id: number; readonly kind: "recipient"; readonly recipient: string }
   | { readonly id: number; readonly kind: "value"; readonly value: Uint8Array }
+  | { readonly id: number; readonly kind: "minted"; readonly token: string }
   /** A public key, or a signature. */
   | { readonly id: number; readonly kind: "made"; readonly bytes: Uint8Array }
   /** What is against a signature, as a word for the audit. */

@@ -3,11 +3,13 @@
  *
  * It opens no socket, and reads and writes nothing but its key and its standard input and output. It ends with its
  * parent. A value is given out only for a header that it belongs to, and for a place that this header names; an SSH key is
- * given out to nobody: it signs here, what its header allows.
+ * given out to nobody, nor is the one that signs the domain's tokens: they sign here, what their headers allow.
  */
 
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import type { JWK } from "jose";
 import { Decrypter, generateX25519Identity, identityToRecipient } from "age-encryption";
+import { decodeIssuer, isToken, type TokenClaims } from "../../../protocol/credentials/issuer.ts";
 import { decodeHeader, valueIn } from "../../../protocol/credentials/sealed-secret.ts";
 import { originOf } from "../../../protocol/credentials/secret.ts";
 import { isSamePlace } from "../../../protocol/credentials/ssh-place.ts";
@@ -30,6 +32,7 @@ async function ownIdentity(): Promise<string> {
 async function answer(request: ToVault): Promise<FromVault> {
   const { id } = request;
   if (request.kind === "recipient") return { id, kind: "recipient", recipient };
+  if (request.kind === "mint") return { id, ...(await mint(request)) };
   const { header } = request;
   const opened = decodeHeader(header);
   if (opened === null) return { id, kind: "refused", why: "its header is none" };
@@ -52,6 +55,26 @@ async function answer(request: ToVault): Promise<FromVault> {
   return signed.ok
     ? { id, kind: "made", bytes: signed.value }
     : { id, kind: "misused", refusal: signed.problem };
+}
+
+/** The key signs tokens of its own issuer, for one audience and for minutes, and nothing else. */
+async function mint({
+  header,
+  body,
+  claims,
+}: Sealed & { readonly claims: TokenClaims }): Promise<
+  { readonly kind: "minted"; readonly token: string } | { readonly kind: "refused"; readonly why: string }
+> {
+  const issuer = decodeIssuer(header);
+  const [key] = issuer?.keys ?? [];
+  if (issuer === null || key === undefined || !isToken(claims, issuer))
+    return { kind: "refused", why: "it is no token of this domain, or for too long" };
+  const value = await valueOf({ header, body });
+  if ("why" in value) return { kind: "refused", ...value };
+  const { importJWK, SignJWT } = await import("jose");
+  const own = await importJWK(JSON.parse(Buffer.from(value.value).toString()) as JWK, "ES256");
+  const signing = new SignJWT({ ...claims }).setProtectedHeader({ alg: "ES256", kid: key.kid, typ: "JWT" });
+  return { kind: "minted", token: await signing.sign(own) };
 }
 
 async function valueOf({ header, body }: Sealed): Promise<{ value: Uint8Array } | { why: string }> {

@@ -8,6 +8,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import type { TokenClaims } from "../../../protocol/credentials/issuer.ts";
 import type { SessionBind, SignRequest } from "../../../protocol/credentials/ssh-agent.ts";
 import type { AgentRefusal } from "../../../protocol/credentials/ssh-judge.ts";
 import type { SshPlace } from "../../../protocol/credentials/ssh-place.ts";
@@ -53,6 +54,14 @@ export class Vault {
   ): Promise<{ readonly value: Uint8Array } | { readonly why: string }> {
     const said = await this.#ask({ kind: "open", ...sealed });
     if (said.kind === "value") return { value: said.value };
+    return { why: said.kind === "refused" ? said.why : "the vault answered something else" };
+  }
+
+  async mint(
+    token: Sealed & { readonly claims: TokenClaims },
+  ): Promise<{ readonly token: string } | { readonly why: string }> {
+    const said = await this.#ask({ kind: "mint", ...token });
+    if (said.kind === "minted") return { token: said.token };
     return { why: said.kind === "refused" ? said.why : "the vault answered something else" };
   }
 
