@@ -2,12 +2,18 @@
  * The attacker is a step. Each attack is made at S0 first, where nothing stands in its way: so it is known to be one.
  */
 
+import { spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
-import { createServer, type Server } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Channel } from "../../node/edge/execution/channel.ts";
+import type { FromRunner, ToRunner } from "../../node/edge/execution/runner-messages.ts";
+import { bubblewrapArguments } from "../../node/edge/execution/sandbox/bubblewrap.ts";
+import { programPath } from "../../node/edge/programs.ts";
 import type { SandboxLevel } from "../../protocol/plan.ts";
 import type { Surroundings } from "../node/execution/surroundings.ts";
 import { isolated, missing } from "./isolated.ts";
@@ -233,6 +239,17 @@ describe.each(levels)("what a step has at %s", (level) => {
     }
   });
 
+  it("no output is a file of the worker's, behind a link in place of a folder", async () => {
+    for (const file of ["taken/key", "taken/deeper/../key", "taken/*"]) {
+      const report = await place.surroundings.run(['ln -s "$(dirname "$KEY")" taken'], {
+        sandbox: level,
+        variables: place.knowledge,
+        outputs: [{ name: "taken", files: [file] }],
+      });
+      expect(report, file).toMatchObject({ outcome: "failed", outputs: [] });
+    }
+  });
+
   it("no program that is not confined yet sees a variable of the step", async () => {
     const library = join(place.surroundings.folder, "not-there.so");
     const report = await place.surroundings.run(["cat /proc/1/environ 2>/dev/null | tr '\\0' '\\n'; true"], {
@@ -244,6 +261,74 @@ describe.each(levels)("what a step has at %s", (level) => {
     if (level === "S2") expect(report.tail).not.toContain("LD_DEBUG_OUTPUT");
   });
 });
+
+describe.skipIf(missing("S2") !== null)("a sandbox by itself (skipped without bubblewrap)", () => {
+  const inside = (command: string): string => {
+    const folder = mkdtempSync(join(tmpdir(), "otto-bare-"));
+    try {
+      const policy = { visible: [], folders: [folder], workspace: folder, users: null, hasFilter: false };
+      const words = bubblewrapArguments({ ...policy, temporaryBytesMax: 1024 ** 2 });
+      const program = ["/bin/sh", "-c", command];
+      const info = openSync(join(folder, "info"), "w");
+      const stdio = ["ignore", "pipe", "pipe", "ignore", "ignore", "ignore", info] as const;
+      return spawnSync("bwrap", [...words, ...program], { stdio: [...stdio], encoding: "utf8" }).stdout;
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  };
+
+  it("leaves no capability to anybody, not even where root makes it for itself", () => {
+    expect(inside("grep ^Cap /proc/self/status")).toMatch(/^(Cap\w+:\s+0+\n){5}$/u);
+  });
+
+  it("shares no session, and so no terminal, with what is outside", () => {
+    // A session that is led from outside is 0 in here.
+    expect(inside("cut -d' ' -f6 /proc/self/stat")).toMatch(/^[1-9]/u);
+  });
+});
+
+it.skipIf(!existsSync("/bin/bash"))(
+  "no step gets a descriptor that the worker was started with and knows nothing of",
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), "otto-inherited-"));
+    const secret = join(folder, "secret");
+    writeFileSync(secret, canary);
+    // Node marks those that it finds in a row from the first as its own; this one stands alone.
+    const words = [
+      "-c",
+      'exec 200<"$1"; exec "$2" "$3"',
+      "bash",
+      secret,
+      process.execPath,
+      programPath("runner"),
+    ];
+    const runner = spawn("bash", words, { stdio: ["ignore", "ignore", "inherit", "pipe"] });
+    const said = Promise.withResolvers<string>();
+    let output = "";
+    const channel = new Channel((runner.stdio as readonly unknown[])[3] as Socket, {
+      message: (value) => {
+        if ((value as FromRunner).kind === "ended") said.resolve(output);
+      },
+      output: (_serial, _offset, bytes) => void (output += bytes.toString()),
+      closed: () => said.resolve("the runner is gone"),
+      drained: () => undefined,
+    });
+    try {
+      const environment = { PATH: process.env["PATH"] ?? "" };
+      channel.send({ kind: "configure", folder, marker: "0", environment, slots: 1 } satisfies ToRunner);
+      const task = { serial: 1, workspace: folder, logFile: join(folder, "log"), preamble: "", secrets: [] };
+      const commands = ["cat /proc/self/fd/200 || echo nothing there"];
+      const bounds = { timeoutMs: 60_000, graceMs: 0, confinement: null };
+      channel.send({ kind: "run", task: { ...task, commands, environment, ...bounds } } satisfies ToRunner);
+      expect(await said.promise).toMatch(/nothing there\n$/u);
+      expect(output).not.toContain(canary);
+    } finally {
+      channel.close();
+      await once(runner, "exit");
+      rmSync(folder, { recursive: true });
+    }
+  },
+);
 
 function commandLines(): readonly string[] {
   return readdirSync("/proc").flatMap((pid) => {
