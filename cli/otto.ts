@@ -168,6 +168,7 @@ function addAnswerCommands(otto: Command): void {
   withTarget(otto.command("approve <run> [step]"))
     .description("say yes to a step that asks people; without a step, to the only one that waits")
     .option("--reject", "say no: the step ends as failed")
+    .option("--provenance <file...>", "show where what it is given comes from, to a gate that demands it")
     .option("--comment <text>", "what to remember with it")
     .action(
       action(async (run: string, step: string | undefined, options: ApproveOptions) =>
@@ -178,9 +179,8 @@ function addAnswerCommands(otto: Command): void {
     .description("settle a step that waits for a callback: passed, failed or inconclusive")
     .option("--comment <text>", "what to remember with it")
     .action(
-      action(
-        async (run: string, step: string, verdict: string, options: TargetOptions & { comment?: string }) =>
-          (await import("./commands/answer.ts")).settle(run, step, verdict, options),
+      action(async (run: string, step: string, verdict: string, options: ApproveOptions) =>
+        (await import("./commands/answer.ts")).settle(run, step, verdict, options),
       ),
     );
   withTarget(otto.command("callback <run> <step>"))

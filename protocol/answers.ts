@@ -8,8 +8,10 @@
 
 import { failure, type Result, success } from "./errors.ts";
 import { openEnvelope, type RefusedBecause, sealEnvelope, type Signer, type Verifier } from "./envelope.ts";
+import { limits } from "./limits.ts";
 import { type Certificate, type Charter, openCertificate } from "./membership.ts";
 import { isStepName } from "./names.ts";
+import type { SignedStatement } from "./provenance/bundle.ts";
 import { decodeUntrusted, encodeValue } from "./values.ts";
 
 export const verdicts = ["passed", "failed", "inconclusive"] as const;
@@ -26,9 +28,14 @@ export type Answer = {
   readonly detail: string;
   /** At a gate: the digest of the files and values that the step is given, which the person looked at. */
   readonly given?: string;
+  /** At a gate: provenances of what the step is given, as the control peers of a domain signed them. */
+  readonly provenances?: readonly SignedStatement[];
 };
 
 export const answerBytesMax = 8 * 1024;
+/** With provenances: it is kept in a register, so that an output of very many files is none that can be shown. */
+export const shownProvenanceBytesMax = 64 * 1024;
+const provenancesMax = 8;
 export const answerDetailCharactersMax = 1_000;
 
 export type OpenedAnswer = { readonly answer: Answer; readonly person: Certificate };
@@ -48,7 +55,7 @@ export function openAnswer(
   wallMs: number,
   keys: Verifier,
 ): Result<OpenedAnswer, RefusedBecause> {
-  if (bytes.length > answerBytesMax) return failure("oversized");
+  if (bytes.length > shownProvenanceBytesMax) return failure("oversized");
   const decoded = decodeUntrusted(bytes);
   if (!decoded.ok || !Array.isArray(decoded.value) || decoded.value.length !== 2) return failure("malformed");
   const [envelope, certificate] = decoded.value as unknown[];
@@ -60,7 +67,9 @@ export function openAnswer(
   if (person.value.peer !== opened.value.envelope.signer) return failure("stranger");
   if (person.value.role !== "person") return failure("role");
   const { value } = opened.value;
-  return isAnswer(value) ? success({ answer: value, person: person.value }) : failure("malformed");
+  if (!isAnswer(value)) return failure("malformed");
+  if (value.provenances === undefined && bytes.length > answerBytesMax) return failure("oversized");
+  return success({ answer: value, person: person.value });
 }
 
 function isAnswer(value: unknown): value is Answer {
@@ -73,7 +82,21 @@ function isAnswer(value: unknown): value is Answer {
     isStepName(answer.step.replace(/ \(.*\)$/s, "")) &&
     (answer.verdict === null || verdicts.includes(answer.verdict)) &&
     (answer.given === undefined || typeof answer.given === "string") &&
+    (answer.provenances === undefined || areProvenances(answer.provenances)) &&
     typeof answer.detail === "string" &&
     answer.detail.length <= answerDetailCharactersMax
+  );
+}
+
+function areProvenances(value: unknown): value is readonly SignedStatement[] {
+  if (!Array.isArray(value) || value.length > provenancesMax) return false;
+  return (value as (SignedStatement | null)[]).every(
+    (one) =>
+      one?.payload instanceof Uint8Array &&
+      Array.isArray(one.signatures) &&
+      one.signatures.length <= limits.controlPeersMax &&
+      (one.signatures as (SignedStatement["signatures"][number] | null)[]).every(
+        (signed) => typeof signed?.peer === "string" && signed.signature instanceof Uint8Array,
+      ),
   );
 }

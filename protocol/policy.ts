@@ -38,6 +38,21 @@ const verdict = z.strictObject({
   until: words,
 });
 
+/** What must be known of the files that a step is given; what is absent may be anything. */
+const provenance = z.strictObject({
+  /** Names or patterns of inputs, of which one must be there; absent: every input that there is. */
+  inputs: z.optional(patterns),
+  /** Names or ids of the domains that made them. */
+  domains: z.optional(patterns),
+  pipelines: z.optional(patterns),
+  steps: z.optional(patterns),
+  refs: z.optional(patterns),
+  /** `git+URL`. Files that come with a submission have none. */
+  sources: z.optional(patterns),
+  /** Of SLSA's build track. */
+  level: z.optional(z.literal([1, 2])),
+});
+
 /** What must be true at one moment: before a step begins, or after it. */
 const gate = {
   approve: z.optional(approvals),
@@ -61,6 +76,7 @@ const environment = z.strictObject({
       z.array(z.strictObject({ from: moment, until: moment, because: words })).check(z.maxLength(few)),
     ),
   ),
+  provenance: z.optional(z.readonly(z.array(provenance).check(z.minLength(1), z.maxLength(few)))),
   /** What must be true once a step has ended well, before that counts. Its checks are steps that do not wait for it. */
   after: z.optional(z.strictObject(gate)),
 });
@@ -87,6 +103,7 @@ export const policySchema = z.strictObject({
 });
 
 export type Policy = z.infer<typeof policySchema>;
+export type ProvenanceDemand = z.infer<typeof provenance>;
 export type EnvironmentPolicy = z.infer<typeof environment>;
 
 /** What the owner signs: the file as it was written, and what it says. */

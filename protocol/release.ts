@@ -57,7 +57,7 @@ export function foreignDomainOf(
 }
 
 /** The domain of the mesh that `otto run` keeps on one machine. */
-const localDomainName = "local";
+export const localDomainName = "local";
 
 /** The run that a released step becomes in the domain that it is released to. */
 export function runOfRelease({ run, manifest, index }: Pick<Release, "run" | "manifest" | "index">): string {

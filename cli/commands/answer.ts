@@ -3,10 +3,18 @@
  * into a token that an outside system can be given.
  */
 
+import { readFile } from "node:fs/promises";
 import { askFor } from "../../node/edge/client.ts";
 import type { RunView, StepView } from "../../node/view/run.ts";
-import { answerDetailCharactersMax, sealAnswer, type Verdict, verdicts } from "../../protocol/answers.ts";
+import {
+  answerDetailCharactersMax,
+  sealAnswer,
+  shownProvenanceBytesMax,
+  type Verdict,
+  verdicts,
+} from "../../protocol/answers.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
+import { decodeBundles, type SignedStatement } from "../../protocol/provenance/bundle.ts";
 import { mayBeGated, type PlannedStep } from "../../protocol/plan.ts";
 import { suggestion } from "../../planner/suggestions.ts";
 import { person } from "../person.ts";
@@ -15,14 +23,20 @@ import { gatesOf } from "./gate.ts";
 import { findTarget, type Target, type TargetOptions, targetWords } from "../target.ts";
 import { shellWord } from "../words.ts";
 
-export type ApproveOptions = TargetOptions & { readonly reject?: boolean; readonly comment?: string };
+export type ApproveOptions = TargetOptions & {
+  readonly reject?: boolean;
+  readonly comment?: string;
+  readonly provenance?: readonly string[];
+};
 
 export async function approve(
   run: string,
   step: string | undefined,
   options: ApproveOptions,
 ): Promise<ExitCode> {
-  const said = { verdict: options.reject === true ? "failed" : "passed", detail: options.comment } as const;
+  const provenances = await Promise.all((options.provenance ?? []).map(readProvenance));
+  const detail = options.comment ?? (provenances.length > 0 ? "with a provenance" : undefined);
+  const said = { verdict: options.reject === true ? "failed" : "passed", detail, provenances } as const;
   return withTarget(options, async (target) => {
     const view = await viewOf(run, target);
     const gates = (await gatesOf(target)).filter((gate) => gate.run === view.run);
@@ -69,6 +83,21 @@ export async function callback(run: string, step: string, options: TargetOptions
   });
 }
 
+async function readProvenance(path: string): Promise<SignedStatement> {
+  try {
+    const decoded = decodeBundles(await readFile(path));
+    if (decoded.ok) return decoded.value;
+    throw new Error(decoded.problem);
+  } catch (error) {
+    throw new OttoError("OTTO_FILE_UNREADABLE", {
+      what: `The provenance ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}.`,
+      state: "The step waits on.",
+      next: "Make it with `otto provenance RUN STEP OUTPUT -o FILE`.",
+      cause: error,
+    });
+  }
+}
+
 async function withTarget(
   options: TargetOptions,
   perform: (target: Target) => Promise<string>,
@@ -93,7 +122,15 @@ type Waiting = {
 function callOf(
   target: Target,
   { run, manifest, step, given }: Waiting,
-  { verdict, detail = "" }: { readonly verdict: Verdict | null; readonly detail: string | undefined },
+  {
+    verdict,
+    detail = "",
+    provenances = [],
+  }: {
+    readonly verdict: Verdict | null;
+    readonly detail: string | undefined;
+    readonly provenances?: readonly SignedStatement[];
+  },
 ) {
   if (detail.length > answerDetailCharactersMax) {
     throw new OttoError("OTTO_USAGE", {
@@ -103,9 +140,17 @@ function callOf(
     });
   }
   const { domain, certificate } = target.standing();
-  const looked = given === undefined ? {} : { given };
+  const shown = provenances.length === 0 ? {} : { provenances };
+  const looked = given === undefined ? {} : { given, ...shown };
   const signed = { otto: "answer/1", run, manifest, step, verdict, detail, ...looked } as const;
   const answer = sealAnswer(signed, domain, { keys: person(), certificate });
+  if (answer.length > shownProvenanceBytesMax) {
+    throw new OttoError("OTTO_USAGE", {
+      what: `The provenances have ${answer.length} bytes together; at most ${shownProvenanceBytesMax} can be shown to a gate.`,
+      state: "The step waits on.",
+      next: "Hand on fewer files in one output: a provenance names each.",
+    });
+  }
   return { call: "answer", certificate: target.certificate, answer, said: null } as const;
 }
 

@@ -713,6 +713,10 @@ export class ControlCore {
       submission: (run) => this.#submissions.get(run)?.submission ?? null,
       value: (register) => this.#table.value(register),
       reportIn: (envelope) => this.#reportIn(envelope),
+      charterOf: (domain) => {
+        const { charter } = this.#configurations;
+        return charter.domain === domain ? charter : this.#neighbours.byId(domain);
+      },
       releasedAs: (domain, run, index) => this.#submissions.releasedAs(domain, run, index),
     });
   }

@@ -5,8 +5,9 @@
 
 import { equals } from "uint8arrays/equals";
 import { missingFor } from "../../planner/policy/judge.ts";
+import { type Origin, originsOf } from "../../planner/policy/origins.ts";
 import { unreachable } from "../../protocol/errors.ts";
-import { openAnswer } from "../../protocol/answers.ts";
+import { openAnswer, type OpenedAnswer } from "../../protocol/answers.ts";
 import { type Signer, sealEnvelope, type Verifier } from "../../protocol/envelope.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Submission } from "../../protocol/manifest.ts";
@@ -23,6 +24,7 @@ import type { Now, PollRequest } from "./effects.ts";
 import { OpenRun } from "./open-run.ts";
 import { madeBy, outcomeOf, releaseOf } from "./released.ts";
 import { Policies } from "./policies.ts";
+import { originsShown } from "./shown-provenance.ts";
 import { Verdicts } from "./verdicts.ts";
 
 type EndorsingContext = {
@@ -34,6 +36,8 @@ type EndorsingContext = {
   /** As this peer has it, chosen or voted for. */
   value(register: string): RegisterValue | null;
   reportIn(envelope: Uint8Array): StepReport | null;
+  /** The newest charter of this domain, or of one that its owner trusts; null for any other. */
+  charterOf(domain: string): Charter | null;
   /** The run that a step of another domain's has become here. */
   releasedAs(domain: string, run: string, index: number): string | null;
 };
@@ -67,15 +71,31 @@ export class Endorsing {
     const given = run.judged(index);
     const gate = policies.gateOf(submission, index, phaseOf(run, index));
     if (gate === null) return { missing: [], approvedBy: [], given };
-    const approvedBy = this.#approvers(run, index, given, evidence, now);
+    const said = this.#said(run, index, given, evidence, now);
+    const approvedBy = new Set(said.map(({ person }) => person.peer));
+    const { inputs } = run.given(index);
+    const shown = said.flatMap(({ answer }) => answer.provenances ?? []);
+    const origins = shown.flatMap((one) => originsShown(one, inputs, this.#context));
     const missing = missingFor(gate, {
       approvedBy,
       outcomeOf: (step) => run.outcomeOf(step),
       verdicts: verdicts.holding({ run: submission.run, index }, gate, now),
+      inputs: inputs.map(({ name }) => name),
+      origins: [...this.#origins(run, index), ...origins],
       nowMs: now.wallMs,
     });
     const entitled = [...approvedBy].filter((peer) => gate.approvals.some(({ keys }) => keys.has(peer)));
     return { missing, approvedBy: entitled.toSorted(), given };
+  }
+
+  /** How what the step is given came to be, by the plan and the registers that this peer has, or by a release that it was shown. */
+  #origins(run: OpenRun, index: number): readonly Origin[] {
+    const { manifest, released } = run.submission;
+    const plan = released?.plan ?? manifest.plan;
+    const { name, domain: id } = released?.charter ?? this.#context.charter();
+    const planned = released === undefined ? run.step(index) : plan.steps[released.release.index];
+    const repository = manifest.source.kind === "commit" ? manifest.source.repository : null;
+    return planned === undefined ? [] : originsOf(plan, planned, { domain: { name, id }, repository });
   }
 
   /** Signs what another control peer asks for, or says why not. */
@@ -211,27 +231,27 @@ export class Endorsing {
     return { charter: this.#context.charter(), keys: this.#context.keys };
   }
 
-  /** Whoever said yes to this step of this submission with exactly what it is given. */
-  #approvers(
+  /** A yes, each a person's, to this step of this submission with exactly what it is given. */
+  #said(
     { submission }: OpenRun,
     index: number,
     given: string,
     evidence: readonly Uint8Array[],
     { wallMs }: Now,
-  ): ReadonlySet<string> {
-    const approved = new Set<string>();
+  ): readonly OpenedAnswer[] {
+    const said: OpenedAnswer[] = [];
     for (const bytes of evidence) {
       const opened = openAnswer(bytes, this.#context.charter(), wallMs, this.#context.keys);
       if (!opened.ok) continue;
-      const { answer, person } = opened.value;
+      const { answer } = opened.value;
       const isForIt =
         answer.run === submission.run &&
         answer.manifest === submission.manifestCid &&
         answer.given === given &&
         answer.verdict === "passed";
-      if (isForIt && answer.step === submission.manifest.plan.steps[index]?.name) approved.add(person.peer);
+      if (isForIt && answer.step === submission.manifest.plan.steps[index]?.name) said.push(opened.value);
     }
-    return approved;
+    return said;
   }
 }
 

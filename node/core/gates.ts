@@ -52,6 +52,7 @@ type Gated = {
   readonly isBehind: boolean;
   readonly untilWallMs: number;
   approvals: readonly StepAnswer[];
+  approvedBy: readonly string[];
   missing: readonly string[];
   dueMs: number;
   /** True once something was proposed that will move it on. */
@@ -72,7 +73,7 @@ export class Gates {
 
   get closed(): readonly GateSeen[] {
     const { countersigning } = this.#context;
-    return [...this.#gated.values()].flatMap(({ run, index, missing, approvals, untilWallMs }) => {
+    return [...this.#gated.values()].flatMap(({ run, index, missing, approvedBy, untilWallMs }) => {
       const open = this.#context.run(run);
       if (open === undefined) return [];
       return [
@@ -83,7 +84,7 @@ export class Gates {
           ...endedOf(open, index),
           missing,
           refusals: Object.fromEntries(countersigning.refusals(matterOf({ run, index }))),
-          approvedBy: approvals.map(({ by }) => by),
+          approvedBy,
           untilMs: untilWallMs,
           manifest: open.submission.manifestCid,
           given: open.judged(index),
@@ -156,7 +157,10 @@ export class Gates {
       );
     if (answer.verdict !== "passed" && answer.verdict !== "failed")
       return this.#refuse(question, "an approval is yes or no");
-    if (!isEntitled) return this.#refuse(question, `the policy does not name ${person.name} (${by}) for it`);
+    // Whoever shows a provenance does not approve by that: what is shown holds by itself.
+    const isShown = (answer.provenances ?? []).length > 0 && (gate?.provenance.length ?? 0) > 0;
+    if (!isEntitled && !(isShown && answer.verdict === "passed"))
+      return this.#refuse(question, `the policy does not name ${person.name} (${by}) for it`);
     const yes = answer.verdict === "passed";
     const command: Command = { kind: "approve-gate", by, yes, detail: answer.detail, evidence };
     this.#propose({ run: answer.run, index }, command, question);
@@ -201,6 +205,7 @@ export class Gates {
       isBehind,
       untilWallMs: untilMs,
       approvals: value.approvals,
+      approvedBy: [],
       missing: [],
       dueMs: now.monotonicMs,
       moving: false,
@@ -216,6 +221,7 @@ export class Gates {
     const evidence = gated.approvals.map((approval) => approval.evidence);
     const { missing, approvedBy, given } = this.#context.endorsing.judge(run, index, evidence, now);
     gated.missing = missing;
+    gated.approvedBy = approvedBy;
     const { countersigning } = this.#context;
     const matter = matterOf(gated);
     if (missing.length > 0) return countersigning.forget(matter);

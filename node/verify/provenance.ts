@@ -5,6 +5,7 @@
  * demanded of workers, in SLSA's words and never more: nobody else has assessed it.
  */
 
+import { refOf, sourceOf } from "../../planner/policy/origins.ts";
 import type { Verifier } from "../../protocol/envelope.ts";
 import type { AttemptEnded } from "../../protocol/events.ts";
 import { failure, type Result, success } from "../../protocol/errors.ts";
@@ -12,6 +13,7 @@ import { limits } from "../../protocol/limits.ts";
 import type { Submission } from "../../protocol/manifest.ts";
 import type { Charter } from "../../protocol/membership.ts";
 import type { Plan, PlannedStep } from "../../protocol/plan.ts";
+import { buildLevel } from "../../protocol/provenance/level.ts";
 import { type Resource, type Statement, statementOf } from "../../protocol/provenance/statement.ts";
 import type { OutputReference, StepReport } from "../../protocol/report.ts";
 import type { ExportedRun } from "../../protocol/run-export.ts";
@@ -66,6 +68,7 @@ export function provenanceOf(
       step,
       output,
       pipeline: plan.pipeline,
+      ref: refOf(plan),
       plan: submission.planId,
       attempt: end.attempt,
       worker: end.worker,
@@ -91,10 +94,8 @@ function outputOf({ report }: Ended, name: string): OutputReference | null {
   return report.outputs.find((output) => output.name === name) ?? null;
 }
 
-/** Level 2 wants a build platform that steps cannot reach into, and is not the machine of whoever submits. */
-function levelOf({ sandbox = "S0" }: PlannedStep, { name }: Charter): string {
-  const isApart = (sandbox === "S2" || sandbox === "S3") && name !== "local";
-  return `Build L${isApart ? 2 : 1}, self-assessed`;
+function levelOf(step: PlannedStep, { name }: Charter): string {
+  return `Build L${buildLevel(step, name)}, self-assessed`;
 }
 
 function dependenciesOf(
@@ -107,8 +108,7 @@ function dependenciesOf(
       ? { name: "source", digest: { sha256: source.tree, ...commitOf(plan.context.commit) } }
       : {
           name: "source",
-          // A password in a URL is nobody's to read.
-          uri: `git+${source.repository.replace(/\/\/[^/@]*@/u, "//")}@${source.commit}`,
+          uri: `${sourceOf(source.repository)}@${source.commit}`,
           digest: { gitCommit: source.commit },
         };
   const inputs = step.inputs.flatMap(({ step: from, output }) => {

@@ -6,11 +6,12 @@
  */
 
 import type { GatePhase } from "../../protocol/permits.ts";
-import type { EnvironmentPolicy, Policy } from "../../protocol/policy.ts";
+import type { EnvironmentPolicy, Policy, ProvenanceDemand } from "../../protocol/policy.ts";
 import { isTrusted, type Plan, type PlannedStep } from "../../protocol/plan.ts";
 import { foreignDomainOf } from "../../protocol/release.ts";
 import { fitsOne } from "../name-patterns.ts";
 import { admissionCondition, type Submitter } from "./conditions.ts";
+import { fitsRef, missingOrigins, type Origin, originWords, refOf } from "./origins.ts";
 import { keysOf } from "./people.ts";
 import { freezeAt, isOpenAt, nextOpening } from "./windows.ts";
 
@@ -28,7 +29,7 @@ export function whyNotAdmitted(policy: Policy, plan: Plan, { peer, domain }: Sub
     if (!fitsOne(policy.uses ?? [], source)) why.push(`${name} is ${source}, which is not blessed`);
   for (const environment of environmentsOf(plan, domain))
     for (const rules of rulesOf(policy, environment)) {
-      if (rules.refs !== undefined && !fitsRef(rules.refs, plan))
+      if (rules.refs !== undefined && !fitsRef(rules.refs, refOf(plan)))
         why.push(`${environment} takes ${rules.refs.join(", ")}, and this is ${refWords(plan)}`);
       if (rules.submit !== undefined && !keysOf(policy, rules.submit).has(peer))
         why.push(
@@ -83,16 +84,6 @@ function rulesOf({ environments = {} }: Policy, environment: string): readonly E
   );
 }
 
-const byPullRequest = "pull-request:";
-
-/** What comes by a pull request may call its branch as it likes: it fits only where pull requests are named. */
-function fitsRef(patterns: readonly string[], plan: Plan): boolean {
-  const { branch, tag } = plan.context;
-  if (isTrusted(plan)) return fitsOne(patterns, tag === null ? (branch ?? "") : `tag:${tag}`);
-  const named = patterns.filter((pattern) => pattern.startsWith(byPullRequest));
-  return named.length > 0 && fitsOne(named, byPullRequest + (branch ?? ""));
-}
-
 /** Steps of a plan that may be anybody's use a credential only in an environment whose `refs` name pull requests. */
 function credentialsRefused(policy: Policy, plan: Plan, domain: string | null): readonly string[] {
   if (isTrusted(plan)) return [];
@@ -100,7 +91,7 @@ function credentialsRefused(policy: Policy, plan: Plan, domain: string | null): 
   return using.flatMap((step) => {
     if (step.environment !== null && !isOwn(plan, step, domain)) return [];
     const rules = step.environment === null ? [] : rulesOf(policy, step.environment);
-    if (rules.some(({ refs }) => refs !== undefined && fitsRef(refs, plan))) return [];
+    if (rules.some(({ refs }) => refs !== undefined && fitsRef(refs, refOf(plan)))) return [];
     return `${step.name} uses a credential, and what comes by a pull request gets none unless \`refs\` of its environment name it`;
   });
 }
@@ -126,6 +117,7 @@ export type Gate = {
   /** Names of steps that must have passed. */
   readonly checks: readonly string[];
   readonly verdicts: readonly NonNullable<EnvironmentPolicy["verdicts"]>[number][];
+  readonly provenance: readonly ProvenanceDemand[];
   /** How long it waits for all of it; null: as long as the step may take. */
   readonly waitMs: number | null;
 };
@@ -147,13 +139,14 @@ export function gateOf(policy: Policy, plan: Plan, step: PlannedStep, phase: Gat
     freezes: rules.flatMap(({ freeze = [] }) => freeze),
     checks: rules.flatMap(({ checks = [] }) => checks.flatMap((check) => checksOf(plan, step, check, phase))),
     verdicts: rules.flatMap(({ verdicts = [] }) => verdicts),
+    provenance: rules.flatMap(({ provenance = [] }) => provenance),
     waitMs: waitOf(rules),
   };
-  const demands = [gate.approvals, gate.open, gate.freezes, gate.checks, gate.verdicts];
+  const demands = [gate.approvals, gate.open, gate.freezes, gate.checks, gate.verdicts, gate.provenance];
   return demands.some(({ length }) => length > 0) ? gate : null;
 }
 
-type Rules = NonNullable<EnvironmentPolicy["after"]> & Pick<EnvironmentPolicy, "freeze">;
+type Rules = NonNullable<EnvironmentPolicy["after"]> & Pick<EnvironmentPolicy, "freeze" | "provenance">;
 
 function waitOf(rules: readonly Rules[]): number | null {
   const minutes = rules.flatMap(({ waitMinutes }) => (waitMinutes === undefined ? [] : [waitMinutes]));
@@ -191,6 +184,9 @@ export type GateEvidence = {
   outcomeOf(step: string): string | null;
   /** Names of external verdicts that hold. */
   readonly verdicts: ReadonlySet<string>;
+  /** Names of the inputs that it is given, and how each came to be as far as is known. */
+  readonly inputs: readonly string[];
+  readonly origins: readonly Origin[];
   /** Milliseconds since 1970. */
   readonly nowMs: number;
 };
@@ -215,6 +211,7 @@ export function missingFor(gate: Gate, evidence: GateEvidence): readonly string[
   }
   for (const { name, url } of gate.verdicts)
     if (!verdicts.has(name)) missing.push(`${name} does not say yes (${url})`);
+  missing.push(...missingOrigins(gate.provenance, evidence.inputs, evidence.origins));
   return missing;
 }
 
@@ -228,5 +225,6 @@ export function gateWords(gate: Gate): readonly string[] {
     ...gate.freezes.map(({ from, until, because }) => `not from ${from} to ${until}: ${because}`),
     ...gate.checks.map((check) => `${check} has passed`),
     ...gate.verdicts.map(({ name, url }) => `${name} says yes (${url})`),
+    ...gate.provenance.map(originWords),
   ];
 }

@@ -36,7 +36,14 @@ const statement = z.object({
   predicate: z.object({
     buildDefinition: z.object({
       buildType: z.literal(buildType),
-      externalParameters: z.object({ pipeline: text, plan: text, step: text, output: text }),
+      externalParameters: z.object({
+        pipeline: text,
+        plan: text,
+        step: text,
+        output: text,
+        /** Absent: none is known. */
+        ref: z.optional(text),
+      }),
       internalParameters: z.object({ run: text, attempt: z.int(), worker: text }),
       resolvedDependencies: z.array(resource),
     }),
@@ -60,6 +67,8 @@ export type BuildFacts = {
   readonly plan: string;
   readonly step: string;
   readonly output: string;
+  /** A branch, `tag:` and a tag, or `pull-request:` and a branch; "": none is known. */
+  readonly ref: string;
   readonly attempt: number;
   readonly worker: string;
   readonly level: string;
@@ -70,7 +79,7 @@ export type BuildFacts = {
 };
 
 export function statementOf(facts: BuildFacts): Statement {
-  const { domain, run, pipeline, plan, step, output, attempt, worker, level } = facts;
+  const { domain, run, pipeline, plan, step, output, ref, attempt, worker, level } = facts;
   const named = facts.files.map(({ path, digest }) => ({ name: path, digest: { sha256: digest } }));
   return {
     _type: statementType,
@@ -79,7 +88,7 @@ export function statementOf(facts: BuildFacts): Statement {
     predicate: {
       buildDefinition: {
         buildType,
-        externalParameters: { pipeline, plan, step, output },
+        externalParameters: { pipeline, plan, step, output, ...(ref === "" ? {} : { ref }) },
         internalParameters: { run, attempt, worker },
         resolvedDependencies: [...facts.dependencies],
       },

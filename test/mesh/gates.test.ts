@@ -175,3 +175,32 @@ environments: { production: {} }
     });
   });
 });
+
+describe("a production that takes only what a pipeline of its own has built", () => {
+  it("says what the files of a deploy are, and takes them with the provenance of equal ones", async () => {
+    const demand = "{ inputs: [out], domains: [dev], pipelines: [maker] }";
+    writeFileSync(policy, `otto-policy: 1\nenvironments: { production: { provenance: [${demand}] } }\n`);
+    await mesh.succeed(["policy", "set", policy, "--node", first().folder]);
+    const explained = await mesh.succeed(["explain", "-C", repository, "--policy", "--node", first().folder]);
+    expect(explained.stdout).toContain(
+      "  the input out was made at Build L1 by the domain dev, the pipeline maker\n",
+    );
+    const maker = mesh.repository("maker", "  build:\n    run: echo one > out\n    outputs: { out: out }\n");
+    const made = await mesh.submit(maker, first());
+    expect(await first().watch(made).closed()).toBe("passed");
+    const file = join(mesh.folder, "out.jsonl");
+    await mesh.succeed(["provenance", made, "build", "out", "-o", file, "--node", first().folder]);
+
+    const run = await mesh.submit(repository, first());
+    const watch = first().watch(run);
+    await watch.event("step-waiting");
+    const why = await mesh.succeed(["gate", "why", run, "--node", first().folder]);
+    expect(why.stdout).toContain("missing: the input out was made by the pipeline guarded, not by maker");
+    await mesh.succeed(["approve", run, "deploy", "--provenance", file, "--node", first().folder], {
+      home: "eve",
+    });
+    expect(await watch.closed()).toBe("passed");
+    const verified = await mesh.succeed(["verify", run, "--node", first().folder]);
+    expect(verified.stdout).toContain("kept to its plan");
+  });
+});

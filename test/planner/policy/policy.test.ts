@@ -172,6 +172,8 @@ describe("a gate", () => {
     approvedBy: new Set([mia, tom]),
     outcomeOf: () => "passed",
     verdicts: new Set(["calendar"]),
+    inputs: [],
+    origins: [],
     nowMs: monday,
   };
 
