@@ -1,6 +1,6 @@
 /**
  * The benchmark: `npm run bench`, or a part of it: `npm run bench -- commands planning steps claims gap memory
- * hostile detection gossip repair broker masker simulator bounds
+ * hostile detection gossip repair broker masker certificates simulator bounds
  * messages`.
  *
  * Builds Otto, measures what people run (the bundle, through its launcher), takes turns with its yardsticks in the same
@@ -12,6 +12,7 @@ import { cpus, loadavg, totalmem } from "node:os";
 import { join } from "node:path";
 import { benchBroker } from "./broker.ts";
 import { benchBounds, benchMessages } from "./bounds.ts";
+import { benchCertificates } from "./certificates.ts";
 import { benchClaims, benchGap } from "./claims.ts";
 import { benchCommands } from "./commands.ts";
 import { benchDetection } from "./detection.ts";
@@ -40,6 +41,7 @@ const parts = {
   repair: benchRepair,
   broker: benchBroker,
   masker: benchMasker,
+  certificates: benchCertificates,
   simulator: benchSimulator,
 } as const;
 
