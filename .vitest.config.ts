@@ -12,7 +12,7 @@ export default defineConfig({
     // Tests of whole meshes wait for other processes most of the time: a third of the time is saved on two cores.
     maxWorkers: availableParallelism() + 1,
     testTimeout: 240_000,
-    hookTimeout: 120_000,
+    hookTimeout: 240_000,
     reporters: results === undefined ? ["default"] : ["default", ["json", { outputFile: results }]],
   },
 });

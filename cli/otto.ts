@@ -320,6 +320,13 @@ function addMeshCommands(otto: Command): void {
     .description("make an invite: one machine or person can join with it, once")
     .option("--role <role>", "worker, control or person", "worker")
     .option("--minutes <minutes>", "how long it is good", "15")
+    .option(
+      "--label <label>",
+      "the only labels that the worker may have, besides its machine's; may be repeated",
+      several,
+    )
+    .option("--sandbox <level>", "the highest sandbox level that counts at the worker")
+    .option("--machine-only", "nobody at the machine becomes a person of the domain")
     .action(action(async (options: InviteOptions) => (await import("./commands/invite.ts")).invite(options)));
   addControlCommands(otto);
   withTarget(otto.command("peers"))

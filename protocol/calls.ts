@@ -184,7 +184,8 @@ export type AnswerItem =
       readonly kind: "joined";
       readonly charter: Uint8Array;
       readonly certificate: Uint8Array;
-      readonly personCertificate: Uint8Array;
+      /** Null: the invite was for the machine alone. */
+      readonly personCertificate: Uint8Array | null;
     };
 
 export type Item = WatchItem | AnswerItem | CallError;

@@ -6,6 +6,7 @@
  * one stranger ask for a certificate once.
  */
 
+import { type Allowed, isAllowed } from "./allowed.ts";
 import { failure, type Result, success } from "./errors.ts";
 import { openEnvelope, type RefusedBecause, sealEnvelope, type Signer, type Verifier } from "./envelope.ts";
 import { limits } from "./limits.ts";
@@ -54,6 +55,8 @@ export type Certificate = {
   readonly role: Role;
   readonly name: string;
   readonly expiresMs: number;
+  /** Of a worker; not there: whatever it says. */
+  readonly allowed?: Allowed;
 };
 
 export type Invite = {
@@ -61,6 +64,10 @@ export type Invite = {
   readonly nonce: string;
   readonly role: Role;
   readonly expiresMs: number;
+  /** Of a worker; not there: whatever it says. */
+  readonly allowed?: Allowed;
+  /** True: the machine becomes a member, and nobody at it a person of the domain. */
+  readonly machineOnly?: boolean;
   /** Where to ask: multiaddrs that end in `/p2p/<peer>`. */
   readonly addresses: readonly string[];
 };
@@ -225,6 +232,7 @@ function isCertificate(value: unknown): value is Certificate {
     typeof certificate.peer === "string" &&
     typeof certificate.name === "string" &&
     isRole(certificate.role) &&
+    (certificate.allowed === undefined || isAllowed(certificate.allowed)) &&
     Number.isSafeInteger(certificate.expiresMs)
   );
 }
@@ -235,6 +243,8 @@ function isInvite(value: unknown): value is Invite {
     invite?.otto === "invite/1" &&
     typeof invite.nonce === "string" &&
     isRole(invite.role) &&
+    (invite.allowed === undefined || isAllowed(invite.allowed)) &&
+    (invite.machineOnly === undefined || typeof invite.machineOnly === "boolean") &&
     Number.isSafeInteger(invite.expiresMs) &&
     areTexts(invite.addresses)
   );

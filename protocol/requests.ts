@@ -4,6 +4,7 @@
  */
 
 import * as z from "zod/mini";
+import { type Allowed, isAllowed } from "./allowed.ts";
 import { answerDetailCharactersMax, verdicts } from "./answers.ts";
 import { failure, type Result, success } from "./errors.ts";
 import { limits } from "./limits.ts";
@@ -73,7 +74,14 @@ const request = z.discriminatedUnion("call", [
   z.object({ call: z.literal("bundle"), certificate, run: text }),
   /** All records of a run, as the chunks of one `otto-run/1`; `done` comes behind the last. */
   z.object({ call: z.literal("export"), certificate, run: text }),
-  z.object({ call: z.literal("invite"), certificate, role, validMs: z.int() }),
+  z.object({
+    call: z.literal("invite"),
+    certificate,
+    role,
+    validMs: z.int(),
+    allowed: z.optional(z.custom<Allowed>(isAllowed)),
+    machineOnly: z.optional(z.boolean()),
+  }),
   z.object({ call: z.literal("use-invite"), certificate, nonce: text, peer: text }),
   z.object({
     call: z.literal("join"),

@@ -3,10 +3,19 @@
 import { askFor } from "../../node/edge/client.ts";
 import { inviteCode } from "../../node/edge/joining.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
+import type { Allowed } from "../../protocol/allowed.ts";
 import { limits } from "../../protocol/limits.ts";
+import type { Role } from "../../protocol/membership.ts";
+import { sandboxLevels } from "../../protocol/plan.ts";
 import { findTarget, type TargetOptions } from "../target.ts";
 
-export type InviteOptions = TargetOptions & { readonly role?: string; readonly minutes?: string };
+export type InviteOptions = TargetOptions & {
+  readonly role?: string;
+  readonly minutes?: string;
+  readonly label?: readonly string[];
+  readonly sandbox?: string;
+  readonly machineOnly?: boolean;
+};
 
 export async function invite(options: InviteOptions): Promise<ExitCode> {
   const role = options.role ?? "worker";
@@ -21,14 +30,50 @@ export async function invite(options: InviteOptions): Promise<ExitCode> {
       what: `--minutes takes a number, not "${options.minutes}".`,
       next: "Say for how many minutes the invite is good.",
     });
+  const bounds = boundsOf(role, options);
   const target = await findTarget(options);
   try {
     const { certificate } = target;
     const validMs = Math.round(minutes * limits.minuteMs);
-    const made = await askFor(await target.open(), { call: "invite", certificate, role, validMs }, "invite");
+    const made = await askFor(
+      await target.open(),
+      { call: "invite", certificate, role, validMs, ...bounds },
+      "invite",
+    );
     process.stdout.write(`${inviteCode(made.invite)}\n`);
     return exitCodes.passed;
   } finally {
     await target.close();
   }
+}
+
+/** What the invited one may say of itself, and whether the person who joins with it becomes one of the domain. */
+function boundsOf(
+  role: Role,
+  { label, sandbox, machineOnly }: InviteOptions,
+): { readonly allowed?: Allowed; readonly machineOnly?: boolean } {
+  if (role === "person" && machineOnly === true) throw noMachine("--machine-only");
+  if (role !== "worker" && (label !== undefined || sandbox !== undefined))
+    throw noMachine(label === undefined ? "--sandbox" : "--label");
+  const highest = sandbox === undefined ? sandboxLevels.at(-1) : sandboxLevels.find((one) => one === sandbox);
+  if (highest === undefined)
+    throw new OttoError("OTTO_USAGE", {
+      what: `There is no sandbox level "${sandbox}".`,
+      state: "No invite was made.",
+      next: `Choose one of ${sandboxLevels.join(", ")}.`,
+    });
+  const isBound = label !== undefined || sandbox !== undefined;
+  return {
+    ...(isBound ? { allowed: { labels: label ?? [], sandbox: highest } } : {}),
+    ...(machineOnly === true ? { machineOnly } : {}),
+  };
+}
+
+function noMachine(option: string): OttoError {
+  const who = option === "--machine-only" ? "machines" : "workers";
+  return new OttoError("OTTO_USAGE", {
+    what: `${option} is for invites of ${who}.`,
+    state: "No invite was made.",
+    next: "Leave it out, or choose another --role.",
+  });
 }

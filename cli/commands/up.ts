@@ -112,9 +112,9 @@ export async function join(code: string, options: JoinOptions): Promise<ExitCode
     if (!chartered.ok) throw damaged();
     folder.write("charter", charter);
     folder.write("certificate", certificate);
-    folder.write("person.cert", personCertificate);
+    if (personCertificate !== null) folder.write("person.cert", personCertificate);
     folder.saveConfig({ ...config, invitedTo: invite.addresses });
-    keepStanding(chartered.value, charter, personCertificate);
+    if (personCertificate !== null) keepStanding(chartered.value, charter, personCertificate);
     process.stdout.write(`Joined domain ${chartered.value.name} as ${config.role} ${name}.\n`);
   } catch (error) {
     const isRefused = error instanceof OttoError && error.exitCode === exitCodes.refused;

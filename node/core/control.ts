@@ -6,6 +6,7 @@
  */
 
 import { equals } from "uint8arrays/equals";
+import { type Allowed, allowedLabels } from "../../protocol/allowed.ts";
 import { openAnswer } from "../../protocol/answers.ts";
 import type { GateSeen } from "../../protocol/calls.ts";
 import { documentName, type OpenedDocument, openDocument } from "../../protocol/documents.ts";
@@ -133,6 +134,7 @@ export class ControlCore {
   readonly #neighbours: Neighbours;
   readonly #revocations: Revocations;
   readonly #linked = new Map<string, string>();
+  readonly #allowed = new Map<string, Allowed | null>();
   /** Those of them that are control peers: few, where many workers are linked. */
   readonly #linkedControls = new Set<string>();
   /** Linked control peers that vote in the same configuration as this one. */
@@ -356,7 +358,7 @@ export class ControlCore {
       case "tick":
         return this.#tick(now);
       case "peer-up":
-        return this.#peerUp(input.peer, input.role);
+        return this.#peerUp(input);
       case "peer-down":
         return this.#peerDown(input.peer, now);
       case "charter":
@@ -517,8 +519,9 @@ export class ControlCore {
     this.#bundle({ kind: "bundle", ...name, from: null, bytes, question: null }, now);
   }
 
-  #peerUp(peer: string, role: string): void {
+  #peerUp({ peer, role, allowed = null }: Extract<ControlInput, { kind: "peer-up" }>): void {
     this.#linked.set(peer, role);
+    this.#allowed.set(peer, allowed);
     if (role !== "control") return void this.#linkedControls.delete(peer);
     this.#linkedControls.add(peer);
     this.#send(peer, this.#configurations.up(peer));
@@ -527,6 +530,7 @@ export class ControlCore {
 
   #peerDown(peer: string, now: Now): void {
     this.#linked.delete(peer);
+    this.#allowed.delete(peer);
     this.#linkedControls.delete(peer);
     this.#dropSessions(peer);
     this.#configurations.down(peer);
@@ -757,16 +761,8 @@ export class ControlCore {
         return message.kind === "install"
           ? this.#installed(from, message, now)
           : this.#spoken(from, message, now);
-      case "session": {
-        const { session, labels, slots, held } = message;
-        for (const forgotten of this.#leases.makeRoom(from, session))
-          this.#reign.claims.dropSession(forgotten);
-        const replaced = this.#leases.open(session, { peer: from, labels: new Set(labels), slots });
-        this.#send(from, this.#welcome());
-        if (this.#table.stage !== "home") return;
-        for (const lease of replaced) this.#reign.expire(lease, "superseded");
-        return this.#renewed(from, { held, sentMs: 0 }, now);
-      }
+      case "session":
+        return this.#session(from, message, now);
       case "pull":
         return this.#table.stage === "home" ? this.#reign.claims.pull(from, message) : this.#redirect(from);
       case "renew":
@@ -842,6 +838,17 @@ export class ControlCore {
     // It votes in another configuration, or with another database than the charter names.
     if (!this.#fellows.has(from) && from !== this.#keys.peer) return;
     this.#perform(this.#table.receive(from, message, now.monotonicMs), now);
+  }
+
+  #session(from: string, message: Extract<Message, { kind: "session" }>, now: Now): void {
+    const { session, labels, slots, held } = message;
+    for (const forgotten of this.#leases.makeRoom(from, session)) this.#reign.claims.dropSession(forgotten);
+    const counting = new Set(allowedLabels(this.#allowed.get(from) ?? null, labels));
+    const replaced = this.#leases.open(session, { peer: from, labels: counting, slots });
+    this.#send(from, this.#welcome());
+    if (this.#table.stage !== "home") return;
+    for (const lease of replaced) this.#reign.expire(lease, "superseded");
+    return this.#renewed(from, { held, sentMs: 0 }, now);
   }
 
   #renewed(

@@ -5,6 +5,7 @@
  * is sent, recorded or answered, except for what may be stored soon.
  */
 
+import type { Allowed } from "../../protocol/allowed.ts";
 import type { Verdict } from "../../protocol/answers.ts";
 import type { RefusedBecause } from "../../protocol/envelope.ts";
 import type { Fork, ForkEvidence } from "../../protocol/fork.ts";
@@ -25,7 +26,13 @@ type SharedInput =
   | { readonly kind: "tick" }
   /** A newer charter, by word of mouth. */
   | { readonly kind: "charter"; readonly charter: Charter }
-  | { readonly kind: "peer-up"; readonly peer: string; readonly role: Role }
+  /** `allowed`: what its certificate lets a worker say of itself; null or not there: anything. */
+  | {
+      readonly kind: "peer-up";
+      readonly peer: string;
+      readonly role: Role;
+      readonly allowed?: Allowed | null;
+    }
   | { readonly kind: "peer-down"; readonly peer: string }
   | { readonly kind: "message"; readonly from: string; readonly message: Message }
   /** A bundle that was asked for or submitted here; `bytes` null: nobody had it. */

@@ -62,8 +62,8 @@ export async function startControl(path: string): Promise<RunningNode> {
   const post = (input: ControlInput): void =>
     void (control === null ? queued.push(input) : control.post(input));
   const host = await openHost(path, {
-    up: (peer, role) => {
-      post({ kind: "peer-up", peer, role });
+    up: (peer, role, allowed) => {
+      post({ kind: "peer-up", peer, role, allowed });
       control?.peerUp(peer);
     },
     down: (peer) => post({ kind: "peer-down", peer }),

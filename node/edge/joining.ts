@@ -8,6 +8,7 @@
  */
 
 import { randomBytes } from "node:crypto";
+import type { Allowed } from "../../protocol/allowed.ts";
 import { OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import {
@@ -31,6 +32,13 @@ import { rollOf } from "./membership.ts";
 import { withPeer } from "./network.ts";
 import type { NodeHost } from "./node-host.ts";
 
+type Subject = {
+  readonly peer: string;
+  readonly role: Role;
+  readonly name: string;
+  readonly allowed: Allowed | undefined;
+};
+
 export class Joining {
   readonly #host: NodeHost;
   readonly #useInDomain: (nonce: string, peer: string) => Promise<void>;
@@ -53,6 +61,8 @@ export class Joining {
       nonce: randomBytes(16).toString("base64url"),
       role: request.role,
       expiresMs: realClock.wallMs() + boundedInviteMs(request.validMs),
+      ...(request.allowed === undefined ? {} : { allowed: request.allowed }),
+      ...(request.machineOnly === true ? { machineOnly: true } : {}),
       addresses: [...own, ...others].slice(0, 16),
     };
     return sealInvite(charter.domain, invite, identity);
@@ -75,8 +85,10 @@ export class Joining {
       await this.#useHere(invite.nonce, peer);
       if (invite.role === "control") this.#addControl(peer, request.store, request.addresses);
     }
-    const certificate = this.#certify(peer, invite.role, request.name);
-    const personCertificate = this.#certify(request.person, "person", request.name);
+    const { role, allowed, machineOnly } = invite;
+    const certificate = this.#certify({ peer, role, name: request.name, allowed });
+    const person = { peer: request.person, role: "person", name: request.name, allowed: undefined } as const;
+    const personCertificate = machineOnly === true ? null : this.#certify(person);
     return { kind: "joined", charter: this.#host.membership.charterBytes, certificate, personCertificate };
   }
 
@@ -84,7 +96,7 @@ export class Joining {
   renew(bytes: Uint8Array): Uint8Array {
     const { membership, identity } = this.#host;
     const opened = openRenewal(bytes, rollOf(membership), realClock.wallMs(), identity);
-    if (opened.ok) return this.#certify(opened.value.peer, opened.value.role, opened.value.name);
+    if (opened.ok) return this.#certify({ ...opened.value, allowed: opened.value.allowed });
     throw new OttoError("OTTO_NOT_A_MEMBER", {
       what: `This certificate is not renewed: ${opened.problem}.`,
       state: "It is good until it ends, if it is good at all.",
@@ -129,15 +141,15 @@ export class Joining {
     this.#host.adoptCharter(sealCharter(next, openIdentity(folder.ownerKey)), next);
   }
 
-  #certify(peer: string, role: Role, name: string): Uint8Array {
+  #certify({ peer, role, name, allowed }: Subject): Uint8Array {
     const { membership, identity } = this.#host;
-    const expiresMs = realClock.wallMs() + lifeMs(role);
     const certificate = {
       otto: "certificate/1",
       peer,
       role,
       name: name.slice(0, limits.nameCharactersMax),
-      expiresMs,
+      expiresMs: realClock.wallMs() + lifeMs(role),
+      ...(allowed === undefined ? {} : { allowed }),
     } as const;
     return sealCertificate(membership.charter.domain, certificate, identity);
   }

@@ -13,6 +13,7 @@
 
 import type { Connection, Stream } from "@libp2p/interface";
 import { multiaddr } from "@multiformats/multiaddr";
+import type { Allowed } from "../../protocol/allowed.ts";
 import type { RefusedBecause } from "../../protocol/envelope.ts";
 import { OttoError } from "../../protocol/errors.ts";
 import { FrameDecoder } from "../../protocol/frames.ts";
@@ -38,7 +39,7 @@ const brokerProtocol = "/otto/broker/1";
 const streamsMax = Math.max(limits.callsPerPeerMax, limits.brokerStreamsPerPeerMax);
 
 export type NetworkObserver = {
-  up(peer: string, role: Role): void;
+  up(peer: string, role: Role, allowed: Allowed | null): void;
   down(peer: string): void;
   message(from: string, message: Message): void;
   call(channel: Channel, caller: { readonly peer: string }): void;
@@ -97,6 +98,8 @@ type Link = {
   inbound: Stream | null;
   role: Role | null;
   name: string;
+  /** What its certificate lets a worker say of itself; null: anything. */
+  allowed: Allowed | null;
   /** 0 while only half of the link is there. */
   sinceMs: number;
   opening: boolean;
@@ -311,6 +314,7 @@ class LinkedNetwork implements RealNetwork {
         outbound: null,
         inbound: null,
         role: null,
+        allowed: null,
         name: "",
         sinceMs: 0,
         opening: false,
@@ -439,6 +443,7 @@ class LinkedNetwork implements RealNetwork {
     link.inbound = stream;
     link.role = certificate.value.role;
     link.name = certificate.value.name;
+    link.allowed = certificate.value.allowed ?? null;
     this.#watchExpiry(peer, link, certificate.value.expiresMs);
     this.#gatekeeper.welcomed(peer);
     observer.certified(peer, message.certificate);
@@ -473,7 +478,7 @@ class LinkedNetwork implements RealNetwork {
     this.#dialling.linked(peer);
     const peers = this.#whereabouts(peer);
     if (peers.length > 0) this.send(peer, { kind: "addresses", peers });
-    this.#options.observer.up(peer, link.role);
+    this.#options.observer.up(peer, link.role, link.allowed);
   }
 
   /** Where this peer listens; and from a control peer, where the others are, so that one that moved is found again. */

@@ -156,8 +156,8 @@ function observing(
 ): NetworkObserver {
   return {
     ...events,
-    up(peer, role) {
-      events.up(peer, role);
+    up(peer, role, allowed) {
+      events.up(peer, role, allowed);
       if (role === "control") changed(null);
     },
     call: (channel) => events.call(channel),

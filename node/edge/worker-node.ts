@@ -4,9 +4,11 @@
  */
 
 import type { Stream } from "@libp2p/interface";
+import { allowedLabels } from "../../protocol/allowed.ts";
 import { OttoError, unreachable } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import { nameBundle } from "../../protocol/manifest.ts";
+import { openCertificate } from "../../protocol/membership.ts";
 import type { Request } from "../../protocol/requests.ts";
 import type { WorkerEffect, WorkerInput } from "../core/effects.ts";
 import { workerStopMs } from "../core/leases.ts";
@@ -177,11 +179,24 @@ class WorkerNode implements RunningNode {
     await this.host.close();
   }
 
+  /** The control peers do not count them: whoever started the worker has to know. */
+  #sayNotAllowed(labels: readonly string[]): void {
+    const { membership, identity } = this.host;
+    const own = openCertificate(membership.certificate, membership.charter, 0, identity);
+    const allowed = allowedLabels((own.ok && own.value.allowed) || null, labels);
+    const without = labels.filter((label) => !allowed.includes(label));
+    if (without.length > 0)
+      process.stderr.write(
+        `otto: The invite of this worker does not let it have ${without.join(", ")}: no step is given to it for that.\n`,
+      );
+  }
+
   async #startCore(): Promise<void> {
     const { membership, identity, storage, incarnation, config } = this.host;
     const { charter } = membership;
     const { slots } = config;
     const labels = withMachineLabels(config.labels, this.#executor.reached);
+    this.#sayNotAllowed(labels);
     const stored = await storage.list(workerKeys.pending);
     const now = { monotonicMs: realClock.monotonicMs(), wallMs: realClock.wallMs() };
     const options = { charter, keys: identity, incarnation, labels, slots, random: realRandom, stored };
