@@ -8,14 +8,11 @@ import { Command, CommanderError } from "commander";
 import { exitCodes, type ExitCode, OttoError } from "../protocol/errors.ts";
 import type { ApproveOptions } from "./commands/answer.ts";
 import type { CallbacksOptions } from "./commands/callbacks.ts";
-import { several, withOwner, withTarget } from "./command-parts.ts";
-import type { BackupOptions, ControlOptions, RestoreOptions } from "./commands/control.ts";
-import type { JoinOptions, UpOptions } from "./commands/up.ts";
+import { several, withTarget } from "./command-parts.ts";
 import type { AddOptions, ListOptions } from "./commands/schedule.ts";
 import type { ExplainOptions } from "./commands/explain.ts";
 import type { ExportOptions } from "./commands/export.ts";
 import type { InitOptions } from "./commands/init.ts";
-import type { InviteOptions } from "./commands/invite.ts";
 import type { LockOptions } from "./commands/lock.ts";
 import type { LogsOptions } from "./commands/logs.ts";
 import type { StatusOptions } from "./commands/status.ts";
@@ -23,9 +20,9 @@ import type { SimulateOptions } from "./commands/simulate.ts";
 import type { SubmitOptions } from "./commands/submit.ts";
 import type { RunOptions } from "./commands/run.ts";
 import type { VerifyOptions } from "./commands/verify.ts";
-import type { OwnerOptions } from "./owner.ts";
 import { simulateExample } from "./simulate-help.ts";
 import type { TargetOptions } from "./target.ts";
+import { addMeshCommands } from "./mesh-commands.ts";
 import { addTrustCommands } from "./trust-commands.ts";
 import { addSecretCommands } from "./secret-commands.ts";
 
@@ -75,19 +72,6 @@ function withSource(command: Command): Command {
   return withSnapshot(withPlan(command))
     .option("--json", "events as JSON lines")
     .option("--plain", "plain lines, even on a terminal");
-}
-
-function withNode(command: Command): Command {
-  return command
-    .option("--data <folder>", "data folder of the node")
-    .option("--name <name>", "what the others see it called")
-    .option("--listen <host:port>", "address that other peers can reach")
-    .option("--slots <count>", "steps that run at once (default: one a core)")
-    .option("--label <label>", "what steps can ask for; may be repeated", several)
-    .option("--pass <variable>", "environment variable that steps get; may be repeated", several)
-    .option("--sandbox <level>", "isolate steps at most so far: S0, S1, S2 (default: as far as possible)")
-    .option("--sandbox-default <level>", "isolation of steps that ask for none (default: S0)")
-    .option("--visible <path>", "what isolated steps may read besides the system; may be repeated", several);
 }
 
 function program(): Command {
@@ -158,7 +142,8 @@ function program(): Command {
       ),
     );
   addAnswerCommands(otto);
-  addMeshCommands(otto);
+  addScheduleCommands(otto);
+  addMeshCommands(otto, action);
   addTrustCommands(otto, action);
   addSecretCommands(otto, action);
   return otto;
@@ -297,86 +282,6 @@ function addScheduleCommands(otto: Command): void {
         (await import("./commands/schedule.ts")).removeSchedule(pipeline, options),
       ),
     );
-}
-
-function addMeshCommands(otto: Command): void {
-  addScheduleCommands(otto);
-  withNode(otto.command("up"))
-    .description("run this machine's node; with --control, found a domain first")
-    .option("--control", "found a domain, with this node as its first control peer")
-    .option("--of <count>", "how many control peers the domain will have", "1")
-    .option("--domain <name>", "what the domain is called", "dev")
-    .option("--lease <seconds>", "after how long a silent worker loses its steps (default: 30)")
-    .action(action(async (options: UpOptions) => (await import("./commands/up.ts")).up(options)));
-  withNode(otto.command("join <code>"))
-    .description("join a domain with an invite, and run the node")
-    .option("--no-start", "only join; `otto up` starts the node")
-    .action(
-      action(async (code: string, options: JoinOptions) =>
-        (await import("./commands/up.ts")).join(code, options),
-      ),
-    );
-  withTarget(otto.command("invite"))
-    .description("make an invite: one machine or person can join with it, once")
-    .option("--role <role>", "worker, control or person", "worker")
-    .option("--minutes <minutes>", "how long it is good", "15")
-    .option(
-      "--label <label>",
-      "the only labels that the worker may have, besides its machine's; may be repeated",
-      several,
-    )
-    .option("--sandbox <level>", "the highest sandbox level that counts at the worker")
-    .option("--machine-only", "nobody at the machine becomes a person of the domain")
-    .action(action(async (options: InviteOptions) => (await import("./commands/invite.ts")).invite(options)));
-  addControlCommands(otto);
-  withTarget(otto.command("peers"))
-    .description("show who is in the mesh")
-    .option("--json", "as JSON")
-    .action(
-      action(async (options: TargetOptions & { json?: boolean }) =>
-        (await import("./commands/peers.ts")).peers(options),
-      ),
-    );
-  otto
-    .command("down")
-    .description("stop the processes that `otto run` keeps warm, or a node")
-    .option("--node <folder>", "data folder of the node")
-    .action(action(async (options: { node?: string }) => (await import("./commands/down.ts")).down(options)));
-}
-
-function addControlCommands(otto: Command): void {
-  const control = otto
-    .command("control")
-    .description("the control peers of a domain, and others in their place");
-  const load = () => import("./commands/control.ts");
-  withTarget(control.command("ls"))
-    .description("show who votes, and who could")
-    .option("--json", "as JSON")
-    .action(action(async (options: ControlOptions) => (await load()).listControls(options)));
-  withOwner(control.command("add <peer>"))
-    .description("give a control peer that has joined a vote: by its name, or the beginning of its id")
-    .action(action(async (peer: string, options: OwnerOptions) => (await load()).addControl(peer, options)));
-  withOwner(control.command("remove <peer>"))
-    .description("take a control peer's vote")
-    .action(
-      action(async (peer: string, options: OwnerOptions) => (await load()).removeControl(peer, options)),
-    );
-  withOwner(control.command("replace <peer> [by]"))
-    .description("have another take its place; without another, the same peer whose database was lost")
-    .action(
-      action(async (peer: string, by: string | undefined, options: OwnerOptions) =>
-        (await load()).replaceControl(peer, by, options),
-      ),
-    );
-  withTarget(control.command("backup"))
-    .description("write all that a control peer keeps, but its keys, to one file, while it runs")
-    .option("-o, --output <file>", "the file (default: DOMAIN.otto-backup)")
-    .action(action(async (options: BackupOptions) => (await load()).backUp(options)));
-  withNode(control.command("restore <backup>"))
-    .description("found a domain anew from a backup, when all of its control peers are lost")
-    .option("--owner-key <file>", "the owner's key")
-    .option("--others-are-lost", "no control peer of the domain will ever be back")
-    .action(action(async (file: string, options: RestoreOptions) => (await load()).restore(file, options)));
 }
 
 /** A reader that has seen enough (`otto logs | head`) is no failure. */
