@@ -43,6 +43,7 @@ export function addSecretCommands(otto: Command, action: Action): void {
       several,
     )
     .option("--audience <name>", "of oidc: whom its tokens are for")
+    .option("--exposable", "steps may be given the value itself, where pipeline and policy say so, too")
     .option("--from <file>", "read the value from here (`-`: standard input)")
     .addHelpText("after", sources)
     .action(action(async (name: string, options: SetOptions) => (await load()).setSecret(name, options)));

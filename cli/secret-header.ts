@@ -23,6 +23,7 @@ export type PurposeOptions = {
   readonly push?: readonly string[];
   readonly hostKey?: readonly string[];
   readonly audience?: string;
+  readonly exposable?: boolean;
 };
 
 export type Purpose = Pick<
@@ -48,6 +49,8 @@ export function purposeOf(options: PurposeOptions): Purpose {
   if (to.length === 0) throw wrong("it does not say where the secret may be used", `Say ${example}.`);
   if (hostKey.length > 0 && kind !== "ssh") throw wrong("--host-key is for ssh", "Say --kind ssh.");
   if (kind === "ssh") {
+    if (options.exposable === true)
+      throw wrong("a key for SSH is given to no step", "Leave --exposable out.");
     const hostKeys = hostKey.map(hostKeyIn);
     if (hostKeys.length === 0)
       throw wrong("it does not say by which keys the host is known", "Say --host-key 'ssh-ed25519 AAAA...'.");
@@ -60,7 +63,7 @@ export function purposeOf(options: PurposeOptions): Purpose {
   const destinations = to.map((place) => destinationOf(place, kind, options));
   return {
     kind,
-    class: "brokered",
+    class: options.exposable === true ? "exposed" : "brokered",
     destinations,
     pushRefs: [...push],
     logins: [],

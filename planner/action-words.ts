@@ -8,6 +8,9 @@ import { formatDuration } from "./durations.ts";
 type Line = readonly [label: string, text: string, key: string];
 type PlanLine = readonly [label: string, text: string];
 
+/** What nobody should miss. */
+export const exposedLabel = "EXPOSED";
+
 /** Who does what, who may answer, what is asked. */
 export function actionLines(action: StepAction): readonly Line[] {
   switch (action.kind) {
@@ -60,8 +63,16 @@ export function surroundingLines(step: PlannedStep): readonly Line[] {
     const key = keyFiles.length === 0 ? "the same key always" : `the key is made of ${keyFiles.join(", ")}`;
     lines.push(["keeps", `${name}: ${paths.join(", ")}; ${key}`, "caches"]);
   }
-  for (const { name, kind, to } of step.credentials ?? [])
-    lines.push(["may use", `the credential ${name}, for ${kind} to ${to} and nothing else`, "credentials"]);
+  for (const { name, kind, to, expose } of step.credentials ?? [])
+    lines.push(
+      expose === undefined
+        ? ["may use", `the credential ${name}, for ${kind} to ${to} and nothing else`, "credentials"]
+        : [
+            exposedLabel,
+            `the secret ${name} itself, in a ${expose}: its code can do with it what it likes`,
+            "credentials",
+          ],
+    );
   for (const { format, files } of step.reports ?? [])
     lines.push(["reports", `${format}: ${files.join(", ")}`, "reports"]);
   if (step.sandbox !== undefined) lines.push(["isolation", `${step.sandbox} at least`, "requires"]);

@@ -9,7 +9,6 @@
 
 import {
   type Changes,
-  credentialKinds,
   type Need,
   type Plan,
   type PlanContext,
@@ -21,7 +20,6 @@ import {
   sandboxLevels,
   type StepAction,
   type StepCache,
-  type StepCredential,
   type StepInput,
   type StepOutput,
   type StepReportFiles,
@@ -36,6 +34,7 @@ import type { Match } from "./conventions/convention.ts";
 import { type Diagnostic, diagnosticCodes, type Range, type RelatedPlace } from "./diagnostics.ts";
 import type { Change, PlanDiff, StepChange } from "./diff/plan-diff.ts";
 import type { Explanation, StepTimes } from "./explain.ts";
+import { explainedCredential } from "./credential-schema.ts";
 import { draft, type JsonSchema, listOf, mapOf, oneOf, orNull, record } from "./json-schema.ts";
 import { missedSlots, parameterTypes, retryCauses } from "./language.ts";
 import type { StepReasons, StepsExplanation } from "./step-reasons.ts";
@@ -262,7 +261,7 @@ function step(): JsonSchema {
       values: listOf(record<StepValueDeclaration>({ name: text, type: oneOf(parameterTypes) })),
       valueInputs: listOf(record<ValueInput>({ name: text, step: text, value: text })),
       caches: listOf(record<StepCache>({ name: text, paths: listOf(text), keyFiles: listOf(text) })),
-      credentials: listOf(record<StepCredential>({ name: text, kind: oneOf(credentialKinds), to: text })),
+      credentials: listOf(explainedCredential(text)),
       reports: listOf(record<StepReportFiles>({ format: oneOf(["junit"]), files: listOf(text) })),
       sandbox: oneOf(sandboxLevels),
       image: record<NonNullable<PlannedStep["image"]>>({ name: text, orHost: flag }),

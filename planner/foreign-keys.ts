@@ -76,7 +76,7 @@ const foreignKeys: Readonly<Record<RecordName, Readonly<Record<string, string>>>
   poll: { url: "http", interval: "every", condition: "until" },
   cache: { path: "paths", folders: "paths", files: "key" },
   cacheKey: {},
-  credential: { url: "http", token: "oidc" },
+  credential: { url: "http", token: "oidc", exposed: "expose", file: "expose", env: "expose" },
   reports: {},
   requires: { platform: "os", cpu: "cores", cpus: "cores", ram: "memory", container: "image" },
   trigger: { cron: "schedule", branch: "push", branches: "push", pull_request: "pull-request", tags: "tag" },

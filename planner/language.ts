@@ -7,7 +7,8 @@
  */
 
 import { limits } from "../protocol/limits.ts";
-import { credentialKinds, priorities, sandboxLevels } from "../protocol/plan.ts";
+import { priorities, sandboxLevels } from "../protocol/plan.ts";
+import { credentialKeys } from "./credential-schema.ts";
 import type { RetryCause } from "../protocol/plan.ts";
 import { draft, type JsonSchema, listOf, oneOf, orNull } from "./json-schema.ts";
 import type { ParameterType } from "./pipeline.ts";
@@ -67,16 +68,6 @@ const furtherAttempts: JsonSchema = { type: "integer", minimum: 0, maximum: limi
 function said(description: string, schema: JsonSchema): JsonSchema {
   return schema.$ref === undefined ? { description, ...schema } : { description, anyOf: [schema] };
 }
-
-const credentialWords: Readonly<Record<(typeof credentialKinds)[number], string>> = {
-  http: "The base address of requests that it may be sent with.",
-  git: "The address of repositories that it may be used for.",
-  npm: "The address of an npm registry.",
-  pip: "The address of a Python package index.",
-  oci: "The host of a container registry.",
-  ssh: "Whom it may log in as, and where, as `USER@HOST`.",
-  oidc: "The audience of a token that the domain makes.",
-};
 
 /** Every kind of map whose keys are Otto's, and what each key holds. */
 export const records = {
@@ -207,9 +198,7 @@ export const records = {
   cacheKey: {
     files: said("Patterns of files; when their content changes, so does the key.", globs),
   },
-  credential: Object.fromEntries(
-    credentialKinds.map((kind) => [kind, said(credentialWords[kind], filled)]),
-  ) as Record<(typeof credentialKinds)[number], JsonSchema>,
+  credential: credentialKeys(filled),
   reports: {
     junit: said("JUnit XML files.", globs),
   },
@@ -368,7 +357,7 @@ export function pipelineSchema(): JsonSchema {
       wait: { ...closed("wait"), anyOf: [{ required: ["callback"] }, { required: ["poll"] }] },
       ...plain(["environment", "parameter", "retry", "approve", "poll", "cache", "cacheKey"]),
       ...plain(["reports", "requires", "notification"]),
-      credential: { ...closed("credential"), minProperties: 1, maxProperties: 1 },
+      credential: { ...closed("credential"), minProperties: 1, maxProperties: 2 },
       trigger: { ...closed("trigger"), minProperties: 1, maxProperties: 2 },
     },
   };

@@ -178,8 +178,9 @@ export function readCredentials(mistakes: Mistakes, node: YamlNode): readonly St
     if (kind === undefined || found === undefined || second !== undefined) continue;
     const to = readText(mistakes, found.value, { what: quote(kind), help });
     if (to === null) continue;
+    const expose = readExposure(mistakes, record?.entries.get("expose")?.value, kind);
     const fits = isPlaceOf(kind, to);
-    if (fits) credentials.push({ name: key, kind, to });
+    if (fits) credentials.push({ name: key, kind, to, ...(expose === null ? {} : { expose }) });
     else
       mistakes.add({
         code: "pipeline/bad-address",
@@ -189,6 +190,29 @@ export function readCredentials(mistakes: Mistakes, node: YamlNode): readonly St
       });
   }
   return credentials.sort((left, right) => compareText(left.name, right.name));
+}
+
+/** Null: it is not, as usual. */
+function readExposure(
+  mistakes: Mistakes,
+  node: YamlNode | undefined,
+  kind: StepCredential["kind"],
+): NonNullable<StepCredential["expose"]> | null {
+  if (node === undefined) return null;
+  const said = node.kind === "scalar" ? node.value : null;
+  if (kind !== "ssh" && said === true) return "file";
+  if (kind !== "ssh" && said === "variable") return "variable";
+  mistakes.add({
+    code: "pipeline/bad-credential",
+    message:
+      kind === "ssh" ? "a key for SSH is given to no step" : "`expose` is no way to give a step a secret",
+    help:
+      kind === "ssh"
+        ? "remove `expose`: the step has an agent that signs its logins"
+        : "write `expose: true` for a file, or `expose: variable`",
+    span: node.span,
+  });
+  return null;
 }
 
 const placeHelp: Readonly<Partial<Record<StepCredential["kind"], string>>> = {

@@ -22,7 +22,7 @@ import {
 } from "./checks.ts";
 import { limits } from "./limits.ts";
 import { isIdentifier, isOutputName, isPlainName, isSafePattern } from "./names.ts";
-import { credentialKinds, outcomes as usualOutcomes, sandboxLevels } from "./plan.ts";
+import { credentialKinds, exposures, outcomes as usualOutcomes, sandboxLevels } from "./plan.ts";
 import { cronProblem } from "./schedule.ts";
 
 /** Keys that a step may have besides those that every step has. */
@@ -82,9 +82,14 @@ export function extrasProblem(step: Fields, place: string): Problem {
     some("credentials", (credential) =>
       shaped(
         credential,
-        ["name", "kind", "to"],
-        ({ name, kind, to }) =>
-          isName(name, isPlainName) && isOf(kind, credentialKinds) && isText(to, textCharactersMax),
+        fieldsOf(credential)?.["expose"] === undefined
+          ? ["name", "kind", "to"]
+          : ["name", "kind", "to", "expose"],
+        ({ name, kind, to, expose = exposures[0] }) =>
+          isName(name, isPlainName) &&
+          isOf(kind, credentialKinds) &&
+          isText(to, textCharactersMax) &&
+          isOf(expose, exposures),
       ),
     ) ??
     sortedProblem(step["credentials"], `${place}.credentials`, nameOf) ??

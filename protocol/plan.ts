@@ -59,12 +59,17 @@ export type StepCache = {
 
 export const credentialKinds = ["http", "git", "npm", "pip", "oci", "ssh", "oidc"] as const;
 
+/** How a step may be given the value of a secret itself. */
+export const exposures = ["file", "variable"] as const;
+
 /** A credential by what it may be used for; its value is never in a plan. */
 export type StepCredential = {
   readonly name: string;
   readonly kind: (typeof credentialKinds)[number];
   /** Where it may be sent: a URL, a host, or the audience of a token. */
   readonly to: string;
+  /** The step is given the value itself, in this way; only when the file says so. */
+  readonly expose?: (typeof exposures)[number];
 };
 
 /** Files that a step writes about its work in a format that others understand. */

@@ -95,6 +95,8 @@ export const policySchema = z.strictObject({
   teams: z.optional(z.record(name, z.readonly(z.array(name).check(z.maxLength(few))))),
   /** Who may revoke peers and people, besides the owner. */
   revoke: z.optional(z.readonly(z.array(who).check(z.minLength(1), z.maxLength(few)))),
+  /** Secrets that steps may be given themselves, by names or patterns; absent: none. */
+  expose: z.optional(patterns),
   admit: z.optional(z.readonly(z.array(admission).check(z.maxLength(few)))),
   /** Templates and step libraries that may be used: patterns of their sources; absent: all that a plan pins. */
   uses: z.optional(patterns),

@@ -3,6 +3,8 @@
  */
 
 import { writeFile } from "node:fs/promises";
+import { styleText } from "node:util";
+import { exposedLabel } from "../../planner/action-words.ts";
 import type { Side } from "../../planner/diff/plan-diff.ts";
 import { explainJson, explainPlan } from "../../planner/explain.ts";
 import type { Imports } from "../../planner/imports.ts";
@@ -11,6 +13,7 @@ import type { Written } from "../../planner/written.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import type { Plan } from "../../protocol/plan.ts";
 import type { TargetOptions } from "../target.ts";
+import { wantsColor } from "../render/renderer.ts";
 import { type LoadedPlan, loadPlan, type LoadOptions, PipelineError } from "../load-plan.ts";
 
 export type ExplainOptions = LoadOptions &
@@ -192,10 +195,22 @@ async function write(text: string, path: string | undefined): Promise<void> {
 
 /** Ends when the text has left this process, or when nobody reads any further (`otto explain | head`). */
 function print(text: string): Promise<void> {
+  const { stdout } = process;
+  const shown = wantsColor(stdout) ? reddened(text) : text;
   return new Promise((resolve, reject) => {
-    process.stdout.write(text, (error) => {
+    stdout.write(shown, (error) => {
       if (error === null || error === undefined || ("code" in error && error.code === "EPIPE")) resolve();
       else reject(error);
     });
   });
+}
+
+/** The lines that nobody should miss. */
+function reddened(text: string): string {
+  const lines = text.split("\n");
+  return lines
+    .map((line) =>
+      line.trimStart().startsWith(exposedLabel) ? styleText("red", line, { validateStream: false }) : line,
+    )
+    .join("\n");
 }

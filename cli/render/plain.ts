@@ -24,6 +24,7 @@ import { OutputStore } from "./output.ts";
 import { outputLine, visible } from "./sanitize.ts";
 import { stateWords, summaryLine } from "./step.ts";
 import type { Renderer, RendererOptions } from "./terminal.ts";
+import { exposedText } from "./exposed.ts";
 import { testsText } from "./tests.ts";
 
 export function plainRenderer({ out, color }: Pick<RendererOptions, "out" | "color">): Renderer {
@@ -81,7 +82,8 @@ export function plainRenderer({ out, color }: Pick<RendererOptions, "out" | "col
       for (const line of failuresText(final, (step) => outputs.recent(step))) {
         write(paint(line, { width: null, color }));
       }
-      for (const line of testsText(final)) write(paint(line, { width: null, color }));
+      for (const line of [...exposedText(final), ...testsText(final)])
+        write(paint(line, { width: null, color }));
       write(paint(summaryLine(final), { width: null, color }));
     },
   };

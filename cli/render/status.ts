@@ -6,6 +6,7 @@ import { attemptWords, workerOf } from "../../node/view/attempt.ts";
 import type { RunView, StepView } from "../../node/view/run.ts";
 import type { RunState, RunSummary } from "../../protocol/calls.ts";
 import { agoWords, durationWords, elapsedWords, shortId } from "../words.ts";
+import { exposedText } from "./exposed.ts";
 import { failuresText } from "./failure.ts";
 import { paint } from "./line.ts";
 import type { Line, Style } from "./line.ts";
@@ -60,7 +61,7 @@ export function runText(view: RunView, options: Options): readonly string[] {
   for (const step of view.steps)
     lines.push(stepLine(step, columns, options.nowMs, ""), ...attemptLines(step));
   if (lines.length > 0) lines.push([]);
-  lines.push(...failuresText(view, () => []), ...testsText(view), summaryLine(view));
+  lines.push(...failuresText(view, () => []), ...exposedText(view), ...testsText(view), summaryLine(view));
   return painted(lines, { ...options, columns: null });
 }
 

@@ -28,6 +28,7 @@ import { OutputStore } from "./output.ts";
 import { lastOverwrite, visible } from "./sanitize.ts";
 import { columnsFor, countsLine, isFailure, kindsByInterest, stepLine, summaryLine } from "./step.ts";
 import type { Out, Renderer, RendererOptions } from "./terminal.ts";
+import { exposedText } from "./exposed.ts";
 import { testsText } from "./tests.ts";
 
 const escape = "\u001b[";
@@ -91,7 +92,7 @@ export function treeRenderer({ out, now, color, every }: RendererOptions): Rende
       outputs.endAll();
       const lines = [...finalLines(final, now(), sizeOf(out).columns), []];
       lines.push(...failuresText(final, (step) => outputs.recent(step)));
-      lines.push(...testsText(final), summaryLine(final));
+      lines.push(...exposedText(final), ...testsText(final), summaryLine(final));
       screen.draw([]);
       for (const line of lines) out.write(`${paint(line, { width: null, color })}\n`);
       cursor.release();

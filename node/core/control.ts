@@ -284,6 +284,11 @@ export class ControlCore {
     return stepClaimsOf(leased, this.#configurations.charter.name, submission, given);
   }
 
+  /** True when the domain's owner lets steps have this secret itself. */
+  mayExpose(secret: string): boolean {
+    return this.#endorsing.policies.mayExpose(secret);
+  }
+
   /** Why a step that is leased may use no credential: its gate was not opened. Null: it was, or there is none. */
   whyNotPermitted(run: string, index: number): string | null {
     return this.#endorsing.whyNotPermitted(run, index);

@@ -3,7 +3,7 @@
  * must be true before a step begins, and before how it ended counts.
  */
 
-import { gateOf, type Gate, whyNotAdmitted } from "../../planner/policy/judge.ts";
+import { gateOf, type Gate, mayExpose, whyNotAdmitted } from "../../planner/policy/judge.ts";
 import { keysOf } from "../../planner/policy/people.ts";
 import { openDocument } from "../../protocol/documents.ts";
 import type { Verifier } from "../../protocol/envelope.ts";
@@ -51,6 +51,11 @@ export class Policies {
   mayRevoke(key: string): boolean {
     const policy = this.#newest();
     return keysOf(policy, policy.revoke ?? []).has(key);
+  }
+
+  /** True when the owner lets steps have this secret itself. */
+  mayExpose(secret: string): boolean {
+    return mayExpose(this.#newest(), secret);
   }
 
   /** Null: the step begins as soon as what it needs has ended, or counts as soon as it has. */

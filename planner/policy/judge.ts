@@ -36,7 +36,7 @@ export function whyNotAdmitted(policy: Policy, plan: Plan, { peer, domain }: Sub
           `only ${rules.submit.join(", ")} may submit what reaches ${environment}, and this is ${submitter.name === "" ? peer : submitter.name}`,
         );
     }
-  why.push(...credentialsRefused(policy, plan, domain));
+  why.push(...credentialsRefused(policy, plan, domain), ...exposuresRefused(policy, plan, domain));
   for (const step of plan.steps)
     for (const rules of isOwn(plan, step, domain) ? rulesOf(policy, step.environment ?? "") : [])
       why.push(...checksMissing(plan, step, rules));
@@ -94,6 +94,24 @@ function credentialsRefused(policy: Policy, plan: Plan, domain: string | null): 
     if (rules.some(({ refs }) => refs !== undefined && fitsRef(refs, refOf(plan)))) return [];
     return `${step.name} uses a credential, and what comes by a pull request gets none unless \`refs\` of its environment name it`;
   });
+}
+
+/** A step is given a secret itself only where the owner has named it. */
+function exposuresRefused(policy: Policy, plan: Plan, domain: string | null): readonly string[] {
+  return plan.steps.flatMap((step) => {
+    const isForeign = step.environment !== null && !isOwn(plan, step, domain);
+    if (!step.included || isForeign) return [];
+    return (step.credentials ?? [])
+      .filter(({ name, expose }) => expose !== undefined && !mayExpose(policy, name))
+      .map(
+        ({ name }) =>
+          `${step.name} wants to be given the secret ${name} itself, which the policy does not let steps have`,
+      );
+  });
+}
+
+export function mayExpose({ expose = [] }: Policy, secret: string): boolean {
+  return fitsOne(expose, secret);
 }
 
 function refWords(plan: Plan): string {

@@ -30,6 +30,8 @@ export type BrokerAnswer = {
   readonly why: string | null;
   /** Of a login by SSH: the keys by which the host is known. */
   readonly hostKeys?: readonly string[];
+  /** Of a secret that the step is given itself. */
+  readonly value?: Uint8Array;
 };
 
 export const brokerHelloBytesMax = 2_048;
@@ -52,6 +54,7 @@ export function encodeAnswer(answer: BrokerAnswer): Uint8Array {
 
 const answer = z.object({
   why: z.nullable(z.string()),
+  value: z.optional(z.instanceof(Uint8Array)),
   hostKeys: z.optional(z.array(z.string().check(z.regex(/^[a-z0-9-]+ [A-Za-z0-9+/=]+$/u)))),
 });
 
@@ -60,6 +63,6 @@ export function decodeAnswer(frame: Uint8Array): BrokerAnswer {
   const decoded = decodeUntrusted(frame);
   const parsed = answer.safeParse(decoded.ok ? decoded.value : null);
   if (!parsed.success) return { why: "The broker answered something that this version does not understand." };
-  const { why, hostKeys = [] } = parsed.data;
-  return { why, hostKeys };
+  const { why, hostKeys = [], value } = parsed.data;
+  return { why, hostKeys, ...(value === undefined ? {} : { value }) };
 }

@@ -15,10 +15,10 @@ import { isSamePlace, sshPlaceOf, sshPlaceWords } from "./ssh-place.ts";
 import { isPathTemplate, isUnderPrefix, pathProblem } from "./paths.ts";
 
 /**
- * `brokered`: the value stays with control peers, who use it in the step's name. `derived`: what is made of it lives for
- * minutes. `exposed`: the step itself is given the value.
+ * `brokered`: the value stays with control peers, who use it in the step's name. `exposed`: a step may be given the value itself,
+ * where its plan and the domain's policy say so, too.
  */
-const secretClasses = ["brokered", "derived", "exposed"] as const;
+const secretClasses = ["brokered", "exposed"] as const;
 
 const text = z.string().check(z.minLength(1), z.maxLength(limits.credentialTextCharactersMax));
 const host = z

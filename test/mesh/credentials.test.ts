@@ -258,6 +258,50 @@ it("lets a step act by a token of the domain, which others verify by the public 
   site.close();
 });
 
+it("gives a step a secret itself where its pipeline, who set it and the owner of the domain say so, and says so for ever", async () => {
+  const step = `  deploy:\n    run: cat "$OTTO_CREDENTIAL_LEGACY_FILE"; ls -l "$OTTO_CREDENTIAL_LEGACY_FILE"; env\n    credentials: { legacy: { http: "https://localhost:${upstream.port}", expose: true } }\n`;
+  const folder = mesh.repository("legacy", step);
+  expect((await mesh.succeed(["explain"], { folder })).stdout).toContain(
+    "EXPOSED     the secret legacy itself, in a file",
+  );
+  const submit = () => mesh.otto(["submit", ...node()], { folder });
+  expect((await submit()).stderr).toContain(
+    "deploy wants to be given the secret legacy itself, which the policy does not let steps have",
+  );
+  const policy = join(mesh.folder, "policy.yaml");
+  writeFileSync(policy, "otto-policy: 1\nexpose: [legacy]\n");
+  const owner = ["--owner-key", join(mesh.controls[0]?.folder ?? "", "owner.key")];
+  await mesh.succeed(["policy", "set", policy, ...node(), ...owner]);
+  const value = join(mesh.folder, "value");
+  writeFileSync(value, `${canary}\n`);
+  const setting = [
+    "secret",
+    "set",
+    "legacy",
+    ...node(),
+    "--from",
+    value,
+    "--to",
+    `https://localhost:${upstream.port}`,
+  ];
+  await mesh.succeed(setting);
+  const refused = await mesh.submit(folder, mesh.controls[0] ?? []);
+  expect(await mesh.controls[0]?.watch(refused).closed()).toBe("failed");
+  expect((await mesh.otto(["status", refused, ...node()])).stdout).toContain("--exposable");
+  await mesh.succeed([...setting, "--exposable"]);
+  const run = await mesh.submit(folder, mesh.controls[0] ?? []);
+  const watch = mesh.controls[0]?.watch(run);
+  expect(await watch?.closed()).toBe("passed");
+  const output = watch?.output("deploy") ?? "";
+  expect(output).toMatch(/^\*+-rw-------/u);
+  expect(output).not.toContain(canary);
+  expect((await mesh.succeed(["status", run, ...node()])).stdout).toContain(
+    "exposed: deploy is given the secret legacy itself",
+  );
+  const audit = (await mesh.succeed(["secret", "audit", "legacy", "--json", ...node()])).stdout.trim();
+  expect(JSON.parse(audit)).toMatchObject({ what: "used", method: "EXPOSE", template: "file", run });
+});
+
 it("refuses a step whose credential is for another place, is burnt, or is none", async () => {
   const failing = async (name: string): Promise<string> => {
     const run = await mesh.submit(

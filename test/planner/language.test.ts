@@ -74,10 +74,13 @@ describe("a step", () => {
 
   it("keeps folders, binds credentials, hands in reports", async () => {
     const yaml = `{ run: x, caches: { g: { paths: [vendor, ~/.gem], key: { files: [Gemfile.lock] } } },
-      credentials: { h: { http: "https://api.example.org" } }, reports: { junit: [r/*.xml] } }`;
+      credentials: { h: { http: "https://api.example.org" }, l: { http: "https://old.example.org", expose: true } }, reports: { junit: [r/*.xml] } }`;
     expect(await stepOf(yaml)).toMatchObject({
       caches: [{ name: "g", paths: ["vendor", "~/.gem"], keyFiles: ["Gemfile.lock"] }],
-      credentials: [{ name: "h", kind: "http", to: "https://api.example.org" }],
+      credentials: [
+        { name: "h", kind: "http", to: "https://api.example.org" },
+        { name: "l", kind: "http", to: "https://old.example.org", expose: "file" },
+      ],
       reports: [{ format: "junit", files: ["r/*.xml"] }],
     });
   });
@@ -212,6 +215,16 @@ it.each([
   [
     "a credential for two things",
     'steps: { a: { run: x, credentials: { c: { http: "https://h/", ssh: h } } } }',
+    "(pipeline/bad-credential)",
+  ],
+  [
+    "a key for SSH that a step is to have",
+    "steps: { a: { run: x, credentials: { c: { ssh: u@h, expose: true } } } }",
+    "(pipeline/bad-credential)",
+  ],
+  [
+    "another way to have a secret than there is",
+    'steps: { a: { run: x, credentials: { c: { http: "https://h/", expose: always } } } }',
     "(pipeline/bad-credential)",
   ],
   [

@@ -138,6 +138,8 @@ export class Mesh {
   leased: LeasedStep | null = null;
   /** Why that step has not passed its gate; null: it has. */
   unpermitted: string | null = null;
+  /** Secrets that the domain's owner lets steps have. */
+  exposable: readonly string[] = [];
   /** What tokens say of that step, and the document of the domain that makes them. */
   claims: StepClaims | null = null;
   issuer: Uint8Array | null = null;
@@ -162,6 +164,7 @@ export class Mesh {
           mesh.leased?.run === run && mesh.leased.index === index ? mesh.leased : null,
         whyNotPermitted: () => mesh.unpermitted,
         secret: (name) => mesh.records.get(name) ?? null,
+        mayExpose: (secret) => mesh.exposable.includes(secret),
         claims: () => mesh.claims,
         issuer: () => mesh.issuer,
         wallMs: () => mesh.wallMs ?? Date.now(),
@@ -305,6 +308,7 @@ export class Mesh {
     this.records.clear();
     this.isLed = true;
     this.issuer = null;
+    this.exposable = [];
     this.wallMs = null;
     this.nowMs = 0;
     this.resolve = undefined;

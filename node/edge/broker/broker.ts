@@ -32,6 +32,7 @@ import { wordsOf } from "../error-words.ts";
 import type { Audit } from "./audit.ts";
 import { Grant } from "./grants.ts";
 import { MintedTokens } from "./minted-tokens.ts";
+import { ExposedGrant } from "./exposed-grant.ts";
 import { HttpBroker } from "./http-broker.ts";
 import { SshBroker, SshGrant } from "./ssh-broker.ts";
 import { StreamDuplex } from "./stream-duplex.ts";
@@ -44,6 +45,8 @@ export type BrokerSources = {
   leased(run: string, index: number): LeasedStep | null;
   /** Why a leased step has not passed the gate that the domain's policy demands; null: it has, or there is none. */
   whyNotPermitted(run: string, index: number): string | null;
+  /** Whether the domain's owner lets steps have this secret itself. */
+  mayExpose(secret: string): boolean;
   /** What a token says of a leased step; null: it is not leased. */
   claims(run: string, index: number): StepClaims | null;
   /** The document of the domain as an issuer of tokens. */
@@ -56,11 +59,12 @@ export type BrokerSources = {
   readonly resolve?: Resolver;
 };
 
-type AnyGrant = Grant | SshGrant;
+type AnyGrant = Grant | SshGrant | ExposedGrant;
 
 export class Broker {
   readonly #sources: BrokerSources;
   readonly #vault: Vault;
+  readonly #audit: Audit;
   readonly #http: HttpBroker;
   readonly #ssh: SshBroker;
   readonly #grants = new Map<string, Promise<Result<AnyGrant, string>>>();
@@ -71,6 +75,7 @@ export class Broker {
   constructor(sources: BrokerSources, { vault, audit }: { readonly vault: Vault; readonly audit: Audit }) {
     this.#sources = sources;
     this.#vault = vault;
+    this.#audit = audit;
     this.#http = new HttpBroker(audit);
     this.#ssh = new SshBroker(audit);
   }
@@ -107,6 +112,7 @@ export class Broker {
     const said = decodeHello(await duplex.firstFrame(brokerHelloBytesMax));
     if (!said.ok) throw new Error(said.problem);
     const granted = await this.#grantFor(said.value, peer);
+    if (granted.ok && granted.value instanceof ExposedGrant) return this.#give(duplex, granted.value);
     duplex.write(encodeFrame(encodeAnswer(answerOf(granted))));
     if (!granted.ok) return void duplex.end();
     const grant = granted.value;
@@ -114,7 +120,20 @@ export class Broker {
     if (!this.#open.has(grant)) return void duplex.destroy();
     grant.life.carries(duplex);
     if (grant instanceof SshGrant) await this.#ssh.accept(duplex, grant);
-    else this.#http.accept(duplex, grant, said.value.host);
+    else if (grant instanceof Grant) this.#http.accept(duplex, grant, said.value.host);
+  }
+
+  /** The value, for the step itself. */
+  async #give(duplex: StreamDuplex, grant: ExposedGrant): Promise<void> {
+    const value = await grant.value().catch((error: unknown) => wordsOf(error));
+    if (!this.#open.has(grant)) return void duplex.destroy();
+    if (typeof value !== "string") {
+      const sizes = { sentBytes: 0, receivedBytes: value.length };
+      this.#audit.used(grant, { method: "EXPOSE", template: grant.as, status: 0, ...sizes });
+    }
+    const why = `The secret ${grant.binding.name} could not be opened`;
+    const answer = typeof value === "string" ? { why: `${why}: ${value}.` } : { why: null, value };
+    duplex.end(encodeFrame(encodeAnswer(answer)));
   }
 
   async #grantFor(hello: BrokerHello, peer: string): Promise<Result<AnyGrant, string>> {
@@ -156,10 +175,7 @@ export class Broker {
     if (record === null) return failure(noSecret(name, charter.name));
     const opened = openSecret(record.bytes, { name, version: record.version }, charter, this.#sources.keys);
     if (!opened.ok) return failure(`The record of the secret ${name} does not hold: ${opened.problem}.`);
-    const made =
-      credential.kind === "ssh"
-        ? await this.#forLogins(leased, credential, opened.value)
-        : await this.#forRequests(leased, credential, opened.value);
+    const made = await this.#grantOf(leased, credential, opened.value);
     if (!made.ok) return made;
     const grant = made.value;
     grant.life.signal.addEventListener("abort", forget, { once: true });
@@ -169,6 +185,42 @@ export class Broker {
       this.#end(grant);
       return failure("The lease of the step ended.");
     }
+    return success(grant);
+  }
+
+  #grantOf(
+    leased: LeasedStep,
+    credential: StepCredential,
+    opened: OpenedSecret,
+  ): Promise<Result<AnyGrant, string>> {
+    if (credential.expose !== undefined) return this.#forItself(leased, credential, opened);
+    if (credential.kind === "ssh") return this.#forLogins(leased, credential, opened);
+    return this.#forRequests(leased, credential, opened);
+  }
+
+  /** For the step itself: its plan says so, and so must whoever set the secret, and the owner of the domain. */
+  async #forItself(
+    leased: LeasedStep,
+    credential: StepCredential,
+    { secret, header, sealed: body }: OpenedSecret,
+  ): Promise<Result<ExposedGrant, string>> {
+    const { name, kind, to } = credential;
+    const bound = bind(credential, secret);
+    if (!bound.ok) return bound;
+    if (secret.class !== "exposed")
+      return failure(`The secret ${name} is given to no step: whoever set it has not said \`--exposable\`.`);
+    if (!this.#sources.mayExpose(name))
+      return failure(
+        `The secret ${name} is given to no step: the domain's policy does not name it in \`expose\`.`,
+      );
+    const open = async (): Promise<Uint8Array> => {
+      if (!this.#mayStill(grant)) throw new Error("the step may use it no more");
+      if (kind === "oidc") return Buffer.from(await this.#tokens(leased, to, () => grant).token());
+      const value = await this.#vault.open({ header, body, origin: null });
+      if ("why" in value) throw new Error(value.why);
+      return value.value;
+    };
+    const grant = new ExposedGrant(leased, credential, open);
     return success(grant);
   }
 
@@ -193,21 +245,25 @@ export class Broker {
     return masked.ok ? success(grant) : failure(`The secret ${name} is not used: ${masked.problem}`);
   }
 
-  #forTokens(leased: LeasedStep, binding: Binding, audience: string): Grant {
+  #tokens(leased: LeasedStep, audience: string, grant: () => AnyGrant): MintedTokens {
     const { run, index } = leased;
     const sources = this.#sources;
-    const minted = new MintedTokens({
+    return new MintedTokens({
       issuer: () => {
         const bytes = sources.issuer();
         return bytes === null ? null : openIssuer(bytes, sources.charter(), sources.keys);
       },
       vault: this.#vault,
       audience,
-      claims: () => (this.#mayStill(grant) ? sources.claims(run, index) : null),
+      claims: () => (this.#mayStill(grant()) ? sources.claims(run, index) : null),
       wallMs: () => sources.wallMs(),
     });
+  }
+
+  #forTokens(leased: LeasedStep, binding: Binding, audience: string): Grant {
+    const minted = this.#tokens(leased, audience, () => grant);
     const placeholders = leased.credentials.map((other) => placeholderOf(leased, other.name));
-    const { resolve } = sources;
+    const { resolve } = this.#sources;
     const grant = new Grant(leased, { binding, value: new Uint8Array(), placeholders, resolve, minted });
     return grant;
   }

@@ -43,6 +43,7 @@ export class Brokering {
       leased: (run: string, index: number) => core()?.leasedStep(run, index) ?? null,
       whyNotPermitted: (run: string, index: number) => core()?.whyNotPermitted(run, index) ?? null,
       secret: (name: string) => core()?.documents.get(documentName({ topic: secretTopic, name })) ?? null,
+      mayExpose: (secret: string) => core()?.mayExpose(secret) ?? false,
       claims: (run: string, index: number) => core()?.stepClaims(run, index) ?? null,
       issuer: () => core()?.documents.get(documentName(issuerDocument))?.bytes ?? null,
       wallMs: () => realClock.wallMs(),

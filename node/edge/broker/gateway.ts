@@ -9,12 +9,13 @@
  */
 
 import { once } from "node:events";
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { finished, type Duplex } from "node:stream";
 import type { Stream } from "@libp2p/interface";
 import { type BrokerAnswer, decodeAnswer, encodeHello } from "../../../protocol/credentials/hello.ts";
+import { type ExposedValue, toldOfExposed } from "../../../protocol/credentials/exposed-told.ts";
 import { placeOf } from "../../../protocol/credentials/secret.ts";
 import { type SshPlace, sshPlaceOf } from "../../../protocol/credentials/ssh-place.ts";
 import { type LoginListening, toldOfLogins } from "../../../protocol/credentials/ssh-told.ts";
@@ -24,7 +25,7 @@ import {
   type ProxyListening,
   toldOf,
 } from "../../../protocol/credentials/variables.ts";
-import { failure, type Result, success } from "../../../protocol/errors.ts";
+import { failure, OttoError, type Result, success } from "../../../protocol/errors.ts";
 import { encodeFrame } from "../../../protocol/frames.ts";
 import { limits } from "../../../protocol/limits.ts";
 import type { StepCredential } from "../../../protocol/plan.ts";
@@ -77,8 +78,11 @@ export class Gateway {
     const { credentials } = assignment;
     if (credentials.length === 0) return noCredentials;
     const doors: Door[] = [];
+    const place = join(folder, "credentials");
     const close = (): void => {
       for (const door of doors) door.close();
+      // Its folder is cleared away with the workspace, a while later.
+      for (const at of credentials.keys()) rmSync(join(place, `exposed-${at}`), { force: true });
     };
     const open = async (carry: Door["carry"]): Promise<Door> => {
       const door = new Door(carry);
@@ -90,9 +94,13 @@ export class Gateway {
     try {
       const listening: Listening[] = [];
       const logins: LoginListening[] = [];
-      const place = join(folder, "credentials");
+      const exposed: ExposedValue[] = [];
       mkdirSync(place, { recursive: true, mode: 0o700 });
       for (const [at, credential] of credentials.entries()) {
+        if (credential.expose !== undefined) {
+          exposed.push({ credential, value: await this.#take(assignment, credential) });
+          continue;
+        }
         if (credential.kind === "ssh") {
           const socket = join(place, `agent-${at}`);
           const agent = new Door((client) => this.#sign(client, { assignment, credential }));
@@ -110,13 +118,18 @@ export class Gateway {
         listening.push({ credential, authority: door.authority, placeholder });
       }
       const proxy = await this.#proxy(assignment, open);
-      const told = [toldOf(listening, place, proxy), toldOfLogins(logins, place)];
+      const told = [
+        toldOf(listening, place, proxy),
+        toldOfLogins(logins, place),
+        toldOfExposed(exposed, place),
+      ];
       for (const { files } of told)
-        for (const [name, text] of Object.entries(files)) writeFileSync(join(place, name), text);
+        for (const [name, text] of Object.entries(files))
+          writeFileSync(join(place, name), text, { encoding: "latin1", mode: 0o600 });
       const variables = Object.assign({}, ...told.map((each) => each.variables)) as Record<string, string>;
       return {
         variables,
-        secrets: [],
+        secrets: exposed.map(({ value }) => value),
         ports: doors.flatMap(({ isAwaited, port }) => (isAwaited ? [port] : [])),
         accept: (port, server) => {
           const door = doors.find((one) => one.isAwaited && one.port === port);
@@ -137,7 +150,8 @@ export class Gateway {
     open: (carry: Door["carry"]) => Promise<Door>,
   ): Promise<ProxyListening | null> {
     const fixed = assignment.credentials.flatMap((credential) => {
-      const place = credential.kind === "http" ? placeOf(credential.to) : null;
+      const isBrokered = credential.kind === "http" && credential.expose === undefined;
+      const place = isBrokered ? placeOf(credential.to) : null;
       return place?.scheme === "https" ? [{ credential, place }] : [];
     });
     if (fixed.length === 0) return null;
@@ -191,6 +205,17 @@ export class Gateway {
     if (!greeted.ok) return { why: greeted.problem.sentence };
     greeted.value.stream.destroy();
     return greeted.value.answer;
+  }
+
+  /** The value of a secret, for the step itself. */
+  async #take(assignment: Assignment, credential: StepCredential): Promise<Uint8Array> {
+    const answer = await this.#ask(assignment, credential);
+    if (answer.value !== undefined) return answer.value;
+    throw new OttoError("OTTO_REFUSED", {
+      what: answer.why ?? `The broker did not give the secret ${credential.name}.`,
+      state: "The step did not begin.",
+      next: "See what a step needs to be given a secret itself in the planner's page of the language.",
+    });
   }
 
   async #greet(

@@ -39,10 +39,10 @@ export class MintedTokens implements RequestAuth {
   }
 
   async headerFor(_request: unknown, before: string): Promise<string> {
-    return before + (await this.#token());
+    return before + (await this.token());
   }
 
-  async #token(): Promise<string> {
+  async token(): Promise<string> {
     const nowMs = this.#sources.wallMs();
     this.#made = this.#made.filter(({ untilMs }) => untilMs > nowMs);
     const [newest] = this.#made;

@@ -16,8 +16,8 @@ export type ToVault =
   | (Sealed & {
       readonly id: number;
       readonly kind: "open";
-      /** Where the value is about to be sent: the header must say so too. */
-      readonly origin: string;
+      /** Where the value is about to be sent: the header must say so too. Null: to a step itself. */
+      readonly origin: string | null;
     })
   /** A token of the domain, by the key that its owner has sealed. */
   | (Sealed & { readonly id: number; readonly kind: "mint"; readonly claims: TokenClaims })

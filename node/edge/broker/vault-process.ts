@@ -39,8 +39,10 @@ async function answer(request: ToVault): Promise<FromVault> {
   if (request.kind === "open") {
     const { origin } = request;
     if (opened.kind === "ssh") return { id, kind: "refused", why: "an SSH key signs, and is sent nowhere" };
+    if (origin === null && opened.class !== "exposed")
+      return { id, kind: "refused", why: "whoever set it has not said that steps may be given it" };
     const isNamed = opened.destinations.some((destination) => originOf(destination) === origin);
-    if (!isNamed) return { id, kind: "refused", why: `it may not be sent to ${origin}` };
+    if (origin !== null && !isNamed) return { id, kind: "refused", why: `it may not be sent to ${origin}` };
   }
   const value = await valueOf(request);
   if ("why" in value) return { id, kind: "refused", ...value };

@@ -50,7 +50,7 @@ export class Vault {
 
   /** The value, or why there is none, as the end of a sentence. */
   async open(
-    sealed: Sealed & { readonly origin: string },
+    sealed: Sealed & { readonly origin: string | null },
   ): Promise<{ readonly value: Uint8Array } | { readonly why: string }> {
     const said = await this.#ask({ kind: "open", ...sealed });
     if (said.kind === "value") return { value: said.value };

@@ -256,7 +256,7 @@ export class LocalExecutor implements Executor {
     const { credentials } = this.#options;
     if (credentials === undefined) return noCredentials;
     const apart = isApart(level);
-    if (!apart && attempt.assignment.credentials.length > 0)
+    if (!apart && attempt.assignment.credentials.some(({ expose }) => expose === undefined))
       attempt.notes = [
         ...attempt.notes,
         `Isolation of this worker ends at ${level}: until the step ends, whatever runs on the machine can use its credentials.`,

@@ -35,7 +35,7 @@ export function plannedStep(
   };
 }
 
-function planOf(steps: readonly PlannedStep[]): Plan {
+export function planOf(steps: readonly PlannedStep[]): Plan {
   return {
     otto: 1,
     pipeline: "checkout",

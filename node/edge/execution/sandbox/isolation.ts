@@ -109,7 +109,9 @@ export class Isolation {
    * wherever that can be had: below, its ports are open to whatever runs on the machine.
    */
   levelFor({ sandbox, credentials }: Pick<Assignment, "sandbox" | "credentials">): SandboxLevel | null {
-    const least = credentials.length > 0 && this.#reached.includes(levelOfSecrets) ? levelOfSecrets : "S0";
+    // What it is given itself it can use only with a network: whoever wants it shut in all the same says so.
+    const isBrokered = credentials.some(({ expose }) => expose === undefined);
+    const least = isBrokered && this.#reached.includes(levelOfSecrets) ? levelOfSecrets : "S0";
     const wanted = Math.max(...[sandbox, least, this.#options.byDefault].map(orderOf));
     const reached = (from: number): SandboxLevel | undefined =>
       this.#reached.find((level) => orderOf(level) >= from);
