@@ -131,7 +131,8 @@ type ScheduleSet = Fact<
     sinceMs: number;
   }
 >;
-type ScheduleRemoved = Fact<"schedule-removed", { pipeline: string; by: string }>;
+/** `because`: the domain itself ended it, since who set it was revoked. */
+type ScheduleRemoved = Fact<"schedule-removed", { pipeline: string; by: string; because?: string }>;
 /** `started` is the run that the slot has become. */
 type SlotFired = Fact<"slot-fired", { pipeline: string; slotMs: number; started: string }>;
 type SlotRefused = Fact<"slot-refused", { pipeline: string; slotMs: number; reason: string }>;

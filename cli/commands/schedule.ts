@@ -51,7 +51,8 @@ export async function addSchedule(options: AddOptions): Promise<ExitCode> {
 export async function listSchedules(options: ListOptions): Promise<ExitCode> {
   const target = await findTarget(options);
   try {
-    const schedules = (await schedulesOf(target)).filter(({ order }) => order !== null);
+    const known = await schedulesOf(target);
+    const schedules = known.filter(({ order }) => order !== null);
     const { stdout } = process;
     const style = {
       nowMs: Date.now(),
@@ -61,7 +62,7 @@ export async function listSchedules(options: ListOptions): Promise<ExitCode> {
     const lines =
       options.json === true
         ? schedules.map((schedule) => JSON.stringify({ ...schedule, nextMs: nextOf(schedule, style.nowMs) }))
-        : [...schedulesTable(schedules, style), ...missedLines(schedules, style)];
+        : [...schedulesTable(schedules, style), ...missedLines(known, style)];
     stdout.write(lines.map((line) => `${line}\n`).join(""));
     return exitCodes.passed;
   } finally {

@@ -35,13 +35,14 @@ export function schedulesTable(schedules: readonly ScheduleSeen[], options: Opti
   return lines.map((line) => paint(line, { width: options.columns, color: options.color }));
 }
 
-/** One line for each schedule that missed slots, or whose newest slot was refused. */
+/** One line for each schedule that missed slots, whose newest slot was refused, or that the domain itself ended. */
 export function missedLines(
   schedules: readonly ScheduleSeen[],
   { color }: Pick<Options, "color">,
 ): readonly string[] {
-  const lines = schedules.flatMap(({ pipeline, order, missed, newest }) => {
-    if (order === null) return [];
+  const lines = schedules.flatMap(({ pipeline, order, missed, newest, removed }) => {
+    if (order === null)
+      return removed?.because === undefined ? [] : [`${pipeline} was ended: ${removed.because}`];
     const told: string[] = [];
     if (missed !== null) told.push(`${pipeline} missed ${missedWords(missed)}`);
     const refused = newest?.refused ?? null;

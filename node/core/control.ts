@@ -212,6 +212,8 @@ export class ControlCore {
       committed: (register) => this.#table.value(register),
       order: (id) => this.#submissions.get(id)?.submission ?? null,
       start: (order, slotMs, now) => this.#startSlot(order, slotMs, now),
+      forbidden: (order) => this.#whyForbidden(order),
+      isRevoked: (peer) => this.#revocations.all.has(peer),
       settled: (order) => this.#tellAdmitted(order),
       retiredMs: () => this.#reign.retiring.throughMs,
     });

@@ -51,6 +51,10 @@ export type SchedulesContext = {
   order(id: string): Submission | null;
   /** The order's run of a slot becomes a submission of this peer's. */
   start(order: Submission, slotMs: number, now: Now): void;
+  /** Why the order's slots are not to be fired now, in one sentence; null: they are. */
+  forbidden(order: Submission): string | null;
+  /** True for who is a peer or a person of the domain no more. */
+  isRevoked(peer: string): boolean;
   /** The order is set, or came too late to be. */
   settled(order: string): void;
   /** The highest moment that the watermark was raised to, or is about to be. */
@@ -98,9 +102,19 @@ export class Schedules {
     this.#removals = [];
     for (const removal of removals) this.remove(removal, now);
     for (const [pipeline, value] of this.#values) {
+      if (this.#endsRevoked(pipeline, value)) continue;
       this.#startFired(pipeline, now);
       if (!this.#isBusy(pipeline) && this.#isDue(pipeline, now)) this.#fire(pipeline, value, now);
     }
+  }
+
+  /** An order of who was revoked ends, whatever is due: of its slots nothing is admitted any more. */
+  #endsRevoked(pipeline: string, { order }: ScheduleValue): boolean {
+    if (order === null || !this.#context.isRevoked(order.submitter)) return false;
+    const because = "its submitter was revoked";
+    if (!this.#deciding.has(pipeline))
+      this.#propose(pipeline, { kind: "remove-schedule", by: "", because }, null);
+    return true;
   }
 
   /** A standing order that a majority holds. */
@@ -156,7 +170,9 @@ export class Schedules {
   }
 
   #unstarted(pipeline: string): FiredSlot | null {
-    const fired = this.#values.get(pipeline)?.fired ?? null;
+    const { fired = null, removed = null } = this.#values.get(pipeline) ?? {};
+    // What was fired last for who was revoked is refused by everybody.
+    if (removed?.because !== undefined) return null;
     if (fired === null || this.#context.committed(runRegister(fired.run)) !== null) return null;
     // It was admitted, and is over and forgotten: the watermark never passes a slot whose run is not admitted.
     return isRetired(fired, this.#context.committed(retiredRegister)) ? null : fired;
@@ -194,10 +210,13 @@ export class Schedules {
     const { manifestCid, submitter, run: order } = submission;
     const validUntilMs = Math.max(now.wallMs + limits.slotMs, this.#context.retiredMs() + 1);
     let slots: SettledSlots = { throughMs, fired: null, missed, refused: null };
-    if (slotMs !== null && submitter.expiresMs >= now.wallMs)
+    const isExpired = submitter.expiresMs < now.wallMs;
+    const because = isExpired
+      ? `the certificate of ${submitter.name} has expired`
+      : this.#context.forbidden(submission);
+    if (slotMs !== null && because === null)
       slots = { ...slots, fired: { slotMs, run: runOfSlot(manifestCid, slotMs), validUntilMs } };
-    else if (slotMs !== null) {
-      const because = `the certificate of ${submitter.name} has expired`;
+    else if (slotMs !== null && because !== null) {
       const told = missed === null ? null : { ...missed, madeUpByMs: null };
       slots = { ...slots, missed: told, refused: { slotMs, because } };
     }
@@ -221,7 +240,13 @@ export class Schedules {
       const { id: run, submitter } = order;
       this.#context.note({ kind: "schedule-set", run, ...told, submitter, revision, sinceMs });
     } else if (removed !== null)
-      this.#context.note({ kind: "schedule-removed", run: removed.id, ...told, by: removed.by });
+      this.#context.note({
+        kind: "schedule-removed",
+        run: removed.id,
+        ...told,
+        by: removed.by,
+        ...(removed.because === undefined ? {} : { because: removed.because }),
+      });
   }
 
   #tellNewest(pipeline: string, { order, newest }: ScheduleValue, now: Now): void {

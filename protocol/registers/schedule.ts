@@ -39,7 +39,12 @@ export type ScheduleValue = {
   readonly revision: number;
   /** Null: removed. The rest stays, so that an order that was removed is not set again by who has not heard. */
   readonly order: RegisteredOrder | null;
-  readonly removed: { readonly id: string; readonly by: string } | null;
+  readonly removed: {
+    readonly id: string;
+    readonly by: string;
+    /** Why the domain itself ended it; absent: a person did. */
+    readonly because?: string;
+  } | null;
   /** Only slots after this moment are the order's. Milliseconds since 1970. */
   readonly sinceMs: number;
   /** Every slot up to this moment was fired, refused, or missed. */
@@ -62,7 +67,7 @@ export type SettledSlots = {
   readonly throughMs: number;
   readonly fired: FiredSlot | null;
   readonly missed: MissedSlots | null;
-  /** The slot that was not fired because who ordered it is no member any more. */
+  /** The slot that was not fired because who ordered it is no member any more, or the policy refuses it. */
   readonly refused: { readonly slotMs: number; readonly because: string } | null;
 };
 
@@ -74,7 +79,7 @@ export type ScheduleCommand =
       /** Wall clock of the home: only slots after it are the order's. */
       readonly nowMs: number;
     }
-  | { readonly kind: "remove-schedule"; readonly by: string }
+  | { readonly kind: "remove-schedule"; readonly by: string; readonly because?: string }
   | { readonly kind: "fire"; readonly order: string; readonly slots: SettledSlots };
 
 export function scheduleRegister(pipeline: string): string {
@@ -94,7 +99,7 @@ export function evaluateSchedule(value: ScheduleValue | null, command: ScheduleC
       if (value === null || value.order === null) return refused("absent");
       return {
         kind: "changed",
-        value: { ...value, order: null, removed: { id: value.order.id, by: command.by } },
+        value: { ...value, order: null, removed: removalOf(value.order.id, command) },
       };
     case "fire": {
       const { slots, order } = command;
@@ -109,6 +114,13 @@ export function evaluateSchedule(value: ScheduleValue | null, command: ScheduleC
     default:
       return unreachable(command);
   }
+}
+
+function removalOf(
+  id: string,
+  { by, because }: Extract<ScheduleCommand, { kind: "remove-schedule" }>,
+): ScheduleValue["removed"] {
+  return { id, by, ...(because === undefined ? {} : { because }) };
 }
 
 function set(

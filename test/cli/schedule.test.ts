@@ -90,4 +90,11 @@ describe("a schedule", () => {
       "nightly was not started at 2026-11-22 03:00: the certificate of ada has expired",
     ]);
   });
+
+  it("that the domain itself ended says so, though it is none any more", () => {
+    const removed = { id: "o", by: "", because: "its submitter was revoked" };
+    expect(missedLines([{ ...nightly, order: null, removed }], style)).toEqual([
+      "nightly was ended: its submitter was revoked",
+    ]);
+  });
 });

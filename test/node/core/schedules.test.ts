@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { controlKeys, ControlCore } from "../../../node/core/control.ts";
 import type { ControlEffect, ControlInput } from "../../../node/core/effects.ts";
 import { Submissions } from "../../../node/core/submissions.ts";
+import { type Document, sealDocument } from "../../../protocol/documents.ts";
 import type { LoggedEvent } from "../../../protocol/events.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { bundleOfSlot, nameBundle, sealBundle } from "../../../protocol/manifest.ts";
@@ -48,6 +49,10 @@ class Bench {
     this.wallMs += afterMs;
     this.#monotonicMs += Math.max(0, afterMs);
     this.tell({ kind: "tick" });
+  }
+
+  get schedules(): ControlCore["schedules"] {
+    return this.#core.schedules;
   }
 
   tell(input: ControlInput): void {
@@ -191,6 +196,51 @@ describe("a slot", () => {
     expect(bench.told("slot-refused")).toMatchObject([
       { slotMs: firstMs + minute, reason: "the certificate of ada has expired" },
     ]);
+  });
+});
+
+describe("a slot of a standing order that was set before", () => {
+  const owner = simulatedKeys("owner");
+
+  function put(topic: Document["topic"], name: string, body: unknown, version = 1): void {
+    const document: Document = { otto: "document/1", topic, name, version, timeMs: bench.wallMs, body };
+    const bytes = sealDocument(document, exampleCharter.domain, { keys: owner, certificate: null });
+    bench.tell({ kind: "put-document", bytes, question: 77 });
+    expect(bench.answers.at(-1)).toEqual({ ok: true });
+  }
+  const policy = (require: string) => ({
+    text: "",
+    policy: { "otto-policy": 1, admit: [{ require, because: "people start it" }] },
+  });
+
+  it("is refused by the policy as it stands when the slot begins, and fired again when that has changed", () => {
+    bench.give(orderOf());
+    bench.tick(10_000);
+    put("policy", "domain", policy('trigger != "manual"'));
+    bench.tick(minute);
+    expect(bench.fired).toEqual([0]);
+    expect(bench.told("slot-refused")).toMatchObject([
+      { slotMs: firstMs + minute, reason: expect.stringContaining("people start it") as string },
+    ]);
+    put("policy", "domain", policy("true"), 2);
+    bench.tick(minute);
+    expect(bench.fired).toEqual([0, 2]);
+    expect(bench.admitted).toHaveLength(2);
+  });
+
+  it("is fired no more when who set it was revoked: the order is ended, and that is told and kept", () => {
+    bench.give(orderOf());
+    bench.tick(10_000);
+    put("revocation", simulatedKeys("person").peer, { name: "ada", because: "left" });
+    bench.tick(minute);
+    bench.tick(minute);
+    expect(bench.fired).toEqual([0]);
+    const because = "its submitter was revoked";
+    expect(bench.told("schedule-removed")).toMatchObject([{ pipeline: "nightly", because }]);
+    bench.restart();
+    bench.tick(minute);
+    expect(bench.fired).toEqual([0]);
+    expect(bench.schedules.get("nightly")).toMatchObject({ order: null, removed: { because } });
   });
 });
 
