@@ -3,6 +3,7 @@
 import type { Command } from "commander";
 import { type Action, several, withOwner, withTarget } from "./command-parts.ts";
 import type {
+  AuditOptions,
   ListOptions,
   RecoverOptions,
   RecoveryOptions,
@@ -68,9 +69,10 @@ export function addSecretCommands(otto: Command, action: Action): void {
     );
   withTarget(secret.command("audit [name]"))
     .description("show who used which secret for what")
+    .option("--verify", "say instead whether each control peer's book of it is whole, and where it is not")
     .option("--json", "as JSON lines")
     .action(
-      action(async (name: string | undefined, options: ListOptions) =>
+      action(async (name: string | undefined, options: AuditOptions) =>
         (await load()).auditSecrets(name, options),
       ),
     );

@@ -79,7 +79,15 @@ export type CredentialUse = {
 };
 
 /** What one control peer brokered; null: it could not be asked. */
-export type UsesSeen = { readonly peer: string; readonly uses: readonly CredentialUse[] | null };
+export type UsesSeen = {
+  readonly peer: string;
+  readonly uses: readonly CredentialUse[] | null;
+  /** Only when it was asked for. */
+  readonly chain?: ChainSeen;
+};
+
+/** Whether a book of uses is whole; `problem`: where it is not, as the end of a sentence. */
+export type ChainSeen = { readonly lines: number; readonly problem: string | null };
 
 /** What control peers signed of an output, and which of them did not. */
 export type ProvenanceSeen = SignedStatement & {

@@ -105,7 +105,7 @@ const request = z.discriminatedUnion("call", [
   /** Gates that are closed. */
   z.object({ call: z.literal("gates"), certificate }),
   /** Who used which credential for what: through the asked control peer, or through all of them. */
-  z.object({ call: z.literal("uses"), certificate, all: z.boolean() }),
+  z.object({ call: z.literal("uses"), certificate, all: z.boolean(), verify: z.optional(z.boolean()) }),
   /** What an output was made of and by whom, signed by the asked control peer, or by all of them. */
   z.object({
     call: z.literal("provenance"),

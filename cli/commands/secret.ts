@@ -13,6 +13,7 @@ import {
 } from "../../protocol/credentials/sealed-secret.ts";
 import type { SecretHeader } from "../../protocol/credentials/secret.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
+import type { UsesSeen } from "../../protocol/calls.ts";
 import type { Charter } from "../../protocol/membership.ts";
 import { compareText } from "../../protocol/values.ts";
 import { callFor } from "../../node/edge/client.ts";
@@ -30,6 +31,7 @@ type ValueOptions = { readonly from?: string };
 export type SetOptions = TargetOptions & PurposeOptions & ValueOptions;
 export type RotateOptions = TargetOptions & ValueOptions;
 export type ListOptions = TargetOptions & { readonly json?: boolean };
+export type AuditOptions = ListOptions & { readonly verify?: boolean };
 export type RecoverOptions = TargetOptions & { readonly key: string };
 export type RecoveryOptions = OwnerOptions & { readonly output: string };
 
@@ -87,11 +89,18 @@ export async function listSecrets(options: ListOptions): Promise<ExitCode> {
   });
 }
 
-export async function auditSecrets(name: string | undefined, options: ListOptions): Promise<ExitCode> {
-  return withDomain(options, async ({ target }) => {
+export async function auditSecrets(name: string | undefined, options: AuditOptions): Promise<ExitCode> {
+  const { verify = false } = options;
+  let isWhole = true;
+  const code = await withDomain(options, async ({ target }) => {
     const { certificate } = target;
-    for await (const item of callFor(await target.open(), { call: "uses", certificate, all: true })) {
+    for await (const item of callFor(await target.open(), { call: "uses", certificate, all: true, verify })) {
       if (item.kind !== "uses") continue;
+      if (verify) {
+        isWhole = item.chain?.problem === null && isWhole;
+        process.stdout.write(chainLine(item, options));
+        continue;
+      }
       const uses = (item.uses ?? []).filter(({ secret }) => name === undefined || secret === name);
       if (options.json === true)
         for (const use of uses) process.stdout.write(`${JSON.stringify({ ...use, peer: item.peer })}\n`);
@@ -102,6 +111,14 @@ export async function auditSecrets(name: string | undefined, options: ListOption
       else for (const line of usesTable(uses, style())) process.stdout.write(`${line}\n`);
     }
   });
+  return isWhole ? code : exitCodes.failed;
+}
+
+function chainLine({ peer, chain }: UsesSeen, { json }: AuditOptions): string {
+  if (json === true) return `${JSON.stringify({ peer, chain: chain ?? null })}\n`;
+  if (chain === undefined) return `${peer}  could not be asked: its book was not verified\n`;
+  const { lines, problem } = chain;
+  return `${peer}  ${problem === null ? `whole: ${countWords(lines, "use")}` : `not whole: ${problem}`}\n`;
 }
 
 /** Makes the domain's recovery key: the public half is the domain's, the other is in a file that its owner puts away. */

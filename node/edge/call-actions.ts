@@ -52,7 +52,8 @@ export type ControlActions = {
   gates(): readonly GateSeen[];
   documents(topic: string): Promise<readonly { readonly version: number; readonly bytes: Uint8Array }[]>;
   /** Who used which credential for what, the newest last; `all`: through whatever control peer. */
-  uses(all: boolean): AsyncIterable<UsesSeen>;
+  /** @param verify whether each book is whole is said, too. */
+  uses(all: boolean, verify: boolean): AsyncIterable<UsesSeen>;
   provenance(name: OutputName, all: boolean): Promise<ProvenanceSeen>;
   /** All that this peer keeps but its keys, in pieces of at most a frame. */
   backup(): AsyncIterable<Uint8Array>;

@@ -236,7 +236,7 @@ export class CallServer {
           await this.#send(channel, { kind: "document", ...document });
         return this.#send(channel, { kind: "done" });
       case "uses":
-        for await (const seen of control.uses(request.all))
+        for await (const seen of control.uses(request.all, request.verify === true))
           await this.#send(channel, { kind: "uses", ...seen });
         return this.#send(channel, { kind: "done" });
       case "provenance": {

@@ -421,7 +421,7 @@ class ControlNode implements RunningNode {
       release: (bundle) => this.#released(bundle),
       gates: () => this.#core?.closedGates ?? [],
       putDocument: (bytes) => this.#put(bytes),
-      uses: (all) => this.brokering.uses(all),
+      uses: (all, verify) => this.brokering.uses(all, verify),
       provenance: (name, all) => signProvenance(this.host, name, all),
       documents: async (topic) => {
         // Whoever asks is about to seal a secret; an embedded mesh has told nobody for whom before that.

@@ -108,6 +108,23 @@ it("lets a step deploy with a token that it never sees", async () => {
   ]);
 });
 
+it("says whether the book of uses is whole, and where it is not", async () => {
+  const verify = () => mesh.otto(["secret", "audit", "--verify", ...node()]);
+  expect(await verify()).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^12D3\w+ {2}whole: \d+ uses\n$/u) as string,
+  });
+  const book = join(mesh.controls[0]?.folder ?? "", "audit.jsonl");
+  const written = readFileSync(book, "utf8");
+  writeFileSync(book, written.replace('"method":"GET"', '"method":"PUT"'));
+  expect(await verify()).toMatchObject({
+    code: 1,
+    stdout: expect.stringMatching(/^12D3\w+ {2}not whole: (line \d|its end)/u) as string,
+  });
+  writeFileSync(book, written);
+  expect(await verify()).toMatchObject({ code: 0 });
+});
+
 it("keeps the value out of every file of every node, and out of everything that a command prints", async () => {
   await set();
   const said = await Promise.all([

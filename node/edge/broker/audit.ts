@@ -2,13 +2,23 @@
  * The book of uses: who used which credential for what, in one line each, on the disk of the control peer that brokered
  * it. Never a value, never a whole path or query: they may hold what others must not read.
  *
- * Each line has the digest of the one before, so that one that is changed or taken out later is seen.
+ * Each line has the digest of the one before, and beside the book stands where it begins and ends, so that what is changed or
+ * taken out later is seen (`audit-chain.ts`): also what was while the control peer was not there, since it goes on from the end
+ * that it remembers.
  */
 
-import { hash } from "node:crypto";
-import { appendFileSync, existsSync, readFileSync, renameSync, statSync } from "node:fs";
-import type { CredentialUse } from "../../../protocol/calls.ts";
+import { appendFileSync, existsSync, renameSync, statSync } from "node:fs";
+import type { ChainSeen, CredentialUse } from "../../../protocol/calls.ts";
 import { limits } from "../../../protocol/limits.ts";
+import {
+  beforeIn,
+  type BookEnds,
+  digestOf,
+  readEnds,
+  readLines,
+  verifyChain,
+  writeEnds,
+} from "./audit-chain.ts";
 import type { Holder } from "./grants.ts";
 
 /** Of any grant: whose, and of which secret. */
@@ -20,7 +30,9 @@ type AuditLine = CredentialUse & { readonly before: string };
 export class Audit {
   readonly #path: string;
   readonly #nowMs: () => number;
-  #before = "";
+  /** Digest of the last line; of the last that was written in `#ends`. */
+  #before: string;
+  #ends: BookEnds;
   #bytes = 0;
   #waiting: string[] = [];
   #timer: NodeJS.Timeout | null = null;
@@ -28,9 +40,11 @@ export class Audit {
   constructor(path: string, nowMs: () => number) {
     this.#path = path;
     this.#nowMs = nowMs;
-    const last = readLines(path).at(-1);
-    this.#before = last === undefined ? "" : digestOf(last);
-    this.#bytes = existsSync(path) ? statSync(path).size : 0;
+    const isBegun = existsSync(path);
+    // A book whose ends are gone is not trusted by who goes on with it: no line follows from what is not known.
+    this.#ends = readEnds(`${path}.ends`) ?? { before: "", last: isBegun ? "not known" : "" };
+    this.#before = this.#lastWritten();
+    this.#bytes = isBegun ? statSync(path).size : 0;
   }
 
   used(
@@ -57,7 +71,34 @@ export class Audit {
     this.flush();
     return [...readLines(`${this.#path}.old`), ...readLines(this.#path)]
       .slice(-limits.auditLinesShownMax)
-      .map((line) => JSON.parse(line) as CredentialUse);
+      .flatMap((line) => (beforeIn(line) === null ? [] : (JSON.parse(line) as CredentialUse)));
+  }
+
+  verify(): ChainSeen {
+    this.flush();
+    const kept = { older: readLines(`${this.#path}.old`), newer: readLines(this.#path) };
+    return verifyChain(kept, readEnds(`${this.#path}.ends`));
+  }
+
+  /**
+   * The end that is remembered; or a later one, when a process died between a line and that. Where the book does not have it any
+   * more the chain is broken, and stays so.
+   */
+  #lastWritten(): string {
+    const lines = readLines(this.#path);
+    const known = lines.findLastIndex((line) => digestOf(line) === this.#ends.last);
+    let before = this.#ends.last;
+    for (const line of lines.slice(known + 1)) {
+      if (beforeIn(line) !== before) return this.#ends.last;
+      before = digestOf(line);
+    }
+    if (before !== this.#ends.last) this.#keepEnds(before);
+    return before;
+  }
+
+  #keepEnds(last: string): void {
+    this.#ends = { ...this.#ends, last };
+    writeEnds(`${this.#path}.ends`, this.#ends);
   }
 
   flush(): void {
@@ -67,11 +108,14 @@ export class Audit {
     const text = this.#waiting.join("");
     this.#waiting = [];
     if (this.#bytes + text.length > limits.auditBytesMax) {
+      const [first = ""] = readLines(this.#path);
+      this.#ends = { ...this.#ends, before: beforeIn(first) ?? this.#ends.before };
       if (existsSync(this.#path)) renameSync(this.#path, `${this.#path}.old`);
       this.#bytes = 0;
     }
     appendFileSync(this.#path, text, { mode: 0o600 });
     this.#bytes += text.length;
+    this.#keepEnds(this.#before);
   }
 
   #add(holder: Holder, secret: string, what: Omit<CredentialUse, "atMs" | "secret" | keyof Holder>): void {
@@ -83,15 +127,4 @@ export class Audit {
     this.#waiting.push(`${line}\n`);
     this.#timer ??= setTimeout(() => this.flush(), limits.auditGatherMs);
   }
-}
-
-function digestOf(line: string): string {
-  return hash("sha256", line).slice(0, 32);
-}
-
-function readLines(path: string): readonly string[] {
-  if (!existsSync(path)) return [];
-  return readFileSync(path, "utf8")
-    .split("\n")
-    .filter((line) => line !== "");
 }

@@ -77,13 +77,15 @@ export class Brokering {
   }
 
   /** What was brokered here; and, with `all`, through each other control peer that the charter knows. */
-  async *uses(all: boolean): AsyncGenerator<UsesSeen, void, void> {
+  async *uses(all: boolean, verify: boolean): AsyncGenerator<UsesSeen, void, void> {
     const { identity, network, membership } = this.#host;
-    yield { peer: identity.peer, uses: this.#audit.lines() };
+    const chain = verify ? { chain: this.#audit.verify() } : {};
+    yield { peer: identity.peer, uses: this.#audit.lines(), ...chain };
     if (!all) return;
     for (const { peer } of membership.charter.controls) {
       if (peer === identity.peer) continue;
-      const request = { call: "uses", certificate: membership.certificate, all: false } as const;
+      const { certificate } = membership;
+      const request = { call: "uses", certificate, all: false, verify } as const;
       const asked = network.openCall(peer).then((channel) => askFor(channel, request, "uses"));
       // One that is away has its book on its own disk, and is said to be missing.
       yield await asked.catch(() => ({ peer, uses: null }));
