@@ -78,6 +78,7 @@ function addDomainCommands(otto: Command, action: Action): void {
     .description("sign tokens for steps by a key of the domain, and write what others verify them by")
     .option("--issuer <url>", "where others find the files: needed once")
     .requiredOption("--out <folder>", "where to write .well-known/openid-configuration and jwks.json")
+    .option("--burn", "sign by a new key, and have tokens by the former ones count no more")
     .option(
       "--rotate",
       "sign by a new key from now on; the former one stays in jwks.json while its tokens count",

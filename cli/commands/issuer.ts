@@ -18,12 +18,14 @@ import { plaintextOf, type Recipient, recoveryDocument } from "../../protocol/cr
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import { charterOf, documentsOf, putDocument, recipientsOf } from "../domain-documents.ts";
 import { ownerOf, type OwnerOptions } from "../owner.ts";
+import { gone } from "../secret-recipients.ts";
 import { findTarget } from "../target.ts";
 
 export type IssuerOptions = OwnerOptions & {
   readonly issuer?: string;
   readonly out: string;
   readonly rotate?: boolean;
+  readonly burn?: boolean;
 };
 
 export async function issueTokens(options: IssuerOptions): Promise<ExitCode> {
@@ -41,7 +43,8 @@ export async function issueTokens(options: IssuerOptions): Promise<ExitCode> {
     const recipients = (await recipientsOf(target, charter)).filter(
       ({ peer }) => peer !== recoveryDocument.name,
     );
-    if (former !== null && !isOld(former, { issuer, recipients }) && options.rotate !== true) {
+    const isAskedFor = options.rotate === true || options.burn === true;
+    if (former !== null && !isOld(former, { issuer, recipients }) && !isAskedFor) {
       write(options.out, former);
       process.stdout.write(`The files of ${issuer} are in ${options.out}.\n`);
       return exitCodes.passed;
@@ -51,10 +54,12 @@ export async function issueTokens(options: IssuerOptions): Promise<ExitCode> {
       state: "Nothing was changed.",
     });
     const made = await makeKey();
+    // Who was a control peer and is none any more could sign on.
+    const isKept = options.burn !== true && former !== null && gone(former.recipients, charter).length === 0;
     const header: IssuerHeader = {
       otto: "issuer/1",
       issuer,
-      keys: keysAfter(former, { ...made.public, untilMs: null }, Date.now()),
+      keys: keysAfter(isKept ? former : null, { ...made.public, untilMs: null }, Date.now()),
       recipients: [...recipients],
     };
     if (!isIssuer(header))
@@ -66,8 +71,9 @@ export async function issueTokens(options: IssuerOptions): Promise<ExitCode> {
     const sealed = await encryptFor(recipients, plaintextOf(encoded, made.private));
     const signed = { ...issuerDocument, body: { header: encoded, sealed } };
     await putDocument(target, charter, signed, { keys: owner, certificate: null });
+    const dropped = former !== null && !isKept ? " Tokens by earlier keys count there no more." : "";
     process.stdout.write(
-      `Domain ${charter.name} signs tokens as ${issuer} by the key ${made.public.kid}.\nPublish the files in ${options.out} there: tokens by this key count where the new jwks.json was read.\n`,
+      `Domain ${charter.name} signs tokens as ${issuer} by the key ${made.public.kid}.\nPublish the files in ${options.out} there: tokens by this key count where the new jwks.json was read.${dropped}\n`,
     );
     return exitCodes.passed;
   } finally {

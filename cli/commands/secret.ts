@@ -11,6 +11,7 @@ import {
   secretIn,
   secretTopic,
 } from "../../protocol/credentials/sealed-secret.ts";
+import { issuerDocument, issuerIn } from "../../protocol/credentials/issuer.ts";
 import type { SecretHeader } from "../../protocol/credentials/secret.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import type { UsesSeen } from "../../protocol/calls.ts";
@@ -24,6 +25,7 @@ import { readValue } from "../read-value.ts";
 import { wantsColor } from "../render/renderer.ts";
 import { secretsTable, usesTable } from "../render/secrets.ts";
 import { checkHeader, type Purpose, purposeOf, type PurposeOptions } from "../secret-header.ts";
+import { whyRotate } from "../secret-recipients.ts";
 import { findTarget, type Target, type TargetOptions } from "../target.ts";
 import { countWords } from "../words.ts";
 
@@ -84,7 +86,10 @@ export async function listSecrets(options: ListOptions): Promise<ExitCode> {
     const lines =
       options.json === true
         ? seen.map(({ secret, by, timeMs, todo }) => JSON.stringify({ ...secret, by, timeMs, todo }))
-        : secretsTable(seen, style());
+        : [...secretsTable(seen, style())];
+    const left = await issuerLeft(domain, recipients);
+    if (left !== null)
+      lines.push(options.json === true ? JSON.stringify({ issuer: true, todo: left }) : left);
     stdout.write(lines.map((line) => `${line}\n`).join(""));
   });
 }
@@ -274,19 +279,22 @@ function headerOf(
 /** What somebody has to do about a secret, as a sentence; null: nothing. */
 function whatIsLeft(
   { state, kind, recipients }: SecretHeader,
-  { controls }: Charter,
+  charter: Charter,
   now: readonly Recipient[],
 ): string | null {
   if (state === "burnt") return kind === "oidc" ? "burnt: set it anew" : "burnt: rotate it";
   if (kind === "oidc") return null;
-  const gone = recipients.filter(
-    ({ peer }) => peer !== recoveryDocument.name && controls.every((control) => control.peer !== peer),
-  );
-  if (gone.length > 0)
-    return `rotate it: ${gone.map(({ peer }) => peer).join(", ")} could open it, and is no control peer any more`;
-  const without = now.filter(({ recipient }) => recipients.every((known) => known.recipient !== recipient));
-  if (without.length > 0) return `rotate it: ${without.map(({ peer }) => peer).join(", ")} cannot open it`;
-  return null;
+  const why = whyRotate(recipients, charter, now);
+  return why === null ? null : `rotate it: ${why}`;
+}
+
+/** The same of the key by which the domain signs tokens. */
+async function issuerLeft({ target, charter }: Domain, now: readonly Recipient[]): Promise<string | null> {
+  const [document] = await documentsOf(target, charter, issuerDocument.topic);
+  const opened = document === undefined ? null : issuerIn(document.document);
+  const controls = now.filter(({ peer }) => peer !== recoveryDocument.name);
+  const why = opened === null ? null : whyRotate(opened.issuer.recipients, charter, controls);
+  return why === null ? null : `rotate the key that signs tokens with \`otto domain oidc\`: ${why}`;
 }
 
 function noValue(name: string): OttoError {

@@ -105,7 +105,11 @@ export function issuerIn({ topic, name, body }: Document): OpenedIssuer | null {
   return issuer === null ? null : { issuer, header: own, sealed };
 }
 
-/** The keys by which tokens may be signed that still count, as another key takes over at this moment. */
+/**
+ * The keys by which tokens may be signed that still count, as another key takes over at this moment.
+ *
+ * @param former null also when somebody else may have its keys: then no token by them counts any more.
+ */
 export function keysAfter(former: IssuerHeader | null, next: IssuerKey, nowMs: number): IssuerKey[] {
   const untilMs = nowMs + limits.tokenMs + limits.issuerKeysCachedMs;
   const left = (former?.keys ?? [])

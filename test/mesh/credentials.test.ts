@@ -373,6 +373,14 @@ it("says what must be rotated since a control peer was removed, until it is", as
     const [first] = (await three.succeed(["secret", "ls", "--json", ...target])).stdout.split("\n");
     expect((JSON.parse(first ?? "") as { recipients: unknown[] }).recipients).toHaveLength(3);
     const owner = ["--owner-key", join(home?.folder ?? "", "owner.key")];
+    const oidc = ["domain", "oidc", "--out", join(three.folder, "public"), ...target, ...owner];
+    const kids = (): number => {
+      const text = readFileSync(join(three.folder, "public/jwks.json"), "utf8");
+      return (JSON.parse(text) as { keys: unknown[] }).keys.length;
+    };
+    await three.succeed([...oidc, "--issuer", "https://ops.example.org"]);
+    await three.succeed([...oidc, "--rotate"]);
+    expect(kids()).toBe(2);
     await three.succeed(["control", "remove", leaving?.peer ?? "", ...target, ...owner]);
     const listed = await eventually(
       "the list says so",
@@ -384,6 +392,15 @@ it("says what must be rotated since a control peer was removed, until it is", as
     );
     await three.succeed(["secret", "rotate", "api", ...target, "--from", file]);
     expect((await three.succeed(["secret", "ls", ...target])).stdout).not.toContain("rotate it");
+    expect(listed).toContain(
+      `rotate the key that signs tokens with \`otto domain oidc\`: ${leaving?.peer} could open it`,
+    );
+    // Whoever is gone could sign on, by any key that others still take.
+    expect((await three.succeed(oidc)).stdout).toContain("Tokens by earlier keys count there no more.");
+    expect(kids()).toBe(1);
+    expect((await three.succeed(["secret", "ls", ...target])).stdout).not.toContain("rotate the key");
+    await three.succeed([...oidc, "--burn"]);
+    expect(kids()).toBe(1);
 
     const key = join(three.folder, "recovery.key");
     await three.succeed(["secret", "recovery", "-o", key, ...target, ...owner]);
