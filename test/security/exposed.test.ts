@@ -7,6 +7,10 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { readPolicy } from "../../planner/policy/read-policy.ts";
 import { whyNotAdmitted } from "../../planner/policy/judge.ts";
+import { StreamDuplex } from "../../node/edge/broker/stream-duplex.ts";
+import { decodeAnswer, encodeHello } from "../../protocol/credentials/hello.ts";
+import { encodeFrame } from "../../protocol/frames.ts";
+import { limits } from "../../protocol/limits.ts";
 import { sealSecret } from "../../node/edge/broker/sealing.ts";
 import type { SecretHeader } from "../../protocol/credentials/secret.ts";
 import type { StepCredential } from "../../protocol/plan.ts";
@@ -75,6 +79,19 @@ describe("a secret itself", () => {
     expect(told).toHaveProperty("OTTO_CREDENTIAL_TOKEN_URL");
     expect(JSON.stringify(told)).not.toContain(canary);
     expect(mesh.uses).toEqual([]);
+  });
+
+  it("is not given to a worker that asks for it in the name of a step that only uses it", async () => {
+    mesh.exposable = ["token"];
+    await asks({ class: "exposed" }, {});
+    const { run = "", index = 0, attempt = 0, token = 0 } = mesh.leased ?? {};
+    const stream = new StreamDuplex(await mesh.worker.network.openBroker(mesh.control.id));
+    const hello = { otto: "broker/1", run, index, attempt, token, credential: "token", host: null } as const;
+    stream.write(encodeFrame(encodeHello(hello)));
+    const answer = await stream.firstFrame(limits.brokerAnswerBytesMax);
+    stream.destroy();
+    expect(decodeAnswer(answer)).toEqual({ why: null, hostKeys: [] });
+    expect(Buffer.from(answer).includes(canary)).toBe(false);
   });
 
   it("is not given for another place than it is for, nor before the gate is open, nor to a lease that has passed on", async () => {
