@@ -325,6 +325,15 @@ export const limits = {
   killGraceMs: 5_000,
   /** What each of the memory-backed folders of a sandbox holds, such as /tmp. */
   sandboxTemporaryBytesMax: 1024 * MiB,
+  /** Processes and threads of one step at once. */
+  stepTasksMax: 4_096,
+  /** Of one process of a step, and of all of them together. */
+  stepOpenFilesMax: 65_536,
+  /** What a step may take of the worker's memory, and of what was free on its disk when the step began. */
+  stepMemoryPercentMax: 80,
+  stepDiskPercentMax: 90,
+  /** How often it is looked at what a step takes. */
+  stepLookMs: 250,
   /** How long a worker's attack on one of its own sandboxes may take. */
   sandboxProbeMsMax: 20_000,
   sourceBytesMax: 4 * 1024 * MiB,

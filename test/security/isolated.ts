@@ -3,6 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { expect } from "vitest";
 import type { SandboxLevel } from "../../protocol/plan.ts";
+import type { StepBounds } from "../../node/edge/execution/step-usage.ts";
 import { makeSurroundings, type Surroundings } from "../node/execution/surroundings.ts";
 
 type Options = Parameters<typeof makeSurroundings>[0];
@@ -19,9 +20,10 @@ export function missing(level: SandboxLevel): string | null {
 export async function isolated(
   level: SandboxLevel,
   options: Options = {},
-  { byDefault = level }: { readonly byDefault?: SandboxLevel } = {},
+  { byDefault = level, bounds }: { readonly byDefault?: SandboxLevel; readonly bounds?: StepBounds } = {},
 ): Promise<Surroundings> {
-  const isolation = { atMost: level, byDefault, visible: [], secrets: [] };
+  const more = bounds === undefined ? {} : { bounds };
+  const isolation = { atMost: level, byDefault, visible: [], secrets: [], ...more };
   const surroundings = await makeSurroundings({ isolation, ...options });
   expect(surroundings.executor.reached, JSON.stringify(surroundings.executor.probed)).toContain(level);
   return surroundings;

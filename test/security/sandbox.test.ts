@@ -7,12 +7,13 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
-import { tmpdir } from "node:os";
+import { tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Channel } from "../../node/edge/execution/channel.ts";
 import type { FromRunner, ToRunner } from "../../node/edge/execution/runner-messages.ts";
 import { bubblewrapArguments } from "../../node/edge/execution/sandbox/bubblewrap.ts";
+import { usualBounds } from "../../node/edge/execution/step-usage.ts";
 import { programPath } from "../../node/edge/programs.ts";
 import type { SandboxLevel } from "../../protocol/plan.ts";
 import type { Surroundings } from "../node/execution/surroundings.ts";
@@ -318,8 +319,9 @@ it.skipIf(!existsSync("/bin/bash"))(
       channel.send({ kind: "configure", folder, marker: "0", environment, slots: 1 } satisfies ToRunner);
       const task = { serial: 1, workspace: folder, logFile: join(folder, "log"), preamble: "", secrets: [] };
       const commands = ["cat /proc/self/fd/200 || echo nothing there"];
-      const bounds = { timeoutMs: 60_000, graceMs: 0, confinement: null };
-      channel.send({ kind: "run", task: { ...task, commands, environment, ...bounds } } satisfies ToRunner);
+      const bounds = usualBounds(folder, totalmem());
+      const ends = { timeoutMs: 60_000, graceMs: 0, confinement: null, bounds, folders: [folder] };
+      channel.send({ kind: "run", task: { ...task, commands, environment, ...ends } } satisfies ToRunner);
       expect(await said.promise).toMatch(/nothing there\n$/u);
       expect(output).not.toContain(canary);
     } finally {

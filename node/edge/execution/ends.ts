@@ -5,7 +5,7 @@ import type { SandboxLevel } from "../../../protocol/plan.ts";
 import type { StepReport } from "../../../protocol/report.ts";
 import type { Assignment } from "../../ports.ts";
 import { isDiskFull } from "../blobs.ts";
-import { commandProblem } from "./report.ts";
+import { commandProblem, shortCommand } from "./report.ts";
 import type { RunnerResult } from "./runner-messages.ts";
 
 /** What is known of an attempt when it is over, before its report is made. */
@@ -30,6 +30,10 @@ export function endOf(assignment: Assignment, result: RunnerResult | null): End 
     case "timed-out":
     case "cancelled":
       return { outcome: result.end.kind, problem: problem ?? result.end.kind, result };
+    case "limited": {
+      const problem = `${shortCommand(command)} was stopped: ${result.end.problem}`;
+      return { outcome: "failed", problem, result };
+    }
     case "broken":
       return { outcome: "failed", problem: result.end.problem, result };
     default:

@@ -35,6 +35,7 @@ import { Sources } from "./sources.ts";
 import { stepEnvironment } from "./step-environment.ts";
 import { nothingTaken, take, type Taken } from "./taking.ts";
 import {
+  foldersOf,
   isApart,
   Isolation,
   type IsolationOptions,
@@ -290,6 +291,8 @@ export class LocalExecutor implements Executor {
         timeoutMs: leftMs(attempt),
         graceMs: this.#options.graceMs,
         confinement: this.#isolation.confine(level, workspace, opened.ports),
+        bounds: this.#isolation.bounds,
+        folders: level === "S0" ? [workspace.folder, workspace.temporary] : foldersOf(workspace),
       },
       {
         signal: attempt.abort.signal,

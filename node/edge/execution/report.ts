@@ -96,7 +96,7 @@ export function boundReport(report: StepReport): StepReport {
   return bound;
 }
 
-function shortCommand(command: string): string {
+export function shortCommand(command: string): string {
   const firstLine = command.trim().split("\n")[0] ?? "";
   const short = bounded(firstLine, commandCharactersMax);
   return `\`${short === command.trim() || short.endsWith("…") ? short : `${short} …`}\``;

@@ -4,6 +4,7 @@
  */
 
 import type { CommandReport } from "../../../protocol/report.ts";
+import type { StepBounds } from "./step-usage.ts";
 import type { SlotUser } from "./sandbox/slot-users.ts";
 
 /** One attempt as the runner sees it: a folder, commands, and where the log goes. */
@@ -24,6 +25,9 @@ export type RunnerTask = {
   readonly graceMs: number;
   /** What holds it; null: nothing but its process groups (S0). */
   readonly confinement: Confinement | null;
+  /** What it may take of the machine, and the folders that count as disk. */
+  readonly bounds: StepBounds;
+  readonly folders: readonly string[];
 };
 
 export type Confinement =
@@ -83,6 +87,8 @@ export type RunnerEnd =
   /** The last of the commands says how. */
   | { readonly kind: "failed" }
   | { readonly kind: "timed-out" }
+  /** It took more than it may: what, as a clause. */
+  | { readonly kind: "limited"; readonly problem: string }
   | { readonly kind: "cancelled" }
   /** Something of the machine, not of the step: the disk is full, a process cannot be started or killed. */
   | { readonly kind: "broken"; readonly problem: string };

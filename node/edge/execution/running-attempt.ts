@@ -22,6 +22,7 @@ import type { OutputPipe } from "./pipes.ts";
 import { findProcesses, livingGroups, markerVariable, type Orphans, signalProcess } from "./processes.ts";
 import type { RunnerEnd, RunnerResult, RunnerTask, SandboxTask } from "./runner-messages.ts";
 import { SandboxedShell } from "./sandbox/sandboxed-shell.ts";
+import { StepUsage } from "./step-usage.ts";
 import { killUser, type SlotUser } from "./sandbox/slot-users.ts";
 
 /** Output is collected for this long before it is written and sent. */
@@ -69,6 +70,8 @@ export class RunningAttempt {
   #timeoutTimer: NodeJS.Timeout | null = null;
   #outputTimer: NodeJS.Timeout | null = null;
   #lookTimer: NodeJS.Timeout | null = null;
+  readonly #usage: StepUsage;
+  #usageTimer: NodeJS.Timeout | null = null;
   #killAtMs = Number.POSITIVE_INFINITY;
 
   constructor(task: RunnerTask, pipe: OutputPipe, surroundings: AttemptSurroundings) {
@@ -77,6 +80,7 @@ export class RunningAttempt {
     this.#surroundings = surroundings;
     this.#log = new AttemptLog(task.logFile);
     this.#masker = maskerOf(task);
+    this.#usage = new StepUsage(task.bounds, task.folders);
     this.#environment = {
       ...surroundings.environment,
       ...task.environment,
@@ -87,6 +91,7 @@ export class RunningAttempt {
   start(): void {
     this.#timeoutTimer = setTimeout(() => this.#stop({ kind: "timed-out" }), this.#task.timeoutMs);
     this.#outputTimer = setTimeout(() => this.#readAlong(), outputDelayMs);
+    this.#usageTimer = setInterval(() => this.#bound(), limits.stepLookMs);
     if (this.#task.preamble !== "") this.#emit(Buffer.from(this.#task.preamble));
     if (this.#state === "running") this.#startNext();
   }
@@ -190,8 +195,17 @@ export class RunningAttempt {
       return;
     }
     this.#record(signal === null ? { kind: "exit", code: code ?? -1 } : { kind: "signal", signal });
-    if (code === 0) this.#startNext();
-    else this.#clear({ kind: "failed" });
+    if (code === 0) return this.#startNext();
+    // It may have failed at a wall.
+    this.#bound();
+    this.#clear({ kind: "failed" });
+  }
+
+  /** Ends the attempt when it takes too much of the machine. */
+  #bound(): void {
+    const inside = this.#shell?.inside ?? null;
+    const problem = this.#usage.look(inside === null ? this.#groups : [inside]);
+    if (problem !== null && this.#state === "running") this.#clear({ kind: "limited", problem });
   }
 
   #record(end: CommandReport["end"]): void {
@@ -228,6 +242,7 @@ export class RunningAttempt {
     this.#state = "clearing";
     this.#end = end;
     if (this.#timeoutTimer !== null) clearTimeout(this.#timeoutTimer);
+    if (this.#usageTimer !== null) clearInterval(this.#usageTimer);
     if (this.#lookTimer !== null) clearTimeout(this.#lookTimer);
     this.#killAtMs = performance.now() + limits.killGraceMs;
     this.#clearing(lookMsMin);
@@ -238,7 +253,8 @@ export class RunningAttempt {
     for (const group of this.#groups) alive = signalProcess(-group, "SIGKILL") || alive;
     const { confinement } = this.#task;
     // They are killed, and may take a moment to be gone.
-    const hadOwn = confinement?.kind === "user" && killUser(confinement.user);
+    const own = confinement?.kind === "user" ? killUser(confinement.user) : "none";
+    const hadOwn = own === "living" || (own === "crowded" && performance.now() <= this.#killAtMs);
     alive = hadOwn || alive;
     alive = this.#killSandbox(afterMs) || alive;
     this.#pipe.closeWriter();

@@ -42,8 +42,10 @@ export function bubblewrapArguments(policy: BubblewrapPolicy): readonly string[]
   for (const name of settings.split(" ")) words.push("--ro-bind-try", `/etc/${name}`, `/etc/${name}`);
   if (users !== null) words.push("--ro-bind", users, "/etc/passwd");
   words.push("--proc", "/proc", "--dev", "/dev");
-  for (const folder of ["/tmp", "/var/tmp", "/run"])
+  for (const folder of ["/tmp", "/var/tmp", "/run", "/dev/shm"])
     words.push("--size", String(temporaryBytesMax), "--tmpfs", folder);
+  // It is of memory, too, and of no size.
+  words.push("--remount-ro", "/dev");
   for (const path of visible) words.push("--ro-bind", path, path);
   for (const path of folders) words.push("--bind", path, path);
   // What was made on the way to them is bubblewrap's own and empty; nothing more is to be made there.

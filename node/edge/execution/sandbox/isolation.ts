@@ -21,6 +21,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
+import { totalmem } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { limits } from "../../../../protocol/limits.ts";
@@ -30,6 +31,7 @@ import type { Assignment } from "../../../ports.ts";
 import type { Confinement } from "../runner-messages.ts";
 import type { Workspace } from "../workspaces.ts";
 import { bubblewrapArguments, systemProgram } from "./bubblewrap.ts";
+import { type StepBounds, usualBounds } from "../step-usage.ts";
 import { systemCallFilter } from "./seccomp.ts";
 import { pickSlotUsers, type SlotUser, type UserPicker } from "./slot-users.ts";
 
@@ -40,6 +42,8 @@ export type IsolationOptions = {
   readonly byDefault: SandboxLevel;
   /** Files and folders that sandboxed steps may read besides the system. */
   readonly visible: readonly string[];
+  /** Those that are usual, unless said otherwise. */
+  readonly bounds?: StepBounds;
 };
 
 export const noIsolation = { atMost: "S0", byDefault: "S0", visible: [], secrets: [] } as const;
@@ -47,6 +51,7 @@ export const noIsolation = { atMost: "S0", byDefault: "S0", visible: [], secrets
 /** From here on a step is shut in, and can be reached by nothing: what steps with credentials get where it can be had. */
 const levelOfSecrets: SandboxLevel = "S2";
 const listenFlags = ["--no-warnings", "--max-semi-space-size=1"];
+const tasksBeyond = 64;
 const sliceMs = 8;
 
 /** What there is on this machine to make sandboxes with; `probe.ts` finds out what it is worth. */
@@ -81,6 +86,11 @@ export class Isolation {
     const filter = systemCallFilter(process.arch);
     this.#filter = filter === null ? null : join(folder, "system-calls.bpf");
     if (filter !== null && options.atMost !== "S0") writeFileSync(join(folder, "system-calls.bpf"), filter);
+  }
+
+  /** What a step that begins now may take of the machine. */
+  get bounds(): StepBounds {
+    return this.#options.bounds ?? usualBounds(this.folder, totalmem());
   }
 
   get reached(): readonly SandboxLevel[] {
@@ -137,7 +147,7 @@ export class Isolation {
       return {
         kind: "user",
         user,
-        inner: [setpriv, "--no-new-privs", "--inh-caps=-all", ...limited(prlimit)],
+        inner: [setpriv, "--no-new-privs", "--inh-caps=-all", ...limited(prlimit, this.bounds)],
       };
     if (level === "S2" && bwrap !== null && prlimit !== null) {
       const folders = foldersOf(workspace);
@@ -151,7 +161,7 @@ export class Isolation {
         hasFilter: filter !== null,
         temporaryBytesMax: limits.sandboxTemporaryBytesMax,
       });
-      const inner = limited(prlimit);
+      const inner = limited(prlimit, this.bounds);
       const doors = ports.length === 0 ? null : { program: [this.node, ...listenFlags, this.#listen], ports };
       return { kind: "sandbox", user, program: bwrap, arguments: words, inner, filter, doors };
     }
@@ -183,12 +193,20 @@ export function isApart(level: SandboxLevel): boolean {
   return orderOf(level) >= orderOf(levelOfSecrets);
 }
 
-function limited(prlimit: string): readonly string[] {
-  return [prlimit, "--core=0"];
+/** Walls of the kernel's, a little behind where a step is ended with a sentence. None is above what this process has itself. */
+function limited(prlimit: string, { tasksMax, openFilesMax }: StepBounds): readonly string[] {
+  const own = readFileSync("/proc/self/limits", "utf8");
+  const most = (name: string, wanted: number): number => {
+    const found = new RegExp(`^${name}\\s+\\S+\\s+(\\d+)`, "m").exec(own)?.[1];
+    return Math.min(wanted, Number(found ?? wanted));
+  };
+  const files = most("Max open files", openFilesMax);
+  const tasks = most("Max processes", tasksMax + tasksBeyond);
+  return [prlimit, "--core=0", `--nofile=${files}`, `--nproc=${tasks}`];
 }
 
 /** All that an attempt may write to. They are there afterwards. */
-function foldersOf({ folder, temporary, said, home }: Workspace): readonly string[] {
+export function foldersOf({ folder, temporary, said, home }: Workspace): readonly string[] {
   return [folder, temporary, said, home];
 }
 

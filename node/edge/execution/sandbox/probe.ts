@@ -105,6 +105,8 @@ async function attack(
         timeoutMs: limits.sandboxProbeMsMax,
         graceMs: 0,
         confinement,
+        bounds: isolation.bounds,
+        folders: [workspace.folder],
       },
       {
         signal: new AbortController().signal,

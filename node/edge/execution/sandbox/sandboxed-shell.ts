@@ -140,6 +140,11 @@ export class SandboxedShell {
     this.#child.once("exit", (code) => this.#ended(`${sandbox.program} ended with ${code ?? "a signal"}`));
   }
 
+  /** Its first process, from which all others in it descend; null before it is known. */
+  get inside(): number | null {
+    return this.#inside;
+  }
+
   get isGone(): boolean {
     return this.#isGone;
   }

@@ -35,24 +35,28 @@ export function pickSlotUsers(identity: string): UserPicker | null {
   return (slot) => (slot < slotsMax ? { id: first + slot } : null);
 }
 
+/** The dead that nobody has collected hold nothing but their number, of which a user has so many. */
+const deadMax = 32;
+
 /**
  * Kills every process of the user, whatever it did to its group, session, environment or parents. Says whether there was one;
- * then it is to be asked again.
+ * then it is to be asked again. "Crowded": none, but so many dead that the next step of this user could start none.
  */
-export function killUser({ id }: SlotUser): boolean {
-  if (!hasProcesses(id)) return false;
+export function killUser({ id }: SlotUser): "none" | "living" | "crowded" {
+  const { living, dead } = processesOf(id);
+  if (living === 0) return dead > deadMax ? "crowded" : "none";
   // One by one they could fork faster than they are found; this is one act of the kernel over all of them.
   spawnSync("/bin/sh", ["-c", "kill -9 -1"], { uid: id, gid: id, env: {}, cwd: "/", stdio: nothing });
-  return true;
+  return "living";
 }
 
-function hasProcesses(id: number): boolean {
-  return readdirSync("/proc").some((name) => {
-    if (!/^\d+$/.test(name)) return false;
-    const text = readStatus(name);
-    // The dead that nobody has collected hold nothing.
-    return new RegExp(`^Uid:\\t${id}\\t`, "m").test(text) && !/^State:\t[ZX]/m.test(text);
+function processesOf(id: number): { readonly living: number; readonly dead: number } {
+  const [own, dead] = [new RegExp(`^Uid:\\t${id}\\t`, "m"), /^State:\t[ZX]/m];
+  const states = readdirSync("/proc").flatMap((name) => {
+    const text = /^\d+$/.test(name) ? readStatus(name) : "";
+    return own.test(text) ? [dead.test(text)] : [];
   });
+  return { living: states.filter((isDead) => !isDead).length, dead: states.filter(Boolean).length };
 }
 
 function readStatus(pid: string): string {
