@@ -95,10 +95,9 @@ export class StepUsage {
 
 /** Of how much a step may take of this machine, where nothing else is said. */
 export function usualBounds(folder: string, memoryBytes: number): StepBounds {
-  const { stepTasksMax: tasksMax, stepOpenFilesMax: openFilesMax } = limits;
   return {
-    tasksMax,
-    openFilesMax,
+    tasksMax: limits.stepTasksMax,
+    openFilesMax: limits.stepOpenFilesMax,
     memoryBytesMax: Math.floor((memoryBytes * limits.stepMemoryPercentMax) / 100),
     diskBytesMax: Math.floor((freeBytes([folder]) * limits.stepDiskPercentMax) / 100),
   };
