@@ -4,19 +4,8 @@
  */
 
 import { OttoError } from "./errors.ts";
-import { isSettledByMesh, type Plan, type PlannedStep, type StepCredential } from "./plan.ts";
+import { isSettledByMesh, type Plan, type PlannedStep } from "./plan.ts";
 import { foreignDomainOf } from "./release.ts";
-
-/** What a broker speaks. */
-const brokeredKinds: ReadonlySet<StepCredential["kind"]> = new Set([
-  "http",
-  "git",
-  "npm",
-  "pip",
-  "oci",
-  "ssh",
-  "oidc",
-]);
 
 export type Unsupported = { readonly step: string; readonly why: string };
 
@@ -41,9 +30,6 @@ function reasonOf(
   domain: string | null,
   knows: (name: string) => boolean,
 ): string | null {
-  const credential = step.credentials?.find(({ kind }) => !brokeredKinds.has(kind));
-  if (credential !== undefined)
-    return `it may use the credential ${credential.name} for ${credential.kind}, and that cannot be brokered yet`;
   const owner = domain === null ? null : foreignDomainOf(plan, step, domain);
   if (owner !== null && isSettledByMesh(step))
     return `it is settled in the domain ${owner}, and this is the domain ${domain}: only steps that workers do are released to other domains`;

@@ -309,6 +309,7 @@ export class Mesh {
     this.isLed = true;
     this.issuer = null;
     this.exposable = [];
+    this.unpermitted = null;
     this.wallMs = null;
     this.nowMs = 0;
     this.resolve = undefined;

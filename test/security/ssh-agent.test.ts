@@ -36,6 +36,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   for (const client of clients.splice(0)) client.destroy();
+  vi.restoreAllMocks();
   mesh.reset();
   rmSync(folder, { recursive: true, force: true });
 });
@@ -344,13 +345,12 @@ describe.skipIf(isMissing)(
       const ask = await agent(await mesh.givesLogin(login, { key: text }));
       await ask(host.bind(session));
       const sign = mesh.vault.sshSignature.bind(mesh.vault);
-      const slow = vi.spyOn(mesh.vault, "sshSignature").mockImplementation(async (request) => {
+      vi.spyOn(mesh.vault, "sshSignature").mockImplementation(async (request) => {
         const signed = await sign(request);
         if (mesh.leased !== null) mesh.leased = { ...mesh.leased, token: 10 };
         return signed;
       });
       expect([...(await ask(signing(key, loginOf(session, key))))]).toEqual([numbers.failure]);
-      slow.mockRestore();
       expect(codes()).toEqual(["ended"]);
     });
 
