@@ -23,6 +23,7 @@ import { benchMasker } from "./masker.ts";
 import { benchMemory } from "./memory.ts";
 import { benchPlanning } from "./planning.ts";
 import { benchRepair } from "./repair.ts";
+import { benchSandbox } from "./sandbox.ts";
 import { benchSimulator } from "./simulator.ts";
 import { benchSteps } from "./steps.ts";
 
@@ -41,6 +42,7 @@ const parts = {
   repair: benchRepair,
   broker: benchBroker,
   masker: benchMasker,
+  sandbox: benchSandbox,
   certificates: benchCertificates,
   simulator: benchSimulator,
 } as const;

@@ -256,7 +256,12 @@ export class RunningAttempt {
     const own = confinement?.kind === "user" ? killUser(confinement.user) : "none";
     const hadOwn = own === "living" || (own === "crowded" && performance.now() <= this.#killAtMs);
     alive = hadOwn || alive;
-    alive = this.#killSandbox(afterMs) || alive;
+    if (this.#killSandbox(afterMs) && afterMs < lookMsMax) {
+      // The kernel ends all of it, and says when: to look through the machine's processes meanwhile only takes time.
+      this.#lookTimer = setTimeout(() => this.#clearing(afterMs * 2), afterMs * 2);
+      return;
+    }
+    alive = this.#shell?.isGone === false || alive;
     this.#pipe.closeWriter();
     const atEnd = this.#drain();
     const { orphans, executor } = this.#surroundings;
