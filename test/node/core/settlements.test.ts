@@ -234,11 +234,14 @@ describe("a nested pipeline", () => {
 });
 
 it("a plan that cannot be run yet is refused with a sentence", () => {
-  const credentials = [{ name: "heroku", kind: "ssh", to: "api.example.org" }] as const;
   const bench = new Bench();
-  const { effects } = bench.submit([{ ...plannedStep("a"), credentials }]);
+  const { effects } = bench.submit([settled("a", { ...asks, by: ["team/release"] })]);
   expect(answers(effects)).toMatchObject([
-    { ok: false, reason: "unsupported", detail: expect.stringContaining("the credential heroku") as string },
+    {
+      ok: false,
+      reason: "unsupported",
+      detail: expect.stringContaining("team/release is to approve it") as string,
+    },
   ]);
   expect(events(effects)).toEqual([]);
 });
