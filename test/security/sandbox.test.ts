@@ -105,6 +105,11 @@ const attacks: readonly Attack[] = [
       'mv "$PWD" "$PWD.old" && ln -s /etc "$PWD"; code=$?; rm "$PWD"; mv "$PWD.old" "$PWD"; exit $code',
     heldBy: ["S1", "S2"],
   },
+  {
+    what: "looks up what is no program's business in the machine's settings",
+    command: "ls /etc/shadow /etc/ssh /etc/ssl/private /etc/crontab | grep -q .",
+    heldBy: ["S2"],
+  },
   { what: "looks into the home folders of the machine", command: "ls /root /home", heldBy: ["S2"] },
 ];
 
@@ -267,7 +272,14 @@ describe.skipIf(missing("S2") !== null)("a sandbox by itself (skipped without bu
   const inside = (command: string): string => {
     const folder = mkdtempSync(join(tmpdir(), "otto-bare-"));
     try {
-      const policy = { visible: [], folders: [folder], workspace: folder, users: null, hasFilter: false };
+      const policy = {
+        visible: [],
+        folders: [folder],
+        workspace: folder,
+        settings: "/etc",
+        users: null,
+        hasFilter: false,
+      };
       const words = bubblewrapArguments({ ...policy, temporaryBytesMax: 1024 ** 2 });
       const program = ["/bin/sh", "-c", command];
       const info = openSync(join(folder, "info"), "w");

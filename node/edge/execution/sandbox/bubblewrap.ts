@@ -15,6 +15,8 @@ export type BubblewrapPolicy = {
   /** Folders of the slot, that it may write to. */
   readonly folders: readonly string[];
   readonly workspace: string;
+  /** The folder that is there as `/etc`. */
+  readonly settings: string;
   /** A file in place of `/etc/passwd`; null: the machine's own. */
   readonly users: string | null;
   readonly hasFilter: boolean;
@@ -24,22 +26,13 @@ export type BubblewrapPolicy = {
 
 /** Parts of the system that programs need. `/home`, `/root`, `/var`, `/run`, `/sys` and `/mnt` are not among them. */
 const systemFolders = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix/store"];
-/** Of `/etc` only what programs look up and what holds no secret: users, names, certificates, the dynamic linker, tools. */
-const settings =
-  "passwd group nsswitch.conf hosts host.conf services protocols resolv.conf localtime " +
-  "timezone os-release debian_version machine-id login.defs shells ld.so.cache ld.so.conf ld.so.conf.d " +
-  "alternatives profile profile.d bash.bashrc ssl pki ca-certificates ca-certificates.conf crypto-policies " +
-  "gai.conf inputrc mime.types magic magic.mime fonts terminfo gitconfig locale.alias " +
-  "xml sgml perl python3 java-11-openjdk java-17-openjdk java-21-openjdk maven gradle " +
-  "R";
-
 /** Words for bubblewrap's `--args`, without the program that runs inside. */
 export function bubblewrapArguments(policy: BubblewrapPolicy): readonly string[] {
-  const { folders, visible, workspace, users, hasFilter, temporaryBytesMax } = policy;
+  const { folders, visible, workspace, settings, users, hasFilter, temporaryBytesMax } = policy;
   const words = ["--unshare-all", "--unshare-user", "--disable-userns", "--new-session", "--die-with-parent"];
   words.push("--cap-drop", "ALL", "--hostname", "otto");
   for (const folder of systemFolders) words.push(...systemFolder(folder));
-  for (const name of settings.split(" ")) words.push("--ro-bind-try", `/etc/${name}`, `/etc/${name}`);
+  words.push("--ro-bind", settings, "/etc");
   if (users !== null) words.push("--ro-bind", users, "/etc/passwd");
   words.push("--proc", "/proc", "--dev", "/dev");
   for (const folder of ["/tmp", "/var/tmp", "/run", "/dev/shm"])

@@ -33,6 +33,7 @@ import type { Workspace } from "../workspaces.ts";
 import { bubblewrapArguments, systemProgram } from "./bubblewrap.ts";
 import { type StepBounds, usualBounds } from "../step-usage.ts";
 import { systemCallFilter } from "./seccomp.ts";
+import { Settings } from "./settings.ts";
 import { pickSlotUsers, type SlotUser, type UserPicker } from "./slot-users.ts";
 
 export type IsolationOptions = {
@@ -65,6 +66,7 @@ export class Isolation {
   readonly node: string;
   readonly attack: string;
   readonly #listen: string;
+  readonly #settings: Settings;
   readonly #programs = {
     setpriv: systemProgram("setpriv"),
     prlimit: systemProgram("prlimit"),
@@ -83,6 +85,7 @@ export class Isolation {
     const [attack, listen] = [programPath("attack"), programPath("listen")];
     this.attack = this.#users === null ? attack : passableFile(attack, this.folder);
     this.#listen = this.#users === null ? listen : passableFile(listen, this.folder);
+    this.#settings = new Settings(this.folder);
     const filter = systemCallFilter(process.arch);
     this.#filter = filter === null ? null : join(folder, "system-calls.bpf");
     if (filter !== null && options.atMost !== "S0") writeFileSync(join(folder, "system-calls.bpf"), filter);
@@ -157,6 +160,7 @@ export class Isolation {
         folders,
         visible,
         workspace: workspace.folder,
+        settings: this.#settings.current(),
         users: user === null ? null : this.#usersWith(user, workspace.home),
         hasFilter: filter !== null,
         temporaryBytesMax: limits.sandboxTemporaryBytesMax,
