@@ -44,6 +44,10 @@ export function addSecretCommands(otto: Command, action: Action): void {
       several,
     )
     .option("--audience <name>", "of oidc: whom its tokens are for")
+    .option(
+      "--exchange <url>",
+      "of oidc: where its tokens are exchanged for others (RFC 8693), which are sent",
+    )
     .option("--exposable", "steps may be given the value itself, where pipeline and policy say so, too")
     .option("--from <file>", "read the value from here (`-`: standard input)")
     .addHelpText("after", sources)

@@ -23,12 +23,13 @@ export type PurposeOptions = {
   readonly push?: readonly string[];
   readonly hostKey?: readonly string[];
   readonly audience?: string;
+  readonly exchange?: string;
   readonly exposable?: boolean;
 };
 
 export type Purpose = Pick<
   SecretHeader,
-  "kind" | "class" | "destinations" | "pushRefs" | "logins" | "audience"
+  "kind" | "class" | "destinations" | "pushRefs" | "logins" | "audience" | "exchange"
 >;
 
 type Kind = StepCredential["kind"];
@@ -60,6 +61,9 @@ export function purposeOf(options: PurposeOptions): Purpose {
   if (audience !== undefined && kind !== "oidc") throw wrong("--audience is for oidc", "Say --kind oidc.");
   if (kind === "oidc" && (audience === undefined || to.length > 1))
     throw wrong("tokens are for one audience, and go to one host", "Say --audience NAME, and --to once.");
+  const { exchange } = options;
+  if (exchange !== undefined && (kind !== "oidc" || placeOf(exchange) === null))
+    throw wrong("--exchange is for oidc, and an address", "Say --kind oidc --exchange https://HOST/PATH.");
   const destinations = to.map((place) => destinationOf(place, kind, options));
   return {
     kind,
@@ -68,6 +72,7 @@ export function purposeOf(options: PurposeOptions): Purpose {
     pushRefs: [...push],
     logins: [],
     ...(audience === undefined ? {} : { audience }),
+    ...(exchange === undefined ? {} : { exchange }),
   };
 }
 

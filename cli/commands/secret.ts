@@ -241,7 +241,15 @@ async function sealValue(domain: Domain, name: string, purpose: Purpose, value: 
 }
 
 /** A secret's header says more than its purpose. */
-function purposeIn({ kind, class: own, destinations, pushRefs, logins, audience }: Purpose): Purpose {
+function purposeIn({
+  kind,
+  class: own,
+  destinations,
+  pushRefs,
+  logins,
+  audience,
+  exchange,
+}: Purpose): Purpose {
   return {
     kind,
     class: own,
@@ -249,6 +257,7 @@ function purposeIn({ kind, class: own, destinations, pushRefs, logins, audience 
     pushRefs,
     logins,
     ...(audience === undefined ? {} : { audience }),
+    ...(exchange === undefined ? {} : { exchange }),
   };
 }
 

@@ -63,6 +63,8 @@ const header = z.strictObject({
   logins: z.array(sshLogin).check(z.maxLength(some)),
   /** Of oidc: for whom tokens are made. There is no value then: the domain makes them. */
   audience: z.optional(text),
+  /** Where such a token is exchanged for another one, which is sent in its place. */
+  exchange: z.optional(text),
   /** Who can open it: peers, and `recovery`. */
   recipients: z
     .array(z.strictObject({ peer: text, recipient: z.string().check(z.regex(/^age1[a-z0-9]{58}$/u)) }))
@@ -85,6 +87,7 @@ export type Binding = {
   /** Requests are below it; empty: all of the destination's. */
   readonly prefix: string;
   readonly pushRefs: readonly string[];
+  readonly exchange?: string;
 };
 
 /** What a plan asks for, held against what the secret is for. A refusal is a sentence. */
@@ -109,11 +112,18 @@ export function bind(credential: StepCredential, secret: SecretHeader): Result<B
 }
 
 function bindAudience({ name, kind, to }: StepCredential, secret: SecretHeader): Result<Binding, string> {
-  const { audience, destinations, pushRefs } = secret;
+  const { audience, destinations, pushRefs, exchange } = secret;
   const [destination] = destinations;
   if (destination === undefined || audience !== to)
     return failure(`The secret ${name} is for the audience ${audience}, and the plan asks for ${to}.`);
-  return success({ name, kind, destination, prefix: "", pushRefs });
+  return success({
+    name,
+    kind,
+    destination,
+    prefix: "",
+    pushRefs,
+    ...(exchange === undefined ? {} : { exchange }),
+  });
 }
 
 /** A step's right to log in as somebody, by a key that it does not have. */

@@ -202,6 +202,56 @@ describe("a token of the domain", () => {
   });
 });
 
+describe("a token that another service gives another one for", () => {
+  it("is exchanged on the control peer where the secret says so, and then only the other one is sent; neither comes back", async () => {
+    const seen: string[] = [];
+    let own = "";
+    upstream.answering = (request, response, body) => {
+      seen.push(`${request.url} ${request.headers.authorization ?? ""}`);
+      if (request.url !== "/exchange")
+        return void response.end(`by ${request.headers.authorization} for ${own}\n`);
+      const form = new URLSearchParams(body.toString());
+      const keys = createRemoteJWKSet(new URL(`${issuer()}/jwks.json`));
+      own = form.get("subject_token") ?? "";
+      jwtVerify(own, keys, { issuer: issuer(), audience }).then(
+        () => response.end(JSON.stringify({ access_token: "exchanged-4711-token", expires_in: 300 })),
+        () => response.writeHead(401).end("{}"),
+      );
+    };
+    const exchange = `https://localhost:${upstream.port}/exchange`;
+    const told = await mesh.gives(destinationOf(upstream), {
+      kind: "oidc",
+      to: audience,
+      audience,
+      exchange,
+    });
+    const url = told["OTTO_CREDENTIAL_TOKEN_URL"] ?? "";
+    for (const answer of [await raw(url, requestOf(url, "GET /a")), await raw(url, requestOf(url, "GET /b"))])
+      expect(answer).toMatch(/by Bearer \*{20,} for \*{100,}\n/u);
+    expect(seen).toEqual(["/exchange ", "/a Bearer exchanged-4711-token", "/b Bearer exchanged-4711-token"]);
+  });
+
+  it("is not sent when no other one was given for it, nor exchanged in a network that the secret does not name", async () => {
+    upstream.answering = (_request, response) => void response.writeHead(400).end("{}");
+    const exchange = `https://localhost:${upstream.port}/exchange`;
+    const asks = async (more: Parameters<typeof destinationOf>[1]): Promise<string> => {
+      const told = await mesh.gives(destinationOf(upstream, more), {
+        kind: "oidc",
+        to: audience,
+        audience,
+        exchange,
+      });
+      const url = told["OTTO_CREDENTIAL_TOKEN_URL"] ?? "";
+      return raw(url, requestOf(url, "GET /a"));
+    };
+    upstream.seen.length = 0;
+    expect(await asks({ networks: [] })).toContain("which is in no network that the secret names");
+    expect(upstream.seen).toEqual([]);
+    expect(await asks({})).toContain("its token was exchanged for none (400)");
+    expect(upstream.seen.map(({ url }) => url)).toEqual(["/exchange"]);
+  });
+});
+
 describe("a broker that was taken over", () => {
   it.each([
     ["for longer than minutes", { exp: 301 }],

@@ -215,7 +215,10 @@ export class Broker {
       );
     const open = async (): Promise<Uint8Array> => {
       if (!this.#mayStill(grant)) throw new Error("the step may use it no more");
-      if (kind === "oidc") return Buffer.from(await this.#tokens(leased, to, () => grant).token());
+      if (kind === "oidc")
+        return Buffer.from(
+          await this.#tokens(leased, bound.value, { audience: to, grant: () => grant }).token(),
+        );
       const value = await this.#vault.open({ header, body, origin: null });
       if ("why" in value) throw new Error(value.why);
       return value.value;
@@ -245,7 +248,11 @@ export class Broker {
     return masked.ok ? success(grant) : failure(`The secret ${name} is not used: ${masked.problem}`);
   }
 
-  #tokens(leased: LeasedStep, audience: string, grant: () => AnyGrant): MintedTokens {
+  #tokens(
+    leased: LeasedStep,
+    { destination, exchange: url }: Binding,
+    { audience, grant }: { readonly audience: string; readonly grant: () => AnyGrant },
+  ): MintedTokens {
     const { run, index } = leased;
     const sources = this.#sources;
     return new MintedTokens({
@@ -257,11 +264,12 @@ export class Broker {
       audience,
       claims: () => (this.#mayStill(grant()) ? sources.claims(run, index) : null),
       wallMs: () => sources.wallMs(),
+      exchange: url === undefined ? null : { url, audience, destination, resolve: sources.resolve },
     });
   }
 
   #forTokens(leased: LeasedStep, binding: Binding, audience: string): Grant {
-    const minted = this.#tokens(leased, audience, () => grant);
+    const minted = this.#tokens(leased, binding, { audience, grant: () => grant });
     const placeholders = leased.credentials.map((other) => placeholderOf(leased, other.name));
     const { resolve } = this.#sources;
     const grant = new Grant(leased, { binding, value: new Uint8Array(), placeholders, resolve, minted });

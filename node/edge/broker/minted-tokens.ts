@@ -11,6 +11,7 @@ import {
   type TokenClaims,
 } from "../../../protocol/credentials/issuer.ts";
 import { limits } from "../../../protocol/limits.ts";
+import { type ExchangeAt, exchangeToken } from "./token-exchange.ts";
 import type { RequestAuth } from "./grants.ts";
 import type { Vault } from "./vault.ts";
 
@@ -21,21 +22,31 @@ export type MintSources = {
   /** What is said of the step now; null: it is not leased any more, or its gate is closed again. */
   readonly claims: () => StepClaims | null;
   readonly wallMs: () => number;
+  /** Where others are given for them; null: they are sent as they are. */
+  readonly exchange: ExchangeAt | null;
 };
 
-type Token = { readonly text: string; readonly untilMs: number };
+type Token = {
+  readonly text: string;
+  /** It is sent until then: one that is about to end would end on its way. */
+  readonly sentUntilMs: number;
+  readonly untilMs: number;
+};
 
 export class MintedTokens implements RequestAuth {
   readonly #sources: MintSources;
   /** The newest first. */
   #made: readonly Token[] = [];
+  /** The domain's own, for which the newest was given. */
+  #exchanged: Token | null = null;
 
   constructor(sources: MintSources) {
     this.#sources = sources;
   }
 
   get tokens(): readonly Uint8Array[] {
-    return this.#made.map(({ text }) => Buffer.from(text));
+    const own = this.#exchanged === null ? [] : [this.#exchanged];
+    return [...this.#made, ...own].map(({ text }) => Buffer.from(text));
   }
 
   async headerFor(_request: unknown, before: string): Promise<string> {
@@ -46,12 +57,20 @@ export class MintedTokens implements RequestAuth {
     const nowMs = this.#sources.wallMs();
     this.#made = this.#made.filter(({ untilMs }) => untilMs > nowMs);
     const [newest] = this.#made;
-    // One that is about to end would end on its way.
-    const isFresh = newest !== undefined && newest.untilMs - nowMs > limits.tokenMs / 2;
+    const isFresh = newest !== undefined && newest.sentUntilMs > nowMs;
     const claims = this.#sources.claims();
     if (claims === null) throw new Error("the step may use it no more");
     if (isFresh) return newest.text;
-    const made = await this.#mint(claims, nowMs);
+    const minted = await this.#mint(claims, nowMs);
+    const { exchange } = this.#sources;
+    if (exchange === null) return this.#keep(minted);
+    const { text, seconds } = await exchangeToken(minted.text, exchange);
+    // Known, so that it does not come back, and never sent itself.
+    this.#exchanged = minted;
+    return this.#keep(tokenOf(text, nowMs, Math.min(seconds * 1_000, limits.tokenMs)));
+  }
+
+  #keep(made: Token): string {
     this.#made = [made, ...this.#made];
     return made.text;
   }
@@ -74,6 +93,10 @@ export class MintedTokens implements RequestAuth {
     };
     const made = await vault.mint({ header, body, claims });
     if ("why" in made) throw new Error(`the domain's key could not be used: ${made.why}`);
-    return { text: made.token, untilMs: exp * 1_000 };
+    return tokenOf(made.token, nowMs, limits.tokenMs);
   }
+}
+
+function tokenOf(text: string, nowMs: number, lifeMs: number): Token {
+  return { text, sentUntilMs: nowMs + lifeMs / 2, untilMs: nowMs + lifeMs };
 }

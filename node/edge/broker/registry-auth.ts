@@ -5,15 +5,13 @@
  * @source https://distribution.github.io/distribution/spec/auth/token/
  */
 
-import { type IncomingMessage, request as httpRequest } from "node:http";
-import { request as httpsRequest } from "node:https";
 import { type Destination, originOf, placeOf } from "../../../protocol/credentials/secret.ts";
 import { limits } from "../../../protocol/limits.ts";
 import type { RequestAuth } from "./grants.ts";
-import { AddressRefused, openUpstream, type Resolver, type Upstream } from "./upstream.ts";
+import { type Answered, askUpstream } from "./ask-upstream.ts";
+import { AddressRefused, type Resolver } from "./upstream.ts";
 
 type Token = { readonly text: string; readonly untilMs: number };
-type Answered = { readonly answer: IncomingMessage; readonly text: string };
 
 export class RegistryAuth implements RequestAuth {
   readonly #registry: Destination;
@@ -72,27 +70,8 @@ export class RegistryAuth implements RequestAuth {
   }
 
   #ask(destination: Destination, path: string, password: string | null): Promise<Answered> {
-    const { scheme, host, port } = destination;
-    const upstream: Upstream = openUpstream(destination, this.#resolve);
-    const headers = password === null ? {} : { authorization: password };
-    const { agent, lookup } = upstream;
-    return new Promise<Answered>((resolve, reject) => {
-      const dial = scheme === "https" ? httpsRequest : httpRequest;
-      const options = { agent, lookup, host, port, path, headers, timeout: limits.requestMsMax };
-      const asked = dial(options, (answer) => {
-        const chunks: Buffer[] = [];
-        let bytes = 0;
-        answer.on("data", (chunk: Buffer) => {
-          bytes += chunk.length;
-          if (bytes <= limits.secretBytesMax * 4) chunks.push(chunk);
-        });
-        answer.once("end", () => resolve({ answer, text: Buffer.concat(chunks).toString() }));
-        answer.once("error", reject);
-      });
-      asked.once("timeout", () => asked.destroy(new Error("it did not answer in time")));
-      asked.once("error", reject);
-      asked.end();
-    }).finally(() => upstream.close());
+    const headers: Record<string, string> = password === null ? {} : { authorization: password };
+    return askUpstream(destination, { path, headers, body: null }, this.#resolve);
   }
 }
 
