@@ -939,7 +939,9 @@ export class ControlCore {
       const { submission } = known;
       // Most are admitted, and that is known at once.
       if (known.admitted || !this.#submissions.isReady(known) || this.#isAdmitted(run)) continue;
-      const forbidden = submission.slotMs === null ? this.#whyForbidden(submission) : null;
+      // The policy judged a slot when it was fired, and the watermark waits for its run; but not for who was revoked since.
+      const isSlots = submission.slotMs !== null;
+      const forbidden = isSlots ? this.#whyRevoked(submission) : this.#whyForbidden(submission);
       if (forbidden !== null) {
         this.#refuse(submission, forbidden, now);
         continue;
@@ -953,10 +955,12 @@ export class ControlCore {
   }
 
   #whyForbidden(submission: Submission): string | null {
-    const isRevoked =
-      submission.released === undefined && this.#revocations.all.has(submission.submitter.peer);
-    if (isRevoked) return "its submitter was revoked";
-    return this.#endorsing.policies.whyNotAdmitted(submission);
+    return this.#whyRevoked(submission) ?? this.#endorsing.policies.whyNotAdmitted(submission);
+  }
+
+  #whyRevoked({ released, submitter }: Submission): string | null {
+    const isRevoked = released === undefined && this.#revocations.all.has(submitter.peer);
+    return isRevoked ? "its submitter was revoked" : null;
   }
 
   /** The policy has changed since it was taken, or its submitter was revoked. */

@@ -12,7 +12,7 @@ import { sealCertificate } from "../../../protocol/membership.ts";
 import { runRegister } from "../../../protocol/registers/registers.ts";
 import type { OrderedSlots } from "../../../protocol/standing-order.ts";
 import { simulatedKeys, simulatedVerifier } from "../../../simulations/keys.ts";
-import { charterOf, submissionOf, type Workload } from "../../../simulations/workload.ts";
+import { certificateOf, charterOf, submissionOf, type Workload } from "../../../simulations/workload.ts";
 import { plannedStep } from "../view/example.ts";
 import { exampleCharter, home, memberOf, worker } from "./example.ts";
 
@@ -32,6 +32,8 @@ class Bench {
   #lives = 0;
   /** Forgets everything after so many effects of the next input, as a process that is killed. */
   diesAfter = Infinity;
+  /** False while the files of what is given cannot be fetched. */
+  hasFiles = true;
 
   constructor() {
     this.#core = this.#start();
@@ -105,7 +107,8 @@ class Bench {
       }
     if (effect.kind === "recorded") this.events.push(...effect.events);
     if (effect.kind === "answer") this.answers.push(effect.answer);
-    if (effect.kind === "fetch-source") return [{ kind: "source", run: effect.run, problem: null }];
+    if (effect.kind === "fetch-source" && this.hasFiles)
+      return [{ kind: "source", run: effect.run, problem: null }];
     if (effect.kind === "send" && effect.to === home)
       return [{ kind: "message", from: home, message: effect.message }];
     return [];
@@ -241,6 +244,30 @@ describe("a slot of a standing order that was set before", () => {
     bench.tick(minute);
     expect(bench.fired).toEqual([0]);
     expect(bench.schedules.get("nightly")).toMatchObject({ order: null, removed: { because } });
+  });
+
+  it("that was fired before is not admitted after, and nothing waits for it", () => {
+    bench.give(orderOf());
+    bench.hasFiles = false;
+    bench.tick(10_000);
+    expect(bench.fired).toEqual([0]);
+    expect(bench.admitted).toEqual([]);
+    put("revocation", simulatedKeys("person").peer, { name: "ada", because: "left" });
+    bench.tick(1_000);
+    bench.hasFiles = true;
+    bench.bringFiles();
+    bench.tick(1_000);
+    expect(bench.admitted).toEqual([]);
+    expect(bench.told("run-refused")).toMatchObject([{ reason: "its submitter was revoked" }]);
+    expect(bench.told("schedule-removed")).toHaveLength(1);
+    const bob = simulatedKeys("bob");
+    const certificate = certificateOf(exampleCharter, bob.peer, "person");
+    const { manifest } = orderOf(2).submission;
+    const bytes = sealBundle(manifest, exampleCharter.domain, bob, certificate);
+    const name = nameBundle(bytes) ?? { run: "", digest: "" };
+    bench.tell({ kind: "bundle", ...name, from: null, bytes, question: 9 });
+    bench.tick(1_000);
+    expect(bench.schedules.get("nightly")?.order?.submitter).toBe(bob.peer);
   });
 });
 
