@@ -17,6 +17,7 @@ import type { Destination } from "../../protocol/credentials/secret.ts";
 import type { SshLogin } from "../../protocol/credentials/ssh-login.ts";
 import { encodeFrame, FrameDecoder } from "../../protocol/frames.ts";
 import { Mesh } from "./brokered.ts";
+import { hasZero, keyWithZeros } from "./openssh-file.ts";
 import { serveSsh } from "./ssh-server.ts";
 
 const run = promisify(execFile);
@@ -50,9 +51,17 @@ function field(value: string | Uint8Array): Buffer {
   return Buffer.concat([length, bytes]);
 }
 
+const pairs = () => generateKeyPairSync("ed25519");
+
 /** A host that the attacker runs himself, or that he has been let into. */
 class Host {
-  readonly #keys = generateKeyPairSync("ed25519");
+  readonly #keys: ReturnType<typeof pairs>;
+
+  constructor(isFit: (point: Buffer) => boolean = () => true) {
+    let keys = pairs();
+    while (!isFit(rawOf(keys.publicKey))) keys = pairs();
+    this.#keys = keys;
+  }
 
   get key(): Buffer {
     return Buffer.concat([field("ssh-ed25519"), field(rawOf(this.#keys.publicKey))]);
@@ -300,6 +309,15 @@ describe.skipIf(isMissing)("an agent (skipped where OpenSSH's client is not inst
     expect([...answer]).toEqual([numbers.failure]);
     expect(new Set(codes())).toEqual(new Set([code]));
     expect(mesh.uses.filter(({ what }) => what === "used")).toEqual([]);
+  });
+
+  it("signs by a key, and for a host, whose key begins with a zero, as one of 512 does", async () => {
+    const { text, key } = keyWithZeros();
+    const pinned = new Host(hasZero);
+    const ask = await agent(await mesh.givesLogin({ ...login, hostKeys: [pinned.line] }, { key: text }));
+    expect((await ask(Buffer.of(11))).includes(field(key))).toBe(true);
+    expect([...(await ask(pinned.bind(session)))]).toEqual([numbers.success]);
+    expect((await ask(signing(key, loginOf(session, key))))[0]).toBe(numbers.signature);
   });
 
   it("signs with RSA by its newer hashes, and never by SHA-1", async () => {

@@ -13,6 +13,7 @@ import {
   sshSignature,
 } from "../../../protocol/credentials/ssh-agent.ts";
 import { type AgentRefusal, judgeSignature } from "../../../protocol/credentials/ssh-judge.ts";
+import type { PrivateKey as SshpkPrivateKey } from "sshpk";
 import type { SshLogin } from "../../../protocol/credentials/ssh-login.ts";
 import { failure, type Result, success } from "../../../protocol/errors.ts";
 
@@ -40,6 +41,35 @@ const algorithms: Readonly<Record<string, Algorithm>> = {
   "rsa-sha2-512": { type: "rsa", hash: "sha512", bytes: null, curve: null },
 };
 
+const curve25519 = { kty: "OKP", crv: "Ed25519" } as const;
+const octetsOfCurve25519 = 32;
+
+/**
+ * The library takes the parts of an Ed25519 key for numbers when it writes them: one of 512 keys begins with a zero that it leaves
+ * out, and no one else can read what it wrote.
+ */
+function octets(part: Buffer): Buffer {
+  const bytes = part.subarray(Math.max(0, part.length - octetsOfCurve25519));
+  return Buffer.concat([Buffer.alloc(octetsOfCurve25519 - bytes.length), bytes]);
+}
+
+function partOf({ parts }: Pick<SshpkPrivateKey, "parts">, name: string): Buffer {
+  const part = parts.find((one) => one.name === name);
+  if (part === undefined) throw new Error(`the key has no part ${name}`);
+  return part.data;
+}
+
+function ed25519Blob(point: Buffer): Buffer {
+  const fields = [Buffer.from("ssh-ed25519"), point];
+  return Buffer.concat(
+    fields.flatMap((field) => {
+      const length = Buffer.alloc(4);
+      length.writeUInt32BE(field.length);
+      return [length, field];
+    }),
+  );
+}
+
 /** Why a file is no key that an agent can sign with, as the end of a sentence; else the key. */
 export async function readSshKey(
   text: Uint8Array,
@@ -47,8 +77,14 @@ export async function readSshKey(
   const { default: sshpk } = await import("sshpk");
   try {
     const parsed = sshpk.parsePrivateKey(Buffer.from(text));
-    const own = createPrivateKey(parsed.toBuffer("pkcs8", {}));
-    return { private: own, public: parsed.toPublic().toBuffer("rfc4253") };
+    if (parsed.type !== "ed25519")
+      return {
+        private: createPrivateKey(parsed.toBuffer("pkcs8", {})),
+        public: parsed.toPublic().toBuffer("rfc4253"),
+      };
+    const [seed, point] = [octets(partOf(parsed, "k")), octets(partOf(parsed, "A"))];
+    const jwk = { ...curve25519, d: seed.toString("base64url"), x: point.toString("base64url") };
+    return { private: createPrivateKey({ key: jwk, format: "jwk" }), public: ed25519Blob(point) };
   } catch (error) {
     // What else the library says may quote the key.
     const isLocked = error instanceof sshpk.KeyEncryptedError;
