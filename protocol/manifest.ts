@@ -276,15 +276,19 @@ function releaseIn(bytes: Uint8Array): Release | null {
   return isRelease(said) ? said : null;
 }
 
-/** The plan in a bundle that was judged before it was stored. */
+/** The plan in a bundle, whoever signed it; null: it holds none. */
 export function planOfBundle(bytes: Uint8Array): { readonly plan: Plan; readonly planId: string } | null {
   const payload = payloadOfBundle(bytes);
   const manifest = payload === null ? null : decodeUntrusted(payload);
   if (payload === null || manifest?.ok !== true) return null;
-  const { plan } = manifest.value as Manifest;
+  const planBytes = fieldBytes(payload, "plan");
+  if (planBytes === null) return null;
+  const parsed = parsePlan((manifest.value as Manifest).plan);
+  if (!parsed.ok) return null;
+  const plan = parsed.value;
   const [, , third] = decodeValue(bytes) as unknown[];
   const release = third instanceof Uint8Array ? releaseIn(third) : null;
-  return { plan: release === null ? plan : releasedPlan(plan, release.index), planId: planIdIn(payload) };
+  return { plan: release === null ? plan : releasedPlan(plan, release.index), planId: bytesCid(planBytes) };
 }
 
 /** The CID of a sound manifest's plan, from its bytes: encoding thousands of steps anew takes a tenth of a second. */
