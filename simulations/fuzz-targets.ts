@@ -13,8 +13,8 @@ import {
   decodeLogin,
   decodePair,
   decodeSshSignature,
+  encodeNamed,
   encodePair,
-  sshSignature,
 } from "../protocol/credentials/ssh-agent.ts";
 import { openDocument, sealDocument } from "../protocol/documents.ts";
 import { sealEnvelope, type Signer } from "../protocol/envelope.ts";
@@ -353,7 +353,7 @@ function agentRequests(): readonly Uint8Array[] {
   };
   const session = field(new Uint8Array(32));
   const key = field(Buffer.concat([field("ssh-ed25519"), field(new Uint8Array(32))]));
-  const signature = field(sshSignature("ecdsa-sha2-nistp256", encodePair(new Uint8Array(64).fill(200))));
+  const signature = field(encodeNamed("ecdsa-sha2-nistp256", encodePair(new Uint8Array(64).fill(200))));
   const bind = [Buffer.of(27), field("session-bind@openssh.com"), key, session, signature, Buffer.of(0)];
   const method = field("publickey-hostbound-v00@openssh.com");
   const who = [Buffer.of(50), field("deploy"), field("ssh-connection"), method, Buffer.of(1)];

@@ -118,13 +118,13 @@ export function encodeIdentities(keys: readonly Uint8Array[], comment: string): 
   return encodeFrame(concat([Uint8Array.of(numbers.identitiesAnswer), count(keys.length), ...each]));
 }
 
-/** @param signature with the name of its algorithm, as `sshSignature` makes it. */
+/** @param signature with the name of its algorithm, as `encodeNamed` makes it. */
 export function encodeSignature(signature: Uint8Array): Uint8Array {
   return encodeFrame(concat([Uint8Array.of(numbers.signAnswer), field(signature)]));
 }
 
-/** A signature as SSH has it: the name of its algorithm, and its bytes. */
-export function sshSignature(algorithm: string, bytes: Uint8Array): Uint8Array {
+/** A signature, or a public key of Ed25519, as SSH has it: the name of its algorithm, and its bytes. */
+export function encodeNamed(algorithm: string, bytes: Uint8Array): Uint8Array {
   return concat([field(Buffer.from(algorithm)), field(bytes)]);
 }
 

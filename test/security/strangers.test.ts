@@ -11,28 +11,11 @@ import { type Manifest, openBundle, sealBundle } from "../../protocol/manifest.t
 import { type Certificate, domainId, sealCertificate } from "../../protocol/membership.ts";
 import type { Plan, PlanContext, PlannedStep } from "../../protocol/plan.ts";
 import type { Policy } from "../../protocol/policy.ts";
+import { plannedStep } from "../node/view/example.ts";
 import { makeSurroundings, storeTree, type Surroundings } from "../node/execution/surroundings.ts";
 import { certify, charter, control, owner, person, personal, stranger, wallMs } from "../protocol/domain.ts";
 
 const { domain } = charter;
-
-const step: PlannedStep = {
-  name: "build",
-  from: "build",
-  cell: {},
-  included: true,
-  reason: "always",
-  commands: ["make"],
-  needs: [],
-  environment: null,
-  variables: {},
-  inputs: [],
-  outputs: [],
-  timeoutMs: 60_000,
-  retry: { attemptsMax: 1, on: [] },
-  effect: false,
-  labels: [],
-};
 
 function planOf(context: Partial<PlanContext>, changes: Partial<PlannedStep> = {}): Plan {
   return {
@@ -41,7 +24,7 @@ function planOf(context: Partial<PlanContext>, changes: Partial<PlannedStep> = {
     origin: { kind: "file", path: "otto.yaml" },
     context: { branch: "main", tag: null, commit: null, trigger: "manual", parameters: {}, ...context },
     environments: { production: { domain: null, settings: {} } },
-    steps: [{ ...step, ...changes }],
+    steps: [plannedStep("build", [], changes)],
   };
 }
 

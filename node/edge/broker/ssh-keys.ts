@@ -7,10 +7,10 @@ import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 
 import {
   decodePair,
   decodeSshSignature,
+  encodeNamed,
   encodePair,
   type SessionBind,
   type SignRequest,
-  sshSignature,
 } from "../../../protocol/credentials/ssh-agent.ts";
 import { type AgentRefusal, judgeSignature } from "../../../protocol/credentials/ssh-judge.ts";
 import type { PrivateKey as SshpkPrivateKey } from "sshpk";
@@ -59,17 +59,6 @@ function partOf({ parts }: Pick<SshpkPrivateKey, "parts">, name: string): Buffer
   return part.data;
 }
 
-function ed25519Blob(point: Buffer): Buffer {
-  const fields = [Buffer.from("ssh-ed25519"), point];
-  return Buffer.concat(
-    fields.flatMap((field) => {
-      const length = Buffer.alloc(4);
-      length.writeUInt32BE(field.length);
-      return [length, field];
-    }),
-  );
-}
-
 /** Why a file is no key that an agent can sign with, as the end of a sentence; else the key. */
 export async function readSshKey(
   text: Uint8Array,
@@ -84,7 +73,10 @@ export async function readSshKey(
       };
     const [seed, point] = [octets(partOf(parsed, "k")), octets(partOf(parsed, "A"))];
     const jwk = { ...curve25519, d: seed.toString("base64url"), x: point.toString("base64url") };
-    return { private: createPrivateKey({ key: jwk, format: "jwk" }), public: ed25519Blob(point) };
+    return {
+      private: createPrivateKey({ key: jwk, format: "jwk" }),
+      public: encodeNamed("ssh-ed25519", point),
+    };
   } catch (error) {
     // What else the library says may quote the key.
     const isLocked = error instanceof sshpk.KeyEncryptedError;
@@ -110,7 +102,7 @@ function signed({ private: key }: SshKey, algorithm: string, data: Uint8Array): 
   const known = fitting(algorithm, key);
   if (known === null) return null;
   const bytes = sign(known.hash, data, { key, dsaEncoding: "ieee-p1363" });
-  return sshSignature(algorithm, known.bytes === null ? bytes : encodePair(bytes));
+  return encodeNamed(algorithm, known.bytes === null ? bytes : encodePair(bytes));
 }
 
 async function isSignedByHost({ hostKey, session, signature }: SessionBind): Promise<boolean> {
