@@ -230,4 +230,9 @@ it("reads no plan from what is no bundle", () => {
   ])
     expect(planOfBundle(encodeValue(value))).toBeNull();
   expect(planOfBundle(Uint8Array.of(0xff))).toBeNull();
+  const { steps: _, ...stepless } = plan;
+  for (const manifest of [null, {}, { plan: null }, { plan: stepless }]) {
+    const signed = sealEnvelope("manifest", charter.domain, manifest, person);
+    expect(planOfBundle(encodeValue([signed, certify()]))).toBeNull();
+  }
 });
