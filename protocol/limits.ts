@@ -369,6 +369,8 @@ export const limits = {
   brokerHeadBytesMax: 32 * KiB,
   /** Connections of one attempt by one credential, on either side of the broker; and of one worker by all. */
   brokerConnectionsMax: 256,
+  /** Of the path of a socket: an address of one has room for a hundred and a little more, by the system. */
+  socketPathBytesMax: 100,
   brokerStreamsPerPeerMax: 1_024,
   /** What an SSH client asks its agent, as OpenSSH's own bounds it nearly; and the pinned keys of the host that it is told. */
   agentFrameBytesMax: 64 * KiB,

@@ -26,6 +26,7 @@ import {
 import { homedir, userInfo } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { OttoError } from "../../protocol/errors.ts";
+import { limits } from "../../protocol/limits.ts";
 import type { SandboxLevel } from "../../protocol/plan.ts";
 import { wordsOf } from "./error-words.ts";
 
@@ -125,7 +126,7 @@ export class DataFolder {
    */
   get socket(): string {
     const inside = join(this.path, "socket");
-    if (Buffer.byteLength(inside) <= 100) return inside;
+    if (Buffer.byteLength(inside) <= limits.socketPathBytesMax) return inside;
     const owner = statSync(this.path, { throwIfNoEntry: false })?.uid ?? userInfo().uid;
     const digest = createHash("sha256").update(this.path).digest("hex").slice(0, 24);
     return join("/tmp", `otto-${owner}`, `${digest}.sock`);

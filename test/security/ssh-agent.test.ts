@@ -16,6 +16,7 @@ import { sealSecret } from "../../node/edge/broker/sealing.ts";
 import type { Destination } from "../../protocol/credentials/secret.ts";
 import type { SshLogin } from "../../protocol/credentials/ssh-login.ts";
 import { encodeFrame, FrameDecoder } from "../../protocol/frames.ts";
+import { assignmentOf } from "../contracts/witness.ts";
 import { Mesh } from "./brokered.ts";
 import { hasZero, keyWithZeros } from "./openssh-file.ts";
 import { serveSsh } from "./ssh-server.ts";
@@ -380,6 +381,14 @@ describe.skipIf(isMissing)(
       expect(statSync(join(path, "..")).mode & 0o077).toBe(0);
       mesh.reset();
       await expect(agent(told)).rejects.toThrow(/ENOENT|ECONNREFUSED/u);
+    });
+
+    it("is refused where its path would be too long for a socket", async () => {
+      const { text } = newKey();
+      const credentials = [await mesh.setsLogin(login, { key: text })];
+      const assignment = assignmentOf("", [], mesh.leases(credentials));
+      const opened = mesh.gateway().open(assignment, join(folder, "x".repeat(100)));
+      await expect(opened).rejects.toThrow("too long for a socket");
     });
 
     it("never has the key outside of the vault: not for a broker that asks as if it were a token", async () => {

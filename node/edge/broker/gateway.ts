@@ -103,6 +103,7 @@ export class Gateway {
         }
         if (credential.kind === "ssh") {
           const socket = join(place, `agent-${at}`);
+          if (Buffer.byteLength(socket) > limits.socketPathBytesMax) throw tooLong(socket);
           const agent = new Door((client) => this.#sign(client, { assignment, credential }));
           doors.push(agent);
           await agent.listen(socket);
@@ -300,6 +301,14 @@ class Door {
     this.#server?.close();
     for (const socket of this.#sockets) socket.destroy();
   }
+}
+
+function tooLong(socket: string): OttoError {
+  return new OttoError("OTTO_REFUSED", {
+    what: `The path of the step's SSH agent is too long for a socket, which has at most ${limits.socketPathBytesMax} bytes: ${socket}.`,
+    state: "The step did not begin.",
+    next: "Give the worker a data folder with a shorter path: `otto join CODE --data FOLDER`.",
+  });
 }
 
 /** To the host of a login, which is all that is told: what is said there is between the step's client and that host. */
