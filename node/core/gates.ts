@@ -22,7 +22,7 @@ import { type Command, stepRegister, type StepValue } from "../../protocol/regis
 import type { Settlement, StepAnswer } from "../../protocol/registers/settling.ts";
 import type { Countersigning, Matter } from "./countersigning.ts";
 import type { Answer, Now } from "./effects.ts";
-import { type Endorsing, phaseOf } from "./endorsing.ts";
+import { type Endorsing, type Judged, phaseOf } from "./endorsing.ts";
 import type { OpenRun } from "./open-run.ts";
 
 export type GateTicket = {
@@ -193,13 +193,14 @@ export class Gates {
     if (known !== undefined) {
       known.approvals = value.approvals;
       known.dueMs = now.monotonicMs;
+      this.#judge(run, known, now);
       return;
     }
     const isBehind = value.ended !== undefined;
     const phase = isBehind ? "after" : "before";
     const gate = this.#context.endorsing.policies.gateOf(run.submission, index, phase);
     const untilMs = value.sinceMs + (gate?.waitMs ?? limits.approvalMsDefault);
-    this.#gated.set(key, {
+    const gated: Gated = {
       run: id,
       index,
       isBehind,
@@ -209,7 +210,10 @@ export class Gates {
       missing: [],
       dueMs: now.monotonicMs,
       moving: false,
-    });
+    };
+    // At once: whoever asks before the next tick is not told that nothing is missing.
+    this.#judge(run, gated, now);
+    this.#gated.set(key, gated);
     const step = run.step(index).name;
     const told = { step, untilMs, ...behind(isBehind) };
     this.#context.note({ kind: "step-waiting", run: id, timeMs: now.wallMs, ...told });
@@ -218,10 +222,7 @@ export class Gates {
   #look(run: OpenRun, gated: Gated, now: Now): void {
     gated.dueMs = now.monotonicMs + limits.gateEveryMs;
     const { index } = gated;
-    const evidence = gated.approvals.map((approval) => approval.evidence);
-    const { missing, approvedBy, given } = this.#context.endorsing.judge(run, index, evidence, now);
-    gated.missing = missing;
-    gated.approvedBy = approvedBy;
+    const { missing, approvedBy, given, evidence } = this.#judge(run, gated, now);
     const { countersigning } = this.#context;
     const matter = matterOf(gated);
     if (missing.length > 0) return countersigning.forget(matter);
@@ -244,6 +245,14 @@ export class Gates {
       countersigning.ask(matter, permit, evidence, now);
     }
     this.#permitIfSigned(gated);
+  }
+
+  #judge(run: OpenRun, gated: Gated, now: Now): Judged & { readonly evidence: readonly Uint8Array[] } {
+    const evidence = gated.approvals.map((approval) => approval.evidence);
+    const judged = this.#context.endorsing.judge(run, gated.index, evidence, now);
+    gated.missing = judged.missing;
+    gated.approvedBy = judged.approvedBy;
+    return { ...judged, evidence };
   }
 
   /** Call when a control peer has signed something. */

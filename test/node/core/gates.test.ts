@@ -55,8 +55,8 @@ function put(bench: Bench, policy: Policy, version = 1, signer = simulatedKeys("
 
 type Said = { readonly by: typeof mia; readonly step?: string; readonly no?: true; readonly given?: string };
 
-/** A person approves what the only closed gate is given, unless told otherwise. */
-function approve(bench: Bench, { by, step = "deploy", no, given }: Said): ControlEffect[] {
+/** A person approves what the only closed gate is given, unless told otherwise; nothing has ticked since. */
+function answer(bench: Bench, { by, step = "deploy", no, given }: Said): ControlEffect[] {
   const [gate] = bench.core.closedGates;
   const { run = "", manifest = "", given: shown = "" } = gate ?? {};
   const verdict = no === true ? "failed" : "passed";
@@ -65,8 +65,13 @@ function approve(bench: Bench, { by, step = "deploy", no, given }: Said): Contro
     exampleCharter.domain,
     { keys: by, certificate: certificateOf(exampleCharter, by.peer, "person") },
   );
-  return [...bench.tell({ kind: "answer-step", bytes, said: null, question: (asked += 1) }), ...bench.tick()];
+  return bench.tell({ kind: "answer-step", bytes, said: null, question: (asked += 1) });
 }
+
+const approve = (bench: Bench, whoAndWhat: Said): ControlEffect[] => [
+  ...answer(bench, whoAndWhat),
+  ...bench.tick(),
+];
 
 /** A run whose deploy waits at its gate. */
 function gated(policy: Policy = twoOf): { bench: Bench; run: string } {
@@ -112,6 +117,16 @@ describe("a policy", () => {
 });
 
 describe("a guarded step", () => {
+  it("lacks what its policy demands from the moment that it waits, before anything ticks", () => {
+    const bench = benchWith(twoOf);
+    const { run } = bench.submit([test, deploy]);
+    bench.pull();
+    bench.result(run, 0, 1);
+    expect(missing(bench)).toEqual(["0 of 2 approvals of team/release"]);
+    answer(bench, { by: mia });
+    expect(missing(bench)).toEqual(["1 of 2 approvals of team/release"]);
+  });
+
   it("is given to nobody before its gate is open, whatever else is", () => {
     const { bench } = gated();
     expect(grants(bench.pull(5))).toBe(0);
