@@ -17,7 +17,7 @@ import {
   type Verifier,
 } from "./envelope.ts";
 import { limits } from "./limits.ts";
-import { type Certificate, type Charter, openCertificate } from "./membership.ts";
+import { type Certificate, type Charter, openCertificate, type SignedCharter } from "./membership.ts";
 import type { Plan } from "./plan.ts";
 import { parsePlan } from "./plan-check.ts";
 import { saidByQuorum } from "./quorum.ts";
@@ -66,7 +66,7 @@ export type Submission = {
 type Released = {
   readonly release: Release;
   /** Of the domain that released it. */
-  readonly charter: Charter;
+  readonly from: SignedCharter;
   /** The whole plan that the step is of. */
   readonly plan: Plan;
 };
@@ -154,8 +154,8 @@ function openReleased(
 ): Result<Submission, BundleProblem> {
   const opened = openRelease(sealed, keys);
   if (!opened.ok) return refused(opened.problem, "the release");
-  const { release, charter } = opened.value;
-  const whole = openSubmitted(bytes, parts, { charter, wallMs: release.fromMs }, keys);
+  const { release, from } = opened.value;
+  const whole = openSubmitted(bytes, parts, { charter: from.charter, wallMs: release.fromMs }, keys);
   if (!whole.ok) return whole;
   const { manifest, manifestCid } = whole.value;
   const { plan } = manifest;
@@ -168,7 +168,7 @@ function openReleased(
     run: runOfRelease(release),
     slotMs: null,
     manifest: { ...rest, plan: alone, validUntilMs: release.untilMs },
-    released: { release, charter, plan },
+    released: { release, from, plan },
   });
 }
 

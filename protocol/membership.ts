@@ -46,6 +46,9 @@ export type Charter = {
   readonly leaseMs: number;
 };
 
+/** A charter, opened and as its owner signed it. */
+export type SignedCharter = { readonly charter: Charter; readonly bytes: Uint8Array };
+
 /** A charter, with what whoever holds it has heard besides: that is never signed, nor said to anybody. */
 export type Roll = Charter & { readonly revoked?: Revoked };
 

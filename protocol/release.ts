@@ -8,7 +8,7 @@
 
 import { failure, type Result, success } from "./errors.ts";
 import type { RefusedBecause, Verifier } from "./envelope.ts";
-import { type Charter, openCharter } from "./membership.ts";
+import { openCharter, type SignedCharter } from "./membership.ts";
 import type { GivenValue } from "./messages.ts";
 import type { Plan, PlannedStep } from "./plan.ts";
 import { openQuorum } from "./quorum.ts";
@@ -76,14 +76,16 @@ export function releasedPlan(plan: Plan, index: number): Plan {
 export function openRelease(
   { release, charter }: { readonly release: Uint8Array; readonly charter: Uint8Array },
   keys: Verifier,
-): Result<{ readonly release: Release; readonly charter: Charter }, RefusedBecause> {
+): Result<{ readonly release: Release; readonly from: SignedCharter }, RefusedBecause> {
   const from = openCharter(charter, null, keys);
   if (!from.ok) return from;
   const signedMs = (value: unknown): number | null => (isRelease(value) ? value.fromMs : null);
   const opened = openQuorum(release, { kind: "release", signedMs }, from.value, keys);
   if (!opened.ok) return opened;
   const { value } = opened.value;
-  return isRelease(value) ? success({ release: value, charter: from.value }) : failure("malformed");
+  return isRelease(value)
+    ? success({ release: value, from: { charter: from.value, bytes: charter } })
+    : failure("malformed");
 }
 
 /** An outcome as it is kept in the step's register and log: with the charter of the domain whose control peers signed it. */
@@ -94,7 +96,7 @@ export function sealOutcome(quorum: Uint8Array, charter: Uint8Array): Uint8Array
 export function openOutcome(
   bytes: Uint8Array,
   keys: Verifier,
-): Result<{ readonly outcome: ReleasedOutcome; readonly charter: Charter }, RefusedBecause> {
+): Result<{ readonly outcome: ReleasedOutcome; readonly from: SignedCharter }, RefusedBecause> {
   const decoded = decodeUntrusted(bytes);
   if (!decoded.ok || !Array.isArray(decoded.value) || decoded.value.length !== 2) return failure("malformed");
   const [quorum, charter] = decoded.value as unknown[];
@@ -104,7 +106,9 @@ export function openOutcome(
   const opened = openQuorum(quorum, { kind: "outcome", signedMs: () => null }, from.value, keys);
   if (!opened.ok) return opened;
   const { value } = opened.value;
-  return isOutcome(value) ? success({ outcome: value, charter: from.value }) : failure("malformed");
+  return isOutcome(value)
+    ? success({ outcome: value, from: { charter: from.value, bytes: charter } })
+    : failure("malformed");
 }
 
 export function isRelease(found: unknown): found is Release {

@@ -1,7 +1,7 @@
 /** The real core of a simulated peer, as a process makes it that starts from its disk. */
 
-import type { Installed } from "../node/core/configurations.ts";
-import { ControlCore, controlKeys } from "../node/core/control.ts";
+import type { SignedCharter } from "../protocol/membership.ts";
+import { ControlCore, keysAtStart } from "../node/core/control.ts";
 import type { ControlEffect, ControlInput, Now, WorkerEffect, WorkerInput } from "../node/core/effects.ts";
 import { WorkerCore, workerKeys } from "../node/core/worker.ts";
 import type { PeerTraits, Surroundings } from "./peer.ts";
@@ -19,15 +19,13 @@ type AnyCore = {
 export function coreOf(
   { role, keys, labels, slots }: PeerTraits,
   { seed }: Pick<Surroundings, "seed">,
-  { disk, charter, store }: { readonly disk: Disk; readonly charter: Installed; readonly store: string },
+  { disk, charter, store }: { readonly disk: Disk; readonly charter: SignedCharter; readonly store: string },
   incarnation: string,
   now: Now,
 ): AnyCore {
   const stored = (prefixes: readonly string[]) => prefixes.flatMap((prefix) => disk.list(prefix));
   if (role === "control") {
-    const { bundles, orders, backlog, registers, acceptor, configuration, heads, forks } = controlKeys;
-    const kept = stored([bundles, orders, backlog, registers, acceptor, configuration, heads, forks]);
-    const own = { charter, store, addresses: [], keys, incarnation, stored: kept };
+    const own = { charter, store, addresses: [], keys, incarnation, stored: stored(keysAtStart) };
     return new ControlCore(own, now) as AnyCore;
   }
   let drawn = 0;

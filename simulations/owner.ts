@@ -4,7 +4,7 @@
  */
 
 import { controlKeys } from "../node/core/control.ts";
-import type { Installed } from "../node/core/configurations.ts";
+import type { SignedCharter } from "../protocol/membership.ts";
 import { type ControlPeer, isNewer, sealCharter, successorOf } from "../protocol/membership.ts";
 import { decodeValue } from "../protocol/values.ts";
 import { simulatedKeys } from "./keys.ts";
@@ -14,7 +14,7 @@ import type { Peer, Seen } from "./peer.ts";
 const askAgainUs = 700_000;
 
 export type OwnerAround = {
-  readonly first: Installed;
+  readonly first: SignedCharter;
   /** All control peers, members or not. */
   readonly controls: () => readonly Peer[];
   readonly wallMs: () => number;
@@ -33,7 +33,7 @@ export class Owner {
   }
 
   /** The newest charter that any control peer has heard of. */
-  get newest(): Installed {
+  get newest(): SignedCharter {
     let newest = this.#around.first;
     for (const { charter } of this.#around.controls())
       if (isNewer(charter.charter, newest.charter)) newest = charter;
@@ -111,7 +111,7 @@ export class Owner {
 
 /** A charter as an outsider writes it down. */
 export function configured(
-  { charter, bytes }: Installed,
+  { charter, bytes }: SignedCharter,
   nameOf: (id: string) => PeerName,
 ): Extract<Seen, { kind: "configured" }> {
   const members = charter.controls.map(({ peer }) => nameOf(peer));

@@ -6,7 +6,7 @@
  */
 
 import { ControlCore, controlKeys } from "../node/core/control.ts";
-import type { Installed } from "../node/core/configurations.ts";
+import type { SignedCharter } from "../protocol/membership.ts";
 import type { ControlEffect, ControlInput, WorkerEffect, WorkerInput } from "../node/core/effects.ts";
 import { OutputSender } from "../node/core/output-sender.ts";
 import type { Keys } from "../node/ports.ts";
@@ -78,7 +78,7 @@ export class Peer {
   readonly disk = new Disk();
   readonly blobs: PeerBlobs;
   /** The newest charter that it has heard of; on its disk, and not in its database. */
-  charter: Installed;
+  charter: SignedCharter;
   #wipes = 0;
   readonly #machine: MachineTime;
   readonly #ailments: Ailments;
@@ -108,7 +108,7 @@ export class Peer {
   }
 
   /** Hears of a charter, as at the beginning of a link. */
-  learn(charter: Installed): void {
+  learn(charter: SignedCharter): void {
     if (!isNewer(charter.charter, this.charter.charter)) return;
     this.charter = charter;
     this.tell({ kind: "charter", charter: charter.charter });

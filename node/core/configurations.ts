@@ -14,7 +14,14 @@
 
 import type { RefusedBecause, Verifier } from "../../protocol/envelope.ts";
 import { limits } from "../../protocol/limits.ts";
-import { type Charter, hasSpoken, isFormed, isNewer, openCharter } from "../../protocol/membership.ts";
+import {
+  type Charter,
+  hasSpoken,
+  isFormed,
+  isNewer,
+  openCharter,
+  type SignedCharter,
+} from "../../protocol/membership.ts";
 import type { Message } from "../../protocol/messages.ts";
 import { comparePositions, type Position } from "../../protocol/registers/ballot.ts";
 import type { TableAt } from "../../protocol/registers/acceptor.ts";
@@ -25,8 +32,6 @@ import type { WriteOperation } from "../ports.ts";
 
 /** Where the charter is kept whose configuration this peer has a vote in. */
 export const configurationKey = "configuration";
-
-export type Installed = { readonly charter: Charter; readonly bytes: Uint8Array };
 
 type Spoken = Omit<Extract<ConfigurationMessage, { kind: "configuration" }>, "kind">;
 
@@ -43,7 +48,7 @@ export type ConfigurationsOptions = {
   readonly store: string;
   readonly addresses: readonly string[];
   /** The newest charter that this peer knows of, whether or not it votes in it. */
-  readonly charter: Installed;
+  readonly charter: SignedCharter;
   /** What a former life stored under `configurationKey`. */
   readonly stored: Uint8Array | undefined;
   readonly keys: Verifier;
@@ -55,9 +60,9 @@ export class Configurations {
   readonly #spoken = new Map<string, Spoken>();
   readonly #incoming = new Map<string, Incoming>();
   #known: Charter;
-  #installed: Installed | null;
+  #installed: SignedCharter | null;
   /** Chosen by this peer's configuration, perhaps without this peer. */
-  #chosen: Installed | null = null;
+  #chosen: SignedCharter | null = null;
   #againAtMs = 0;
 
   constructor(options: ConfigurationsOptions) {
@@ -74,7 +79,7 @@ export class Configurations {
   }
 
   /** The charter whose configuration this peer has a vote in, or null. */
-  get installed(): Installed | null {
+  get installed(): SignedCharter | null {
     return this.#installed;
   }
 
@@ -126,7 +131,7 @@ export class Configurations {
   }
 
   /** The configuration that this peer voted in has decided which one follows. False: that was known. */
-  choose(chosen: Installed): boolean {
+  choose(chosen: SignedCharter): boolean {
     if (this.#chosen !== null) return false;
     this.#chosen = chosen;
     this.learn(chosen.charter);
@@ -167,7 +172,7 @@ export class Configurations {
   gather(
     from: string,
     message: Extract<ConfigurationMessage, { kind: "install" }>,
-  ): (Installed & TableAt) | RefusedBecause | null {
+  ): (SignedCharter & TableAt) | RefusedBecause | null {
     const { at, chosen } = message;
     const begun: Incoming = { bytes: message.charter, records: [], at, size: 0 };
     const known = message.first ? begun : this.#incoming.get(from);
@@ -192,7 +197,7 @@ export class Configurations {
   }
 
   /** This peer votes in a configuration from here on. What it must store before it says so. */
-  install({ charter, bytes }: Installed): WriteOperation {
+  install({ charter, bytes }: SignedCharter): WriteOperation {
     this.#installed = { charter, bytes };
     this.#chosen = null;
     this.learn(charter);
@@ -222,7 +227,7 @@ export class Configurations {
     return this.#installed?.charter.configuration ?? 0;
   }
 
-  get #newest(): Installed | null {
+  get #newest(): SignedCharter | null {
     return this.#chosen ?? this.#installed;
   }
 
@@ -235,7 +240,7 @@ export class Configurations {
    * The first configuration begins with an empty table, at peers whose databases are the ones that founded it; any
    * other is installed.
    */
-  #restored(stored: Uint8Array | undefined): Installed | null {
+  #restored(stored: Uint8Array | undefined): SignedCharter | null {
     const { self, store, charter, keys } = this.#options;
     if (stored !== undefined) {
       const [ownStore, bytes] = decodeValue(stored) as [string, Uint8Array];

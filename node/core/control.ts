@@ -16,7 +16,13 @@ import { assert, unreachable } from "../../protocol/errors.ts";
 import type { LoggedEvent } from "../../protocol/events.ts";
 import type { Fork } from "../../protocol/fork.ts";
 import { limits } from "../../protocol/limits.ts";
-import { type Charter, hasSpoken, openCharter, whyNotSuccessor } from "../../protocol/membership.ts";
+import {
+  type Charter,
+  hasSpoken,
+  openCharter,
+  type SignedCharter,
+  whyNotSuccessor,
+} from "../../protocol/membership.ts";
 import type { LeaseRef, Message, SignedResult } from "../../protocol/messages.ts";
 import { Acceptor, storedPlaces, storedRecord, type TableAt } from "../../protocol/registers/acceptor.ts";
 import { documentRegister, type DocumentValue } from "../../protocol/registers/document.ts";
@@ -38,14 +44,14 @@ import { parseSignedResult } from "../../protocol/report-check.ts";
 import type { StepReport } from "../../protocol/report.ts";
 import type { StoredEntry, WriteOperation } from "../ports.ts";
 import { Archiving } from "./archiving.ts";
-import { configurationKey, Configurations, type Installed } from "./configurations.ts";
+import { configurationKey, Configurations } from "./configurations.ts";
 import type { Answer, ControlEffect, ControlInput, Now } from "./effects.ts";
 import { AntiEntropy } from "./anti-entropy.ts";
 import { areToldAnew, History, historyKeys } from "./history.ts";
 import { admittedMessage, type Known } from "./known.ts";
 import { Countersigning } from "./countersigning.ts";
 import { Endorsing } from "./endorsing.ts";
-import { Neighbours } from "./neighbours.ts";
+import { neighbourKeys, Neighbours } from "./neighbours.ts";
 import { type LeasedStep, leasedStepOf } from "./leased-step.ts";
 import { stepClaimsOf } from "./step-claims.ts";
 import { Leases } from "./leases.ts";
@@ -64,7 +70,21 @@ export const controlKeys = {
   acceptor: "acceptor",
   configuration: configurationKey,
   ...historyKeys,
+  ...neighbourKeys,
 } as const;
+
+/** All that a control peer begins with again: what is under these keys. */
+export const keysAtStart: readonly string[] = [
+  controlKeys.bundles,
+  controlKeys.orders,
+  controlKeys.backlog,
+  controlKeys.registers,
+  controlKeys.acceptor,
+  controlKeys.configuration,
+  controlKeys.heads,
+  controlKeys.forks,
+  controlKeys.neighbours,
+];
 
 /** A ballot speaks for its own peer alone: nobody says these in another's name. */
 const ownBallots: ReadonlySet<Message["kind"]> = new Set([
@@ -99,7 +119,7 @@ const ofControls: ReadonlySet<Message["kind"]> = new Set([
 
 export type ControlOptions = {
   /** The newest charter that this peer knows of, opened and as it was signed. */
-  readonly charter: Installed;
+  readonly charter: SignedCharter;
   /** Names this peer's database (`ControlPeer` of the charter). */
   readonly store: string;
   /** Where other peers reach this one. */
@@ -107,10 +127,7 @@ export type ControlOptions = {
   readonly keys: Signer & Verifier;
   /** Unique for each start of the process. */
   readonly incarnation: string;
-  /**
-   * Every entry under `bundles`, `orders`, `backlog`, `registers`, `acceptor`, `configuration`, `heads` and `forks` of `controlKeys`,
-   * in the order of keys.
-   */
+  /** Every entry under `keysAtStart`, in the order of keys. */
   readonly stored: readonly StoredEntry[];
 };
 
@@ -182,7 +199,7 @@ export class ControlCore {
     this.#leases = new Leases(leaseMs);
     this.#endorsing = this.#newEndorsing();
     this.#revocations = this.#newRevocations();
-    this.#neighbours = new Neighbours(this.#documentSources());
+    this.#neighbours = this.#newNeighbours(under(controlKeys.neighbours));
     this.#countersigning = this.#newCountersigning();
     this.#reign = new Reign(
       {
@@ -600,7 +617,7 @@ export class ControlCore {
   }
 
   /** Votes in a configuration from here on, with the table that it begins with. */
-  #begin(installed: Installed, { records, at, chosen }: TableAt, now: Now): void {
+  #begin(installed: SignedCharter, { records, at, chosen }: TableAt, now: Now): void {
     const entries = records.map(({ name, ...record }): StoredEntry => [
       Acceptor.keys.records + name,
       storedRecord(record),
@@ -668,12 +685,14 @@ export class ControlCore {
     if (installed !== null) this.#store([this.#configurations.install(installed)]);
   }
 
-  #documentSources(): ConstructorParameters<typeof Neighbours>[0] {
-    return {
+  #newNeighbours(shown: readonly StoredEntry[]): Neighbours {
+    const context = {
       documents: () => this.#table.documents.all,
       charter: () => this.#configurations.charter,
+      store: (operation: WriteOperation) => this.#store([operation]),
       keys: this.#keys,
     };
+    return new Neighbours(context, shown);
   }
 
   #newSubmissions(): Submissions {
@@ -687,7 +706,7 @@ export class ControlCore {
         this.#table.openRuns.get(run) ?? this.#setOrders().get(run) ?? this.#endOf(run)?.envelope,
       isClosed: (run) => this.#outcomeOf(run) !== null,
       isGone: (submission) => this.#isGone(submission),
-      isTrusted: (charter) => this.#neighbours.accepts(charter),
+      isTrusted: (from) => this.#neighbours.accepts(from),
       knows: (name) => this.#neighbours.byName(name) !== null,
       forbidden: (submission) => this.#whyForbidden(submission),
       overtaken: (submission) => {

@@ -92,7 +92,7 @@ export class Endorsing {
   #origins(run: OpenRun, index: number): readonly Origin[] {
     const { manifest, released } = run.submission;
     const plan = released?.plan ?? manifest.plan;
-    const { name, domain: id } = released?.charter ?? this.#context.charter();
+    const { name, domain: id } = released?.from.charter ?? this.#context.charter();
     const planned = released === undefined ? run.step(index) : plan.steps[released.release.index];
     const repository = manifest.source.kind === "commit" ? manifest.source.repository : null;
     return planned === undefined ? [] : originsOf(plan, planned, { domain: { name, id }, repository });

@@ -5,12 +5,19 @@
 
 import { openDocument } from "../../protocol/documents.ts";
 import type { Verifier } from "../../protocol/envelope.ts";
-import { type Charter, isNewer, openCharter } from "../../protocol/membership.ts";
+import { type Charter, isNewer, openCharter, type SignedCharter } from "../../protocol/membership.ts";
 import type { DocumentValue } from "../../protocol/registers/document.ts";
+import type { StoredEntry, WriteOperation } from "../ports.ts";
+
+export const neighbourKeys = {
+  /** `neighbour/<domain>` -> the newest charter that the domain has shown, as its owner signed it */
+  neighbours: "neighbour/",
+} as const;
 
 type NeighboursContext = {
   documents(): Iterable<readonly [name: string, value: DocumentValue]>;
   charter(): Charter;
+  store(operation: WriteOperation): void;
   readonly keys: Verifier;
 };
 
@@ -23,8 +30,14 @@ export class Neighbours {
   /** Newer charters that were shown by the domains themselves. */
   readonly #shown = new Map<string, Charter>();
 
-  constructor(context: NeighboursContext) {
+  /** @param shown every entry under `neighbours` of `neighbourKeys`. */
+  constructor(context: NeighboursContext, shown: readonly StoredEntry[]) {
     this.#context = context;
+    for (const [key, bytes] of shown) {
+      const domain = key.slice(neighbourKeys.neighbours.length);
+      const opened = openCharter(bytes, domain, context.keys);
+      if (opened.ok) this.#shown.set(domain, opened.value);
+    }
   }
 
   /** The documents have changed. */
@@ -59,11 +72,14 @@ export class Neighbours {
    *
    * @returns false when the domain is not trusted, or the charter is older than one that is known.
    */
-  accepts(shown: Charter): boolean {
-    const { domain } = shown;
+  accepts({ charter, bytes }: SignedCharter): boolean {
+    const { domain } = charter;
     const known = this.byId(domain);
-    if (known === null || isNewer(known, shown)) return false;
-    if (isNewer(shown, known)) this.#shown.set(domain, shown);
+    if (known === null || isNewer(known, charter)) return false;
+    if (isNewer(charter, known)) {
+      this.#shown.set(domain, charter);
+      this.#context.store({ kind: "put", key: neighbourKeys.neighbours + domain, value: bytes });
+    }
     return true;
   }
 

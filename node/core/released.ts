@@ -49,7 +49,7 @@ export function outcomeOf(
   const isPassed = outcome === "passed";
   return {
     otto: "outcome/1",
-    domain: released.charter.domain,
+    domain: released.from.charter.domain,
     run: released.release.run,
     index: released.release.index,
     outcome,

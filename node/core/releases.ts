@@ -203,8 +203,9 @@ export class Releases {
   #accept(run: OpenRun, waiting: Waiting, bytes: Uint8Array): string | null {
     const opened = openOutcome(bytes, this.#context.keys);
     if (!opened.ok) return opened.problem;
-    const { outcome, charter } = opened.value;
-    if (charter.name !== this.domainOf(run, waiting.index) || !this.#context.neighbours.accepts(charter))
+    const { outcome, from } = opened.value;
+    const isItsName = from.charter.name === this.domainOf(run, waiting.index);
+    if (!isItsName || !this.#context.neighbours.accepts(from))
       return "it is not signed by the domain that the step was released to";
     const isOfIt =
       outcome.domain === this.#context.charter().domain &&

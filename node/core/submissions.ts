@@ -18,7 +18,7 @@ import {
   type Submission,
   validUntilOf,
 } from "../../protocol/manifest.ts";
-import type { Charter } from "../../protocol/membership.ts";
+import type { Charter, SignedCharter } from "../../protocol/membership.ts";
 import type { Message } from "../../protocol/messages.ts";
 import { libraryTrees } from "../../protocol/plan.ts";
 import { unsupportedIn } from "../../protocol/unsupported.ts";
@@ -62,7 +62,7 @@ export type SubmissionsContext = {
   /** Whether a newer order, or its removal, has overtaken an order: as far as this peer knows, or decided. */
   /** Why the domain's policy does not admit it, as a sentence; null: it does. */
   /** True for another domain whose charter this is, when this one's owner trusts it and knows of no newer one. */
-  readonly isTrusted: (charter: Charter) => boolean;
+  readonly isTrusted: (from: SignedCharter) => boolean;
   /** True when another domain of this name is trusted, to which steps can be released. */
   readonly knows: (name: string) => boolean;
   readonly forbidden: (submission: Submission) => string | null;
@@ -112,7 +112,7 @@ export class Submissions {
   releasedAs(domain: string, run: string, index: number): string | null {
     for (const [id, { submission }] of this.#known) {
       const { released } = submission;
-      if (released === undefined || released.charter.domain !== domain) continue;
+      if (released === undefined || released.from.charter.domain !== domain) continue;
       if (released.release.run === run && released.release.index === index) return id;
     }
     return null;
@@ -350,8 +350,8 @@ export class Submissions {
 
   #whyNot(submission: Submission): Extract<Answer, { ok: false }> | null {
     const { released, manifest } = submission;
-    if (released !== undefined && !this.#context.isTrusted(released.charter)) {
-      const detail = `this domain does not trust ${released.charter.name}, or knows a newer charter of it`;
+    if (released !== undefined && !this.#context.isTrusted(released.from)) {
+      const detail = `this domain does not trust ${released.from.charter.name}, or knows a newer charter of it`;
       return { ok: false, reason: "forbidden", detail };
     }
     const { name } = this.#context.charter();

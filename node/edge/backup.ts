@@ -28,6 +28,7 @@ const prefixes = [
   controlKeys.orders,
   controlKeys.archive,
   controlKeys.runs,
+  controlKeys.neighbours,
   "certificate/",
 ];
 

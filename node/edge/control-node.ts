@@ -13,7 +13,7 @@ import { nameBundle } from "../../protocol/manifest.ts";
 import { isFormed } from "../../protocol/membership.ts";
 import type { Request } from "../../protocol/requests.ts";
 import { recipientTopic } from "../../protocol/credentials/sealed-secret.ts";
-import { ControlCore, controlKeys } from "../core/control.ts";
+import { ControlCore, controlKeys, keysAtStart } from "../core/control.ts";
 import type { ControlEffect, ControlInput, PollRequest, ReleaseTold } from "../core/effects.ts";
 import { Loop } from "../core/loop.ts";
 import {
@@ -214,9 +214,7 @@ class ControlNode implements RunningNode {
   async #startCore(): Promise<void> {
     const { membership, identity, storage, incarnation } = this.host;
     if (this.#core !== null || !isFormed(membership.charter)) return;
-    const { bundles, orders, backlog, registers, heads, forks, acceptor, configuration } = controlKeys;
-    const prefixes = [bundles, orders, backlog, registers, heads, forks, acceptor, configuration];
-    const stored = (await Promise.all(prefixes.map((prefix) => storage.list(prefix)))).flat();
+    const stored = (await Promise.all(keysAtStart.map((prefix) => storage.list(prefix)))).flat();
     const now = { monotonicMs: realClock.monotonicMs(), wallMs: realClock.wallMs() };
     const { store, network } = this.host;
     const charter = { charter: membership.charter, bytes: membership.charterBytes };

@@ -62,7 +62,7 @@ export function checkReleased(
   const said = elsewhere?.ok === true ? elsewhere.value : null;
   const isOfIt =
     said !== null &&
-    said.charter.name === owner &&
+    said.from.charter.name === owner &&
     said.outcome.run === run &&
     said.outcome.index === index &&
     said.outcome.outcome === outcome;

@@ -47,7 +47,10 @@ const release = {
   fromMs: 0,
   untilMs: 1,
 } as const;
-const submission: Submission = { ...own, released: { release, charter: dev, plan: own.manifest.plan } };
+const submission: Submission = {
+  ...own,
+  released: { release, from: { charter: dev, bytes: new Uint8Array() }, plan: own.manifest.plan },
+};
 
 const permit: Permit = {
   otto: "permit/1",

@@ -169,7 +169,7 @@ describe("a release", () => {
       { release: signed(release, [eve], "release", own.domain), charter: sealCharter(own, eve) },
       eve,
     );
-    expect(opened.ok && opened.value.charter.domain).not.toBe(charter.domain);
+    expect(opened.ok && opened.value.from.charter.domain).not.toBe(charter.domain);
   });
 
   it.each([

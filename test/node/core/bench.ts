@@ -1,6 +1,6 @@
 /** A control peer by itself, and what it said: for tests of what a home decides. */
 
-import { ControlCore } from "../../../node/core/control.ts";
+import { ControlCore, keysAtStart } from "../../../node/core/control.ts";
 import type { ControlEffect, ControlInput } from "../../../node/core/effects.ts";
 import type { StoredEntry } from "../../../node/ports.ts";
 import { sealEnvelope } from "../../../protocol/envelope.ts";
@@ -113,7 +113,9 @@ export class Bench {
 
   #start(): ControlCore {
     this.#starts += 1;
-    const stored: StoredEntry[] = [...this.disk];
+    const stored: StoredEntry[] = [...this.disk].filter(([key]) =>
+      keysAtStart.some((prefix) => key.startsWith(prefix)),
+    );
     const incarnation = `control0.${this.#starts}`;
     return new ControlCore({ ...memberOf(exampleCharter), incarnation, stored }, this.now);
   }
