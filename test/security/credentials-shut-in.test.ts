@@ -189,7 +189,7 @@ describe.skipIf(missing("S2") !== null)("a step that is shut in (skipped without
       source: { kind: "tree", tree },
       variables: {
         NODE_OPTIONS: "--require ./thief.cjs",
-        NODE: process.execPath,
+        NODE: worker.at.executor.node,
         BASH_ENV: "x",
         OPTIND: "3",
       },

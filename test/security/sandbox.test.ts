@@ -133,7 +133,7 @@ function placeAt(level: SandboxLevel): Place {
       RUNNER: String(surroundings.executor.runnerPid),
       PORT: String(typeof at === "object" ? at?.port : 0),
       ABSTRACT: abstract,
-      NODE: process.execPath,
+      NODE: surroundings.executor.node,
       CANARY: canary,
     };
     Object.assign(place, { surroundings, knowledge });

@@ -154,6 +154,11 @@ export class LocalExecutor implements Executor {
     this.#caches = new Caches({ folder: join(parts.isolation.folder, "caches"), bounds });
   }
 
+  /** This program, Node, as steps of every level can run it. */
+  get node(): string {
+    return this.#isolation.node;
+  }
+
   get reached(): readonly SandboxLevel[] {
     return this.#isolation.reached;
   }

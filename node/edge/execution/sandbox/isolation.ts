@@ -72,6 +72,8 @@ export class Isolation {
     prlimit: systemProgram("prlimit"),
     bwrap: systemProgram("bwrap"),
   };
+  /** Why slots' users cannot get to what they need; null when they can, and when there are none. */
+  readonly #unprepared: string | null;
   /** Files that were written for slots' users. */
   readonly #named = new Set<string>();
   /** Ascending; S0 always. */
@@ -79,12 +81,13 @@ export class Isolation {
 
   constructor(folder: string, identity: string, options: IsolationOptions) {
     this.#options = options;
-    this.#users = options.atMost === "S0" ? null : pickSlotUsers(identity);
-    this.folder = this.#users === null ? folder : passableFolder(folder, identity);
-    this.node = this.#users === null ? process.execPath : passableFile(process.execPath, this.folder);
-    const [attack, listen] = [programPath("attack"), programPath("listen")];
-    this.attack = this.#users === null ? attack : passableFile(attack, this.folder);
-    this.#listen = this.#users === null ? listen : passableFile(listen, this.folder);
+    const prepared = prepare(options.atMost, folder, identity);
+    this.#users = prepared.users;
+    this.folder = prepared.folder;
+    this.node = prepared.node;
+    this.attack = prepared.attack;
+    this.#listen = prepared.listen;
+    this.#unprepared = prepared.problem;
     this.#settings = new Settings(this.folder);
     const filter = systemCallFilter(process.arch);
     this.#filter = filter === null ? null : join(folder, "system-calls.bpf");
@@ -109,6 +112,7 @@ export class Isolation {
     const { setpriv, prlimit, bwrap } = this.#programs;
     if (orderOf(level) > orderOf(this.#options.atMost)) return "it was started with a lower limit";
     if (process.platform !== "linux") return "this is no Linux";
+    if (this.#unprepared !== null) return this.#unprepared;
     if (level === "S1" && this.#users === null) return "only root can give each slot a user of its own";
     if (level === "S1" && (setpriv === null || prlimit === null))
       return "setpriv and prlimit are not installed";
@@ -188,6 +192,36 @@ export class Isolation {
   }
 }
 
+type Prepared = {
+  readonly users: UserPicker | null;
+  readonly folder: string;
+  readonly node: string;
+  readonly attack: string;
+  readonly listen: string;
+  readonly problem: string | null;
+};
+
+/** Has slots' users get to the folders and programs that they need. Where the disk does not take them, nobody gets a user. */
+function prepare(atMost: SandboxLevel, folder: string, identity: string): Prepared {
+  const [attack, listen] = [programPath("attack"), programPath("listen")];
+  const own = { users: null, folder, node: process.execPath, attack, listen, problem: null };
+  const users = atMost === "S0" ? null : pickSlotUsers(identity);
+  if (users === null) return own;
+  try {
+    const passable = passableFolder(folder, identity);
+    const at = (path: string): string => passableFile(path, passable);
+    const programs = { node: at(process.execPath), attack: at(attack), listen: at(listen) };
+    return { users, folder: passable, ...programs, problem: null };
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    return {
+      ...own,
+      problem: `what steps of other users need cannot be put where they reach it (${message})`,
+    };
+  }
+}
+
 function orderOf(level: SandboxLevel): number {
   return sandboxLevels.indexOf(level);
 }
@@ -249,7 +283,12 @@ function passableFile(path: string, folder: string): string {
   // Outside of its package a module is told by its name.
   const other = join(folder, basename(path).replace(/\.(js|ts)$/, ".m$1"));
   rmSync(other, { force: true });
-  copyFileSync(path, other, constants.COPYFILE_FICLONE);
+  try {
+    copyFileSync(path, other, constants.COPYFILE_FICLONE);
+  } catch (error) {
+    rmSync(other, { force: true });
+    throw error;
+  }
   chmodSync(other, 0o755);
   return other;
 }
