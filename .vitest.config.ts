@@ -7,6 +7,7 @@ const results = process.env["OTTO_TEST_RESULTS"];
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    globalSetup: "test/built-otto.ts",
     isolate: false,
     pool: "threads",
     // Tests of whole meshes wait for other processes most of the time: a third of the time is saved on two cores.

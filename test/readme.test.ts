@@ -8,6 +8,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { codeCache, ottoProgram } from "./built-otto.ts";
 
 import { freeAddress } from "./mesh/mesh.ts";
 import { patienceMs } from "./mesh/program.ts";
@@ -44,9 +45,9 @@ test("the README's session goes as it is written", { timeout: 120_000 }, async (
   }
 });
 
-/** `otto` as a reader has it on the path, from the sources. */
+/** `otto` as a reader has it on the path. */
 function makeCommand(): void {
-  const otto = `exec "${process.execPath}" --disable-warning=ExperimentalWarning "${join(root, "cli/otto.ts")}" "$@"`;
+  const otto = `exec "${process.execPath}" --disable-warning=ExperimentalWarning "${ottoProgram}" "$@"`;
   mkdirSync(join(folder, "bin"));
   writeFileSync(join(folder, "bin", "otto"), `#!/bin/sh\n${otto}\n`, { mode: 0o755 });
 }
@@ -88,7 +89,7 @@ function run(command: string, place: string): Running {
       PATH: `${join(folder, "bin")}:${PATH}`,
       HOME: folder,
       OTTO_HOME: join(folder, "home"),
-      NODE_COMPILE_CACHE: join(folder, "code"),
+      NODE_COMPILE_CACHE: codeCache ?? join(folder, "code"),
       ...marker,
     },
   });

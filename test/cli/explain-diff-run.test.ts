@@ -5,10 +5,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ottoProgram } from "../built-otto.ts";
 
 const top = mkdtempSync(join(tmpdir(), "otto-diff-run-"));
 const repository = join(top, "repository");
-const program = join(import.meta.dirname, "../../cli/otto.ts");
 const file = `otto: 1
 pipeline: shop
 environments: { production: , preprod: }
@@ -27,7 +27,7 @@ function git(...words: readonly string[]): string {
 }
 
 function otto(home: string, ...words: readonly string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...words], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [ottoProgram, ...words], {
     cwd: repository,
     encoding: "utf8",
     env: { ...process.env, OTTO_HOME: join(top, home) },

@@ -3,9 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { ottoProgram } from "../built-otto.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "otto-simulate-"));
-const program = join(import.meta.dirname, "../../cli/otto.ts");
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 writeFileSync(
@@ -18,7 +18,7 @@ type Ended = { readonly code: number; readonly stdout: string; readonly stderr: 
 function otto(...words: readonly string[]): Promise<Ended> {
   const env = { ...process.env, OTTO_HOME: join(folder, "home"), NO_COLOR: "1" };
   return new Promise((resolve) => {
-    execFile(process.execPath, [program, ...words], { cwd: folder, env }, (failure, stdout, stderr) => {
+    execFile(process.execPath, [ottoProgram, ...words], { cwd: folder, env }, (failure, stdout, stderr) => {
       resolve({ code: typeof failure?.code === "number" ? failure.code : 0, stdout, stderr });
     });
   });

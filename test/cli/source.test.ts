@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ottoProgram } from "../built-otto.ts";
 
 /** Real processes: the embedded mesh, in a home of its own. */
 const root = mkdtempSync(join(tmpdir(), "otto-source-"));
 const repository = join(root, "repository");
-const program = join(import.meta.dirname, "../../cli/otto.ts");
 let committed = "";
 
 beforeAll(() => {
@@ -42,7 +42,7 @@ function otto(...words: readonly string[]): {
   readonly out: string;
   readonly err: string;
 } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...words], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [ottoProgram, ...words], {
     cwd: root,
     encoding: "utf8",
     env: { ...process.env, OTTO_HOME: join(root, "home") },

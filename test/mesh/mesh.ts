@@ -12,6 +12,7 @@ import { askFor } from "../../node/edge/client.ts";
 import { DataFolder } from "../../node/edge/data-folder.ts";
 import { connectLocally } from "../../node/edge/local-socket.ts";
 import type { NodeSeen, PeerSeen, RunSummary } from "../../protocol/calls.ts";
+import { codeCache } from "../built-otto.ts";
 import { Gate, Mailbox } from "./fifo.ts";
 import { type Ended, eventually, Program } from "./program.ts";
 import { isLiving, stepProcessesOf } from "./step-processes.ts";
@@ -131,9 +132,9 @@ export class Mesh {
     return program;
   }
 
-  /** Shared by all tests of a process: what one program has compiled the next need not. */
+  /** What one program has compiled the next need not. */
   get cache(): string {
-    return join(this.folder, "code");
+    return codeCache ?? join(this.folder, "code");
   }
 
   otto(words: readonly string[], options: StartOptions = {}): Promise<Ended> {

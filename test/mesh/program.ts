@@ -4,9 +4,8 @@
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { join } from "node:path";
+import { ottoProgram } from "../built-otto.ts";
 
-const otto = join(import.meta.dirname, "../../cli/otto.ts");
 /** The longest that anything in these tests may take; a wait that lasts longer is a failure with words. */
 export const patienceMs = Number(process.env["OTTO_TEST_PATIENCE_MS"] ?? 40_000);
 
@@ -45,7 +44,7 @@ export class Program {
       ...command,
       process.execPath,
       "--disable-warning=ExperimentalWarning",
-      otto,
+      ottoProgram,
       ...words,
     ];
     const { PATH = "", OTTO_EXECUTION } = process.env;
