@@ -8,8 +8,13 @@
 
 import { failure, type Result, success } from "./errors.ts";
 import type { RefusedBecause, Verifier } from "./envelope.ts";
-import type { Charter } from "./membership.ts";
+import { limits } from "./limits.ts";
+import { type Charter, isNewer, openCharter } from "./membership.ts";
 import { openQuorum } from "./quorum.ts";
+import { decodeUntrusted, encodeValue } from "./values.ts";
+
+/** A quorum, and a charter. */
+const permitBytesMax = 2 * limits.quorumBytesMax;
 
 /** Before a step begins, or once it has ended well and that does not count yet. */
 export type GatePhase = "before" | "after";
@@ -32,12 +37,54 @@ export type Permit = {
   readonly untilMs: number;
 };
 
-/** Opens a permit that a quorum signed. Whether it is for this step, and still good, is the caller's to say. */
+/**
+ * A permit as it is kept: with the charter by which it was signed, as the owner signed that. It is judged once more when the
+ * domain has other control peers, or more of them.
+ */
+export function sealPermit(signed: Uint8Array, charter: Uint8Array): Uint8Array {
+  return encodeValue({ signed, charter });
+}
+
+/**
+ * Opens a permit that a quorum of this charter's control peers signed. Whether it is for this step, and still good, is the caller's
+ * to say.
+ */
 export function openPermit(
   bytes: Uint8Array,
   charter: Charter,
   keys: Verifier,
 ): Result<Permit, RefusedBecause> {
+  return openSigned(partsOf(bytes)?.signed ?? bytes, charter, keys);
+}
+
+/**
+ * The same, long afterwards: also one that a majority of the control peers signed whom an earlier charter names, as long as none
+ * of these had been taken out by then.
+ */
+export function openEarlierPermit(
+  bytes: Uint8Array,
+  newest: Charter,
+  keys: Verifier,
+): Result<Permit, RefusedBecause> {
+  const now = openPermit(bytes, newest, keys);
+  const parts = partsOf(bytes);
+  if (now.ok || parts === null) return now;
+  const then = openCharter(parts.charter, newest.domain, keys);
+  if (!then.ok || isNewer(then.value, newest)) return now;
+  const permit = openSigned(parts.signed, then.value, keys);
+  const untilMs = newest.former
+    .filter(({ peer }) => then.value.controls.some((control) => control.peer === peer))
+    .reduce((earliest, { sinceMs }) => Math.min(earliest, sinceMs), Infinity);
+  return permit.ok && permit.value.fromMs <= untilMs + limits.signedApartMsMax ? permit : now;
+}
+
+function partsOf(bytes: Uint8Array): { readonly signed: Uint8Array; readonly charter: Uint8Array } | null {
+  const decoded = bytes.length > permitBytesMax ? null : decodeUntrusted(bytes);
+  const { signed, charter } = (decoded?.ok === true ? (decoded.value ?? {}) : {}) as Record<string, unknown>;
+  return signed instanceof Uint8Array && charter instanceof Uint8Array ? { signed, charter } : null;
+}
+
+function openSigned(bytes: Uint8Array, charter: Charter, keys: Verifier): Result<Permit, RefusedBecause> {
   const signedMs = (value: unknown): number | null => (isPermit(value) ? value.fromMs : null);
   const opened = openQuorum(bytes, { kind: "permit", signedMs }, charter, keys);
   if (!opened.ok) return opened;

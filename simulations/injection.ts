@@ -7,14 +7,15 @@
 import type { Charter } from "../protocol/membership.ts";
 import type { Agenda } from "./agenda.ts";
 import type { Fault } from "./faults.ts";
-import { type Act, isRulingAct, lie, type Lie, Overheard } from "./liars.ts";
+import { type Act, isRulingAct, lie, type Lie } from "./liars.ts";
 import type { SimulatedNetwork } from "./network.ts";
 import type { Observation, PeerName } from "./observation.ts";
+import { Overheard } from "./overheard.ts";
 import type { Owner } from "./owner.ts";
 import type { Peer } from "./peer.ts";
 import { Chance, hashOf } from "./random.ts";
 import type { Traffic } from "./traffic.ts";
-import { certificateOf } from "./workload.ts";
+import { certificateOf, startWallMs } from "./workload.ts";
 
 export type InjectionAround = {
   readonly seed: number;
@@ -43,6 +44,8 @@ export class Injection {
   /** Control peers that misuse their votes, and until when. */
   readonly #misruling = new Set<PeerName>();
   #misrulingUntilUs = 0;
+  /** Control peers that lie about permits as soon as they are asked for one. */
+  readonly #permitting = new Map<PeerName, readonly Act[]>();
 
   constructor(around: InjectionAround, faults: readonly Fault[]) {
     this.#around = around;
@@ -59,6 +62,8 @@ export class Injection {
     this.#overheard.observe(observation);
     if (observation.kind !== "sent") return;
     const { to, message } = observation;
+    const acts = message.kind === "endorse" ? this.#permitting.get(to) : undefined;
+    if (acts !== undefined) this.#around.agenda.in(0, () => this.#say(to, this.#chanceAt(to).pick(acts)));
     if (observation.atUs >= this.#misrulingUntilUs || !this.#misruling.has(to)) return;
     // Whoever misuses its vote gives it before its honest half has thought about it.
     if (message.kind === "prepare" || message.kind === "accept") {
@@ -220,14 +225,19 @@ export class Injection {
   }
 
   #beLiar(name: PeerName, acts: readonly Act[], everyUs: number, untilUs: number): void {
-    const { seed, agenda } = this.#around;
+    const { agenda } = this.#around;
     if (this.#healed || agenda.nowUs > untilUs) return;
     if (acts.some((act) => isRulingAct(act))) {
       this.#misruling.add(name);
       this.#misrulingUntilUs = Math.max(this.#misrulingUntilUs, untilUs);
     }
-    this.#say(name, new Chance(seed, name, agenda.nowUs, "act").pick(acts));
+    if (acts.some((act) => act.startsWith("permit-"))) this.#permitting.set(name, acts);
+    this.#say(name, this.#chanceAt(name).pick(acts));
     agenda.in(Math.max(everyUs, 1_000), () => this.#beLiar(name, acts, everyUs, untilUs));
+  }
+
+  #chanceAt(name: PeerName): Chance {
+    return new Chance(this.#around.seed, name, this.#around.agenda.nowUs, "act");
   }
 
   #say(name: PeerName, act: Act): void {
@@ -243,6 +253,7 @@ export class Injection {
       keys: liar.traits.keys,
       certificate: certificateOf(charter, liar.traits.keys.peer, liar.traits.role),
       overheard: this.#overheard,
+      wallMs: startWallMs + Math.floor(agenda.nowUs / 1_000),
       controls: named("control"),
       workers: named("worker"),
       idOf: (other: PeerName) => this.#peer(other).traits.keys.peer,

@@ -18,7 +18,9 @@ import { encodeMessage } from "../protocol/messages.ts";
 import { type Ballot, origin } from "../protocol/registers/ballot.ts";
 import { encodeValue, sha256Hex } from "../protocol/values.ts";
 import type { Keys } from "../node/ports.ts";
-import type { Observation, PeerName } from "./observation.ts";
+import type { PeerName } from "./observation.ts";
+import type { Overheard } from "./overheard.ts";
+import { type PermitAct, permitLie } from "./permit-liars.ts";
 import type { Chance } from "./random.ts";
 
 export const workerActs = [
@@ -66,7 +68,11 @@ export const rulingActs = [
   "admission-invented",
 ] as const;
 
-export type Act = (typeof workerActs)[number] | (typeof controlActs)[number] | (typeof rulingActs)[number];
+export type Act =
+  | (typeof workerActs)[number]
+  | (typeof controlActs)[number]
+  | (typeof rulingActs)[number]
+  | PermitAct;
 
 export function isRulingAct(act: Act): boolean {
   return (rulingActs as readonly Act[]).includes(act);
@@ -75,43 +81,13 @@ export function isRulingAct(act: Act): boolean {
 /** What a liar says: to one peer, or to whoever hears gossip. */
 export type Lie = { readonly to: PeerName | null; readonly frame: Message | Uint8Array };
 
-/** More of each is forgotten. */
-const overheardMax = 32;
-
-/** All that was said lately, by anybody to anybody. */
-export class Overheard {
-  readonly grants: { readonly to: PeerName; readonly lease: GrantedLease }[] = [];
-  readonly results: { readonly from: PeerName; readonly envelope: Uint8Array }[] = [];
-  readonly sessions: { readonly of: PeerName; readonly session: string }[] = [];
-  readonly entries: Uint8Array[] = [];
-  readonly announcements: Uint8Array[] = [];
-  readonly ballots: Ballot[] = [];
-  readonly accepts: Extract<Message, { kind: "accept" }>[] = [];
-
-  observe(observation: Observation): void {
-    if (observation.kind === "published") remember(this.announcements, observation.bytes);
-    if (observation.kind !== "sent") return;
-    const { message, peer, to } = observation;
-    if (message.kind === "grant") for (const lease of message.leases) remember(this.grants, { to, lease });
-    if (message.kind === "result") remember(this.results, { from: peer, envelope: message.envelope });
-    if (message.kind === "session") remember(this.sessions, { of: peer, session: message.session });
-    if (message.kind === "events") for (const entry of message.entries) remember(this.entries, entry);
-    if (message.kind === "accept") remember(this.accepts, message);
-    if (message.kind === "prepare") remember(this.ballots, message.ballot);
-  }
-}
-
-function remember<Item>(items: Item[], item: Item): void {
-  items.push(item);
-  if (items.length > overheardMax) items.shift();
-}
-
 export type LiarAround = {
   readonly charter: Charter;
   readonly self: PeerName;
   readonly keys: Keys;
   readonly certificate: Uint8Array;
   readonly overheard: Overheard;
+  readonly wallMs: number;
   readonly controls: readonly PeerName[];
   readonly workers: readonly PeerName[];
   readonly idOf: (name: PeerName) => string;
@@ -205,7 +181,7 @@ export function lie(act: Act, around: LiarAround, chance: Chance): readonly Lie[
     case "admission-invented":
       return misrule(act, around, chance);
     default:
-      return unreachable(act);
+      return permitLie(act, around, chance);
   }
 }
 

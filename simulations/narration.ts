@@ -72,6 +72,20 @@ function words(observation: Observation, nameOf: (id: string) => PeerName): stri
       const { configuration, members } = observation;
       return `${configuration === 1 ? "votes" : "goes over to"} configuration ${configuration}: ${members.join(" ")}`;
     }
+    case "policy-signed":
+      return `policy ${observation.version}: ${JSON.stringify(observation.policy.environments)}`;
+    case "policy-chosen":
+      return `policy ${observation.version} is the domain's`;
+    case "asked-to-approve": {
+      const { run, step, isBehind, no, question } = observation;
+      return `asked ${question}: ${no ? "no" : "yes"} ${isBehind ? "behind" : "before"} ${run}/${step}`;
+    }
+    case "gates-seen": {
+      const words = observation.gates.map(({ step, missing }) => `${step} (${missing.join("; ")})`);
+      return `says to wait: ${words.join(", ")}`;
+    }
+    case "let-use":
+      return `lets ${observation.run}/${observation.index} use what its environment has`;
     case "fault":
       return observation.text;
     default:

@@ -8,6 +8,8 @@ import type { LoggedEvent } from "../protocol/events.ts";
 import type { Submission } from "../protocol/manifest.ts";
 import type { ExportedRun } from "../protocol/run-export.ts";
 import type { Message } from "../protocol/messages.ts";
+import type { GateSeen } from "../protocol/calls.ts";
+import type { Policy } from "../protocol/policy.ts";
 import type { Fault } from "./faults.ts";
 import type { Disk } from "./storage.ts";
 
@@ -56,6 +58,23 @@ export type Observation = { readonly atUs: number; readonly peer: PeerName } & (
       readonly members: readonly PeerName[];
       readonly charter: Uint8Array;
     }
+  /** The owner has signed a version of the domain's policy; a control peer has said that it is the domain's. */
+  | { readonly kind: "policy-signed"; readonly version: number; readonly policy: Policy }
+  | { readonly kind: "policy-chosen"; readonly version: number }
+  /** A person shows what somebody has signed to a control peer: a yes, or a no. */
+  | {
+      readonly kind: "asked-to-approve";
+      readonly question: number;
+      readonly run: string;
+      readonly step: string;
+      readonly isBehind: boolean;
+      readonly no: boolean;
+      readonly bytes: Uint8Array;
+    }
+  /** What a control peer tells people to wait at a gate. */
+  | { readonly kind: "gates-seen"; readonly gates: readonly GateSeen[] }
+  /** A control peer would let a leased step use a credential of its environment. */
+  | { readonly kind: "let-use"; readonly run: string; readonly index: number }
   | { readonly kind: "fault"; readonly text: string; readonly fault: Fault | null }
 );
 

@@ -11,6 +11,7 @@ import type { ControlEffect, ControlInput, WorkerEffect, WorkerInput } from "../
 import { OutputSender } from "../node/core/output-sender.ts";
 import type { Keys } from "../node/ports.ts";
 import { openAnnouncements, sealAnnouncements } from "../protocol/announcement.ts";
+import type { GateSeen } from "../protocol/calls.ts";
 import type { Source } from "../protocol/manifest.ts";
 import { type Charter, isNewer, openCertificate } from "../protocol/membership.ts";
 import { decodeMessage, encodeMessage, type Message } from "../protocol/messages.ts";
@@ -141,6 +142,17 @@ export class Peer {
   /** The logs that a person who asks this control peer is told to be forked. */
   get forks(): readonly string[] {
     return this.#life === null ? [] : (this.#control?.forks ?? []).map(({ log }) => log);
+  }
+
+  /** What a person who asks this control peer is told to wait at a gate. */
+  get closedGates(): readonly GateSeen[] {
+    return this.answers ? (this.#control?.closedGates ?? []) : [];
+  }
+
+  /** True when this control peer would let a step use what its environment has, as it is leased and was permitted. */
+  permits(run: string, index: number): boolean {
+    const control = this.answers ? this.#control : null;
+    return control?.leasedStep(run, index) != null && control.whyNotPermitted(run, index) === null;
   }
 
   /** How many entries of a log are on its disk. */

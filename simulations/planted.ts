@@ -58,6 +58,7 @@ const tables = [
   "schedule-plantings.ts",
   "scheduling-plantings.ts",
   "fault-plantings.ts",
+  "gate-plantings.ts",
   "disturbance-plantings.ts",
   "configuration-plantings.ts",
   "retirement-plantings.ts",

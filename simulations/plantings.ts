@@ -12,6 +12,7 @@ import { repairPlantings } from "./repair-plantings.ts";
 import { retirementPlantings } from "./retirement-plantings.ts";
 import { disturbancePlantings } from "./disturbance-plantings.ts";
 import { faultPlantings } from "./fault-plantings.ts";
+import { gatePlantings } from "./gate-plantings.ts";
 import { schedulePlantings } from "./schedule-plantings.ts";
 import { schedulingPlantings } from "./scheduling-plantings.ts";
 
@@ -363,6 +364,7 @@ export const plantings: readonly Planting[] = [
   ...schedulePlantings,
   ...logPlantings,
   ...faultPlantings,
+  ...gatePlantings,
   ...disturbancePlantings,
   ...configurationPlantings,
   ...repairPlantings,

@@ -8,8 +8,10 @@ import * as z from "zod/mini";
 import { failure, type Result, success } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
 import { parsePlan } from "../protocol/plan-check.ts";
+import { policySchema } from "../protocol/policy.ts";
 import { isStandingOrder } from "../protocol/standing-order.ts";
 import type { Fault } from "./faults.ts";
+import { permitActs } from "./permit-liars.ts";
 import { controlActs, rulingActs, workerActs } from "./liars.ts";
 import type { Schedule } from "./schedule.ts";
 
@@ -33,7 +35,7 @@ function listOf<Item extends z.core.$ZodType>(item: Item) {
   return z.array(item).check(z.maxLength(listMax));
 }
 
-const acts = [...workerActs, ...controlActs, ...rulingActs];
+const acts = [...workerActs, ...controlActs, ...rulingActs, ...permitActs];
 
 const plan = z.unknown().check((checked) => {
   const parsed = parsePlan(checked.value);
@@ -116,6 +118,19 @@ const order = z
   })
   .check(z.refine(({ revision, slots }) => isStandingOrder({ revision, slots }), "not a standing order"));
 
+const gates = z.strictObject({
+  policies: listOf(z.strictObject({ atUs: count, policy: policySchema })),
+  people: listOf(
+    z.strictObject({
+      person: name,
+      run: text,
+      step: text,
+      atUs: count,
+      says: z.enum(["yes", "no", "something-else", "again"]),
+    }),
+  ),
+});
+
 const shape = z.strictObject({
   otto: z.literal("schedule/1"),
   seed: z.int(),
@@ -137,6 +152,7 @@ const shape = z.strictObject({
       removed: listOf(z.strictObject({ pipeline: text, atUs: count })),
     }),
   ),
+  gates: z.optional(gates),
   faults: listOf(fault),
   fates: listOf(fate),
   forgedUs: z.optional(listOf(count)),

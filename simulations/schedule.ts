@@ -8,6 +8,7 @@
 
 import type { OrderedSlots } from "../protocol/standing-order.ts";
 import type { Plan } from "../protocol/plan.ts";
+import type { Policy } from "../protocol/policy.ts";
 import type { Fault } from "./faults.ts";
 import type { MessageFate } from "./network.ts";
 import type { PeerName } from "./observation.ts";
@@ -62,6 +63,22 @@ export type ScheduledOrders = {
   readonly removed: readonly { readonly pipeline: string; readonly atUs: number }[];
 };
 
+/** What the domain's owner demands of steps, one version after the other, and what people say to that. */
+export type ScheduledGates = {
+  readonly policies: readonly { readonly atUs: number; readonly policy: Policy }[];
+  readonly people: readonly ScheduledApprover[];
+};
+
+export type ScheduledApprover = {
+  readonly person: string;
+  /** The nonce of the run. */
+  readonly run: string;
+  readonly step: string;
+  readonly atUs: number;
+  /** Yes or no to what waits, yes to something that does not, or what somebody has signed for another gate. */
+  readonly says: "yes" | "no" | "something-else" | "again";
+};
+
 export type Schedule = {
   /** The format; a field that comes later has a value for files that do not name it. */
   readonly otto: "schedule/1";
@@ -84,6 +101,7 @@ export type Schedule = {
   readonly runs: readonly ScheduledRun[];
   /** Null where nothing is ordered: such a world need not last until a slot. */
   readonly orders: ScheduledOrders | null;
+  readonly gates?: ScheduledGates;
   readonly faults: readonly Fault[];
   /** Single messages with a fate of their own. */
   readonly fates: readonly MessageFate[];

@@ -14,6 +14,7 @@ export function simplerSchedules(schedule: Schedule): Schedule[] {
   return [
     ...schedule.runs.map((_, index) => ({ ...schedule, runs: without(schedule.runs, index) })),
     ...fewerOrders(schedule),
+    ...fewerGates(schedule),
     ...schedule.peers.flatMap(({ name }) => withoutPeer(schedule, name)),
     ...schedule.runs.flatMap((run, index) =>
       simplerRuns(run).map((simpler) => ({ ...schedule, runs: schedule.runs.with(index, simpler) })),
@@ -38,6 +39,19 @@ function fewerOrders(schedule: Schedule): Schedule[] {
     { ...schedule, orders: null },
     ...given.map((_, index) => ({ ...schedule, orders: { given: without(given, index), removed } })),
     ...removed.map((_, index) => ({ ...schedule, orders: { given, removed: without(removed, index) } })),
+  ];
+}
+
+/** Fewer people, and fewer versions of what is demanded. */
+function fewerGates(schedule: Schedule): Schedule[] {
+  const { gates } = schedule;
+  if (gates === undefined) return [];
+  const { people, policies } = gates;
+  const { gates: _, ...unguarded } = schedule;
+  return [
+    unguarded,
+    ...(policies.length > 1 ? [{ ...schedule, gates: { people, policies: policies.slice(0, -1) } }] : []),
+    ...people.map((_, index) => ({ ...schedule, gates: { people: without(people, index), policies } })),
   ];
 }
 

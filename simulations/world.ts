@@ -14,6 +14,7 @@ import { Agenda } from "./agenda.ts";
 import { Audience } from "./audience.ts";
 import type { Fault, FaultKind } from "./faults.ts";
 import { forgeEntry } from "./forging.ts";
+import { GatedWork } from "./gated.ts";
 import { scheduleOf } from "./generate.ts";
 import { guarded } from "./guards.ts";
 import { Injection } from "./injection.ts";
@@ -51,6 +52,8 @@ import {
 } from "./workload.ts";
 
 const livenessUs = 600_000_000;
+/** More, where gates stand before steps and behind them: each waits for minutes. */
+const guardedUs = 1_800_000_000;
 const happeningsMaxOfAny = 3_000_000;
 
 export type WorldOptions = {
@@ -104,7 +107,7 @@ const clockSkewMsMax = 10_000;
 
 type Question =
   | { readonly kind: "submit"; readonly workload: Workload }
-  | { readonly kind: "answer" | "recharter" }
+  | { readonly kind: "answer" | "recharter" | "policy" }
   | { readonly kind: "cancel"; readonly run: string }
   | { readonly kind: "remove"; readonly pipeline: string };
 
@@ -125,9 +128,11 @@ class World {
   readonly #charter: Charter;
   readonly #domain: Domain;
   readonly #owner: Owner;
+  readonly #byNonce = new Map<string, Submission>();
   /** What people submitted and a peer keeps. */
   readonly #kept = new Map<string, Workload>();
   #standing: StandingWork | null = null;
+  #gated: GatedWork | null = null;
   #violation: Violation | null = null;
   #traceHash = 0;
 
@@ -188,12 +193,14 @@ class World {
       this.#agenda.at(atUs, () => this.#forge(index));
     for (const run of schedule.runs) this.#planRun(run);
     this.#standing = this.#standingWork();
+    this.#gated = this.#gatedWork();
     this.#injection = this.#newInjection();
     this.#agenda.at(schedule.overUs, () => this.#injection.heal());
   }
 
   run(): WorldResult {
-    const { checkers, happeningsMax = happeningsMaxOfAny, patienceUs = livenessUs } = this.#options;
+    const { checkers, happeningsMax = happeningsMaxOfAny } = this.#options;
+    const { patienceUs = this.#gated === null ? livenessUs : guardedUs } = this.#options;
     const { done = () => false } = this.#options;
     const nameOf = (id: string) => this.#names.get(id) ?? id;
     this.#see("world", configured(this.#owner.newest, nameOf));
@@ -308,6 +315,7 @@ class World {
     const validUntilMs = startWallMs + Math.floor(submitUs / 1_000) + validForMs;
     const workload = runOf(plan, this.#charter, { nonce, validUntilMs });
     const { submission } = workload;
+    this.#byNonce.set(nonce, submission);
     const peer = this.#peer(at);
     this.#agenda.at(submitUs, () => this.#submit(peer, workload));
     for (const { step, atUs, passes = false } of answers)
@@ -342,13 +350,30 @@ class World {
     });
   }
 
+  #gatedWork(): GatedWork | null {
+    const { gates, seed } = this.#schedule;
+    if (gates === undefined) return null;
+    return new GatedWork({
+      seed,
+      gates,
+      charter: this.#charter,
+      nowUs: () => this.#agenda.nowUs,
+      in: (afterUs, action) => this.#agenda.in(afterUs, action),
+      controls: () => this.#controls(),
+      submission: (nonce) => this.#byNonce.get(nonce) ?? null,
+      isOver: (run) => this.#closed.has(run),
+      ask: () => this.#ask({ kind: "policy" }),
+      see: (peer, seen) => this.#see(peer, seen),
+    });
+  }
+
   /** Submits until the peer has answered that it is kept, as a command line does. */
   #submit(at: Peer, workload: Workload): void {
     const { run, digest, manifest } = workload.submission;
     if (this.#submitted.has(run) || this.#standing?.isKept(run) === true) return;
     // Whoever has not been answered by then gives up.
     if (this.#isPast(workload.submission)) return this.#submittedAt(at.name, workload);
-    if (at.answers) {
+    if (at.answers && this.#gated?.isReady !== false) {
       at.blobs.set(digest, workload.bundle);
       if (manifest.source.kind === "tree") at.blobs.set(manifest.source.tree, new Uint8Array());
       const question = this.#ask({ kind: "submit", workload });
@@ -466,6 +491,7 @@ class World {
       }
     if (observation.kind === "answered") this.#answered(observation);
     this.#standing?.observe(observation);
+    this.#gated?.observe(observation);
     this.#injection?.observe(observation);
     const detail = "message" in observation ? (observation.message?.kind ?? "") : "";
     this.#traceHash = traced(this.#traceHash, observation.atUs, peer, observation.kind, detail);
@@ -501,6 +527,7 @@ class World {
     const open = this.#owner.open();
     const members = this.#survivingControls();
     open.push(...(this.#standing?.open(this.#agenda.nowUs, members) ?? []));
+    open.push(...(this.#gated?.open() ?? []));
     if (this.#submitted.size < this.#schedule.runs.length) open.push("something is not submitted");
     for (const [run, submission] of this.#submitted) {
       if (!this.#isOver(submission, members)) open.push(`run ${run} is not closed`);

@@ -16,7 +16,7 @@ import type { GateSeen } from "../../protocol/calls.ts";
 import type { Event } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Charter } from "../../protocol/membership.ts";
-import { openPermit, type Permit } from "../../protocol/permits.ts";
+import { openPermit, type Permit, sealPermit } from "../../protocol/permits.ts";
 import type { Decision } from "../../protocol/registers/home.ts";
 import { type Command, stepRegister, type StepValue } from "../../protocol/registers/registers.ts";
 import type { Settlement, StepAnswer } from "../../protocol/registers/settling.ts";
@@ -38,6 +38,8 @@ export type GatesContext = {
   readonly countersigning: Countersigning;
   readonly keys: Verifier;
   charter(): Charter;
+  /** As its owner signed it. */
+  charterBytes(): Uint8Array;
   propose(register: string, command: Command, ticket: GateTicket): void;
   note(event: Event): void;
   answer(question: number, answer: Answer): void;
@@ -265,7 +267,8 @@ export class Gates {
     const permit = gated.moving ? null : this.#context.countersigning.takeSigned(matterOf(gated));
     if (permit === null) return;
     gated.moving = true;
-    this.#propose(gated, { kind: "permit", permit }, null);
+    const sealed = sealPermit(permit, this.#context.charterBytes());
+    this.#propose(gated, { kind: "permit", permit: sealed }, null);
   }
 
   #expire(gated: Gated): void {

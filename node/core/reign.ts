@@ -604,7 +604,10 @@ export class Reign {
   /** @param value the step's newest, when it moved on. */
   #moved({ run: id, index }: GateTicket | ReleaseTicket, value: StepValue | null, now: Now): void {
     const run = this.#runs.get(id);
-    if (value !== null && run !== undefined) this.#moveOn(run, index, value, null, now);
+    if (run === undefined) return;
+    if (value !== null) return this.#moveOn(run, index, value, null, now);
+    // What has begun to wait in a run that was cancelled meanwhile holds nobody up.
+    this.#settle(run, now);
   }
 
   /** Control peers have signed something that was asked for. */

@@ -21,7 +21,7 @@ import {
 } from "../../protocol/membership.ts";
 import type { SignedResult } from "../../protocol/messages.ts";
 import { parseSignedResult } from "../../protocol/report-check.ts";
-import { openPermit, type Permit } from "../../protocol/permits.ts";
+import { openEarlierPermit, type Permit } from "../../protocol/permits.ts";
 import { failure } from "../../protocol/errors.ts";
 import { openOutcome } from "../../protocol/release.ts";
 import type { ExportedRun } from "../../protocol/run-export.ts";
@@ -354,7 +354,7 @@ class Evidencing {
 
   #permit(event: Event): Permit | null {
     if (event.kind !== "gate-opened") return null;
-    const opened = openPermit(event.permit, this.#charter, this.#keys);
+    const opened = openEarlierPermit(event.permit, this.#charter, this.#keys);
     if (opened.ok) return opened.value;
     const expected = "More than half of the control peers signed that it may begin, or counts.";
     this.#findings.add(

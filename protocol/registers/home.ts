@@ -250,6 +250,8 @@ export class Home<Ticket> {
   }
 
   propose(register: string, command: Command, ticket: Ticket): void {
+    // What follows from the last that was decided here is the next configuration's to decide.
+    if (this.#stage === "closed") return;
     assert(this.#stage === "home", "only the home proposes");
     this.#waiting.push({ register, command, ticket });
   }

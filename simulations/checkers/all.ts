@@ -8,6 +8,7 @@ import { durabilityChecker } from "./durability.ts";
 import { effectsChecker } from "./effects.ts";
 import { fencesChecker } from "./fences.ts";
 import { forksChecker } from "./forks.ts";
+import { GatesChecker } from "./gates.ts";
 import { ledgerChecker } from "./ledger.ts";
 import { logsChecker } from "./logs.ts";
 import { plansChecker } from "./plans.ts";
@@ -47,6 +48,7 @@ export function allCheckers(): Checker[] {
     retirementChecker(),
     effectsChecker(),
     fencesChecker(),
+    new GatesChecker(),
     ledgerChecker(),
     valuesChecker(),
     schedulesChecker(),

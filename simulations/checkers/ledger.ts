@@ -14,7 +14,7 @@ import {
   type StepSettled,
 } from "../../protocol/events.ts";
 import type { Submission } from "../../protocol/manifest.ts";
-import type { Outcome, PlannedStep } from "../../protocol/plan.ts";
+import { mayBeGated, type Outcome, type PlannedStep } from "../../protocol/plan.ts";
 import type { SettleCause } from "../../protocol/registers/settling.ts";
 import { type Checker, type Ending, Violation } from "../observation.ts";
 import { KnownLiars } from "./known-liars.ts";
@@ -28,6 +28,8 @@ type Step = {
   /** Who said yes. */
   readonly yes: Set<string>;
   settled: StepSettled | null;
+  /** A gate behind it has let count how it ended. */
+  letCount: boolean;
 };
 
 type Known = { readonly executed: ReadonlySet<string>; readonly liars: KnownLiars };
@@ -112,12 +114,14 @@ function stepsOf(submission: Submission, events: readonly Event[]): Map<string, 
       waited: false,
       yes: new Set(),
       settled: null,
+      letCount: false,
     });
   for (const event of events) {
-    if (!("step" in event) || event.kind === "result-refused" || event.kind === "gate-opened") continue;
+    if (!("step" in event) || event.kind === "result-refused") continue;
     const step = steps.get(event.step);
     if (step === undefined) throw new Violation("ledger", `${event.run} has no step ${event.step}`);
-    if (event.kind === "step-skipped") step.skipped = true;
+    if (event.kind === "gate-opened") step.letCount ||= event.after === true;
+    else if (event.kind === "step-skipped") step.skipped = true;
     else if (event.kind === "step-waiting") step.waited = true;
     else if (event.kind === "step-answered") {
       step.waited = true;
@@ -146,8 +150,10 @@ function stepsOf(submission: Submission, events: readonly Event[]): Map<string, 
 }
 
 /** A step that no worker does was never given to one, and what settled it may settle it. */
-function checkSettled(place: string, { action, timeoutMs }: PlannedStep, step: Step): void {
+function checkSettled(place: string, planned: PlannedStep, step: Step): void {
+  const { action, timeoutMs } = planned;
   const isSettled = action !== undefined && action.kind !== "uses";
+  if (mayBeGated(planned)) return checkGated(place, step);
   if (!isSettled && (step.waited || step.settled !== null))
     throw new Violation("ledger", `${place} is a worker's, and was asked of others`);
   if (isSettled && step.started.size > 0) throw new Violation("ledger", `${place} was given to a worker`);
@@ -164,6 +170,15 @@ function checkSettled(place: string, { action, timeoutMs }: PlannedStep, step: S
     throw new Violation("ledger", `${place} was settled by ${cause} and ${outcome} (${timeoutMs} ms)`);
 }
 
+/** A worker's step is settled by nothing but its gate. */
+function checkGated(place: string, { waited, settled }: Step): void {
+  if (settled === null) return;
+  const { cause, outcome } = settled;
+  const isGates =
+    (cause === "declined" && outcome === "failed") || (cause === "expired" && outcome === "timed-out");
+  if (!isGates || !waited) throw new Violation("ledger", `${place} was settled by ${cause} and ${outcome}`);
+}
+
 const settledBy: Readonly<Record<string, readonly SettleCause[]>> = {
   approve: ["approved", "declined", "expired"],
   wait: ["callback", "poll", "expired"],
@@ -175,7 +190,7 @@ function checkAttempts(place: string, planned: PlannedStep, step: Step, { execut
     if (step.ended.get(token)?.attempt !== attempt)
       throw new Violation("ledger", `attempt ${attempt} of ${place} under ${token} has no named end`);
   const ended = [...step.ended.values()].sort((left, right) => left.token - right.token);
-  for (const [index, { attempt, cause, token, final, worker }] of ended.entries()) {
+  for (const [index, { attempt, cause, token, final, held, worker }] of ended.entries()) {
     if (attempt !== index + 1)
       throw new Violation("ledger", `${place} has attempts ${ended.map((one) => one.attempt).join()}`);
     if (final && index < ended.length - 1)
@@ -187,7 +202,9 @@ function checkAttempts(place: string, planned: PlannedStep, step: Step, { execut
     const half = cause === "released" && planned.effect && executed.has(`${place} ${token}`);
     if (half && !final && !planned.retry.on.includes("lost"))
       throw new Violation("ledger", `${place} reaches outside, was stopped half done and was tried again`);
-    const again = !final && !isGivenBack(cause) && cause !== "cancelled";
+    if (held === true && (cause !== "finished" || final || index < ended.length - 1))
+      throw new Violation("ledger", `${place} was held after it was ${cause} under ${token}, and went on`);
+    const again = !final && held !== true && !isGivenBack(cause) && cause !== "cancelled";
     const asked = cause === "finished" ? "failed" : isOfLostWorker(cause) ? "lost" : cause;
     if (again && !planned.retry.on.some((one) => one === asked))
       throw new Violation("ledger", `${place} was tried again after it was ${cause}`);
@@ -207,7 +224,8 @@ function endOf(place: string, step: Step): string | null {
       throw new Violation("ledger", `I2: ${place} was settled and ended`);
     return step.settled.outcome;
   }
-  const [last] = finals;
+  const held = step.letCount ? [...step.ended.values()].filter((end) => end.held === true) : [];
+  const [last] = finals.length > 0 ? finals : held;
   if (last === undefined) return step.skipped ? "skipped" : null;
   return (last.cause === "finished" ? last.report?.ownOutcome : undefined) ?? outcomeOfCause(last.cause);
 }

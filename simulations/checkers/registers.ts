@@ -160,7 +160,7 @@ export class RegistersChecker implements Checker {
   /** What is chosen in a configuration whose successor was chosen can only be what it had decided by then. */
   #chooseAgain(ballot: Ballot, name: string, value: Uint8Array): void {
     const now = this.#chosen.get(name);
-    const before = now === undefined ? "it was never chosen before" : breachOf(value, now);
+    const before = now === undefined ? "it was never chosen before" : breachOf(value, now, true);
     if (
       before !== null &&
       !this.#isOver(runOfStepRegister(name)) &&
@@ -174,7 +174,7 @@ export class RegistersChecker implements Checker {
   /** A slow voter completes a majority of a reign that is over: what was chosen since must have followed from it. */
   #chooseLate(name: string, value: Uint8Array): void {
     const now = this.#chosen.get(name);
-    const problem = now === undefined ? "was chosen late and lost" : breachOf(value, now);
+    const problem = now === undefined ? "was chosen late and lost" : breachOf(value, now, true);
     const isExcused = this.#isOver(runOfStepRegister(name)) || this.#forgotten.has(runOfRegister(name) ?? "");
     if (problem !== null && !isExcused) throw this.#violation(`${name}: ${problem}`);
   }
@@ -248,13 +248,14 @@ function isClosed(value: RegisterValue | null): boolean {
   return value?.kind === "run" && value.outcome !== null;
 }
 
-function breachOf(before: Uint8Array, after: Uint8Array): string | null {
+/** @param isLate true when others may have come between the two. */
+function breachOf(before: Uint8Array, after: Uint8Array, isLate = false): string | null {
   if (equals(before, after)) return null;
-  return breach(decodedOnce(before) as RegisterValue, decodedOnce(after) as RegisterValue);
+  return breach(decodedOnce(before) as RegisterValue, decodedOnce(after) as RegisterValue, isLate);
 }
 
 /** Why the second value cannot come after the first, or null. */
-function breach(before: RegisterValue, after: RegisterValue): string | null {
+function breach(before: RegisterValue, after: RegisterValue, isLate: boolean): string | null {
   if (before.kind === "run" && after.kind === "run") {
     if (before.outcome !== null) return `I8: closed as ${before.outcome}, then changed`;
     if (before.cancelledBy !== null && after.cancelledBy !== before.cancelledBy)
@@ -270,7 +271,7 @@ function breach(before: RegisterValue, after: RegisterValue): string | null {
       ? null
       : `I8: the watermark fell from ${before.throughMs} to ${after.throughMs}`;
   if (before.kind === "document" && after.kind === "document")
-    return after.version === before.version + 1
+    return after.version === before.version + 1 || (isLate && after.version > before.version)
       ? null
       : `version ${after.version} came after ${before.version}`;
   if (before.kind === "schedule" && after.kind === "schedule") return scheduleBreach(before, after);

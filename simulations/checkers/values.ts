@@ -58,7 +58,9 @@ function saidIn({ controls }: Ending): ReadonlyMap<string, Readonly<Record<strin
   const said = new Map<string, Readonly<Record<string, Scalar>>>();
   for (const { events } of controls)
     for (const event of events) {
-      if (event.kind !== "attempt-ended" || !event.final || event.report?.values === undefined) continue;
+      // What was held counts, or nobody was given what it said.
+      const counts = event.kind === "attempt-ended" && (event.final || event.held === true);
+      if (!counts || event.report?.values === undefined) continue;
       const key = `${event.run}/${event.step}`;
       const before = said.get(key);
       if (before !== undefined) compare(`${key} is told to have said`, event.report.values, before);

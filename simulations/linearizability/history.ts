@@ -146,9 +146,10 @@ export class RegisterHistory {
     if (event.kind === "step-answered") return this.#return(`${register} answer ${event.by}`);
     if (event.kind === "step-settled")
       return this.#return(`${register} settle ${event.outcome} ${event.cause}`);
+    if (event.kind === "gate-opened" && event.after === true) return this.#return(`${register} permit`);
     if (event.kind !== "attempt-ended") return;
     const { token, worker, cause, report } = event;
-    const how = event.final ? "last" : "again";
+    const how = event.held === true ? "held" : event.final ? "last" : "again";
     const isExpiry = cause === "lost" || cause === "released" || (cause === "cancelled" && report === null);
     this.#return(
       isExpiry ? `${register} expire ${token} ${how}` : `${register} finish ${token} ${worker} ${how}`,
@@ -168,7 +169,7 @@ export class RegisterHistory {
 
   /** The worker was told that its result counts: of two intents the event behind it says which. */
   #returnFinish(register: string, token: number, worker: string): void {
-    const keys = ["last", "again"].map((how) => `${register} finish ${token} ${worker} ${how}`);
+    const keys = ["last", "again", "held"].map((how) => `${register} finish ${token} ${worker} ${how}`);
     const known = keys.filter((key) => this.#operations.has(key));
     const [only] = known;
     if (known.length === 1 && only !== undefined) this.#return(only);
@@ -253,7 +254,15 @@ function stepIntent(name: string, value: StepValue): Intent[] {
   const ended = value.past.at(-1);
   if (ended === undefined) return [];
   const { token, worker, cause } = ended;
-  const again = value.state === "queued";
+  const isHeld = value.state === "gated" && value.ended !== undefined;
+  if (isHeld || (value.state === "done" && value.gate !== undefined)) {
+    const held = { kind: "finish", token, worker, again: false, held: true } as const;
+    return [
+      { key: `finish ${token} ${worker} held`, input: held, asked: `result ${name} ${token} ${worker}` },
+      ...(isHeld ? [] : [own("permit", { kind: "permit" })]),
+    ];
+  }
+  const again = value.state === "queued" || value.state === "gated";
   const how = again ? "again" : "last";
   const isFinish = value.state === "done" ? value.report !== null : cause !== "lost" && cause !== "released";
   if (!isFinish) return [own(`expire ${token} ${how}`, { kind: "expire", token, again })];

@@ -14,7 +14,7 @@ export function apply(register: string, state: string, input: Input): string | n
 }
 
 /**
- * queued/T, leased/T/nonce/worker, waiting/T/people, done/T; behind a bar the tokens under which workers finished,
+ * queued/T, at a gate or not, leased/T/nonce/worker, waiting/T/people, held/T, done/T; behind a bar the tokens under which workers finished,
  * each with its worker.
  */
 function applyStep(state: string, input: StepInput): string | null {
@@ -29,7 +29,8 @@ function applyStep(state: string, input: StepInput): string | null {
       return `leased/${input.token}/${input.nonce.replaceAll("/", ":")}/${input.worker}|${finished}`;
     case "finish": {
       if (!isHeld(input)) return null;
-      const next = input.again ? `queued/${token + 1}` : `done/${token}`;
+      const ended = input.held === true ? `held/${token}` : `done/${token}`;
+      const next = input.again ? `queued/${token + 1}` : ended;
       return `${next}|${finished},${token}:${worker}`;
     }
     case "expire":
@@ -41,7 +42,10 @@ function applyStep(state: string, input: StepInput): string | null {
       if (phase !== "waiting" || holder.split(",").includes(input.by)) return null;
       return `waiting/${token}/${holder},${input.by}|`;
     case "settle":
-      return state === "" || phase === "waiting" ? `done/${token + 1}|` : null;
+      if (phase === "held" || phase === "queued") return `done/${token + 1}|${finished}`;
+      return phase === "waiting" ? `done/${token + 1}|` : null;
+    case "permit":
+      return phase === "held" ? `done/${token}|${finished}` : null;
     case "told-stale":
       return isHeld(input) ? null : state;
     case "told-duplicate":

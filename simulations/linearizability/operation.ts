@@ -7,11 +7,20 @@
 
 export type StepInput =
   | { readonly kind: "claim"; readonly token: number; readonly nonce: string; readonly worker: string }
-  | { readonly kind: "finish"; readonly token: number; readonly worker: string; readonly again: boolean }
+  | {
+      readonly kind: "finish";
+      readonly token: number;
+      readonly worker: string;
+      readonly again: boolean;
+      /** It does not count yet. */
+      readonly held?: true;
+    }
   | { readonly kind: "expire"; readonly token: number; readonly again: boolean }
   | { readonly kind: "await" }
   | { readonly kind: "answer"; readonly by: string }
   | { readonly kind: "settle" }
+  /** What was held counts. */
+  | { readonly kind: "permit" }
   /** A worker was told that its result does not count, or that it was known. */
   | { readonly kind: "told-stale" | "told-duplicate"; readonly token: number; readonly worker: string };
 

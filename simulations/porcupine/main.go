@@ -21,6 +21,7 @@ type Input struct {
 	Nonce     string `json:"nonce"`
 	Worker    string `json:"worker"`
 	Again     bool   `json:"again"`
+	Held      bool   `json:"held"`
 	By        string `json:"by"`
 	Outcome   string `json:"outcome"`
 	Order     string `json:"order"`

@@ -46,7 +46,11 @@ func stepOfStep(state State, input Input) (bool, State) {
 		return (state.Phase == "" || state.Phase == "queued") && input.Token == state.Token+1, next
 	case "finish":
 		next.Finished += ended(input)
-		return state.holds(input), next.end(input.Again, false)
+		next = next.end(input.Again, false)
+		if input.Held {
+			next.Phase = "held"
+		}
+		return state.holds(input), next
 	case "expire":
 		return state.Phase == "leased" && state.Token == input.Token, next.end(input.Again, true)
 	case "await":
@@ -57,7 +61,10 @@ func stepOfStep(state State, input Input) (bool, State) {
 		return state.Phase == "waiting" && !strings.Contains(";"+state.Said, ";"+input.By+";"), next
 	case "settle":
 		next.Phase, next.Token = "done", state.Token+1
-		return state.Phase == "" || state.Phase == "waiting", next
+		return state.Phase == "" || state.Phase == "queued" || state.Phase == "held" || state.Phase == "waiting", next
+	case "permit":
+		next.Phase = "done"
+		return state.Phase == "held", next
 	case "told-stale":
 		return !state.holds(input), state
 	case "told-duplicate":

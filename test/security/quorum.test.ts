@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 import { sealEnvelope, type EnvelopeKind } from "../../protocol/envelope.ts";
 import { limits } from "../../protocol/limits.ts";
 import { type Charter, domainId, sealCharter } from "../../protocol/membership.ts";
-import { openPermit, type Permit } from "../../protocol/permits.ts";
+import { openEarlierPermit, openPermit, type Permit, sealPermit } from "../../protocol/permits.ts";
 import { sealQuorum } from "../../protocol/quorum.ts";
 import {
   openOutcome,
@@ -63,6 +63,36 @@ function signed(
 ) {
   return sealQuorum(by.map((keys) => sealEnvelope(kind, domain, value, keys)));
 }
+
+describe("a permit that was kept", () => {
+  const minute = 60_000;
+  const then = charterOf(controls.slice(0, 3));
+  const kept = (by: readonly Identity[], charter: Charter = then, signer = owner, fromMs = 60 * minute) =>
+    sealPermit(signed({ ...permit, fromMs }, by), sealCharter(charter, signer));
+  const grown = charterOf(controls, { version: 2, configuration: 2 });
+  const opened = (bytes: Uint8Array, newest = grown) => openEarlierPermit(bytes, newest, eve).ok;
+
+  it("holds long afterwards, when the domain has more control peers, and opens nothing any more", () => {
+    expect(opened(kept([one, two]))).toBe(true);
+    expect(openPermit(kept([one, two]), then, eve).ok).toBe(true);
+    expect(openPermit(kept([one, two]), grown, eve)).toEqual({ ok: false, problem: "unsigned" });
+  });
+
+  it("is held by a majority of that time, and by a charter that the owner of this domain signed", () => {
+    expect(opened(kept([one]))).toBe(false);
+    expect(opened(kept([one, two], charterOf([one, two]), one))).toBe(false);
+    expect(opened(kept([one, two], { ...then, domain: domainId("dev", owner.peer) }))).toBe(false);
+    expect(opened(kept([one], charterOf([one], { version: 3, configuration: 3 })))).toBe(false);
+  });
+
+  it("is not signed by a charter of which somebody was taken out before", () => {
+    const replaced = (sinceMs: number) =>
+      charterOf(controls.slice(1), { version: 2, configuration: 2, former: [{ peer: one.peer, sinceMs }] });
+    expect(opened(kept([one, two]), replaced(61 * minute))).toBe(true);
+    expect(opened(kept([one, two]), replaced(49 * minute))).toBe(false);
+    expect(opened(kept([two, three]), replaced(49 * minute))).toBe(false);
+  });
+});
 
 describe("a permit", () => {
   it("holds with the signatures of three of five control peers", () => {

@@ -5,14 +5,15 @@ import type { ControlEffect } from "../../../node/core/effects.ts";
 import { sealAnswer } from "../../../protocol/answers.ts";
 import { type Document, sealDocument } from "../../../protocol/documents.ts";
 import { limits } from "../../../protocol/limits.ts";
+import { sealCharter, successorOf } from "../../../protocol/membership.ts";
 import { openPermit } from "../../../protocol/permits.ts";
 import type { Policy } from "../../../protocol/policy.ts";
 import { simulatedKeys, simulatedVerifier } from "../../../simulations/keys.ts";
-import { certificateOf } from "../../../simulations/workload.ts";
+import { certificateOf, submissionOf } from "../../../simulations/workload.ts";
 import type { StepReport } from "../../../protocol/report.ts";
 import { plannedStep, reportOf } from "../view/example.ts";
 import { answers, Bench, events, said } from "./bench.ts";
-import { exampleCharter } from "./example.ts";
+import { exampleCharter, worker } from "./example.ts";
 
 const mia = simulatedKeys("mia");
 const tom = simulatedKeys("tom");
@@ -113,6 +114,36 @@ describe("a policy", () => {
       { ok: false, reason: "forbidden", detail: expect.stringContaining("only release") as string },
     ]);
     expect(events(effects)).toEqual([]);
+  });
+});
+
+describe("a run with a guarded step", () => {
+  it("is closed when it is cancelled while the gate is being closed", () => {
+    const bench = benchWith(twoOf);
+    const { run } = bench.submit([test, deploy]);
+    bench.pull();
+    const result = { kind: "message", from: worker, message: bench.resultOf(run, 0, 1) } as const;
+    const cancelled = bench.tell(result, { kind: "cancel", run, by: "mia", question: (asked += 1) });
+    const effects = [...cancelled, ...bench.tick(limits.notesHeldMs)];
+    expect(told(effects, "step-waiting")).toHaveLength(1);
+    expect(told(effects, "run-closed")).toMatchObject([{ outcome: "cancelled" }]);
+  });
+
+  it("waits for the next control peers when these decide last that its run is admitted", () => {
+    const approve = { count: 1, by: ["mia"] };
+    const bench = benchWith({ ...twoOf, environments: { production: { approve } } });
+    const { bundle, submission } = submissionOf([{ ...deploy, needs: [] }], exampleCharter, "n1");
+    const { run, digest } = submission;
+    bench.tell({ kind: "bundle", run, digest, from: null, bytes: bundle, question: (asked += 1) });
+    const next = successorOf(exampleCharter, exampleCharter.controls, bench.now.wallMs);
+    const charter = sealCharter(next, simulatedKeys("owner"));
+    bench.tell(
+      { kind: "source", run, problem: null },
+      { kind: "recharter", bytes: charter, question: (asked += 1) },
+    );
+    expect(bench.core.configurations.charter.configuration).toBe(2);
+    for (let seconds = 0; seconds < 10; seconds += 1) bench.tick(1_000);
+    expect(bench.core.closedGates).toMatchObject([{ run, step: "deploy" }]);
   });
 });
 

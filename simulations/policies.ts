@@ -1,0 +1,129 @@
+/** Worlds whose steps are guarded, from a seed: policies, who says what to them, and control peers that lie about it. */
+
+import type { Policy } from "../protocol/policy.ts";
+import type { Fault } from "./faults.ts";
+import { permitActs } from "./permit-liars.ts";
+import { Chance } from "./random.ts";
+import type { Schedule, ScheduledApprover, ScheduledRun } from "./schedule.ts";
+
+type Rules = NonNullable<Policy["environments"]>[string];
+
+/** Among the mixtures, those of control peers that take each other's places, those of rivals, and the encoded ones. */
+const guardedSeeds: ReadonlySet<number> = new Set([10, 12, 14, 16, 26]);
+
+export function isGuarded(seed: number): boolean {
+  return guardedSeeds.has(seed % 32);
+}
+
+/** For longer than a permit is good no worker is there. */
+const idleUs = 760_000_000;
+
+/** The same world, with a policy. */
+export function guarded(base: Schedule): Schedule {
+  const { seed } = base;
+  const chance = new Chance(seed, "guarded");
+  const runs = base.runs.slice(0, 3).map((run) => withGuards(chance, run));
+  const first = randomPolicy(chance, null);
+  const versions = chance.percent(50) ? 1 : chance.between(2, 3);
+  const policies = Array.from({ length: versions }, (_, index) => ({
+    atUs: index === 0 ? 0 : chance.integer(base.overUs),
+    policy: index === 0 ? first : randomPolicy(chance, first),
+  }));
+  const people = runs.flatMap(({ nonce, plan }) =>
+    plan.steps.flatMap(({ name, environment }) =>
+      environment === null ? [] : randomPeople(chance, nonce, name, base.overUs),
+    ),
+  );
+  const gates = { policies, people };
+  const lasting = seed % 64 === 26;
+  // Where nobody sets a clock it can be said when a permit is over.
+  const own = lasting
+    ? base.faults.filter(({ kind }) => kind !== "clock-jump" && kind !== "stop")
+    : base.faults;
+  const faults = [...own, ...lies(chance, base), ...(lasting ? idle(base) : [])];
+  const overUs = lasting ? idleUs + chance.between(5_000_000, 60_000_000) : base.overUs;
+  faults.sort((left, right) => left.atUs - right.atUs);
+  return { ...base, runs, gates, faults, overUs };
+}
+
+function withGuards(chance: Chance, run: ScheduledRun): ScheduledRun {
+  const steps = run.plan.steps.map((step) => {
+    if (step.action !== undefined || !chance.percent(60)) return step;
+    const variables = { ...step.variables, OTTO_EFFECT: "yes" };
+    return { ...step, environment: "production", effect: true, variables };
+  });
+  return { ...run, plan: { ...run.plan, steps } };
+}
+
+/** @param before the first of the versions: what it demands behind steps every version does. */
+function randomPolicy(chance: Chance, before: Policy | null): Policy {
+  const production: Rules = {
+    approve: approvals(chance),
+    ...(chance.percent(30) ? { open: [window(chance)] } : {}),
+    waitMinutes: chance.pick([1, 1, 2]),
+  };
+  const hadAfter = before?.environments?.["production"]?.after !== undefined;
+  const hasAfter = before === null ? chance.percent(50) : hadAfter;
+  const after = {
+    approve: approvals(chance),
+    ...(chance.percent(20) ? { open: [window(chance)] } : {}),
+    waitMinutes: chance.pick([1, 2]),
+  };
+  const more: Record<string, Rules> = chance.percent(30)
+    ? { "prod*": chance.percent(50) ? { freeze: [freeze(chance)] } : { approve: approvals(chance) } }
+    : {};
+  return {
+    "otto-policy": 1,
+    teams: { release: ["mia", "noa"] },
+    environments: { production: { ...production, ...(hasAfter ? { after } : {}) }, ...more },
+  };
+}
+
+function approvals(chance: Chance): NonNullable<Rules["approve"]> {
+  const by = chance.pick([["team/release"], ["mia", "kai"], ["team/release", "kai"], ["noa"]]);
+  return { count: by[0] === "noa" ? 1 : chance.between(1, 2), by };
+}
+
+/** A world begins on a Tuesday at 22:13:20, by a clock that is right. */
+function window(chance: Chance): string {
+  return chance.pick(["tue 22:14-22:40", "mon-wed 22:00-22:14", "tue 22:13-23:00", "tue 22:14-24:00"]);
+}
+
+function freeze(chance: Chance): NonNullable<Rules["freeze"]>[number] {
+  const until = chance.pick(["2023-11-14T22:14Z", "2023-11-14T22:15Z"]);
+  return { from: "2023-11-14T22:00Z", until, because: "a holiday" };
+}
+
+/** Enough say yes sooner or later, to most steps; some say no, and some say what counts for nothing. */
+function randomPeople(chance: Chance, run: string, step: string, overUs: number): ScheduledApprover[] {
+  const when = () => chance.integer(chance.percent(70) ? 6_000_000 : overUs + 20_000_000);
+  const said = (person: string, says: ScheduledApprover["says"]): ScheduledApprover => ({
+    person,
+    run,
+    step,
+    says,
+    atUs: when(),
+  });
+  const willing = chance.percent(80) ? ["mia", "noa", "kai"] : [chance.pick(["mia", "noa", "kai"])];
+  const other = chance.pick(["mia", "noa", "kai"]);
+  return [
+    ...willing.map((person) => said(person, "yes")),
+    ...(chance.percent(12) ? [said(other, "no")] : []),
+    ...(chance.percent(50) ? [said("eve", "yes")] : []),
+    ...(chance.percent(30) ? [said(chance.pick(["mia", "noa", "kai"]), "something-else")] : []),
+    ...(chance.percent(40) ? [said(chance.pick(["mia", "noa", "eve"]), "again")] : []),
+  ];
+}
+
+function lies(chance: Chance, { peers, overUs }: Schedule): Fault[] {
+  const controls = peers.filter(({ role }) => role === "control");
+  if (controls.length === 1 || !chance.percent(70)) return [];
+  const peer = chance.pick(controls).name;
+  const everyUs = chance.between(100_000, 1_000_000);
+  return [{ atUs: 0, lastsUs: overUs, kind: "liar", peer, acts: permitActs, everyUs }];
+}
+
+function idle({ peers }: Schedule): Fault[] {
+  const workers = peers.filter(({ role }) => role === "worker").map(({ name }) => name);
+  return [{ atUs: 400_000, lastsUs: idleUs, kind: "herd", peers: workers }];
+}
