@@ -7,6 +7,7 @@ export default defineConfig({
     worker: "node/edge/worker-process.ts",
     runner: "node/edge/execution/runner-process.ts",
     vault: "node/edge/broker/vault-process.ts",
+    image: "node/edge/execution/images/image-process.ts",
     attack: "node/edge/execution/sandbox/attack-process.ts",
     listen: "node/edge/execution/sandbox/listen-process.ts",
   },

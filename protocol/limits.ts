@@ -336,6 +336,32 @@ export const limits = {
   stepLookMs: 250,
   /** How long a worker's attack on one of its own sandboxes may take. */
   sandboxProbeMsMax: 20_000,
+  /** What a registry says of an image, one document of it, and one text in it. */
+  imageDocumentBytesMax: 4 * MiB,
+  imageTextCharactersMax: 4_000,
+  imageManifestsMax: 1_000,
+  imageLayersMax: 200,
+  imageVariablesMax: 500,
+  imageVariableCharactersMax: 64 * KiB,
+  /** One image as it comes, and unpacked; and all images of a worker: of these the one that was used least lately goes first. */
+  imageBytesMax: 16 * 1024 * MiB,
+  imageUnpackedBytesMax: 32 * 1024 * MiB,
+  imagesBytesMax: 40 * 1024 * MiB,
+  /** Files, folders and links of one image; folders inside of folders; and links on the way to one file. */
+  imageFilesMax: 1_000_000,
+  imagePathBytesMax: 4_000,
+  imagePathPartsMax: 100,
+  imageLinksFollowedMax: 40,
+  /** Images that are brought at once, and layers of each. */
+  imagesBroughtAtOnceMax: 4,
+  imageLayersAtOnceMax: 3,
+  imageRedirectsMax: 5,
+  /** How long bringing one may take; for how long its registry, and the process that brings it, may be silent. */
+  imageBringMsMax: 60 * 60_000,
+  imageIdleMsMax: 30_000,
+  imageSilenceMsMax: 180_000,
+  /** One line of that process. */
+  imageLineBytesMax: 64 * KiB,
   sourceBytesMax: 4 * 1024 * MiB,
   sourceFilesMax: 200_000,
   /** An encoded tree, as it is read into memory. */

@@ -4,7 +4,7 @@
 
 import { basename, dirname, join } from "node:path";
 
-export type Program = "otto" | "control" | "worker" | "runner" | "vault" | "attack" | "listen";
+export type Program = "otto" | "control" | "worker" | "runner" | "vault" | "image" | "attack" | "listen";
 
 const sources: Record<Program, string> = {
   otto: "../../cli/otto.ts",
@@ -12,6 +12,7 @@ const sources: Record<Program, string> = {
   worker: "./worker-process.ts",
   runner: "./execution/runner-process.ts",
   vault: "./broker/vault-process.ts",
+  image: "./execution/images/image-process.ts",
   attack: "./execution/sandbox/attack-process.ts",
   listen: "./execution/sandbox/listen-process.ts",
 };

@@ -1,0 +1,46 @@
+/** What a worker and the process that brings an image say to each other: one line of JSON each. */
+
+import type { ImageName } from "../../../../protocol/image-name.ts";
+import { limits } from "../../../../protocol/limits.ts";
+
+/** Every bound that tests make smaller. */
+export const imageBounds = {
+  imageBytesMax: limits.imageBytesMax,
+  imageUnpackedBytesMax: limits.imageUnpackedBytesMax,
+  imagesBytesMax: limits.imagesBytesMax,
+  imageFilesMax: limits.imageFilesMax,
+  imageBringMsMax: limits.imageBringMsMax,
+  imageIdleMsMax: limits.imageIdleMsMax,
+  imageSilenceMsMax: limits.imageSilenceMsMax,
+};
+
+export type ImageBounds = Readonly<Record<keyof typeof imageBounds, number>>;
+
+/** Said once; then the input stays open for as long as the worker is there and wants the image. */
+export type ToImageProcess = {
+  readonly name: ImageName;
+  /** Empty, and nobody else's: `root`, `config.json` and `about.json` are made in it. */
+  readonly folder: string;
+  readonly bounds: ImageBounds;
+};
+
+export type FromImageProcess =
+  | { readonly kind: "said"; readonly line: string }
+  | { readonly kind: "going" }
+  | { readonly kind: "brought" }
+  | { readonly kind: "failed"; readonly why: string; readonly next: string };
+
+/** Why an image cannot be used, as the end of a sentence; and what to do. */
+export class ImageProblem extends Error {
+  readonly next: string;
+
+  constructor(why: string, next: string) {
+    super(why);
+    this.next = next;
+  }
+}
+
+/** An image that whoever made it has to make otherwise. */
+export function wrongImage(why: string): ImageProblem {
+  return new ImageProblem(why, "name another image, or have it built anew");
+}

@@ -1,0 +1,52 @@
+/**
+ * A process that brings one image, so that neither the network nor unpacking holds up the worker, which renews its leases
+ * meanwhile; and so that what is wrong with an image happens to a process that has nothing of the worker's.
+ *
+ * It is told what to do in the first line of its input, and ends with its input: when the worker goes, or wants the image no more.
+ * Its other half is `image-store.ts`.
+ */
+
+import { createInterface } from "node:readline";
+import { wordsOf } from "../../error-words.ts";
+import { bringImage } from "./bring-image.ts";
+import { type FromImageProcess, ImageProblem, type ToImageProcess } from "./image-messages.ts";
+
+/** How often it says that it goes on. */
+const goingMs = 1_000;
+let saidMs = -goingMs;
+
+process.on("SIGINT", () => undefined);
+createInterface({ input: process.stdin })
+  .once("line", (line) => void bring(JSON.parse(line) as ToImageProcess))
+  .once("close", () => process.exit(1));
+
+async function bring(task: ToImageProcess): Promise<void> {
+  try {
+    await bringImage(task, { said: (line) => say({ kind: "said", line }), going });
+    end({ kind: "brought" });
+  } catch (error) {
+    end(
+      error instanceof ImageProblem
+        ? { kind: "failed", why: error.message, next: error.next }
+        : {
+            kind: "failed",
+            why: `it failed (${wordsOf(error)})`,
+            next: "look at the worker's disk and its network",
+          },
+    );
+  }
+}
+
+function going(): void {
+  if (performance.now() - saidMs < goingMs) return;
+  saidMs = performance.now();
+  say({ kind: "going" });
+}
+
+function say(message: FromImageProcess): void {
+  process.stdout.write(`${JSON.stringify(message)}\n`);
+}
+
+function end(message: FromImageProcess): void {
+  process.stdout.write(`${JSON.stringify(message)}\n`, () => process.exit(0));
+}
