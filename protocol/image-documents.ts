@@ -137,7 +137,7 @@ export function decodeImageConfig(bytes: Uint8Array): Result<ImageConfig, string
 export function parseChallenge(header: string): { readonly realm: string; readonly service: string } | null {
   if (header.length > limits.imageTextCharactersMax || !/^bearer /i.test(header)) return null;
   const said = new Map<string, string>();
-  for (const [, name = "", value = ""] of header.slice("bearer ".length).matchAll(/([a-z_]+)="([^"]*)"/gi))
+  for (const [, name = "", value = ""] of header.slice("bearer ".length).matchAll(/\b([a-z_]+)="([^"]*)"/gi))
     said.set(name.toLowerCase(), value);
   const realm = said.get("realm");
   return realm === undefined ? null : { realm, service: said.get("service") ?? "" };

@@ -38,15 +38,11 @@ import { parseSignedResult } from "../protocol/report-check.ts";
 import { encodeTree, parseTree } from "../protocol/tree.ts";
 import { decodeUntrusted, encodeValue } from "../protocol/values.ts";
 import { readPolicy } from "../planner/policy/read-policy.ts";
+import type { Target } from "./fuzz-target.ts";
+import { imageTargets } from "./fuzz-image-targets.ts";
 import { simulatedKeys } from "./keys.ts";
 import { Chance } from "./random.ts";
 import { certificateOf, charterOf, randomPlan, runOf, startWallMs } from "./workload.ts";
-
-export type Target = {
-  readonly name: string;
-  readonly valid: readonly Uint8Array[];
-  decode(bytes: Uint8Array): unknown;
-};
 
 /** Every signature holds: what a stranger could not sign is reached as well. */
 const keys = { verify: () => true };
@@ -214,6 +210,7 @@ export function targets(): readonly Target[] {
     },
     ...moreTargets(all),
     ...brokersTargets(run),
+    ...imageTargets(),
     { name: "trees", valid: [encodeTree([])], decode: parseTree },
     {
       name: "policies",

@@ -7,7 +7,8 @@
  * Exit codes: 0 every decoder held, 1 one did not.
  */
 
-import { targets, type Target } from "./fuzz-targets.ts";
+import type { Target } from "./fuzz-target.ts";
+import { targets } from "./fuzz-targets.ts";
 import { Chance } from "./random.ts";
 
 /** So long may one input take, on a machine that is busy; most take microseconds. */

@@ -8,6 +8,7 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { lstatSync, readFileSync, realpathSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 import { Header, Pax } from "tar";
@@ -38,7 +39,6 @@ export type ImageOptions = {
 
 export type RegistryAsked = { readonly path: string; readonly headers: IncomingMessage["headers"] };
 
-/** True: it was answered. */
 type Answer = (request: IncomingMessage, response: ServerResponse) => boolean;
 
 export type RegistryFixture = {
@@ -64,12 +64,19 @@ export const fixtureToken = "a-token-for-everybody";
 export const ownArchitecture = process.arch === "x64" ? "amd64" : process.arch;
 
 export async function startRegistry(
-  options: { readonly asksForToken?: boolean; readonly answer?: Answer } = {},
+  options: {
+    readonly asksForToken?: boolean;
+    /** True: it has answered. */
+    readonly answer?: Answer;
+    readonly address?: string;
+    readonly tls?: { readonly key: Buffer; readonly cert: Buffer };
+  } = {},
 ): Promise<RegistryFixture> {
   const content = new Map<string, Uint8Array>();
   const types = new Map<string, string>();
   const asked: RegistryAsked[] = [];
-  const server = createServer((request, response) => {
+  const { address = "127.0.0.1", tls } = options;
+  const take = (request: IncomingMessage, response: ServerResponse): void => {
     const { url = "", headers } = request;
     asked.push({ path: url, headers });
     if (options.answer?.(request, response) === true) return;
@@ -85,10 +92,11 @@ export async function startRegistry(
     const found = content.get(sha256);
     if (found === undefined) return void response.writeHead(404).end();
     response.writeHead(200, { "content-type": types.get(sha256) ?? "application/octet-stream" }).end(found);
-  });
-  server.listen(0, "127.0.0.1");
+  };
+  const server = tls === undefined ? createServer(take) : createSecureServer(tls, take);
+  server.listen(0, address);
   await once(server, "listening");
-  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const host = `${address}:${(server.address() as AddressInfo).port}`;
   const put = (bytes: Uint8Array): string => {
     content.set(digestOf(bytes), bytes);
     return digestOf(bytes);

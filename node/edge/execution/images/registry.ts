@@ -155,7 +155,7 @@ export class Registry {
   }
 
   #next(from: URL, location: string): URL {
-    const url = URL.canParse(location, from) ? new URL(location, from) : null;
+    const url = URL.canParse(location, from.href) ? new URL(location, from) : null;
     if (url !== null && url.username === "" && url.password === "") {
       if (url.protocol === "https:") return url;
       if (url.protocol === "http:" && from.protocol === "http:" && ownMachine.test(url.host)) return url;
