@@ -359,7 +359,7 @@ export const limits = {
   /** How long bringing one may take; for how long its registry, and the process that brings it, may be silent. */
   imageBringMsMax: 60 * 60_000,
   imageIdleMsMax: 30_000,
-  imageSilenceMsMax: 180_000,
+  imageSilenceMsMax: 10 * 60_000,
   /** One line of that process. */
   imageLineBytesMax: 64 * KiB,
   sourceBytesMax: 4 * 1024 * MiB,

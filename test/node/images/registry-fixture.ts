@@ -23,6 +23,7 @@ export type LayerFile =
       readonly content?: string | Uint8Array;
       readonly link?: string;
       readonly mode?: number;
+      readonly changed?: Date;
     };
 
 export type LayerFiles = Readonly<Record<string, LayerFile>> | readonly (readonly [string, LayerFile])[];
@@ -193,6 +194,7 @@ export function packLayer(files: LayerFiles): Buffer {
       content = "",
       link,
       mode = 0o644,
+      changed = new Date(1_700_000_000_000),
     } = typeof file === "string" || file instanceof Uint8Array ? { content: file } : file;
     const bytes = Buffer.from(content);
     const fields = {
@@ -200,6 +202,7 @@ export function packLayer(files: LayerFiles): Buffer {
       mode,
       type,
       size: bytes.length,
+      mtime: changed,
       ...(link === undefined ? {} : { linkpath: link }),
     };
     if (Buffer.byteLength(path) > 99 || Buffer.byteLength(link ?? "") > 99)

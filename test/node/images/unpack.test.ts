@@ -119,6 +119,15 @@ describe("a layer", () => {
     expect(readlinkSync(inRoot("lib"))).toBe("usr/lib");
   });
 
+  it("says when its files were changed, in a time that there can be", async () => {
+    const odd = [-10_000, 8.64e15].map((ms) => new Date(ms));
+    await unpacked([
+      ["a", { changed: new Date(1_500_000_000_000) }],
+      ...odd.map((changed, at): [string, { changed: Date }] => [`odd${at}`, { changed }]),
+    ]);
+    expect(statSync(inRoot("a")).mtimeMs).toBe(1_500_000_000_000);
+  });
+
   it("has names longer than the archive's own field", async () => {
     const name = `${"long/".repeat(40)}name`;
     await unpacked({ [name]: "1" });

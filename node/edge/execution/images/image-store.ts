@@ -20,7 +20,7 @@ import {
   utimesSync,
 } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { decodeImageConfig } from "../../../../protocol/image-documents.ts";
 import type { ImageName } from "../../../../protocol/image-name.ts";
 import { limits } from "../../../../protocol/limits.ts";
@@ -67,7 +67,7 @@ export class ImageStore {
 
   /** @param options.bounds those that are not `limits`. */
   constructor(options: { readonly folder: string; readonly bounds?: Partial<ImageBounds> }) {
-    this.#folder = options.folder;
+    this.#folder = resolve(options.folder);
     this.#bounds = { ...imageBounds, ...options.bounds };
   }
 

@@ -1,6 +1,6 @@
 /** One layer of an image as it is read: decompressed, and parsed with the tar package. What is not a whole, plain archive is refused. */
 
-import { closeSync, createReadStream, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, createReadStream, futimesSync, openSync, readSync, writeSync } from "node:fs";
 import { pipeline, type Readable } from "node:stream";
 import { constants, createGunzip, createZstdDecompress } from "node:zlib";
 import { Parser, type ReadEntry } from "tar";
@@ -12,6 +12,8 @@ const zstd = Buffer.of(0x28, 0xb5, 0x2f, 0xfd);
 /** A window of 128 MiB: more memory is not given to one archive. */
 const zstdWindowLogMax = 27;
 const blockBytes = 512;
+/** As file systems of today can say it. */
+const timeSecondsMax = 2 ** 32;
 const chunkBytes = 256 * 1024;
 
 /** How it is compressed its first bytes say: registries name the kinds of layers in several ways. */
@@ -123,7 +125,7 @@ export class LayerReader {
       }
     }
     entry.on("data", (bytes: Buffer) => this.#append(bytes));
-    entry.on("end", () => this.#close());
+    entry.on("end", () => this.#close(entry.mtime));
     entry.resume();
   }
 
@@ -136,8 +138,12 @@ export class LayerReader {
     }
   }
 
-  #close(): void {
-    if (this.#open !== null) closeSync(this.#open);
+  #close(changed?: Date): void {
+    if (this.#open === null) return;
+    // Compiled files say when their sources were changed, and are not believed when it was another time.
+    const seconds = Math.floor((changed?.getTime() ?? 0) / 1_000);
+    if (seconds >= 0 && seconds < timeSecondsMax) futimesSync(this.#open, seconds, seconds);
+    closeSync(this.#open);
     this.#open = null;
   }
 
