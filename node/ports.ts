@@ -107,6 +107,8 @@ export type Assignment = {
   readonly library: LibraryCall | null;
   /** The least isolation that it may run under. */
   readonly sandbox: SandboxLevel;
+  /** The root of its file system; with `orHost` only where the worker can. Null: the worker's own. */
+  readonly image: { readonly name: string; readonly orHost: boolean } | null;
 };
 
 /** A step library, and what the step gives it. */

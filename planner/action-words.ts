@@ -1,7 +1,14 @@
 /** What a step does besides commands, and what only some steps have, as lines of `otto explain`. */
 
 import { inputVariable } from "../protocol/names.ts";
-import type { Plan, PlannedStep, PlannedTrigger, Scalar, StepAction } from "../protocol/plan.ts";
+import {
+  leastSandboxOf,
+  type Plan,
+  type PlannedStep,
+  type PlannedTrigger,
+  type Scalar,
+  type StepAction,
+} from "../protocol/plan.ts";
 import { formatDuration } from "./durations.ts";
 
 /** `key`: what of the step's entry in the file says so. */
@@ -75,7 +82,8 @@ export function surroundingLines(step: PlannedStep): readonly Line[] {
     );
   for (const { format, files } of step.reports ?? [])
     lines.push(["reports", `${format}: ${files.join(", ")}`, "reports"]);
-  if (step.sandbox !== undefined) lines.push(["isolation", `${step.sandbox} at least`, "requires"]);
+  const level = leastSandboxOf(step);
+  if (level !== "S0") lines.push(["isolation", `${level} at least`, "requires"]);
   else if (step.credentials !== undefined)
     lines.push([
       "isolation",

@@ -249,12 +249,17 @@ export function lockOf(
  * All that a worker must have to run the step, sorted: its labels, and the label of each worker that reaches the level of
  * isolation that it asks for.
  */
-export function requirementsOf({
-  labels,
+export function requirementsOf(step: Pick<PlannedStep, "labels" | "sandbox" | "image">): readonly string[] {
+  const level = leastSandboxOf(step);
+  return level === "S0" ? step.labels : [...step.labels, sandboxLabel(level)].sort(compareText);
+}
+
+/** The least isolation that the step runs under: an image is the root of its file system at S3 alone. */
+export function leastSandboxOf({
   sandbox = "S0",
-}: Pick<PlannedStep, "labels" | "sandbox">): readonly string[] {
-  if (sandbox === "S0") return labels;
-  return [...labels, sandboxLabel(sandbox)].sort(compareText);
+  image,
+}: Pick<PlannedStep, "sandbox" | "image">): SandboxLevel {
+  return image === undefined || image.orHost ? sandbox : "S3";
 }
 
 /** What a worker says of a level that it reaches. It says so of each. */

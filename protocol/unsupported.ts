@@ -4,6 +4,7 @@
  */
 
 import { OttoError } from "./errors.ts";
+import { parseImageName } from "./image-name.ts";
 import { isSettledByMesh, type Plan, type PlannedStep } from "./plan.ts";
 import { foreignDomainOf } from "./release.ts";
 
@@ -41,10 +42,10 @@ function reasonOf(
     step.action?.kind === "approve" ? step.action.by.find((name) => name.startsWith("team/")) : undefined;
   if (team !== undefined)
     return `${team} is to approve it, and who is in a team is not known yet: name the people in \`by\``;
-  if (step.sandbox === "S3")
-    return "it asks for isolation of level S3, and workers run no containers yet: S2 is the highest level there is";
-  if (step.image !== undefined && !step.image.orHost)
-    return `it asks for the image ${step.image.name}, and workers run no containers yet: say \`or: host\` if the worker itself will do`;
+  if (step.sandbox === "S3" && (step.image === undefined || step.image.orHost))
+    return "it asks for isolation of level S3, where a step has an image for its file system: name one in `image`, without `or`";
+  if (step.image !== undefined && !step.image.orHost && parseImageName(step.image.name) === null)
+    return `its image ${step.image.name} may be another one tomorrow: name it by its digest, ${step.image.name}@sha256:..., which \`skopeo inspect --format '{{.Digest}}' docker://${step.image.name}\` says`;
   if (step.action?.kind === "pipeline" && step.outcomes?.includes("recovered") === true)
     return "it would have to know how the run before ended, and no peer asks for that yet: notify on passed or failed";
   return null;

@@ -6,7 +6,7 @@
 import type { Submission } from "../../protocol/manifest.ts";
 import type { GrantedLease } from "../../protocol/messages.ts";
 import { inputVariable } from "../../protocol/names.ts";
-import { isExclusive, isTrusted, type Plan, type PlannedStep } from "../../protocol/plan.ts";
+import { isExclusive, isTrusted, leastSandboxOf, type Plan, type PlannedStep } from "../../protocol/plan.ts";
 import type { Assignment } from "../ports.ts";
 import { libraryCallOf } from "./library-call.ts";
 
@@ -44,7 +44,8 @@ export function assignmentOf(
     reports: step.reports ?? [],
     credentials: step.credentials ?? [],
     library: libraryCallOf(step, plan),
-    sandbox: step.sandbox ?? "S0",
+    sandbox: leastSandboxOf(step),
+    image: step.image ?? null,
   };
 }
 

@@ -5,7 +5,7 @@
  */
 
 import { Environment } from "@marcbachmann/cel-js";
-import type { Plan } from "../../protocol/plan.ts";
+import { leastSandboxOf, type Plan } from "../../protocol/plan.ts";
 import { type Problem, refusedIn, syntaxProblem } from "../conditions.ts";
 
 export type Submitter = {
@@ -78,7 +78,7 @@ function contextOf(plan: Plan, submitter: Submitter): Record<string, unknown> {
       name: step.name,
       environment: step.environment ?? "",
       effect: step.effect,
-      sandbox: step.sandbox ?? "S0",
+      sandbox: leastSandboxOf(step),
       image: step.image?.name ?? "",
       credentials: (step.credentials ?? []).map(({ name }) => name),
     })),

@@ -102,6 +102,7 @@ export function assignmentOf(
     index: 0,
     credentials: [],
     sandbox: "S0",
+    image: null,
     ...more,
   };
 }

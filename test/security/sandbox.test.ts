@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Channel } from "../../node/edge/execution/channel.ts";
 import type { FromRunner, ToRunner } from "../../node/edge/execution/runner-messages.ts";
-import { bubblewrapArguments } from "../../node/edge/execution/sandbox/bubblewrap.ts";
+import { bubblewrapArguments, type BubblewrapPolicy } from "../../node/edge/execution/sandbox/bubblewrap.ts";
 import { usualBounds } from "../../node/edge/execution/step-usage.ts";
 import { programPath } from "../../node/edge/programs.ts";
 import type { SandboxLevel } from "../../protocol/plan.ts";
@@ -272,11 +272,11 @@ describe.skipIf(missing("S2") !== null)("a sandbox by itself (skipped without bu
   const inside = (command: string): string => {
     const folder = mkdtempSync(join(tmpdir(), "otto-bare-"));
     try {
-      const policy = {
+      const policy: Omit<BubblewrapPolicy, "temporaryBytesMax"> = {
         visible: [],
         folders: [folder],
         workspace: folder,
-        settings: "/etc",
+        system: { kind: "machine", settings: "/etc" },
         users: null,
         hasFilter: false,
       };

@@ -22,6 +22,7 @@ import type { Blobs } from "../blobs.ts";
 import { type Gateway, noCredentials, type OpenedCredentials } from "../broker/gateway.ts";
 import { type CacheLimits, Caches, type SoughtCache } from "./caches.ts";
 import { type PreparedLibrary, prepareLibrary } from "./libraries.ts";
+import { type Image, ImageStore } from "./images/image-store.ts";
 import { readLog } from "./attempt-log.ts";
 import { maskReport } from "./masked-report.ts";
 import { secretsAmong } from "./pass-variables.ts";
@@ -112,6 +113,8 @@ type Attempt = {
   notes: readonly string[];
   sought: readonly SoughtCache[];
   library: PreparedLibrary | null;
+  /** The root of its file system, where that is an image. */
+  image: Image | null;
   readonly level: SandboxLevel | null;
   /** What it may know and others may not; of a step that did not begin, what every step may know. */
   secrets: readonly Uint8Array[];
@@ -127,6 +130,7 @@ export class LocalExecutor implements Executor {
   readonly probed: readonly Probed[];
   readonly #sources: Sources;
   readonly #caches: Caches;
+  readonly #images: ImageStore;
   readonly #secrets: readonly Uint8Array[];
   readonly #mask: Mask;
   readonly #attempts = new Map<string, Attempt>();
@@ -151,6 +155,7 @@ export class LocalExecutor implements Executor {
     this.#secrets = secretsAmong(options.passVariables);
     this.#mask = maskFor(this.#secrets);
     const { cacheLimits: bounds = limits } = options;
+    this.#images = new ImageStore({ folder: join(parts.isolation.folder, "images") });
     this.#caches = new Caches({ folder: join(parts.isolation.folder, "caches"), bounds });
   }
 
@@ -181,6 +186,7 @@ export class LocalExecutor implements Executor {
       notes: [],
       sought: [],
       library: null,
+      image: null,
       level: this.#isolation.levelFor(assignment),
       secrets: this.#secrets,
       mask: this.#mask,
@@ -232,6 +238,7 @@ export class LocalExecutor implements Executor {
     }
     const report = await this.#report(attempt, end, taken);
     if (workspace !== null) this.#workspaces.release(workspace);
+    attempt.image?.release();
     this.#attempts.delete(attempt.assignment.id);
     this.#options.observer.ended(attempt.assignment.id, report);
   }
@@ -275,7 +282,7 @@ export class LocalExecutor implements Executor {
     workspace: Workspace,
     { level, opened }: { readonly level: SandboxLevel; readonly opened: OpenedCredentials },
   ): Promise<End> {
-    const { assignment, library } = attempt;
+    const { assignment, library, image } = attempt;
     const said = openSaid(workspace.said, assignment);
     await this.#isolation.handOver(level, workspace);
     attempt.isRunning = true;
@@ -287,6 +294,7 @@ export class LocalExecutor implements Executor {
         preamble: linesOf(attempt.notes),
         commands: library === null ? assignment.commands : [library.command],
         environment: {
+          ...(image === null ? {} : { ...image.environment, ...withoutPath(this.#options.passVariables) }),
           ...stepEnvironment(assignment, workspace, level),
           ...opened.variables,
           ...library?.variables,
@@ -295,7 +303,10 @@ export class LocalExecutor implements Executor {
         secrets: attempt.secrets.map((secret) => Buffer.from(secret).toString("base64")),
         timeoutMs: leftMs(attempt),
         graceMs: this.#options.graceMs,
-        confinement: this.#isolation.confine(level, workspace, opened.ports),
+        confinement: this.#isolation.confine(level, workspace, {
+          ports: opened.ports,
+          root: image?.root ?? null,
+        }),
         bounds: this.#isolation.bounds,
         folders: level === "S0" ? [workspace.folder, workspace.temporary] : foldersOf(workspace),
       },
@@ -350,8 +361,22 @@ export class LocalExecutor implements Executor {
       attempt.sought = restored.sought;
       attempt.notes = restored.notes;
     }
+    await this.#bringImage(attempt);
     const { blobs } = this.#options;
-    attempt.library = await prepareLibrary(assignment, { sources: this.#sources, workspace, blobs, signal });
+    const node = this.#isolation.nodeAt(attempt.level ?? "S0");
+    const parts = { sources: this.#sources, workspace, blobs, node, signal };
+    attempt.library = await prepareLibrary(assignment, parts);
+  }
+
+  async #bringImage(attempt: Attempt): Promise<void> {
+    const name = this.#isolation.imageFor(attempt.assignment);
+    if (name === null) return;
+    const { signal } = attempt.abort;
+    const said = (line: string): void => void (attempt.notes = [...attempt.notes, line]);
+    const image = await this.#images.bring(name, { signal, said });
+    // Whoever waited for it may have been stopped meanwhile.
+    if (signal.aborted) image.release();
+    else attempt.image = image;
   }
 
   /** In what is left of the attempt's time, which a cache is never worth exceeding. */
@@ -459,6 +484,14 @@ function maskFor(secrets: readonly Uint8Array[]): Mask {
 
 function leftMs({ assignment, startedAt }: Attempt): number {
   return Math.ceil(Math.max(1, assignment.timeoutMs - (performance.now() - startedAt)));
+}
+
+/** Where programs are is the image's to say. */
+function withoutPath({
+  PATH: _,
+  ...others
+}: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return others;
 }
 
 function linesOf(notes: readonly string[]): string {

@@ -32,11 +32,13 @@ export async function prepareLibrary(
     readonly sources: Sources;
     readonly workspace: Workspace;
     readonly blobs: Blobs;
+    /** The words that start Node where the step runs. */
+    readonly node: readonly string[];
     readonly signal: AbortSignal;
   },
 ): Promise<PreparedLibrary | null> {
   const { library: call } = assignment;
-  const { sources, workspace, blobs, signal } = parts;
+  const { sources, workspace, blobs, node, signal } = parts;
   if (call === null) return null;
   const tree = await sources.tree(call.tree);
   signal.throwIfAborted();
@@ -58,7 +60,7 @@ export async function prepareLibrary(
   writeFileSync(given, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
   const program = quoted(join(folder, entry));
   return {
-    command: isNode ? `exec ${quoted(process.execPath)} ${program}` : `exec ${program}`,
+    command: isNode ? `exec ${node.map(quoted).join(" ")} ${program}` : `exec ${program}`,
     variables: { OTTO_WITH: given, OTTO_LIBRARY: folder },
   };
 }

@@ -6,7 +6,7 @@
  */
 
 import { spawn, spawnSync } from "node:child_process";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createConnection } from "node:net";
 import { join } from "node:path";
 
@@ -18,6 +18,8 @@ type Orders = {
   readonly ownUser: boolean;
   /** Null where neither processes nor the network are promised to be apart. */
   readonly apart: { readonly port: number; readonly abstract: string } | null;
+  /** Files and folders of the machine that must not be there. */
+  readonly hidden: readonly string[];
   /** What the daemon is called that should not outlive this attempt. */
   readonly daemon: string;
 };
@@ -67,6 +69,7 @@ tries(
   "it has a capability",
   () => !/^0+$/.test(statusWord("CapEff") + statusWord("CapPrm") + statusWord("CapAmb")),
 );
+for (const path of orders.hidden) tries(`it found the machine's ${path}`, () => existsSync(path));
 tries("it could gain privileges", () => statusWord("NoNewPrivs") !== "1");
 
 if (orders.apart === null) {

@@ -1,10 +1,12 @@
 /**
- * The sandbox of level S2, as arguments of bubblewrap: every namespace of its own, no network, no capability, a read-only
- * system, and of the worker's files only those of the slot.
+ * The sandbox of levels S2 and S3, as arguments of bubblewrap: every namespace of its own, no network, no capability, a read-only
+ * system, and of the worker's files only those of the slot. The system is the machine's at S2, and an image's at S3.
  */
 
 import { lstatSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
+import { imageRootArguments } from "./image-root.ts";
+import type { OwnPrograms } from "./own-programs.ts";
 
 /** Descriptors of bubblewrap. It closes all of them before the first command of the step is there. */
 export const descriptors = { control: 3, filter: 4, arguments: 5, info: 6, doors: 7 } as const;
@@ -15,8 +17,8 @@ export type BubblewrapPolicy = {
   /** Folders of the slot, that it may write to. */
   readonly folders: readonly string[];
   readonly workspace: string;
-  /** The folder that is there as `/etc`. */
-  readonly settings: string;
+  /** What is there as the system. */
+  readonly system: MachineSystem | ImageSystem;
   /** A file in place of `/etc/passwd`; null: the machine's own. */
   readonly users: string | null;
   readonly hasFilter: boolean;
@@ -24,19 +26,34 @@ export type BubblewrapPolicy = {
   readonly temporaryBytesMax: number;
 };
 
+type MachineSystem = {
+  readonly kind: "machine";
+  /** The folder that is there as `/etc`. */
+  readonly settings: string;
+};
+
+type ImageSystem = {
+  readonly kind: "image";
+  /** The folder that it was unpacked to. */
+  readonly root: string;
+  /** Of the machine's, what Otto needs in there. */
+  readonly own: OwnPrograms;
+};
+
 /** Parts of the system that programs need. `/home`, `/root`, `/var`, `/run`, `/sys` and `/mnt` are not among them. */
 const systemFolders = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix/store"];
+/** Empty, in memory, and bounded. */
+const temporaryFolders = ["/tmp", "/var/tmp", "/run", "/dev/shm"];
+
 /** Words for bubblewrap's `--args`, without the program that runs inside. */
 export function bubblewrapArguments(policy: BubblewrapPolicy): readonly string[] {
-  const { folders, visible, workspace, settings, users, hasFilter, temporaryBytesMax } = policy;
+  const { folders, visible, workspace, users, hasFilter, temporaryBytesMax } = policy;
   const words = ["--unshare-all", "--unshare-user", "--disable-userns", "--new-session", "--die-with-parent"];
   words.push("--cap-drop", "ALL", "--hostname", "otto");
-  for (const folder of systemFolders) words.push(...systemFolder(folder));
-  words.push("--ro-bind", settings, "/etc");
+  words.push(...systemArguments(policy));
   if (users !== null) words.push("--ro-bind", users, "/etc/passwd");
   words.push("--proc", "/proc", "--dev", "/dev");
-  for (const folder of ["/tmp", "/var/tmp", "/run", "/dev/shm"])
-    words.push("--size", String(temporaryBytesMax), "--tmpfs", folder);
+  for (const folder of temporaryFolders) words.push("--size", String(temporaryBytesMax), "--tmpfs", folder);
   // It is of memory, too, and of no size.
   words.push("--remount-ro", "/dev");
   for (const path of visible) words.push("--ro-bind", path, path);
@@ -46,6 +63,17 @@ export function bubblewrapArguments(policy: BubblewrapPolicy): readonly string[]
   if (hasFilter) words.push("--seccomp", String(descriptors.filter));
   words.push("--info-fd", String(descriptors.info));
   return words;
+}
+
+function systemArguments({ system, visible, folders }: BubblewrapPolicy): readonly string[] {
+  if (system.kind === "machine")
+    return [...systemFolders.flatMap(systemFolder), "--ro-bind", system.settings, "/etc"];
+  const { root, own } = system;
+  const targets = ["/proc", "/dev", "/.otto", ...temporaryFolders, ...visible, ...folders];
+  return [
+    ...imageRootArguments(root, targets),
+    ...own.files.flatMap(([from, to]) => ["--ro-bind", from, to]),
+  ];
 }
 
 /** Many systems have `/bin` as a link into `/usr`: the same link inside keeps paths as they are outside. */

@@ -5,6 +5,7 @@
  *   S0  own process group, own folders                    the worker's user
  *   S1  S0 + the slot's own user, no new privileges       only a worker that runs as root
  *   S2  S1 where it can be had + bubblewrap               without network
+ *   S3  S2 in an image's file system                      only steps that name an image
  */
 
 import {
@@ -25,12 +26,14 @@ import { totalmem } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { limits } from "../../../../protocol/limits.ts";
+import { type ImageName, parseImageName } from "../../../../protocol/image-name.ts";
 import { sandboxLevels, type SandboxLevel } from "../../../../protocol/plan.ts";
 import { programPath } from "../../programs.ts";
 import type { Assignment } from "../../../ports.ts";
 import type { Confinement } from "../runner-messages.ts";
 import type { Workspace } from "../workspaces.ts";
-import { bubblewrapArguments, systemProgram } from "./bubblewrap.ts";
+import { bubblewrapArguments, type BubblewrapPolicy, systemProgram } from "./bubblewrap.ts";
+import { type OwnPrograms, ownPrograms } from "./own-programs.ts";
 import { type StepBounds, usualBounds } from "../step-usage.ts";
 import { systemCallFilter } from "./seccomp.ts";
 import { Settings } from "./settings.ts";
@@ -64,7 +67,7 @@ export class Isolation {
   readonly folder: string;
   /** Programs as every slot's user can read them. */
   readonly node: string;
-  readonly attack: string;
+  readonly #attack: string;
   readonly #listen: string;
   readonly #settings: Settings;
   readonly #programs = {
@@ -74,8 +77,10 @@ export class Isolation {
   };
   /** Why slots' users cannot get to what they need; null when they can, and when there are none. */
   readonly #unprepared: string | null;
-  /** Files that were written for slots' users. */
-  readonly #named = new Set<string>();
+  /** Files that were written for slots' users, by whose and of which system. */
+  readonly #named = new Map<string, string>();
+  /** What Otto needs of the machine where an image is all else; null: that cannot be had. */
+  readonly #own: OwnPrograms | null;
   /** Ascending; S0 always. */
   #reached: readonly SandboxLevel[] = ["S0"];
 
@@ -85,10 +90,15 @@ export class Isolation {
     this.#users = prepared.users;
     this.folder = prepared.folder;
     this.node = prepared.node;
-    this.attack = prepared.attack;
+    this.#attack = prepared.attack;
     this.#listen = prepared.listen;
     this.#unprepared = prepared.problem;
     this.#settings = new Settings(this.folder);
+    const { prlimit } = this.#programs;
+    this.#own =
+      options.atMost !== "S3" || prlimit === null
+        ? null
+        : ownPrograms([this.node, prlimit], [this.#attack, this.#listen]);
     const filter = systemCallFilter(process.arch);
     this.#filter = filter === null ? null : join(folder, "system-calls.bpf");
     if (filter !== null && options.atMost !== "S0") writeFileSync(join(folder, "system-calls.bpf"), filter);
@@ -116,23 +126,39 @@ export class Isolation {
     if (level === "S1" && this.#users === null) return "only root can give each slot a user of its own";
     if (level === "S1" && (setpriv === null || prlimit === null))
       return "setpriv and prlimit are not installed";
-    if (level === "S2" && bwrap === null) return "bubblewrap is not installed";
-    if (level === "S2" && prlimit === null) return "prlimit is not installed";
-    return level === "S3" ? "containers are not used yet" : null;
+    if (isApart(level) && bwrap === null) return "bubblewrap is not installed";
+    if (isApart(level) && prlimit === null) return "prlimit is not installed";
+    if (level === "S3" && this.#own === null) return "it is not known how programs are put together here";
+    return null;
   }
 
   /**
    * The lowest level that is enough, of those that are reached; null when none is. A step with credentials is shut in with them
    * wherever that can be had: below, its ports are open to whatever runs on the machine.
    */
-  levelFor({ sandbox, credentials }: Pick<Assignment, "sandbox" | "credentials">): SandboxLevel | null {
+  levelFor(assignment: Pick<Assignment, "sandbox" | "credentials" | "image">): SandboxLevel | null {
+    if (this.imageFor(assignment) !== null) return "S3";
+    // Without an image there is no such thing.
+    return orderOf(assignment.sandbox) < orderOf("S3") ? this.#levelWithoutImage(assignment) : null;
+  }
+
+  /** The image that the step runs in here; null when it runs in the worker's own file system, or not at all. */
+  imageFor({ image }: Pick<Assignment, "image">): ImageName | null {
+    return image === null || !this.#reached.includes("S3") ? null : parseImageName(image.name);
+  }
+
+  #levelWithoutImage({
+    sandbox,
+    credentials,
+  }: Pick<Assignment, "sandbox" | "credentials">): SandboxLevel | null {
     // What it is given itself it can use only with a network: whoever wants it shut in all the same says so.
     const isBrokered = credentials.some(({ expose }) => expose === undefined);
     const least = isBrokered && this.#reached.includes(levelOfSecrets) ? levelOfSecrets : "S0";
-    const wanted = Math.max(...[sandbox, least, this.#options.byDefault].map(orderOf));
-    const reached = (from: number): SandboxLevel | undefined =>
-      this.#reached.find((level) => orderOf(level) >= from);
-    return reached(wanted) ?? null;
+    const { byDefault } = this.#options;
+    const usual = byDefault === "S3" ? "S2" : byDefault;
+    const wanted = Math.max(...[sandbox, least, usual].map(orderOf));
+    const found = this.#reached.find((level) => orderOf(level) >= wanted);
+    return found === "S3" ? null : (found ?? null);
   }
 
   /** Makes the folders of the slot the attempt's own, with all that is in them. To be called when all is there. */
@@ -146,44 +172,73 @@ export class Isolation {
    * What the runner needs to know; null for S0. `handOver` comes first.
    *
    * @param ports where something is to listen inside, for the worker to accept.
+   * @param root where the image is whose file system it gets; null below S3.
    */
-  confine(level: SandboxLevel, workspace: Workspace, ports: readonly number[]): Confinement | null {
+  confine(
+    level: SandboxLevel,
+    workspace: Workspace,
+    { ports, root }: { readonly ports: readonly number[]; readonly root: string | null },
+  ): Confinement | null {
     const { setpriv, prlimit, bwrap } = this.#programs;
     const user = this.#userOf(level, workspace);
     if (level === "S1" && user !== null && setpriv !== null && prlimit !== null)
       return {
         kind: "user",
         user,
-        inner: [setpriv, "--no-new-privs", "--inh-caps=-all", ...limited(prlimit, this.bounds)],
+        inner: [setpriv, "--no-new-privs", "--inh-caps=-all", prlimit, ...bounding(this.bounds)],
       };
-    if (level === "S2" && bwrap !== null && prlimit !== null) {
-      const folders = foldersOf(workspace);
-      const visible = [...new Set([this.node, this.attack, this.#listen, ...this.#options.visible])];
-      const filter = this.#filter;
-      const words = bubblewrapArguments({
-        folders,
-        visible,
-        workspace: workspace.folder,
-        settings: this.#settings.current(),
-        users: user === null ? null : this.#usersWith(user, workspace.home),
-        hasFilter: filter !== null,
-        temporaryBytesMax: limits.sandboxTemporaryBytesMax,
-      });
-      const inner = limited(prlimit, this.bounds);
-      const doors = ports.length === 0 ? null : { program: [this.node, ...listenFlags, this.#listen], ports };
-      return { kind: "sandbox", user, program: bwrap, arguments: words, inner, filter, doors };
-    }
-    return null;
+    if (!isApart(level) || bwrap === null || prlimit === null) return null;
+    const system = this.#systemOf(root);
+    if (system === null || (root === null) !== (level === "S2")) return null;
+    const folders = foldersOf(workspace);
+    const ours = [this.node, this.#attack, this.#listen];
+    const id = user?.id ?? process.getuid?.() ?? 0;
+    const filter = this.#filter;
+    const words = bubblewrapArguments({
+      folders,
+      visible: [...new Set([...(root === null ? ours : []), ...this.#options.visible])],
+      workspace: workspace.folder,
+      system,
+      users: user === null && root === null ? null : this.#usersWith(id, workspace.home, root ?? "/"),
+      hasFilter: filter !== null,
+      temporaryBytesMax: limits.sandboxTemporaryBytesMax,
+    });
+    const start = (program: string): readonly string[] =>
+      system.kind === "image" ? system.own.start(program) : [program];
+    const inner = [...start(prlimit), ...bounding(this.bounds)];
+    const listening = system.kind === "image" ? system.own.placeOf(this.#listen) : this.#listen;
+    const doors =
+      ports.length === 0 ? null : { program: [...start(this.node), ...listenFlags, listening], ports };
+    return { kind: "sandbox", user, program: bwrap, arguments: words, inner, filter, doors };
   }
 
-  /** The machine's users and the slot's: some programs, such as `ssh`, do not run for a user without a name. */
-  #usersWith({ id }: SlotUser, home: string): string {
-    const path = join(this.folder, `passwd-${id}`);
-    if (this.#named.has(path)) return path;
-    const others = existsSync("/etc/passwd") ? readFileSync("/etc/passwd", "utf8") : "";
+  /** The words that start this program, Node, in a step of the level. */
+  nodeAt(level: SandboxLevel): readonly string[] {
+    return level === "S3" && this.#own !== null ? this.#own.start(this.node) : [this.node];
+  }
+
+  /** The words that start the attacker of `probe.ts`. */
+  attackAt(level: SandboxLevel): readonly string[] {
+    const attack = level === "S3" && this.#own !== null ? this.#own.placeOf(this.#attack) : this.#attack;
+    return [...this.nodeAt(level), attack];
+  }
+
+  #systemOf(root: string | null): BubblewrapPolicy["system"] | null {
+    if (root === null) return { kind: "machine", settings: this.#settings.current() };
+    return this.#own === null ? null : { kind: "image", root, own: this.#own };
+  }
+
+  /** The system's users and the slot's: some programs, such as `ssh`, do not run for a user without a name. */
+  #usersWith(id: number, home: string, root: string): string {
+    const key = `${id} ${root}`;
+    const path = this.#named.get(key) ?? join(this.folder, `passwd-${id}-${this.#named.size}`);
+    if (this.#named.has(key)) return path;
+    const users = join(root, "etc/passwd");
+    const others =
+      lstatSync(users, { throwIfNoEntry: false })?.isFile() === true ? readFileSync(users, "utf8") : "";
     writeFileSync(path, `${others}otto:x:${id}:${id}::${home}:/bin/sh\n`);
     chmodSync(path, 0o644);
-    this.#named.add(path);
+    this.#named.set(key, path);
     return path;
   }
 
@@ -232,7 +287,7 @@ export function isApart(level: SandboxLevel): boolean {
 }
 
 /** Walls of the kernel's, a little behind where a step is ended with a sentence. None is above what this process has itself. */
-function limited(prlimit: string, { tasksMax, openFilesMax }: StepBounds): readonly string[] {
+function bounding({ tasksMax, openFilesMax }: StepBounds): readonly string[] {
   const own = readFileSync("/proc/self/limits", "utf8");
   const most = (name: string, wanted: number): number => {
     const found = new RegExp(`^${name}\\s+\\S+\\s+(\\d+)`, "m").exec(own)?.[1];
@@ -240,7 +295,7 @@ function limited(prlimit: string, { tasksMax, openFilesMax }: StepBounds): reado
   };
   const files = most("Max open files", openFilesMax);
   const tasks = most("Max processes", tasksMax + tasksBeyond);
-  return [prlimit, "--core=0", `--nofile=${files}`, `--nproc=${tasks}`];
+  return ["--core=0", `--nofile=${files}`, `--nproc=${tasks}`];
 }
 
 /** All that an attempt may write to. They are there afterwards. */

@@ -4,14 +4,26 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import {
+  chmodSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { createServer, type Server } from "node:net";
 import { dirname, join } from "node:path";
 import { limits } from "../../../../protocol/limits.ts";
 import { type SandboxLevel, sandboxLevels } from "../../../../protocol/plan.ts";
 import type { RunnerLink } from "../runner-link.ts";
 import type { Workspace } from "../workspaces.ts";
+import { systemProgram } from "./bubblewrap.ts";
 import { type Isolation, makeOwnFolders } from "./isolation.ts";
+import { rootOf } from "./own-programs.ts";
 
 const serialMax = 2 ** 32 - 1;
 
@@ -78,13 +90,15 @@ async function attack(
   try {
     makeOwnFolders(workspace);
     await isolation.handOver(level, workspace);
-    const confinement = isolation.confine(level, workspace, []);
+    const root = level === "S3" ? makeRoot(join(isolation.folder, "probe-root")) : null;
+    const confinement = isolation.confine(level, workspace, { ports: [], root });
     if (confinement === null) return "it cannot be made here";
     const orders = {
       secrets,
       worker: { pid: process.pid, uid: process.getuid?.() ?? -1 },
       ownUser: confinement.user !== null,
       apart: level === "S1" ? null : apart,
+      hidden: root === null ? [] : machineFiles.filter((path) => existsSync(path)),
       daemon,
     };
     const result = await runner.run(
@@ -93,12 +107,10 @@ async function attack(
         workspace: workspace.folder,
         logFile: logFile(serial),
         preamble: "",
-        commands: [`exec "$NODE" "$ATTACK" "$ORDERS"`],
+        commands: [`exec ${isolation.attackAt(level).map(quoted).join(" ")} "$ORDERS"`],
         environment: {
           HOME: workspace.home,
           TMPDIR: workspace.temporary,
-          NODE: isolation.node,
-          ATTACK: isolation.attack,
           ORDERS: JSON.stringify(orders),
         },
         secrets: [],
@@ -153,11 +165,38 @@ function isRunning(name: string): boolean {
   });
 }
 
+/** What the machine has, and an image has not. */
+const machineFiles = ["/etc/hostname", "/etc/os-release", "/etc/group", "/usr/bin/env"];
+
+/** A file system that has just what the attacker starts itself. */
+function makeRoot(folder: string): string | null {
+  rmSync(folder, { recursive: true, force: true });
+  const programs = ["sh", "sleep", "unshare"].flatMap((name) => systemProgram(name) ?? []);
+  const files = rootOf(programs);
+  if (files === null) return null;
+  for (const path of files) {
+    const place = join(folder, path);
+    mkdirSync(dirname(place), { recursive: true });
+    copyFileSync(path, place, constants.COPYFILE_FICLONE);
+    chmodSync(place, 0o755);
+  }
+  const shell = join(folder, "bin/sh");
+  if (!existsSync(shell)) {
+    mkdirSync(dirname(shell), { recursive: true });
+    symlinkSync("/usr/bin/sh", shell);
+  }
+  return folder;
+}
+
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
 const meanings: Readonly<Record<SandboxLevel, string>> = {
   S0: "as this user, with all that this user can reach",
   S1: "each slot as a user of its own",
   S2: "each in a sandbox without network",
-  S3: "each in a container without network",
+  S3: "each in a sandbox without network, in the file system of an image where it names one",
 };
 
 /** How far a worker keeps steps apart, and what keeps it from more. */
