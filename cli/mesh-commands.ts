@@ -95,7 +95,7 @@ function withNode(command: Command): Command {
     .option("--slots <count>", "steps that run at once (default: one a core)")
     .option("--label <label>", "what steps can ask for; may be repeated", several)
     .option("--pass <variable>", "environment variable that steps get; may be repeated", several)
-    .option("--sandbox <level>", "isolate steps at most so far: S0, S1, S2 (default: as far as possible)")
+    .option("--sandbox <level>", "isolate steps at most so far: S0, S1, S2, S3 (default: as far as possible)")
     .option("--sandbox-default <level>", "isolation of steps that ask for none (default: S0)")
     .option("--visible <path>", "what isolated steps may read besides the system; may be repeated", several);
 }

@@ -9,6 +9,7 @@ import {
   type Scalar,
   type StepAction,
 } from "../protocol/plan.ts";
+import { parseImageName } from "../protocol/image-name.ts";
 import { formatDuration } from "./durations.ts";
 
 /** `key`: what of the step's entry in the file says so. */
@@ -90,13 +91,15 @@ export function surroundingLines(step: PlannedStep): readonly Line[] {
       "S2 where its worker reaches it, since it uses credentials: they are all its network then",
       "credentials",
     ]);
-  if (step.image !== undefined)
-    lines.push([
-      "image",
-      `${step.image.name}${step.image.orHost ? ", or the worker itself" : ""}`,
-      "requires",
-    ]);
+  if (step.image !== undefined) lines.push(["image", imageWords(step.image), "requires"]);
   return lines;
+}
+
+function imageWords({ name, orHost }: NonNullable<PlannedStep["image"]>): string {
+  if (!orHost) return name;
+  return parseImageName(name) === null
+    ? `the worker itself: ${name} has no digest, and could be another one tomorrow`
+    : `${name}, or the worker itself`;
 }
 
 const orderWords = {

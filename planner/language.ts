@@ -217,8 +217,11 @@ export const records = {
       pattern: "^[1-9][0-9]{0,5}(?:MiB|GiB|TiB)$",
     }),
     sandbox: said("The least isolation.", oneOf(sandboxLevels)),
-    image: said("A container image.", filled),
-    or: said("With `image`: `host` when a worker without containers will do.", oneOf(["host"])),
+    image: said(
+      "A container image, whose files are all that the step sees of a system: `NAME@sha256:HEX`.",
+      filled,
+    ),
+    or: said("With `image`: `host` when a worker that runs no images will do.", oneOf(["host"])),
   },
   trigger: {
     push: said("A push to one of these branches.", { anyOf: [{ type: "null" }, globs] }),
