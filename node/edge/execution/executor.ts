@@ -487,10 +487,8 @@ function leftMs({ assignment, startedAt }: Attempt): number {
 }
 
 /** Where programs are is the image's to say. */
-function withoutPath({
-  PATH: _,
-  ...others
-}: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+function withoutPath(variables: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const { PATH: _, ...others } = variables;
   return others;
 }
 
