@@ -12,7 +12,7 @@ type Options = Parameters<typeof makeSurroundings>[0];
 export function missing(level: SandboxLevel): string | null {
   if (process.platform !== "linux") return "only Linux isolates steps";
   if (level === "S1" && process.getuid?.() !== 0) return "only root gives slots users of their own";
-  if (level === "S2" && spawnSync("bwrap", ["--version"]).status !== 0) return "bubblewrap is not installed";
+  if (level !== "S1" && spawnSync("bwrap", ["--version"]).status !== 0) return "bubblewrap is not installed";
   return null;
 }
 

@@ -215,6 +215,7 @@ export class LocalExecutor implements Executor {
     for (const id of this.#attempts.keys()) this.stop(id, "cancelled");
     await Promise.all(this.#executions);
     await this.#runner.close();
+    await this.#images.close();
     await this.#workspaces.close();
   }
 
@@ -294,7 +295,7 @@ export class LocalExecutor implements Executor {
         preamble: linesOf(attempt.notes),
         commands: library === null ? assignment.commands : [library.command],
         environment: {
-          ...(image === null ? {} : { ...image.environment, ...withoutPath(this.#options.passVariables) }),
+          ...(image === null ? {} : variablesIn(image, this.#options.passVariables)),
           ...stepEnvironment(assignment, workspace, level),
           ...opened.variables,
           ...library?.variables,
@@ -372,7 +373,8 @@ export class LocalExecutor implements Executor {
     const name = this.#isolation.imageFor(attempt.assignment);
     if (name === null) return;
     const { signal } = attempt.abort;
-    const said = (line: string): void => void (attempt.notes = [...attempt.notes, line]);
+    const called = attempt.assignment.image?.name ?? "";
+    const said = (line: string): void => void (attempt.notes = [...attempt.notes, `${called}: ${line}`]);
     const image = await this.#images.bring(name, { signal, said });
     // Whoever waited for it may have been stopped meanwhile.
     if (signal.aborted) image.release();
@@ -486,10 +488,13 @@ function leftMs({ assignment, startedAt }: Attempt): number {
   return Math.ceil(Math.max(1, assignment.timeoutMs - (performance.now() - startedAt)));
 }
 
-/** Where programs are is the image's to say. */
-function withoutPath(variables: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  const { PATH: _, ...others } = variables;
-  return others;
+/** What the worker's owner lets through is above what the image says; but where programs are is the image's to say. */
+function variablesIn(
+  { environment }: Image,
+  passVariables: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  const { PATH: _, ...others } = passVariables;
+  return { PATH: pathDefault, ...environment, ...others };
 }
 
 function linesOf(notes: readonly string[]): string {
