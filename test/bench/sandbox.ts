@@ -15,9 +15,15 @@ import type { SandboxLevel } from "../../protocol/plan.ts";
 import type { StepReport } from "../../protocol/report.ts";
 import { encodeTree } from "../../protocol/tree.ts";
 import { assignmentOf } from "../contracts/witness.ts";
+import { machinePrograms, startRegistry } from "../node/images/registry-fixture.ts";
 import { inRounds, type Row } from "./measure.ts";
 
 const rounds = 31;
+/** Of the steps at S3. */
+const smallest = {
+  bin: { type: "SymbolicLink", link: "usr/bin" },
+  ...machinePrograms("/usr/bin/sh"),
+} as const;
 const bareBubblewrap = [
   "--unshare-all",
   "--die-with-parent",
@@ -52,6 +58,7 @@ export async function benchSandbox(): Promise<Row[]> {
   const blobs = await openBlobs(join(folder, "blobs"));
   const tree = await blobs.writeBytes(encodeTree([]));
   const waiting = new Map<string, (report: StepReport) => void>();
+  const registry = await startRegistry();
   const executor = await startExecutor({
     folder: join(folder, "execution"),
     blobs,
@@ -59,18 +66,23 @@ export async function benchSandbox(): Promise<Row[]> {
     passVariables: {},
     slots: 1,
     graceMs: limits.killGraceMs,
-    isolation: { atMost: "S2", byDefault: "S0", visible: [], secrets: [] },
+    isolation: { atMost: "S3", byDefault: "S0", visible: [], secrets: [] },
     credentials: {
       open: async ({ credentials }) => ({ ...noCredentials, ports: credentials.map(() => 4_801) }),
     },
     observer: { output: () => undefined, ended: (id, report) => waiting.get(id)?.(report) },
   });
   try {
+    const image = { name: registry.add([smallest]).text, orHost: false };
     const step = async (sandbox: SandboxLevel, isBrokered = false): Promise<void> => {
       const credentials = isBrokered
         ? [{ name: "token", kind: "http" as const, to: "https://example.org" }]
         : [];
-      const assignment = assignmentOf(tree, ["true"], { sandbox, credentials });
+      const assignment = assignmentOf(tree, ["true"], {
+        sandbox,
+        credentials,
+        image: sandbox === "S3" ? image : null,
+      });
       const { promise, resolve } = Promise.withResolvers<StepReport>();
       waiting.set(assignment.id, resolve);
       executor.start(assignment);
@@ -88,7 +100,7 @@ export async function benchSandbox(): Promise<Row[]> {
     }
     const of = await inRounds(rounds, things);
     return Object.keys(things).map((name): Row => {
-      const peer = name.startsWith("S2") ? "a bare bubblewrap" : "a bare process";
+      const peer = /^S[23]/.test(name) ? "a bare bubblewrap" : "a bare process";
       const ratio = name.startsWith("S") ? { ratio: { value: of(name) / of(peer), of: peer } } : {};
       return {
         name: name.startsWith("S") ? `a step at ${name}` : name,
@@ -99,6 +111,7 @@ export async function benchSandbox(): Promise<Row[]> {
     });
   } finally {
     await executor.close();
+    await registry.close();
     rmSync(folder, { recursive: true });
   }
 }

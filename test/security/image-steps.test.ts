@@ -41,7 +41,9 @@ describe.skipIf(missing("S2") !== null || ![...programs, client].every((path) =>
       ]);
       const shell = { bin: { type: "SymbolicLink", link: "usr/bin" } } as const;
       files = { ...shell, ...machinePrograms(...programs, client), ...marked };
-      image = registry.add([files], { environment: ["PATH=/usr/bin", "MARK=image", "STEP=image"] }).text;
+      image = registry.add([files], {
+        environment: ["PATH=/usr/bin", "MARK=image", "STEP=image", "OWNER=image"],
+      }).text;
       worker = await isolated(
         "S3",
         { credentials: mesh.gateway(), passVariables: { PATH: "/nowhere", OWNER: "owner" } },
