@@ -15,15 +15,13 @@ import type { SandboxLevel } from "../../protocol/plan.ts";
 import type { StepReport } from "../../protocol/report.ts";
 import { encodeTree } from "../../protocol/tree.ts";
 import { assignmentOf } from "../contracts/witness.ts";
-import { machinePrograms, startRegistry } from "../node/images/registry-fixture.ts";
+import { machineSystem } from "../node/images/machine-system.ts";
+import { startRegistry } from "../node/images/registry-fixture.ts";
 import { inRounds, type Row } from "./measure.ts";
 
 const rounds = 31;
 /** Of the steps at S3. */
-const smallest = {
-  bin: { type: "SymbolicLink", link: "usr/bin" },
-  ...machinePrograms("/usr/bin/sh"),
-} as const;
+const smallest = machineSystem("sh");
 const bareBubblewrap = [
   "--unshare-all",
   "--die-with-parent",

@@ -2,13 +2,14 @@
 
 import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { machinePrograms, type RegistryFixture, startRegistry } from "../node/images/registry-fixture.ts";
+import { machineSystem } from "../node/images/machine-system.ts";
+import { type RegistryFixture, startRegistry } from "../node/images/registry-fixture.ts";
 import { missing } from "../security/isolated.ts";
 import { Mesh, type MeshNode } from "./mesh.ts";
 
-const programs = ["sh", "cat", "mkdir"].map((name) => `/usr/bin/${name}`);
+const programs = ["sh", "cat", "mkdir"];
 
-describe.skipIf(missing("S2") !== null || !programs.every((path) => existsSync(path)))(
+describe.skipIf(missing("S3") !== null || !programs.every((name) => existsSync(`/usr/bin/${name}`)))(
   "a step with an image (skipped without bubblewrap and the machine's own programs in /usr/bin)",
   () => {
     let mesh: Mesh;
@@ -18,11 +19,7 @@ describe.skipIf(missing("S2") !== null || !programs.every((path) => existsSync(p
 
     beforeAll(async () => {
       registry = await startRegistry({ asksForToken: true });
-      const link = { bin: { type: "SymbolicLink", link: "usr/bin" } } as const;
-      image = registry.add([
-        { ...link, ...machinePrograms(...programs) },
-        { "opt/marker": "of the image\n" },
-      ]).text;
+      image = registry.add([machineSystem(...programs), { "opt/marker": "of the image\n" }]).text;
       // The first worker runs steps as they are.
       mesh = await Mesh.found({ controls: 1, workers: [[], ["--sandbox", "S3"]] });
       const [only] = mesh.controls;
