@@ -95,6 +95,15 @@ export function spokeUntilMs({ controls, former }: Charter, peer: string): numbe
   return former.find((one) => one.peer === peer)?.sinceMs ?? null;
 }
 
+/**
+ * True when a domain that has this charter by now had all control peers of the other one still at that time: what they signed
+ * together counts as it did.
+ */
+export function wereControls(then: Charter, now: Charter, timeMs: number): boolean {
+  if (then.domain !== now.domain || isNewer(then, now)) return false;
+  return then.controls.every(({ peer }) => (spokeUntilMs(now, peer) ?? 0) >= timeMs);
+}
+
 /** How long a new certificate is good. */
 export function lifeMs(role: Role): number {
   return role === "worker" ? limits.workerCertificateMs : limits.certificateMs;

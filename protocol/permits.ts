@@ -9,7 +9,7 @@
 import { failure, type Result, success } from "./errors.ts";
 import type { RefusedBecause, Verifier } from "./envelope.ts";
 import { limits } from "./limits.ts";
-import { type Charter, isNewer, openCharter } from "./membership.ts";
+import { type Charter, openCharter, wereControls } from "./membership.ts";
 import { openQuorum } from "./quorum.ts";
 import { decodeUntrusted, encodeValue } from "./values.ts";
 
@@ -70,12 +70,9 @@ export function openEarlierPermit(
   const parts = partsOf(bytes);
   if (now.ok || parts === null) return now;
   const then = openCharter(parts.charter, newest.domain, keys);
-  if (!then.ok || isNewer(then.value, newest)) return now;
-  const permit = openSigned(parts.signed, then.value, keys);
-  const untilMs = newest.former
-    .filter(({ peer }) => then.value.controls.some((control) => control.peer === peer))
-    .reduce((earliest, { sinceMs }) => Math.min(earliest, sinceMs), Infinity);
-  return permit.ok && permit.value.fromMs <= untilMs + limits.signedApartMsMax ? permit : now;
+  const permit = then.ok ? openSigned(parts.signed, then.value, keys) : then;
+  if (!then.ok || !permit.ok) return now;
+  return wereControls(then.value, newest, permit.value.fromMs - limits.signedApartMsMax) ? permit : now;
 }
 
 function partsOf(bytes: Uint8Array): { readonly signed: Uint8Array; readonly charter: Uint8Array } | null {

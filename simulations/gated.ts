@@ -32,8 +32,8 @@ export type GatedAround = {
   readonly nowUs: () => number;
   readonly in: (afterUs: number, action: () => void) => void;
   readonly controls: () => readonly Peer[];
-  /** What was submitted under this nonce; null: nothing yet. */
-  readonly submission: (nonce: string) => Submission | null;
+  /** What was submitted under this nonce, and has this step; null: nothing yet. */
+  readonly submission: (nonce: string, step: string) => Submission | null;
   readonly isOver: (run: string) => boolean;
   /** The number of a new question. */
   readonly ask: () => number;
@@ -110,7 +110,7 @@ export class GatedWork {
   #approve(approver: ScheduledApprover, tries: number): void {
     const { in: later, submission, isOver, controls, seed } = this.#around;
     const { person, run: nonce, step, says } = approver;
-    const submitted = submission(nonce);
+    const submitted = submission(nonce, step);
     if (
       (submitted !== null && isOver(submitted.run)) ||
       ((says !== "yes" || !people.includes(person)) && tries > triesMax)

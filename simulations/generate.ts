@@ -1,7 +1,7 @@
 /**
  * A schedule from a seed. One seed in eight each is about something of its own: leases of steps that reach outside,
  * control peers that take each other's places, steps that people settle, homes that follow one another, schedules over minutes; the rest is a mixture.
- * In one world in six steps are guarded, besides (`policies.ts`). In one world in five runs may be admitted for seconds only, so that they are forgotten while it lasts.
+ * In one world in six steps are guarded, besides (`policies.ts`), in one in ten some are another domain's (`neighbours.ts`). In one world in five runs may be admitted for seconds only, so that they are forgotten while it lasts.
  */
 
 import type { Plan } from "../protocol/plan.ts";
@@ -19,6 +19,7 @@ import {
   waysBeyond,
 } from "./mixes.ts";
 import type { PeerName } from "./observation.ts";
+import { double, isDouble } from "./neighbours.ts";
 import { guarded, isGuarded } from "./policies.ts";
 import { Chance } from "./random.ts";
 import type { Schedule, ScheduledOrder, ScheduledOrders, ScheduledPeer, ScheduledRun } from "./schedule.ts";
@@ -87,7 +88,9 @@ export function scheduleOf(seed: number, plans?: readonly Plan[], kinds?: readon
     overUs,
     lost,
   };
-  return about !== null && plans === undefined && isGuarded(seed) ? guarded(schedule) : schedule;
+  if (about === null || plans !== undefined) return schedule;
+  if (isDouble(seed)) return double(schedule);
+  return isGuarded(seed) ? guarded(schedule) : schedule;
 }
 
 function faultsOf(

@@ -86,6 +86,11 @@ function words(observation: Observation, nameOf: (id: string) => PeerName): stri
     }
     case "let-use":
       return `lets ${observation.run}/${observation.index} use what its environment has`;
+    case "crossed": {
+      const { state } = observation.answer;
+      const detail = "detail" in observation.answer ? `: ${observation.answer.detail}` : "";
+      return `is told by ${observation.to} of another domain: ${state}${detail}`;
+    }
     case "fault":
       return observation.text;
     default:

@@ -2,7 +2,7 @@
  * What an outsider with perfect sight writes down while a world runs. Checkers read this and nothing else.
  */
 
-import type { Answer } from "../node/core/effects.ts";
+import type { Answer, ReleaseAnswer } from "../node/core/effects.ts";
 import type { Assignment, StoredEntry } from "../node/ports.ts";
 import type { LoggedEvent } from "../protocol/events.ts";
 import type { Submission } from "../protocol/manifest.ts";
@@ -75,6 +75,13 @@ export type Observation = { readonly atUs: number; readonly peer: PeerName } & (
   | { readonly kind: "gates-seen"; readonly gates: readonly GateSeen[] }
   /** A control peer would let a leased step use a credential of its environment. */
   | { readonly kind: "let-use"; readonly run: string; readonly index: number }
+  /** Another domain has said how a step is that was released to it. */
+  | {
+      readonly kind: "crossed";
+      readonly to: PeerName;
+      readonly release: Uint8Array;
+      readonly answer: ReleaseAnswer;
+    }
   | { readonly kind: "fault"; readonly text: string; readonly fault: Fault | null }
 );
 
@@ -112,6 +119,8 @@ export type Checker = {
   /** All that it wants to be shown; without this, everything. */
   readonly looksAt?: readonly Look[];
   readonly observe: (observation: Observation) => void;
+  /** Shown everything of the other domain, in a world of two. */
+  readonly observeBeyond?: (observation: Observation) => void;
   readonly finish: (ending: Ending) => void;
 };
 

@@ -7,7 +7,14 @@
 
 import { ControlCore, controlKeys } from "../node/core/control.ts";
 import type { SignedCharter } from "../protocol/membership.ts";
-import type { ControlEffect, ControlInput, WorkerEffect, WorkerInput } from "../node/core/effects.ts";
+import type {
+  ControlEffect,
+  ControlInput,
+  ReleaseAnswer,
+  ReleaseTold,
+  WorkerEffect,
+  WorkerInput,
+} from "../node/core/effects.ts";
 import { OutputSender } from "../node/core/output-sender.ts";
 import type { Keys } from "../node/ports.ts";
 import { openAnnouncements, sealAnnouncements } from "../protocol/announcement.ts";
@@ -49,6 +56,8 @@ export type Surroundings = {
   readonly peer: (name: PeerName) => Peer;
   readonly peers: () => readonly Peer[];
   readonly see: (peer: PeerName, seen: Seen) => void;
+  /** Tells another domain of a step. */
+  readonly release: (from: Peer, told: ReleaseTold, done: (answer: ReleaseAnswer) => void) => void;
   /** The process ended by itself: its fuse burnt down, its disk took no more, or its core threw. */
   readonly ended: (peer: Peer, why: "fuse" | "storage" | "bug", cause: unknown) => void;
   readonly encoded: boolean;
@@ -153,6 +162,11 @@ export class Peer {
   permits(run: string, index: number): boolean {
     const control = this.answers ? this.#control : null;
     return control?.leasedStep(run, index) != null && control.whyNotPermitted(run, index) === null;
+  }
+
+  /** True for a run that is not closed, and for what may become one, as this control peer knows. */
+  knows(run: string): boolean {
+    return this.#control?.isKnown(run) === true;
   }
 
   /** How many entries of a log are on its disk. */
@@ -366,13 +380,12 @@ export class Peer {
       }
       case "keep-output":
         return this.#keepOutput(effect, life);
-      case "release":
-        // No world has another domain yet.
-        return life.post({
-          kind: "release-told",
-          ...effect.told,
-          answer: { state: "unreachable", detail: "" },
-        });
+      case "release": {
+        const { run, index } = effect.told;
+        return this.#around.release(this, effect.told, (answer) =>
+          life.post({ kind: "release-told", run, index, answer }),
+        );
+      }
       case "home-is":
       case "documents-changed":
       case "stopped":

@@ -8,6 +8,7 @@
 import type { Planting } from "./planted.ts";
 import { logPlantings } from "./log-plantings.ts";
 import { configurationPlantings } from "./configuration-plantings.ts";
+import { releasePlantings } from "./release-plantings.ts";
 import { repairPlantings } from "./repair-plantings.ts";
 import { retirementPlantings } from "./retirement-plantings.ts";
 import { disturbancePlantings } from "./disturbance-plantings.ts";
@@ -365,6 +366,7 @@ export const plantings: readonly Planting[] = [
   ...logPlantings,
   ...faultPlantings,
   ...gatePlantings,
+  ...releasePlantings,
   ...disturbancePlantings,
   ...configurationPlantings,
   ...repairPlantings,

@@ -4,7 +4,7 @@ import type { Policy } from "../protocol/policy.ts";
 import type { Fault } from "./faults.ts";
 import { permitActs } from "./permit-liars.ts";
 import { Chance } from "./random.ts";
-import type { Schedule, ScheduledApprover, ScheduledRun } from "./schedule.ts";
+import type { Schedule, ScheduledApprover, ScheduledGates, ScheduledRun } from "./schedule.ts";
 
 type Rules = NonNullable<Policy["environments"]>[string];
 
@@ -23,18 +23,7 @@ export function guarded(base: Schedule): Schedule {
   const { seed } = base;
   const chance = new Chance(seed, "guarded");
   const runs = base.runs.slice(0, 3).map((run) => withGuards(chance, run));
-  const first = randomPolicy(chance, null);
-  const versions = chance.percent(50) ? 1 : chance.between(2, 3);
-  const policies = Array.from({ length: versions }, (_, index) => ({
-    atUs: index === 0 ? 0 : chance.integer(base.overUs),
-    policy: index === 0 ? first : randomPolicy(chance, first),
-  }));
-  const people = runs.flatMap(({ nonce, plan }) =>
-    plan.steps.flatMap(({ name, environment }) =>
-      environment === null ? [] : randomPeople(chance, nonce, name, base.overUs),
-    ),
-  );
-  const gates = { policies, people };
+  const gates = gatesOf(chance, runs, base.overUs);
   const lasting = seed % 64 === 26;
   // Where nobody sets a clock it can be said when a permit is over.
   const own = lasting
@@ -44,6 +33,22 @@ export function guarded(base: Schedule): Schedule {
   const overUs = lasting ? idleUs + chance.between(5_000_000, 60_000_000) : base.overUs;
   faults.sort((left, right) => left.atUs - right.atUs);
   return { ...base, runs, gates, faults, overUs };
+}
+
+/** What an owner demands of the steps of these runs that reach an environment, and who says what to it. */
+export function gatesOf(chance: Chance, runs: readonly ScheduledRun[], overUs: number): ScheduledGates {
+  const first = randomPolicy(chance, null);
+  const versions = chance.percent(50) ? 1 : chance.between(2, 3);
+  const policies = Array.from({ length: versions }, (_, index) => ({
+    atUs: index === 0 ? 0 : chance.integer(overUs),
+    policy: index === 0 ? first : randomPolicy(chance, first),
+  }));
+  const people = runs.flatMap(({ nonce, plan }) =>
+    plan.steps.flatMap(({ name, environment }) =>
+      environment === null ? [] : randomPeople(chance, nonce, name, overUs),
+    ),
+  );
+  return { policies, people };
 }
 
 function withGuards(chance: Chance, run: ScheduledRun): ScheduledRun {
@@ -115,7 +120,7 @@ function randomPeople(chance: Chance, run: string, step: string, overUs: number)
   ];
 }
 
-function lies(chance: Chance, { peers, overUs }: Schedule): Fault[] {
+export function lies(chance: Chance, { peers, overUs }: Schedule): Fault[] {
   const controls = peers.filter(({ role }) => role === "control");
   if (controls.length === 1 || !chance.percent(70)) return [];
   const peer = chance.pick(controls).name;

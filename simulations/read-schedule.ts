@@ -131,7 +131,7 @@ const gates = z.strictObject({
   ),
 });
 
-const shape = z.strictObject({
+const fields = {
   otto: z.literal("schedule/1"),
   seed: z.int(),
   peers: z.array(peer).check(z.minLength(1), z.maxLength(peersMax)),
@@ -159,7 +159,15 @@ const shape = z.strictObject({
   spares: z.optional(listOf(name)),
   overUs: count,
   lost: listOf(name),
+};
+
+const neighbour = z.strictObject({
+  lostPercent: percent,
+  liars: listOf(name),
+  schedule: z.strictObject(fields),
 });
+
+const shape = z.strictObject({ ...fields, neighbour: z.optional(neighbour) });
 
 /** @returns the schedule, or what is wrong with it first: the place, then what is not right there. */
 export function readSchedule(json: string): Result<Schedule, string> {

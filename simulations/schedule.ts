@@ -79,6 +79,12 @@ export type ScheduledApprover = {
   readonly says: "yes" | "no" | "something-else" | "again";
 };
 
+/** How calls go between two domains until all is healed, and which control peers of either lie about what crosses. */
+export type ScheduledCrossing = { readonly lostPercent: number; readonly liars: readonly PeerName[] };
+
+/** A domain that steps are released to: a world of its own at the same time, in which nobody submits anything. */
+export type ScheduledNeighbour = ScheduledCrossing & { readonly schedule: Schedule };
+
 export type Schedule = {
   /** The format; a field that comes later has a value for files that do not name it. */
   readonly otto: "schedule/1";
@@ -102,6 +108,7 @@ export type Schedule = {
   /** Null where nothing is ordered: such a world need not last until a slot. */
   readonly orders: ScheduledOrders | null;
   readonly gates?: ScheduledGates;
+  readonly neighbour?: ScheduledNeighbour;
   readonly faults: readonly Fault[];
   /** Single messages with a fate of their own. */
   readonly fates: readonly MessageFate[];

@@ -13,7 +13,6 @@ import { workerKeys } from "../node/core/worker.ts";
 import { decodedOnce, once } from "./decoded.ts";
 import { simulatedVerifier } from "./keys.ts";
 import type { Peer } from "./peer.ts";
-import { charterOf } from "./workload.ts";
 
 export function isClosedAt(peer: Peer, run: string): boolean {
   const stored = peer.disk.durable(controlKeys.registers + runRegister(run));
@@ -78,8 +77,7 @@ export function bundleAt({ disk }: Peer, run: string): Uint8Array[] {
   return [controlKeys.bundles, controlKeys.archive].flatMap((prefix) => disk.get(prefix + run) ?? []);
 }
 
-export function eventsOf(peer: Peer, seed: number): LoggedEvent[] {
-  const domain = charterOf([], seed).domain;
+export function eventsOf(peer: Peer, domain: string): LoggedEvent[] {
   return peer.disk.list(controlKeys.entries).flatMap(([, bytes]) => {
     const opened = openEntry(bytes, domain, simulatedVerifier);
     return opened.ok ? [...opened.value.entry.events] : [];

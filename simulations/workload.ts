@@ -18,14 +18,18 @@ import { Chance } from "./random.ts";
 export const startWallMs = 1_700_000_000_000;
 const certificateMs = 24 * 60 * 60_000;
 
+/** The other domain, in a world of two. */
+export const neighbourName = "ops";
+
 export type Workload = { readonly bundle: Uint8Array; readonly submission: Submission };
 
-export function charterOf(controls: readonly Keys[], leaseMs: number): Charter {
+/** @param name of the domain. */
+export function charterOf(controls: readonly Keys[], leaseMs: number, name = "dev"): Charter {
   const owner = simulatedKeys("owner");
   return {
     otto: "charter/1",
-    domain: domainId("dev", owner.peer),
-    name: "dev",
+    domain: domainId(name, owner.peer),
+    name,
     owner: owner.peer,
     version: 1,
     configuration: 1,

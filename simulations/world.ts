@@ -10,8 +10,11 @@ import { limits } from "../protocol/limits.ts";
 import { orderOf, type Submission, validUntilOf } from "../protocol/manifest.ts";
 import { type Charter, sealCharter } from "../protocol/membership.ts";
 import type { Plan } from "../protocol/plan.ts";
+import type { LoggedEvent } from "../protocol/events.ts";
 import { Agenda } from "./agenda.ts";
 import { Audience } from "./audience.ts";
+import { allCheckers } from "./checkers/all.ts";
+import { Crossing, type Side } from "./crossing.ts";
 import type { Fault, FaultKind } from "./faults.ts";
 import { forgeEntry } from "./forging.ts";
 import { GatedWork } from "./gated.ts";
@@ -25,7 +28,7 @@ import { type Checker, type Ending, type Observation, type PeerName, Violation }
 import { configured, Owner } from "./owner.ts";
 import { Peer, type Seen, type Surroundings } from "./peer.ts";
 import { Chance, traced } from "./random.ts";
-import { type DelayUs, type Schedule, type ScheduledRun } from "./schedule.ts";
+import type { DelayUs, Schedule, ScheduledNeighbour, ScheduledRun } from "./schedule.ts";
 import { StandingWork } from "./standing.ts";
 import {
   bundleAt,
@@ -45,6 +48,7 @@ import {
   anyAnswerOf,
   certificateOf,
   charterOf,
+  neighbourName,
   runOf,
   startWallMs,
   type Workload,
@@ -107,15 +111,26 @@ const clockSkewMsMax = 10_000;
 
 type Question =
   | { readonly kind: "submit"; readonly workload: Workload }
-  | { readonly kind: "answer" | "recharter" | "policy" }
+  | { readonly kind: "answer" | "recharter" | "policy" | "crossing" }
   | { readonly kind: "cancel"; readonly run: string }
   | { readonly kind: "remove"; readonly pipeline: string };
+
+type Beside = { readonly agenda: Agenda; readonly beyond: readonly Checker[] };
 
 class World {
   readonly #options: WorldOptions;
   readonly #audience: Audience;
   readonly #schedule: Schedule;
-  readonly #agenda = new Agenda();
+  readonly #agenda: Agenda;
+  /** The name of its domain. */
+  readonly #name: string;
+  /** The other domain, and what goes between the two. */
+  #neighbour: World | null = null;
+  #crossing: Crossing | null = null;
+  /** Who is shown what happens here besides: the first domain's. */
+  readonly #beyond: readonly Checker[];
+  /** Bundles of steps that the other domain has released to this one, by run and digest. */
+  readonly #released = new Map<string, Map<string, Workload>>();
   readonly #network: SimulatedNetwork;
   readonly #traffic: Traffic;
   readonly #injection: Injection;
@@ -136,15 +151,20 @@ class World {
   #violation: Violation | null = null;
   #traceHash = 0;
 
-  constructor(schedule: Schedule, options: WorldOptions) {
+  /** @param beside the world that releases steps to this one. */
+  constructor(schedule: Schedule, options: WorldOptions, beside: Beside | null = null) {
     this.#options = options;
     this.#audience = new Audience(options.checkers);
     this.#schedule = schedule;
+    this.#agenda = beside?.agenda ?? new Agenda();
+    this.#name = beside === null ? "dev" : neighbourName;
+    this.#beyond = beside?.beyond ?? [];
     const { seed, peers, clocksAreSet, steps } = schedule;
     const { controls, workers } = namesIn(schedule);
     const charter = charterOf(
       controls.filter((name) => schedule.spares?.includes(name) !== true).map((name) => simulatedKeys(name)),
       schedule.leaseMs,
+      this.#name,
     );
     this.#charter = charter;
     this.#domain = {
@@ -170,6 +190,10 @@ class World {
       peers: () => [...this.#peers.values()],
       see: (peer, seen) => this.#see(peer, seen),
       ended: (peer, why, cause) => this.#ended(peer, why, cause),
+      release: (from, told, done) => {
+        if (this.#crossing === null) throw new Error("Bug: a world of one domain releases to none");
+        this.#crossing.tell(from, told, done);
+      },
       encoded: options.encoded,
       clocksAreSet,
       failing: { failed: steps.failed, timedOut: steps.timedOut },
@@ -194,45 +218,106 @@ class World {
     for (const run of schedule.runs) this.#planRun(run);
     this.#standing = this.#standingWork();
     this.#gated = this.#gatedWork();
+    if (schedule.neighbour !== undefined) this.#besideAnother(schedule.neighbour);
     this.#injection = this.#newInjection();
-    this.#agenda.at(schedule.overUs, () => this.#injection.heal());
+    this.#agenda.at(schedule.overUs, () => {
+      this.#injection.heal();
+      this.#crossing?.heal();
+    });
+  }
+
+  #besideAnother({ schedule, ...crossing }: ScheduledNeighbour): void {
+    const named = new Set(this.#options.checkers.map(({ name }) => name));
+    const checkers = allCheckers(neighbourName).filter(({ name }) => named.has(name));
+    const beside: Beside = { agenda: this.#agenda, beyond: this.#options.checkers };
+    const neighbour = new World(schedule, { ...this.#options, checkers }, beside);
+    const sides = [this.#side(), neighbour.#side()] as const;
+    this.#neighbour = neighbour;
+    this.#crossing = new Crossing(crossing, this.#schedule.seed, this.#agenda, sides);
+    neighbour.#crossing = this.#crossing;
+  }
+
+  /** What the other domain can reach of this one. */
+  #side(): Side {
+    return {
+      name: this.#name,
+      controls: () => this.#controls(),
+      newest: () => this.#owner.newest,
+      see: (peer, seen) => this.#see(peer, seen),
+      ask: () => this.#ask({ kind: "crossing" }),
+      comes: (at, workload) => {
+        const { submission } = workload;
+        const { run, digest, released } = submission;
+        const all = this.#released.get(run) ?? new Map<string, Workload>();
+        this.#released.set(run, all);
+        if (all.has(digest)) return;
+        all.set(digest, workload);
+        const { manifest } = submission;
+        this.#byNonce.set(`${manifest.nonce} ${released?.release.step}`, submission);
+        this.#see(at, { kind: "submitted", submission });
+      },
+    };
   }
 
   run(): WorldResult {
-    const { checkers, happeningsMax = happeningsMaxOfAny } = this.#options;
+    const { happeningsMax = happeningsMaxOfAny } = this.#options;
     const { patienceUs = this.#gated === null ? livenessUs : guardedUs } = this.#options;
     const { done = () => false } = this.#options;
+    this.#begin();
+    for (const world of this.#others()) world.#begin();
+    this.#sampleLater();
+    let nextLookUs = 0;
+    const over = () => {
+      this.#takeViolation();
+      if (this.#violation !== null || this.#agenda.happened > happeningsMax || done()) return true;
+      if (!this.#injection.healed || this.#agenda.nowUs < nextLookUs) return false;
+      nextLookUs = this.#agenda.nowUs + 500_000;
+      return [this, ...this.#others()].every((world) => world.#isAtRest());
+    };
+    guarded(() => this.#agenda.run(this.#schedule.overUs + patienceUs, over));
+    const isBeyond = happeningsMax < happeningsMaxOfAny && this.#agenda.happened > happeningsMax;
+    if (this.#violation === null && !isBeyond && !done()) {
+      for (const world of [this, ...this.#others()]) world.#finish();
+      this.#takeViolation();
+    }
+    const all = [this, ...this.#others()];
+    return {
+      seed: this.#schedule.seed,
+      verdict: this.#violation !== null ? "violated" : isBeyond ? "undecided" : "passed",
+      violation: this.#violation,
+      traceHash: all.reduce((hash, world) => traced(hash, 0, world.#name, String(world.#traceHash), ""), 0),
+      happened: this.#agenda.happened,
+      messages: all.reduce((sum, world) => sum + world.#network.sent, 0),
+      virtualUs: this.#agenda.nowUs,
+      peers: all.reduce((sum, world) => sum + world.#peers.size, 0),
+      schedule: this.#schedule,
+    };
+  }
+
+  #begin(): void {
     const nameOf = (id: string) => this.#names.get(id) ?? id;
     this.#see("world", configured(this.#owner.newest, nameOf));
     for (const { name, startUs } of this.#schedule.peers)
       this.#agenda.at(startUs, () => {
         if (!this.#peer(name).lives) this.#peer(name).start();
       });
-    this.#sampleLater();
-    let nextLookUs = 0;
-    const over = () => {
-      if (this.#violation !== null || this.#agenda.happened > happeningsMax || done()) return true;
-      if (!this.#injection.healed || this.#agenda.nowUs < nextLookUs) return false;
-      nextLookUs = this.#agenda.nowUs + 500_000;
-      return !this.#isAtWork() && this.#open().length === 0;
-    };
-    guarded(() => this.#agenda.run(this.#schedule.overUs + patienceUs, over));
-    const isBeyond = happeningsMax < happeningsMaxOfAny && this.#agenda.happened > happeningsMax;
-    if (this.#violation === null && !isBeyond && !done()) {
-      const ending = this.#ending();
-      for (const checker of checkers) this.#check(() => checker.finish(ending));
-    }
-    return {
-      seed: this.#schedule.seed,
-      verdict: this.#violation !== null ? "violated" : isBeyond ? "undecided" : "passed",
-      violation: this.#violation,
-      traceHash: this.#traceHash,
-      happened: this.#agenda.happened,
-      messages: this.#network.sent,
-      virtualUs: this.#agenda.nowUs,
-      peers: this.#peers.size,
-      schedule: this.#schedule,
-    };
+  }
+
+  #others(): readonly World[] {
+    return this.#neighbour === null ? [] : [this.#neighbour];
+  }
+
+  #takeViolation(): void {
+    for (const world of this.#others()) this.#violation ??= world.#violation;
+  }
+
+  #isAtRest(): boolean {
+    return this.#injection.healed && !this.#isAtWork() && this.#open().length === 0;
+  }
+
+  #finish(): void {
+    const ending = this.#ending();
+    for (const checker of this.#options.checkers) this.#check(() => checker.finish(ending));
   }
 
   #sampleLater(): void {
@@ -315,7 +400,7 @@ class World {
     const validUntilMs = startWallMs + Math.floor(submitUs / 1_000) + validForMs;
     const workload = runOf(plan, this.#charter, { nonce, validUntilMs });
     const { submission } = workload;
-    this.#byNonce.set(nonce, submission);
+    for (const { name } of plan.steps) this.#byNonce.set(`${nonce} ${name}`, submission);
     const peer = this.#peer(at);
     this.#agenda.at(submitUs, () => this.#submit(peer, workload));
     for (const { step, atUs, passes = false } of answers)
@@ -360,7 +445,7 @@ class World {
       nowUs: () => this.#agenda.nowUs,
       in: (afterUs, action) => this.#agenda.in(afterUs, action),
       controls: () => this.#controls(),
-      submission: (nonce) => this.#byNonce.get(nonce) ?? null,
+      submission: (nonce, step) => this.#byNonce.get(`${nonce} ${step}`) ?? null,
       isOver: (run) => this.#closed.has(run),
       ask: () => this.#ask({ kind: "policy" }),
       see: (peer, seen) => this.#see(peer, seen),
@@ -373,13 +458,19 @@ class World {
     if (this.#submitted.has(run) || this.#standing?.isKept(run) === true) return;
     // Whoever has not been answered by then gives up.
     if (this.#isPast(workload.submission)) return this.#submittedAt(at.name, workload);
-    if (at.answers && this.#gated?.isReady !== false) {
+    if (at.answers && this.#isReady()) {
       at.blobs.set(digest, workload.bundle);
       if (manifest.source.kind === "tree") at.blobs.set(manifest.source.tree, new Uint8Array());
       const question = this.#ask({ kind: "submit", workload });
       at.tell({ kind: "bundle", run, digest, from: null, bytes: workload.bundle, question });
     }
     this.#agenda.in(700_000, () => this.#submit(at, workload));
+  }
+
+  /** True once what the owners say first is said. */
+  #isReady(): boolean {
+    const areReady = [this, ...this.#others()].every((world) => world.#gated?.isReady !== false);
+    return areReady && this.#crossing?.isReady !== false;
   }
 
   /** What only a lost disk had is gone: whoever submitted it misses it, and submits it once more. */
@@ -403,6 +494,11 @@ class World {
 
   #answered(observation: Extract<Observation, { kind: "answered" }>): void {
     const question = this.#questions[observation.question - 1];
+    if (question?.kind === "crossing") {
+      const { answer } = observation;
+      const why = answer.ok ? "" : answer.reason === "stale" ? "stale" : answer.detail;
+      return this.#crossing?.answered(this.#name, observation.question, answer.ok, why);
+    }
     if (question?.kind !== "submit" || !observation.answer.ok) return;
     this.#submittedAt(observation.peer, question.workload);
   }
@@ -489,6 +585,7 @@ class World {
         if (kind === "run-admitted") this.#admitted.add(run);
         if (kind === "run-closed") this.#closed.add(run);
       }
+    if (observation.kind === "recorded") for (const event of observation.events) this.#takeReleased(event);
     if (observation.kind === "answered") this.#answered(observation);
     this.#standing?.observe(observation);
     this.#gated?.observe(observation);
@@ -499,10 +596,24 @@ class World {
     if (this.#violation !== null) return;
     try {
       this.#audience.show(observation);
+      for (const checker of this.#beyond) checker.observeBeyond?.(observation);
     } catch (error) {
       if (!(error instanceof Violation)) throw error;
       this.#violation = error;
     }
+  }
+
+  /** A step of the other domain's is a run here once it is admitted: by one of the bundles that came, of which its end says which. */
+  #takeReleased(event: LoggedEvent): void {
+    const bundles = this.#released.get(event.run);
+    if (bundles === undefined) return;
+    const [first] = bundles.values();
+    const taken = event.kind === "run-closed" ? bundles.get(event.bundle) : first;
+    const isNews =
+      event.kind === "run-closed" || (event.kind === "run-admitted" && !this.#submitted.has(event.run));
+    if (taken === undefined || !isNews) return;
+    this.#submitted.set(event.run, taken.submission);
+    this.#kept.set(event.run, taken);
   }
 
   #check(check: () => void): void {
@@ -594,7 +705,7 @@ class World {
       controls: this.#survivingControls().map((peer) => ({
         peer: peer.name,
         heads: headsOf(peer),
-        events: eventsOf(peer, this.#schedule.seed),
+        events: eventsOf(peer, this.#charter.domain),
         keys: peer.disk.list("").map(([key]) => key),
         entries: peer.disk.list(controlKeys.entries),
         output: (id) => peer.outputs.read(id),

@@ -706,8 +706,9 @@ export class ControlCore {
         this.#table.openRuns.get(run) ?? this.#setOrders().get(run) ?? this.#endOf(run)?.envelope,
       isClosed: (run) => this.#outcomeOf(run) !== null,
       isGone: (submission) => this.#isGone(submission),
-      isTrusted: (from) => this.#neighbours.accepts(from),
-      knows: (name) => this.#neighbours.byName(name) !== null,
+      // Whoever has no table has no documents: those who have one judge.
+      isTrusted: (from) => !this.#hasTable || this.#neighbours.accepts(from),
+      knows: (name) => !this.#hasTable || this.#neighbours.byName(name) !== null,
       forbidden: (submission) => this.#whyForbidden(submission),
       overtaken: (submission) => {
         if (!this.#isOvertaken(submission)) return "no";
@@ -831,7 +832,7 @@ export class ControlCore {
       case "announced":
         if (message.state === "admitted") return this.#tellAdmitted(message.run);
         // A member goes by its own table.
-        if (!this.#configurations.isOwn(this.#configurations.charter)) this.#submissions.refused(message.run);
+        if (!this.#isMember) this.#submissions.refused(message.run);
         return;
       case "hello":
       case "revocations":
@@ -1131,6 +1132,17 @@ export class ControlCore {
   /** A member, one that was, or one that could be: it has logs, plans and files, and no vote by that. */
   #isControl(peer: string): boolean {
     return this.#peers.has(peer) || this.#linkedControls.has(peer);
+  }
+
+  /** True while this peer is to vote, in the domain's newest configuration that it has heard of. */
+  get #isMember(): boolean {
+    return this.#configurations.isOwn(this.#configurations.charter);
+  }
+
+  /** True once it does. */
+  get #hasTable(): boolean {
+    const { installed, charter } = this.#configurations;
+    return this.#isMember && installed?.charter.configuration === charter.configuration;
   }
 
   get #domain(): string {

@@ -217,8 +217,9 @@ export type ReleaseTold = {
   readonly index: number;
   /** The newest charter that is known of the domain. */
   readonly to: Charter;
-  /** What this domain's majority signed. */
+  /** What this domain's majority signed, and the charter that it is one by. */
   readonly release: Uint8Array;
+  readonly charter: Uint8Array;
   /** Trees that the step needs there. */
   readonly trees: readonly string[];
 };

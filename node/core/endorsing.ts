@@ -134,6 +134,9 @@ export class Endorsing {
       return permit.phase === "after"
         ? "the step has not ended, as far as it knows"
         : "the step has begun, as far as it knows";
+    // Whoever has not heard of the policy yet knows nothing that is missing.
+    if (this.policies.gateOf(run.submission, permit.index, phaseOf(run, permit.index)) === null)
+      return "no policy that it knows demands anything there";
     const isNow = Math.abs(permit.fromMs - now.wallMs) <= limits.signedApartMsMax;
     if (!isNow || permit.untilMs - permit.fromMs > limits.permitMs)
       return "its clock is of another time, or it would be good for longer than a permit is";

@@ -8,14 +8,15 @@
  * Since when it waits is in its register; all else is found again by the next home.
  */
 
+import { equals } from "uint8arrays/equals";
 import type { Verifier } from "../../protocol/envelope.ts";
 import type { GateSeen } from "../../protocol/calls.ts";
 import type { Event } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
-import type { Charter } from "../../protocol/membership.ts";
+import { type Charter, wereControls } from "../../protocol/membership.ts";
 import { inputsDigest } from "../../protocol/messages.ts";
 import { libraryTrees } from "../../protocol/plan.ts";
-import { foreignDomainOf, openOutcome } from "../../protocol/release.ts";
+import { foreignDomainOf, openOutcome, openRelease } from "../../protocol/release.ts";
 import type { Decision } from "../../protocol/registers/home.ts";
 import { type Command, stepRegister, type StepValue } from "../../protocol/registers/registers.ts";
 import type { Settlement } from "../../protocol/registers/settling.ts";
@@ -32,6 +33,8 @@ export type ReleasesContext = {
   readonly neighbours: Neighbours;
   readonly keys: Verifier;
   charter(): Charter;
+  /** As its owner signed it. */
+  charterBytes(): Uint8Array;
   propose(register: string, command: Command, ticket: ReleaseTicket): void;
   note(event: Event): void;
   run(id: string): OpenRun | undefined;
@@ -44,8 +47,8 @@ type Waiting = {
   readonly sinceWallMs: number;
   /** What the other domain has said last. */
   said: string;
-  /** What a majority signed; null: not yet. */
-  signed: Uint8Array | null;
+  /** What a majority signed, and the charter by which it is one; null: not yet. */
+  signed: Pick<ReleaseTold, "release" | "charter"> | null;
   /** Monotonic; infinite while the other domain is being asked. */
   dueMs: number;
   moving: boolean;
@@ -109,6 +112,8 @@ export class Releases {
     const run = this.#context.run(place.run);
     if (waiting === undefined || run === undefined || waiting.moving) return;
     waiting.dueMs = now.monotonicMs + limits.releaseEveryMs;
+    // Who is not a control peer any more is not heard there: the next ones sign it anew.
+    if (answer.state === "refused" && this.#isOutdated(waiting)) return;
     if (answer.state === "refused")
       return this.#settle(waiting, "failed", settlementOf("released", answer.detail));
     if (answer.state === "unreachable") waiting.said = `it cannot be reached: ${answer.detail}`;
@@ -182,21 +187,34 @@ export class Releases {
   #look(run: OpenRun, waiting: Waiting, now: Now): void {
     const { countersigning, neighbours } = this.#context;
     const matter = matterOf(waiting);
-    waiting.signed ??= countersigning.takeSigned(matter);
+    if (this.#isOutdated(waiting)) waiting.signed = null;
+    waiting.signed ??= this.#takeSigned(matter);
     if (waiting.signed === null && !countersigning.isAsked(matter, now)) {
       const times = { fromMs: now.wallMs, untilMs: now.wallMs + limits.submissionMsMax };
       countersigning.ask(matter, releaseOf(run, waiting.index, times), [], now);
-      waiting.signed = countersigning.takeSigned(matter);
+      waiting.signed = this.#takeSigned(matter);
     }
-    const { signed: release } = waiting;
+    const { signed } = waiting;
     const to = neighbours.byName(this.domainOf(run, waiting.index) ?? "");
-    if (release === null || to === null || now.monotonicMs < waiting.dueMs) return;
+    if (signed === null || to === null || now.monotonicMs < waiting.dueMs) return;
     waiting.dueMs = Infinity;
     const { source, plan } = run.submission.manifest;
     const inputs = run.given(waiting.index).inputs.map(({ tree }) => tree);
     const sources = source.kind === "tree" ? [source.tree] : [];
     const trees = [...sources, ...inputs, ...libraryTrees(plan)];
-    this.#context.tell({ run: waiting.run, index: waiting.index, to, release, trees });
+    this.#context.tell({ run: waiting.run, index: waiting.index, to, ...signed, trees });
+  }
+
+  /** What a majority signed, by the charter that the domain has now. */
+  #takeSigned(matter: Matter): Waiting["signed"] {
+    const release = this.#context.countersigning.takeSigned(matter);
+    const signed = release === null ? null : { release, charter: this.#context.charterBytes() };
+    return signed !== null && openRelease(signed, this.#context.keys).ok ? signed : null;
+  }
+
+  /** True for what was signed before the domain had other control peers. */
+  #isOutdated({ signed }: Waiting): boolean {
+    return signed !== null && !equals(signed.charter, this.#context.charterBytes());
   }
 
   /** Null: it holds, and is proposed; else why it counts for nothing. */
@@ -204,9 +222,13 @@ export class Releases {
     const opened = openOutcome(bytes, this.#context.keys);
     if (!opened.ok) return opened.problem;
     const { outcome, from } = opened.value;
+    const { neighbours } = this.#context;
     const isItsName = from.charter.name === this.domainOf(run, waiting.index);
-    if (!isItsName || !this.#context.neighbours.accepts(from))
-      return "it is not signed by the domain that the step was released to";
+    const now = neighbours.byId(from.charter.domain);
+    // It may have other control peers since it signed: what those signed counts who all were ones when the step began to wait.
+    const sinceMs = waiting.sinceWallMs - limits.signedApartMsMax;
+    const isSigned = neighbours.accepts(from) || (now !== null && wereControls(from.charter, now, sinceMs));
+    if (!isItsName || !isSigned) return "it is not signed by the domain that the step was released to";
     const isOfIt =
       outcome.domain === this.#context.charter().domain &&
       outcome.run === waiting.run &&

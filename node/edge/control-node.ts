@@ -160,7 +160,6 @@ class ControlNode implements RunningNode {
       identity,
       blobs,
       bundle: (run) => this.#bundleOf(run),
-      charterBytes: () => membership.charterBytes,
       bring: (tree) => fetching.source({ kind: "tree", tree }, [], null),
     });
     this.#joining = new Joining(host, (nonce, peer) => this.#inviteUse.anywhere(nonce, peer));

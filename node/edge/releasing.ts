@@ -22,7 +22,6 @@ type ReleasingOptions = {
   readonly blobs: Blobs;
   /** The bundle of a run of this domain's. */
   bundle(run: string): Promise<Uint8Array | null>;
-  charterBytes(): Uint8Array;
   /** Brings a tree and its files here: other control peers may be those that keep it. */
   bring(tree: string): Promise<void>;
 };
@@ -51,7 +50,7 @@ export class Releasing {
     for (const domain of this.#remotes.keys()) await this.#hangUp(domain);
   }
 
-  async #tell({ run, index, to, release, trees }: ReleaseTold): Promise<ReleaseAnswer> {
+  async #tell({ run, index, to, release, charter, trees }: ReleaseTold): Promise<ReleaseAnswer> {
     const own = await this.#options.bundle(run);
     if (own === null) return { state: "unreachable", detail: "the signed plan is not here" };
     const remote = await this.#remote(to.domain, to.controls);
@@ -61,7 +60,7 @@ export class Releasing {
       for (const tree of trees) await this.#send(tree, open);
       this.#sent.add(name);
     }
-    const bundle = bundleOfRelease(own, { release, charter: this.#options.charterBytes() });
+    const bundle = bundleOfRelease(own, { release, charter });
     const request = { call: "release", certificate: null, bundle } as const;
     const answer = await askFor(await open(), request, "released");
     if (answer.outcome === null)

@@ -16,6 +16,7 @@ import { linearizabilityChecker } from "./linearizability.ts";
 import { outputsChecker } from "./outputs.ts";
 import { progressChecker } from "./progress.ts";
 import { RegistersChecker } from "./registers.ts";
+import { ReleasesChecker } from "./releases.ts";
 import { retirementChecker } from "./retirement.ts";
 import { schedulesChecker } from "./schedules.ts";
 import { silenceChecker } from "./silence.ts";
@@ -38,7 +39,8 @@ export function checkersBeyond(): Checker[] {
   ];
 }
 
-export function allCheckers(): Checker[] {
+/** @param domain its name. */
+export function allCheckers(domain = "dev"): Checker[] {
   return [
     tokensChecker(),
     ballotsChecker(),
@@ -48,7 +50,8 @@ export function allCheckers(): Checker[] {
     retirementChecker(),
     effectsChecker(),
     fencesChecker(),
-    new GatesChecker(),
+    new GatesChecker(domain),
+    ...(domain === "dev" ? [new ReleasesChecker()] : []),
     ledgerChecker(),
     valuesChecker(),
     schedulesChecker(),
@@ -62,6 +65,6 @@ export function allCheckers(): Checker[] {
     progressChecker(),
     plansChecker(),
     logsChecker(),
-    verificationChecker(),
+    verificationChecker(domain),
   ];
 }

@@ -31,12 +31,18 @@ const permitMs = 10 * minuteMs;
 const days = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 export class Demands {
+  readonly #domain: string;
   readonly #charters: Charter[] = [];
   readonly #versions: Version[] = [];
   /** When others were asked first to sign what says this. */
   readonly #asked = new Map<string, number>();
   /** True once a machine's clock was set: then the time that a permit names says nothing. */
   clocksAreSet = false;
+
+  /** @param domain its name. */
+  constructor(domain: string) {
+    this.#domain = domain;
+  }
 
   get isNothing(): boolean {
     return this.#versions.length === 0;
@@ -63,7 +69,9 @@ export class Demands {
 
   guards({ manifest }: Submission, index: number): boolean {
     const step = manifest.plan.steps[index];
-    return step?.included === true && step.environment !== null && step.action === undefined;
+    if (step?.included !== true || step.environment === null || step.action !== undefined) return false;
+    const owner = manifest.plan.environments[step.environment]?.domain ?? this.#domain;
+    return owner === this.#domain;
   }
 
   holdsBack(submission: Submission, index: number): boolean {

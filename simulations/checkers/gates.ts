@@ -24,6 +24,8 @@ import { Demands, type Place } from "./demands.ts";
 
 /** Clocks that nobody has set differ by less. */
 const apartMs = 15_000;
+/** No policy of a world has a gate wait for less. */
+const minuteMs = 60_000;
 /** Within so long what may begin has begun, when nothing is wrong any more. */
 const soonUs = 30_000_000;
 
@@ -49,7 +51,7 @@ export class GatesChecker implements Checker {
     "sent endorsed",
     "received endorse",
   ] as const;
-  readonly #demands = new Demands();
+  readonly #demands: Demands;
   readonly #submissions = new Map<string, Submission>();
   /** What was ever proposed for a step, by its register: all of it, and what holds a lease by its token. */
   readonly #values = new Map<string, Set<StepValue>>();
@@ -66,6 +68,11 @@ export class GatesChecker implements Checker {
   /** What a control peer was shown when it was asked to sign something. */
   readonly #shown = new Map<string, readonly Uint8Array[]>();
   #healedUs = Infinity;
+
+  /** @param domain its name. */
+  constructor(domain: string) {
+    this.#demands = new Demands(domain);
+  }
 
   observe(observation: Observation): void {
     switch (observation.kind) {
@@ -271,9 +278,15 @@ export class GatesChecker implements Checker {
   /** Nothing times out that had all that it needed for long, when nothing was wrong. */
   #expired(run: string, step: string, atUs: number): void {
     const submission = this.#submissions.get(run);
-    if (submission === undefined || atUs < this.#healedUs + soonUs || this.#jumped.size > 0) return;
+    if (submission === undefined || this.#jumped.size > 0) return;
     const index = submission.manifest.plan.steps.findIndex(({ name }) => name === step);
     const nowMs = startWallMs + atUs / 1_000;
+    const waits = [...(this.#values.get(stepRegister(run, index)) ?? [])].flatMap((value) =>
+      value.state === "gated" ? [nowMs - value.sinceMs] : [],
+    );
+    if (Math.max(0, ...waits) < minuteMs - apartMs)
+      throw this.#violation(`${run}/${step} is said to have waited for too long, and has not for a minute`);
+    if (atUs < this.#healedUs + soonUs) return;
     for (const value of this.#values.get(stepRegister(run, index)) ?? []) {
       const isBehind = this.#held.has(`${run}/${step}`);
       if (value.state !== "gated" || (value.ended !== undefined) !== isBehind) continue;

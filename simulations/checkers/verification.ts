@@ -21,7 +21,7 @@ const lieCodes: ReadonlySet<FindingCode> = new Set<FindingCode>([
   "refused-result-won",
 ]);
 
-export function verificationChecker(): Checker {
+export function verificationChecker(domain: string): Checker {
   const liars = new KnownLiars();
   return {
     name: "verification",
@@ -40,7 +40,7 @@ export function verificationChecker(): Checker {
           const read = decodeExport(encodeExport(shown));
           if (!read.ok) throw new Violation("verification", `${run} as ${peer} exports it ${read.problem}`);
           judge(
-            peer,
+            { peer, domain },
             shown,
             stepsOf(events, run, (worker) => liars.has(worker)),
           );
@@ -76,9 +76,13 @@ function stepsOf(
 }
 
 /** @param lied steps of whoever lies. */
-function judge(peer: PeerName, shown: ExportedRun, lied: ReadonlySet<string>): void {
+function judge(
+  { peer, domain }: { readonly peer: PeerName; readonly domain: string },
+  shown: ExportedRun,
+  lied: ReadonlySet<string>,
+): void {
   const { run } = shown;
-  const { findings, state, uncertified } = verifyRun(shown, "dev", simulatedVerifier);
+  const { findings, state, uncertified } = verifyRun(shown, domain, simulatedVerifier);
   // Who told of the run told different things: whatever else is found, a stranger is told so.
   if (findings.some(({ code }) => code === "log-forked")) return;
   const [first] = findings.filter(

@@ -13,8 +13,8 @@ function changed(change: Record<string, unknown>): unknown {
 
 describe("a schedule", () => {
   it("is the same world from a file as from its seed", async () => {
-    // Steps that reach outside, that people settle, rival homes, schedules, and guarded steps.
-    for (const seed of [3, 5, 6, 7, 10]) {
+    // Steps that reach outside, that people settle, rival homes, schedules, guarded steps, and two domains.
+    for (const seed of [3, 5, 6, 7, 10, 18]) {
       const read = readSchedule(JSON.stringify(scheduleOf(seed)));
       if (!read.ok) throw new Error(read.problem);
       const { traceHash } = await runWorld({ schedule: read.value, checkers: [], encoded: false });

@@ -1,0 +1,168 @@
+/** Mistakes to plant in what goes between two domains: releases, outcomes, who signs them (`plantings.ts`). */
+
+import type { Planting } from "./planted.ts";
+
+const release = "protocol/release.ts";
+const releases = "node/core/releases.ts";
+const released = "node/core/released.ts";
+
+const caughtBy = ["releases"];
+
+export const releasePlantings: readonly Planting[] = [
+  {
+    name: "a release is one control peer's word",
+    edits: [
+      {
+        file: release,
+        find: 'openQuorum(release, { kind: "release", signedMs }, from.value, keys)',
+        replace: 'openQuorum(release, { kind: "release", signedMs }, { ...from.value, size: 1 }, keys)',
+      },
+    ],
+    caughtBy,
+    firstSeed: 114,
+    seedsMax: 60,
+    every: 32,
+  },
+  {
+    name: "an outcome is one control peer's word",
+    edits: [
+      {
+        file: release,
+        find: 'openQuorum(quorum, { kind: "outcome", signedMs: () => null }, from.value, keys)',
+        replace:
+          'openQuorum(quorum, { kind: "outcome", signedMs: () => null }, { ...from.value, size: 1 }, keys)',
+      },
+    ],
+    caughtBy,
+    firstSeed: 18,
+    seedsMax: 60,
+    every: 32,
+  },
+  {
+    name: "the outcome of one step settles another",
+    edits: [
+      {
+        file: releases,
+        find: 'if (!isOfIt) return "it is the outcome of something else";',
+        replace: "void isOfIt;",
+      },
+    ],
+    caughtBy,
+    firstSeed: 18,
+    seedsMax: 100,
+    every: 32,
+  },
+  {
+    name: "a released step has passed however it ended",
+    edits: [
+      {
+        file: released,
+        find: 'const outcome = value.outcome === "passed" || value.outcome === "timed-out" ? value.outcome : "failed";',
+        replace: 'const outcome = value.outcome === "timed-out" ? value.outcome : "passed";',
+      },
+    ],
+    caughtBy,
+    firstSeed: 178,
+    seedsMax: 40,
+    every: 32,
+  },
+  {
+    name: "a release says that all has passed before it",
+    edits: [
+      {
+        file: released,
+        find: 'for (const name of before) outcomes[name] = run.outcomeOf(name) ?? "";',
+        replace: 'for (const name of before) outcomes[name] = "passed";',
+      },
+    ],
+    caughtBy,
+    firstSeed: 178,
+    seedsMax: 40,
+    every: 32,
+  },
+  {
+    name: "a release hands over what a step has not made",
+    edits: [
+      {
+        file: released,
+        find: "inputs: inputs.map(({ name, tree }) => ({ name, tree })),",
+        replace:
+          "inputs: inputs.map(({ name }) => ({ name, tree: manifest.slice(-8).padEnd(64, '0').replace(/[^0-9a-f]/g, '0') })),",
+      },
+    ],
+    caughtBy,
+    firstSeed: 18,
+    seedsMax: 60,
+    every: 32,
+  },
+  {
+    name: "the next home forgets what waits for another domain",
+    edits: [
+      {
+        file: releases,
+        find: 'if (value.state === "waiting") this.#waits(run, index, value, now);\n    if (value.state === "done") this.#settled',
+        replace: 'if (value.state === "done") this.#settled',
+      },
+    ],
+    caughtBy: ["progress"],
+    firstSeed: 114,
+    seedsMax: 60,
+    every: 32,
+  },
+  {
+    name: "what is another domain's is run here",
+    edits: [
+      {
+        file: "node/core/reign.ts",
+        find: "if (this.releases.domainOf(run, index) !== null) this.releases.begin(run, index, now);\n    else if",
+        replace: "if",
+      },
+    ],
+    caughtBy,
+    firstSeed: 18,
+    seedsMax: 20,
+    every: 32,
+  },
+  {
+    name: "what was signed before a domain had other control peers is never heard",
+    edits: [
+      {
+        file: releases,
+        find: "const isSigned = neighbours.accepts(from) || (now !== null && wereControls(from.charter, now, sinceMs));",
+        replace: "const isSigned = neighbours.accepts(from) && (now !== null || sinceMs > 0);",
+      },
+    ],
+    caughtBy: ["progress"],
+    firstSeed: 114,
+    seedsMax: 40,
+    every: 64,
+  },
+  {
+    name: "whoever has no table refuses what it cannot know",
+    edits: [
+      {
+        file: "node/core/control.ts",
+        find: "knows: (name) => !this.#hasTable || this.#neighbours",
+        replace: "knows: (name) => this.#neighbours",
+      },
+    ],
+    caughtBy: ["progress"],
+    firstSeed: 148,
+    seedsMax: 40,
+    every: 32,
+  },
+  {
+    name: "a control peer that has not heard of the policy signs whatever it is asked to",
+    edits: [
+      {
+        file: "node/core/endorsing.ts",
+        find: "if (this.policies.gateOf(run.submission, permit.index, phaseOf(run, permit.index)) === null)\n",
+        replace: "if (now.wallMs < 0)\n",
+      },
+    ],
+    caughtBy: ["gates"],
+    firstSeed: 50,
+    seedsMax: 40,
+    every: 32,
+  },
+];
