@@ -76,7 +76,7 @@ export const retirementPlantings: readonly Planting[] = [
     edits: [
       {
         file: "node/core/control.ts",
-        find: "if (!this.#configurations.isOwn(this.#configurations.charter)) this.#submissions.refused(message.run);",
+        find: "if (!this.#isMember) this.#submissions.refused(message.run);",
         replace: "",
       },
     ],
