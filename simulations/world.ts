@@ -676,10 +676,17 @@ class World {
       for (const [log, seq] of Object.entries(newest))
         if ((heads[log] ?? 0) < seq && !own.some((forked) => log.endsWith(forked)))
           open.push(`${peer.name} has ${heads[log] ?? 0} of the ${seq} entries of log ${log}`);
-      for (const [key] of peer.disk.list(controlKeys.bundles)) open.push(`${peer.name} still keeps ${key}`);
+      for (const [key] of peer.disk.list(controlKeys.bundles))
+        if (!this.#isUntaken(key.slice(controlKeys.bundles.length)))
+          open.push(`${peer.name} still keeps ${key}`);
     }
     if (forks.size > 1) open.push(`frozen logs differ: ${[...forks].join(" / ")}`);
     return open;
+  }
+
+  /** True for a step that the other domain has released and does not want any more, or in another way: it may be taken for a day. */
+  #isUntaken(run: string): boolean {
+    return this.#released.has(run) && !this.#submitted.has(run);
   }
 
   #survivors(): Peer[] {
