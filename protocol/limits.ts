@@ -352,6 +352,9 @@ export const limits = {
   imagePathBytesMax: 4_000,
   imagePathPartsMax: 100,
   imageLinksFollowedMax: 40,
+  /** An image's list of users, and what lies in the folders of it on the way to where a step's own are mounted. */
+  imageUsersBytesMax: 256 * KiB,
+  imageEntriesShownMax: 2_000,
   /** Images that are brought at once, and layers of each. */
   imagesBroughtAtOnceMax: 4,
   imageLayersAtOnceMax: 3,

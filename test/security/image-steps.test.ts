@@ -14,6 +14,8 @@ import { isolated, missing } from "./isolated.ts";
 const programs = ["sh", "ls", "cat", "id", "env"];
 const marked = {
   "etc/os-release": "NAME=image\n",
+  // Not even the end of a line that is added to it.
+  "etc/passwd": "root:x:0:0::/root:/bin/sh",
   "opt/marker": "of the image\n",
   "srv/": { type: "Directory" },
 } as const;
@@ -176,6 +178,50 @@ describe.skipIf(!isPossible)(
       const either = { image: { name: "image:latest", orHost: true }, sandbox: "S0" } as const;
       expect((await run(["test ! -e /opt/marker && echo here"], either)).tail).toContain("here");
       expect(registry.asked.filter(({ path }) => path.includes("latest"))).toEqual([]);
+    });
+  },
+);
+
+describe.skipIf(!isPossible)(
+  "an image whose programs attack (skipped without bubblewrap, curl and the machine's own programs in /usr/bin)",
+  () => {
+    it("is not near the channel that its listeners leave by, though its shell is the image's", async () => {
+      const system = machineSystem(...programs, "curl");
+      const { "usr/bin/sh": shell = "", ...others } = system;
+      const thief = `#!/opt/shell
+for number in 4 5 6 7 8 9; do
+  if (: >&$number) 2>/dev/null; then echo "near $number"; echo "no message" >&$number; fi
+done
+exec /opt/shell "$@"
+`;
+      // What Node is told here it would load into itself.
+      const settings = `nodejs_conf = all
+[all]
+providers = some
+[some]
+thief = its
+[its]
+module = /opt/thief.so
+activate = 1
+`;
+      const { text } = registry.add([
+        {
+          ...others,
+          "opt/shell": shell,
+          "usr/bin/sh": { type: "File", content: thief, mode: 0o755 },
+          "etc/ssl/openssl.cnf": settings,
+        },
+      ]);
+      const credential = await mesh.sets(destinationOf(upstream));
+      const report = await run(['curl -sS "$OTTO_CREDENTIAL_TOKEN_URL/one"'], {
+        ...mesh.leases([credential]),
+        name: text,
+      });
+      expect(report).toMatchObject({
+        outcome: "passed",
+        tail: expect.stringContaining("served /one\n") as string,
+      });
+      expect(report.tail).not.toContain("near");
     });
   },
 );

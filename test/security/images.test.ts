@@ -20,6 +20,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type ImageBounds, imageBounds } from "../../node/edge/execution/images/image-messages.ts";
 import { finishRoot } from "../../node/edge/execution/images/mount-points.ts";
 import { Unpacker } from "../../node/edge/execution/images/unpack.ts";
+import { limits } from "../../protocol/limits.ts";
 import { type LayerFile, type LayerFiles, packLayer } from "../node/images/registry-fixture.ts";
 
 let folder = "";
@@ -240,6 +241,23 @@ describe("what is laid over an image", () => {
     expect(readFileSync(join(root, "etc/passwd"), "utf8")).toBe("");
     expect(lstatSync(join(root, "etc/passwd")).isFile()).toBe(true);
   });
+
+  it("is no list of users that the worker would read for long", async () => {
+    const many = "x".repeat(limits.imageUsersBytesMax + 1);
+    for (const files of [{ "etc/passwd": many }, { "etc/passwd": link("../users"), users: many }]) {
+      const { root: made } = await unpack([{ ...shell, ...files }]);
+      expect(() => finishRoot(made)).toThrow("its /etc/passwd is more than 256 KiB");
+    }
+  });
+
+  it.each([["a file", "/lib/thief.so\n"] as const, ["a link", link("/lib/thief")] as const])(
+    "puts nothing into the programs that Otto starts in it: %s",
+    async (_, preloaded) => {
+      const { root: made } = await unpack([{ ...shell, "etc/ld.so.preload": preloaded }]);
+      finishRoot(made);
+      expect(readdirSync(join(root, "etc"))).toEqual(["passwd"]);
+    },
+  );
 
   it("does not take a shell outside for the image's", async () => {
     for (const target of ["/bin/sh", "../../../../../../bin/sh", join(outside, "sh")]) {

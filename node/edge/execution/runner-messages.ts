@@ -61,6 +61,8 @@ export type SandboxTask = {
 export type Doors = {
   /** The program that listens, and its words without the ports. */
   readonly program: readonly string[];
+  /** The words that start the shell which runs it: never an image's, since the channel to the runner is open in it. */
+  readonly shell: readonly string[];
   readonly ports: readonly number[];
 };
 

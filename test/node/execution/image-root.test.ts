@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { limits } from "../../../protocol/limits.ts";
 import { imageRootArguments } from "../../../node/edge/execution/sandbox/image-root.ts";
 
 let root: string;
@@ -55,5 +56,11 @@ describe("an image as the root of a sandbox", () => {
     folder("home");
     symlinkSync("/root", join(root, "home", "otto"));
     expect(mounts("/var/tmp", "/home/otto/work")).toEqual(["--dir /home", "--dir /home/otto", "--dir /var"]);
+  });
+
+  it("is refused with more than bubblewrap takes, before all of it is read", () => {
+    for (let number = 0; number <= limits.imageEntriesShownMax; number++)
+      writeFileSync(join(root, String(number)), "");
+    expect(() => mounts("/tmp")).toThrow(/more than 2000 files in \/ and on the way/u);
   });
 });

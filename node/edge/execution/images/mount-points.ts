@@ -5,6 +5,8 @@
 
 import { copyFileSync, lstatSync, readlinkSync, rmSync, type Stats, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { limits } from "../../../../protocol/limits.ts";
+import { sizeWords } from "../../../../protocol/sizes.ts";
 import { wrongImage } from "./image-messages.ts";
 import type { RootFolder } from "./root-folder.ts";
 
@@ -12,9 +14,12 @@ import type { RootFolder } from "./root-folder.ts";
 const laidOver = ["proc", "dev", "tmp", "run", "var/tmp"];
 const ownFolders = ["etc", "var"];
 const users = "etc/passwd";
+/** Libraries that a loader puts into every program, also into those of Otto's that are not for the image to change. */
+const preloaded = "etc/ld.so.preload";
 
 export function finishRoot(root: RootFolder): void {
   for (const name of ownFolders) keepFolder(root, name);
+  rmSync(join(root.path, preloaded), { recursive: true, force: true });
   for (const name of laidOver) {
     const path = join(root.path, name);
     const found = lookAt(path);
@@ -44,8 +49,11 @@ function keepFolder(root: RootFolder, name: string): void {
 function makeUsers(root: RootFolder): void {
   const path = join(root.path, users);
   const found = lookAt(path);
+  const led = found?.isFile() === true ? { path, stats: found } : root.find(users.split("/"));
+  // The worker reads it for every slot.
+  if (led !== null && led.stats.size > limits.imageUsersBytesMax)
+    throw wrongImage(`its /${users} is more than ${sizeWords(limits.imageUsersBytesMax)}`);
   if (found?.isFile() === true) return;
-  const led = root.find(users.split("/"));
   rmSync(path, { recursive: true, force: true });
   if (led?.stats.isFile() === true) copyFileSync(led.path, path);
   else writeFileSync(path, "", { mode: 0o644, flag: "wx" });

@@ -4,14 +4,24 @@
  * image has in them; so nothing has to be written into the image, and no link of it is ever followed out here.
  */
 
-import { readdirSync, readlinkSync } from "node:fs";
+import { type Dirent, opendirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
+import { limits } from "../../../../protocol/limits.ts";
 
-/** @param targets absolute paths inside that something else will be mounted at. */
+/**
+ * @param targets absolute paths inside that something else will be mounted at.
+ * @throws when there is more in it than bubblewrap takes, before the worker has been held up by reading all of that.
+ */
 export function imageRootArguments(root: string, targets: readonly string[]): readonly string[] {
   const words: string[] = [];
+  let left = limits.imageEntriesShownMax;
   const place = (folder: string): void => {
-    for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
+    for (const entry of entriesOf(join(root, folder))) {
+      left -= 1;
+      if (left < 0)
+        throw new Error(
+          `The step's image has more than ${limits.imageEntriesShownMax} files in / and on the way to the step's folders, so it cannot be used: name another image.`,
+        );
       const path = join(folder, entry.name);
       if (targets.includes(path)) continue;
       if (targets.some((target) => target.startsWith(`${path}/`))) {
@@ -24,4 +34,14 @@ export function imageRootArguments(root: string, targets: readonly string[]): re
   };
   place("/");
   return words;
+}
+
+/** One by one: there may be a million. */
+function* entriesOf(path: string): Generator<Dirent> {
+  const folder = opendirSync(path);
+  try {
+    for (let entry = folder.readSync(); entry !== null; entry = folder.readSync()) yield entry;
+  } finally {
+    folder.closeSync();
+  }
 }

@@ -71,6 +71,7 @@ export class Isolation {
   readonly #listen: string;
   readonly #settings: Settings;
   readonly #programs = {
+    sh: systemProgram("sh"),
     setpriv: systemProgram("setpriv"),
     prlimit: systemProgram("prlimit"),
     bwrap: systemProgram("bwrap"),
@@ -94,11 +95,11 @@ export class Isolation {
     this.#listen = prepared.listen;
     this.#unprepared = prepared.problem;
     this.#settings = new Settings(this.folder);
-    const { prlimit } = this.#programs;
+    const { prlimit, sh } = this.#programs;
     this.#own =
-      options.atMost !== "S3" || prlimit === null
+      options.atMost !== "S3" || prlimit === null || sh === null
         ? null
-        : ownPrograms([this.node, prlimit], [this.#attack, this.#listen]);
+        : ownPrograms([this.node, prlimit, sh], [this.#attack, this.#listen]);
     const filter = systemCallFilter(process.arch);
     this.#filter = filter === null ? null : join(folder, "system-calls.bpf");
     if (filter !== null && options.atMost !== "S0") writeFileSync(join(folder, "system-calls.bpf"), filter);
@@ -179,7 +180,7 @@ export class Isolation {
     workspace: Workspace,
     { ports, root }: { readonly ports: readonly number[]; readonly root: string | null },
   ): Confinement | null {
-    const { setpriv, prlimit, bwrap } = this.#programs;
+    const { setpriv, prlimit, bwrap, sh } = this.#programs;
     const user = this.#userOf(level, workspace);
     if (level === "S1" && user !== null && setpriv !== null && prlimit !== null)
       return {
@@ -187,7 +188,7 @@ export class Isolation {
         user,
         inner: [setpriv, "--no-new-privs", "--inh-caps=-all", prlimit, ...bounding(this.bounds)],
       };
-    if (!isApart(level) || bwrap === null || prlimit === null) return null;
+    if (!isApart(level) || bwrap === null || prlimit === null || sh === null) return null;
     const system = this.#systemOf(root);
     if (system === null || (root === null) !== (level === "S2")) return null;
     const folders = foldersOf(workspace);
@@ -208,7 +209,9 @@ export class Isolation {
     const inner = [...start(prlimit), ...bounding(this.bounds)];
     const listening = system.kind === "image" ? system.own.placeOf(this.#listen) : this.#listen;
     const doors =
-      ports.length === 0 ? null : { program: [...start(this.node), ...listenFlags, listening], ports };
+      ports.length === 0
+        ? null
+        : { program: [...start(this.node), ...listenFlags, listening], shell: start(sh), ports };
     return { kind: "sandbox", user, program: bwrap, arguments: words, inner, filter, doors };
   }
 
@@ -236,7 +239,8 @@ export class Isolation {
     const users = join(root, "etc/passwd");
     const others =
       lstatSync(users, { throwIfNoEntry: false })?.isFile() === true ? readFileSync(users, "utf8") : "";
-    writeFileSync(path, `${others}otto:x:${id}:${id}::${home}:/bin/sh\n`);
+    // The first of a number counts, and what others have may end anywhere.
+    writeFileSync(path, `otto:x:${id}:${id}::${home}:/bin/sh\n${others}`);
     chmodSync(path, 0o644);
     this.#named.set(key, path);
     return path;

@@ -7,7 +7,7 @@
  * The arguments travel over a descriptor, and the environment with them: other users of the machine see neither, and no
  * variable of a step (`LD_PRELOAD`) touches a program before it is inside. Where something listens for the step
  * (`listen-process.ts`), that is done before its first command, and before its variables count: the channel that the
- * listeners leave by is never there for anything of the step.
+ * listeners leave by is never there for anything of the step, nor for anything of its image.
  *
  * Promises: the next command begins only when it is told to, so that what the last one wrote is known to be its own; when
  * `gone` was called, no process of the sandbox is left, whatever it did to get away: the kernel ends a process namespace
@@ -54,7 +54,8 @@ export type SandboxObserver = {
 function preludeOf({ program, ports }: Doors, names: readonly string[]): string {
   const words = [...program, ...ports.map(String)].map((word) => `'${word.replaceAll("'", "'\\''")}'`);
   return [
-    `NODE_CHANNEL_FD=${descriptors.doors} ${words.join(" ")} || exit`,
+    // Node would do what a file of an image says, and Node's settings for TLS are one.
+    `OPENSSL_CONF=/dev/null NODE_CHANNEL_FD=${descriptors.doors} ${words.join(" ")} || exit`,
     `exec ${descriptors.doors}>&-`,
     ...names.map((name) => `export ${name}="$${dormant}${name}"; unset ${dormant}${name}`),
     'supervisor=$1; shift; exec /bin/sh -c "$supervisor" otto "$@"',
@@ -98,7 +99,7 @@ export class SandboxedShell {
           "--args",
           String(descriptors.arguments),
           ...sandbox.inner,
-          "/bin/sh",
+          ...(doors?.shell ?? ["/bin/sh"]),
           "-c",
           ...shell,
           ...options.commands,
