@@ -113,7 +113,8 @@ describe("an image", () => {
 
   it("that nobody wants any more is not brought to its end, and nothing of it stays", async () => {
     const { name, arrived, hungUp } = await held();
-    const store = storeHere();
+    // What waits would end by itself otherwise.
+    const store = storeHere({ imageIdleMsMax: 3_600_000 });
     const gone = new AbortController();
     const leaving = store.bring(name, { ...quiet, signal: gone.signal });
     await arrived;
@@ -146,6 +147,10 @@ describe("what stays on the disk", () => {
     mkdirSync(join(images, "temporary", "1-1", "root"), { recursive: true });
     mkdirSync(join(images, name.sha256, "root"), { recursive: true });
     writeFileSync(join(images, name.sha256, "root", "half"), "");
+    writeFileSync(
+      join(images, name.sha256, "config.json"),
+      JSON.stringify({ os: "linux", architecture: "amd64" }),
+    );
     const store = storeHere();
     const image = await store.bring(name, quiet);
     expect(readdirSync(image.root).sort()).toContain("bin");
