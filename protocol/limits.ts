@@ -149,6 +149,9 @@ export const limits = {
   /** A lease is renewed this many times before it could run out. */
   renewalsPerLease: 5,
   pullJitterMsMax: 500,
+  /** A free slot is asked for with the result that left it, should that be ready so soon, or in a part of what steps take. */
+  pullWithResultMs: 25,
+  pullWithResultPart: 0.05,
   /** Steps shorter than this on average are asked for ahead, at most so many. */
   prefetchMs: 50,
   prefetchStepsMax: 64,
@@ -313,8 +316,10 @@ export const limits = {
   logChunkBytesMax: 64 * KiB,
   /** A step that is over sooner has its output told with its report alone. */
   outputAfterMs: 150,
-  /** One piece of a running step's output on its way to a control peer, and when it is sent again unanswered. */
+  /** What of a running step's output is on its way to a control peer and not known to be kept. */
   outputChunkBytesMax: 256 * KiB,
+  /** How long it is sent on before a control peer is asked what it keeps, and when it is sent again unanswered. */
+  outputAskMs: 1_000,
   outputAgainMs: 5_000,
   /** Shorter pieces are gathered for so long. */
   outputGatherMs: 50,

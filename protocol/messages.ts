@@ -62,6 +62,18 @@ export function endDigest(given: string, { token, outcome, outputs, values = {} 
   return sha256Hex(encodeValue(["ended", given, token, outcome, trees, values]));
 }
 
+/**
+ * `again`: asked before, perhaps of another home, and not answered: what it was granted then is told again.
+ * `atHand`: names of what the worker has, only when they are others than it said to this home before.
+ */
+export type Pull = {
+  readonly session: string;
+  readonly nonce: string;
+  readonly slots: number;
+  readonly again: boolean;
+  readonly atHand?: readonly string[];
+};
+
 export type WorkerMessage =
   /** A worker's process is there; `held` are the leases that it still works on. Sent to every control peer. */
   | {
@@ -71,18 +83,7 @@ export type WorkerMessage =
       readonly slots: number;
       readonly held: readonly LeaseRef[];
     }
-  /**
-   * `again`: asked before, perhaps of another home, and not answered: what it was granted then is told again.
-   * `atHand`: names of what the worker has, only when they are others than it said to this home before.
-   */
-  | {
-      readonly kind: "pull";
-      readonly session: string;
-      readonly nonce: string;
-      readonly slots: number;
-      readonly again: boolean;
-      readonly atHand?: readonly string[];
-    }
+  | ({ readonly kind: "pull" } & Pull)
   | {
       readonly kind: "renew";
       readonly session: string;
@@ -90,7 +91,8 @@ export type WorkerMessage =
       readonly sentMs: number;
       readonly held: readonly LeaseRef[];
     }
-  | { readonly kind: "result"; readonly envelope: Uint8Array }
+  /** `pull`: the slot that it leaves is free, and one round of the home takes the one and fills the other. */
+  | { readonly kind: "result"; readonly envelope: Uint8Array; readonly pull?: Pull }
   /** Given back: before the step had started here, after it was stopped, or since it cannot run here. */
   | {
       readonly kind: "release";
@@ -106,7 +108,12 @@ export type WorkerMessage =
       readonly bytes: Uint8Array;
       /** sha256 of the attempt's log from its beginning to the end of these bytes. */
       readonly digest: string;
+      /** To be answered with what is kept then; a piece that does not fit is in any case. */
+      readonly ask: boolean;
     };
+
+/** What became of a worker's result. */
+export type Ack = { readonly lease: LeaseRef; readonly verdict: Verdict };
 
 type HomeMessage =
   | { readonly kind: "welcome"; readonly home: string | null; readonly leaseMs: number }
@@ -116,9 +123,11 @@ type HomeMessage =
       readonly leases: readonly GrantedLease[];
       /** Digests of the runs' bundles, by run: the worker checks the submitters' signatures itself. */
       readonly bundles: Readonly<Record<string, string>>;
+      /** What was decided in the same round about results of this worker's; only when something was. */
+      readonly acks?: readonly Ack[];
     }
   | { readonly kind: "renewed"; readonly sentMs: number; readonly superseded: readonly LeaseRef[] }
-  | { readonly kind: "ack"; readonly lease: LeaseRef; readonly verdict: Verdict }
+  | ({ readonly kind: "ack" } & Ack)
   /** So much of an attempt's output is kept here. */
   | {
       readonly kind: "output-kept";
@@ -206,6 +215,14 @@ const lease = z.object({ run: text, index: count, token: count });
 const leases = z.array(lease).check(z.maxLength(limits.leasesPerMessageMax));
 const countersigned = z.enum(["permit", "release", "outcome"]);
 const input = z.object({ name: text, tree: text });
+const pull = {
+  session: text,
+  nonce: text,
+  slots: count.check(z.maximum(limits.pullSlotsMax)),
+  again: z.boolean(),
+  atHand: z.optional(z.array(text).check(z.maxLength(limits.warmCachesMax + limits.warmTreesMax))),
+};
+const ack = { lease, verdict: z.enum(["accepted", "stale", "duplicate"]) };
 const granted = z.object({
   run: text,
   index: count,
@@ -271,26 +288,29 @@ const message = z.discriminatedUnion("kind", [
     slots: count,
     held: leases,
   }),
-  kind("pull", {
-    session: text,
-    nonce: text,
-    slots: count.check(z.maximum(limits.pullSlotsMax)),
-    again: z.boolean(),
-    atHand: z.optional(z.array(text).check(z.maxLength(limits.warmCachesMax + limits.warmTreesMax))),
-  }),
+  kind("pull", pull),
   kind("renew", { session: text, sentMs: z.number(), held: leases }),
-  kind("result", { envelope: bytes }),
+  kind("result", { envelope: bytes, pull: z.optional(z.object(pull)) }),
   kind("release", { leases, how: z.enum(["unstarted", "begun", "refused"]) }),
-  kind("output", { run: text, index: count, attempt: count, offset: count, bytes, digest: text }),
+  kind("output", {
+    run: text,
+    index: count,
+    attempt: count,
+    offset: count,
+    bytes,
+    digest: text,
+    ask: z.boolean(),
+  }),
   kind("output-kept", { run: text, index: count, attempt: count, end: count }),
   kind("welcome", { home: z.nullable(text), leaseMs: count }),
   kind("grant", {
     nonce: text,
     leases: z.array(granted).check(z.maxLength(limits.pullSlotsMax)),
     bundles: z.record(text, text),
+    acks: z.optional(z.array(z.object(ack)).check(z.maxLength(limits.leasesPerMessageMax))),
   }),
   kind("renewed", { sentMs: z.number(), superseded: leases }),
-  kind("ack", { lease, verdict: z.enum(["accepted", "stale", "duplicate"]) }),
+  kind("ack", ack),
   kind("revoke", { lease, cause: z.enum(["cancelled", "superseded"]) }),
   kind("hello", { certificate: bytes, charter: bytes }),
   kind("revocations", {
@@ -338,6 +358,12 @@ const message = z.discriminatedUnion("kind", [
 export const messageKinds: readonly string[] = message._zod.def.options.map((option) =>
   String(option._zod.def.shape.kind._zod.def.values[0]),
 );
+
+/** What a message of a home's tells a worker of its results. */
+export function acksIn(message: Message): readonly Ack[] {
+  if (message.kind === "ack") return [message];
+  return message.kind === "grant" ? (message.acks ?? []) : [];
+}
 
 export function encodeMessage(value: Message): Uint8Array {
   return encodeValue(value);

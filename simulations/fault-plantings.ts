@@ -276,7 +276,7 @@ export const faultPlantings: readonly Planting[] = [
     ],
     caughtBy: ["effects"],
     base: "assured-while-ending.json",
-    firstSeed: 475,
+    firstSeed: 2_363,
     seedsMax: 200,
   },
   {

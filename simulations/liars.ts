@@ -365,5 +365,5 @@ function misrule(act: (typeof rulingActs)[number], around: LiarAround, chance: C
 function madeUpOutput({ run, index, attempt }: GrantedLease, beyond: boolean): Message {
   const bytes = new Uint8Array(64);
   const offset = beyond ? Number.MAX_SAFE_INTEGER : 0;
-  return { kind: "output", run, index, attempt, offset, bytes, digest: sha256Hex(bytes) };
+  return { kind: "output", run, index, attempt, offset, bytes, digest: sha256Hex(bytes), ask: true };
 }

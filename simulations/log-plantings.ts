@@ -69,8 +69,8 @@ export const logPlantings: readonly Planting[] = [
     edits: [
       {
         file: "node/core/output-sender.ts",
-        find: "const bytes = this.#read(id, offset, limits.outputChunkBytesMax);",
-        replace: "const bytes = this.#read(id, Math.max(0, offset - 1), limits.outputChunkBytesMax);",
+        find: "const bytes = this.#read(id, offset, end - offset);",
+        replace: "const bytes = this.#read(id, Math.max(0, offset - 1), end - offset);",
       },
     ],
     caughtBy: ["outputs"],
@@ -115,7 +115,8 @@ export const logPlantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["durability"],
-    firstSeed: 8,
+    firstSeed: 2_437,
+    every: 5,
     seedsMax: 50,
   },
 ];

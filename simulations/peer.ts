@@ -15,7 +15,7 @@ import type {
   WorkerEffect,
   WorkerInput,
 } from "../node/core/effects.ts";
-import { OutputSender } from "../node/core/output-sender.ts";
+import { answerTo, OutputSender } from "../node/core/output-sender.ts";
 import type { Keys } from "../node/ports.ts";
 import { openAnnouncements, sealAnnouncements } from "../protocol/announcement.ts";
 import type { GateSeen } from "../protocol/calls.ts";
@@ -373,9 +373,9 @@ export class Peer {
           life.post({ kind: "polled", polled }),
         );
       case "push-output": {
-        const { to, assignment, attempt, offset } = effect;
-        const piece = this.#sender.cut(assignment, to, offset);
-        if (piece !== null) this.#send(to, { kind: "output", ...attempt, ...piece }, life);
+        const { to, assignment, attempt, ask } = effect;
+        const piece = this.#sender.cut(assignment, effect);
+        if (piece !== null) this.#send(to, { kind: "output", ...attempt, ...piece, ask }, life);
         return;
       }
       case "keep-output":
@@ -468,7 +468,8 @@ export class Peer {
     const by = this.#around.nameOf(from);
     const bytes = this.outputs.read(id);
     if (bytes.length > 0) this.#see({ kind: "output-kept", id, by, bytes });
-    this.#send(from, { kind: "output-kept", run, index, attempt, end }, life);
+    const answer = answerTo(output, end);
+    if (answer !== null) this.#send(from, answer, life);
   }
 
   #telling(life: PeerLife): Telling {

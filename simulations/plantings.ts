@@ -75,7 +75,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["values"],
-    firstSeed: 33,
+    firstSeed: 117,
     seedsMax: 100,
   },
   {

@@ -32,7 +32,7 @@ export const retirementPlantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["retirement"],
-    firstSeed: 14_937,
+    firstSeed: 20_337,
     every: 5,
     seedsMax: 300,
     kinds: ["fuse"],

@@ -12,7 +12,7 @@
  */
 
 import { limits } from "../../protocol/limits.ts";
-import type { GrantedLease, Message, WorkerMessage } from "../../protocol/messages.ts";
+import type { GrantedLease, Message, Pull } from "../../protocol/messages.ts";
 import type { Decision } from "../../protocol/registers/home.ts";
 import { isExclusive, requirementsOf } from "../../protocol/plan.ts";
 import {
@@ -53,6 +53,8 @@ export type ClaimsContext = {
   sentBack(run: OpenRun, index: number, now: Now): boolean;
   /** Its worker never heard of the lease, or must not keep it. */
   takeBack(lease: HeldLease): void;
+  /** What the worker is to be told of its results. */
+  acks(worker: string): Pick<Extract<Message, { kind: "grant" }>, "acks">;
 };
 
 export class Claims {
@@ -124,8 +126,7 @@ export class Claims {
     return !run.cancelled && run.phase(index) === "ready";
   }
 
-  pull(peer: string, message: Extract<WorkerMessage, { kind: "pull" }>): void {
-    const { session: name, nonce, slots, atHand } = message;
+  pull(peer: string, { session: name, nonce, slots, again, atHand }: Pull): void {
     const key = sessionKey(peer, name);
     const session = this.#leases.session(key);
     if (session === undefined || slots === 0) return;
@@ -133,7 +134,7 @@ export class Claims {
     if (atHand !== undefined)
       this.#warmth.know(key, { labels, slots: session.slots, names: new Set(atHand) });
     const pull: ParkedPull = { peer, session: key, nonce, labels, slots };
-    const granted = message.again ? this.#leases.ofPull(peer, name, nonce) : [];
+    const granted = again ? this.#leases.ofPull(peer, name, nonce) : [];
     if (granted.length > 0) return this.#grantAgain(pull, granted);
     this.#queue.park(pull);
   }
@@ -224,7 +225,7 @@ export class Claims {
     const tell = (): void => {
       const bundles: Record<string, string> = {};
       for (const { run } of part) bundles[run] ??= this.#context.run(run)?.submission.digest ?? "";
-      this.#context.send(peer, { kind: "grant", nonce, leases: part, bundles });
+      this.#context.send(peer, { kind: "grant", nonce, leases: part, bundles, ...this.#context.acks(peer) });
       part = [];
       bytes = 0;
     };

@@ -47,6 +47,7 @@ import { Archiving } from "./archiving.ts";
 import { configurationKey, Configurations } from "./configurations.ts";
 import type { Answer, ControlEffect, ControlInput, Now } from "./effects.ts";
 import { AntiEntropy } from "./anti-entropy.ts";
+import { EntriesAnswer } from "./entries-answer.ts";
 import { areToldAnew, History, historyKeys } from "./history.ts";
 import { admittedMessage, type Known } from "./known.ts";
 import { Countersigning } from "./countersigning.ts";
@@ -803,9 +804,10 @@ export class ControlCore {
       case "release":
         return this.#table.stage === "home" ? this.#reign.release(from, message) : this.#redirect(from);
       case "result":
-        return this.#table.stage === "home"
-          ? this.#result(from, message.envelope, now)
-          : this.#redirect(from);
+        if (this.#table.stage !== "home") return this.#redirect(from);
+        this.#result(from, message.envelope, now);
+        if (message.pull !== undefined) this.#reign.claims.pull(from, message.pull);
+        return;
       case "output":
         return this.#output(from, message);
       case "announce":
@@ -1062,7 +1064,7 @@ export class ControlCore {
   #perform(output: TableOutput<Ticket>, now: Now): void {
     for (const effect of output.effects) this.#effects.push(effect);
     this.#followReign(now);
-    for (const decision of output.decisions) this.#reign.decided(decision, now);
+    this.#reign.decided(output.decisions, now);
     if (this.#table.successor !== null) this.#succeed(this.#table.successor.charter, now);
   }
 
@@ -1108,10 +1110,14 @@ export class ControlCore {
     return opened.ok ? (opened.value.value as SignedResult).report : null;
   }
 
-  /** Writes what was noted into this peer's log: one signed entry a run, or as many as it takes. */
+  /** Writes what was noted into this peer's log, one signed entry a run or as many as it takes, and tells it together. */
   #record({ monotonicMs }: Now): void {
     // A reign that ended in this turn leaves nothing unsaid.
     const noted = this.#wasHome ? this.#notes.take(monotonicMs) : this.#notes.takeAll();
+    const told = new EntriesAnswer((entries) => {
+      const message: Message = { kind: "events", entries, answer: false };
+      for (const peer of this.#peers) if (this.#linked.has(peer)) this.#send(peer, message);
+    });
     for (const [run, all] of noted)
       for (const entry of entriesOf(all)) {
         const { bytes, operations } = this.#history.append(run, entry);
@@ -1119,9 +1125,9 @@ export class ControlCore {
         const soon = areToldAnew(events);
         this.#effects.push({ kind: "store", operations, soon }, { kind: "recorded", events });
         this.#archiveClosed(events);
-        const message: Message = { kind: "events", entries: [bytes], answer: false };
-        for (const peer of this.#peers) if (this.#linked.has(peer)) this.#send(peer, message);
+        told.add(bytes);
       }
+    told.end();
     this.#reign.retiring.written(this.#history.holds(this.#history.ownLog));
   }
 

@@ -180,7 +180,7 @@ export type ControlEffect =
   /** Events are now history: views and watchers are told. */
   | { readonly kind: "recorded"; readonly events: readonly LoggedEvent[] }
   | {
-      /** To be answered with `output-kept`. */
+      /** To be answered with `output-kept` as `answerTo` says. */
       readonly kind: "keep-output";
       readonly from: string;
       readonly step: string;
@@ -250,5 +250,8 @@ export type WorkerEffect =
       readonly assignment: string;
       readonly attempt: Pick<Extract<Message, { kind: "output" }>, "run" | "index" | "attempt">;
       readonly offset: number;
+      readonly end: number;
+      /** To be answered with what is kept then. */
+      readonly ask: boolean;
     }
   | { readonly kind: "stopped" };

@@ -5,6 +5,8 @@
 
 import { createHash, type Hash } from "node:crypto";
 import { limits } from "../../protocol/limits.ts";
+import type { Message } from "../../protocol/messages.ts";
+import type { Push } from "./output-pushes.ts";
 
 export type OutputPiece = {
   readonly offset: number;
@@ -12,6 +14,16 @@ export type OutputPiece = {
   /** sha256 of the log from its beginning to the end of this piece. */
   readonly digest: string;
 };
+
+/**
+ * What a control peer answers to a piece, of whose attempt it keeps so much now: nothing when it was not asked and the next
+ * one will fit. (`end` null: it is not to say.)
+ */
+export function answerTo(output: Extract<Message, { kind: "output" }>, end: number | null): Message | null {
+  const { run, index, attempt, ask, offset, bytes } = output;
+  if (end === null || (!ask && end === offset + bytes.length)) return null;
+  return { kind: "output-kept", run, index, attempt, end };
+}
 
 /** Bytes of an attempt's log from `offset` on, at most `bytesMax`; empty when there are none, or the log is gone. */
 type ReadLog = (id: string, offset: number, bytesMax: number) => Uint8Array;
@@ -26,8 +38,8 @@ export class OutputSender {
   }
 
   /** Null: there is nothing to send. */
-  cut(id: string, to: string, offset: number): OutputPiece | null {
-    const bytes = this.#read(id, offset, limits.outputChunkBytesMax);
+  cut(id: string, { to, offset, end }: Pick<Push, "to" | "offset" | "end">): OutputPiece | null {
+    const bytes = this.#read(id, offset, end - offset);
     if (bytes.length === 0) return null;
     const known = this.#sent.get(id) ?? new Map<string, { end: number; hash: Hash }>();
     this.#sent.set(id, known);

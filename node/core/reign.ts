@@ -30,6 +30,7 @@ import {
 } from "../../protocol/registers/registers.ts";
 import { isSettledByMesh } from "../../protocol/plan.ts";
 import { endOfReport, type StepReport } from "../../protocol/report.ts";
+import { Acks } from "./acks.ts";
 import { type ClosedRun, endOf, Retiring, type RetireTicket } from "./retiring.ts";
 import { RecentLeases } from "./recent-leases.ts";
 import { Claims, type ClaimsContext, type ClaimTicket, type RaiseTicket } from "./claims.ts";
@@ -110,6 +111,7 @@ export class Reign {
   readonly gates: Gates;
   readonly releases: Releases;
   readonly #outcomes: Outcomes;
+  readonly #acks: Acks;
   readonly retiring: Retiring;
   /** Open runs whose step another domain released to this one. */
   readonly #released = new Set<OpenRun>();
@@ -127,6 +129,7 @@ export class Reign {
     this.#context = context;
     this.#leases = leases;
     this.chronicle = new Chronicle((noted) => context.note(noted));
+    this.#acks = new Acks((to, message) => context.send(to, message));
     const claimsContext: ClaimsContext = {
       propose: (register, command, ticket) => context.propose(register, command, ticket),
       send: (to, message) => context.send(to, message),
@@ -137,6 +140,7 @@ export class Reign {
         return isGuarded;
       },
       takeBack: (lease) => this.expire(lease, "released"),
+      acks: (worker) => this.#acks.take(worker),
     };
     this.claims = new Claims(claimsContext, leases, this.chronicle);
     this.settlements = new Settlements({
@@ -393,7 +397,13 @@ export class Reign {
     this.#context.propose(inviteRegister(nonce), { kind: "use-invite", peer }, { kind: "invite", question });
   }
 
-  decided(decision: Decision<Ticket>, now: Now): void {
+  /** Acts on what was decided, in this order. */
+  decided(decisions: readonly Decision<Ticket>[], now: Now): void {
+    for (const decision of decisions) this.#decided(decision, now);
+    this.#acks.tell();
+  }
+
+  #decided(decision: Decision<Ticket>, now: Now): void {
     const { ticket } = decision;
     switch (ticket.kind) {
       case "admit":
@@ -541,15 +551,11 @@ export class Reign {
     this.#reported.delete(reportOf(from, result));
     if (decision.verdict === "refused") {
       if (decision.reason !== "duplicate") return this.#refuseResult(from, result, now);
-      return this.#context.send(from, {
-        kind: "ack",
-        lease: { run: id, index, token },
-        verdict: "duplicate",
-      });
+      return this.#acks.add(from, { lease: { run: id, index, token }, verdict: "duplicate" });
     }
     this.#accepted.add(result, now.monotonicMs);
     this.#leases.end(id, index);
-    this.#context.send(from, { kind: "ack", lease: { run: id, index, token }, verdict: "accepted" });
+    this.#acks.add(from, { lease: { run: id, index, token }, verdict: "accepted" });
     const run = this.#runs.get(id);
     if (run === undefined || decision.value.kind !== "step") return;
     this.#advance(run, index, { value: decision.value, report: result.report, result: ticket.envelope }, now);
@@ -660,9 +666,8 @@ export class Reign {
   #refuseResult(from: string, result: SignedResult, now: Now): void {
     const { run, index, token } = result;
     const lease = { run, index, token };
-    if (this.#accepted.has(lease))
-      return this.#context.send(from, { kind: "ack", lease, verdict: "duplicate" });
-    this.#context.send(from, { kind: "ack", lease, verdict: "stale" });
+    if (this.#accepted.has(lease)) return this.#acks.add(from, { lease, verdict: "duplicate" });
+    this.#acks.add(from, { lease, verdict: "stale" });
     this.chronicle.refused(from, result, now);
   }
 }

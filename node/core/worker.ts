@@ -16,10 +16,12 @@ import { limits } from "../../protocol/limits.ts";
 import { openBundle, orderOf, slotsAreTheDomains, type Submission } from "../../protocol/manifest.ts";
 import { type Charter, isNewer } from "../../protocol/membership.ts";
 import {
+  acksIn,
   type GrantedLease,
   inputsDigest,
   type LeaseRef,
   type Message,
+  type Pull,
   type SignedResult,
 } from "../../protocol/messages.ts";
 import { isExclusive, sandboxLabel } from "../../protocol/plan.ts";
@@ -63,6 +65,7 @@ type Held = {
   /** Monotonic; null until a renewal that named the lease was answered. */
   deadlineMs: number | null;
   startedMs: number;
+  endedMs: number;
   /**
    * What becomes of the attempt when it ends without having finished: it is reported; given back, since this worker
    * is stopping; or forgotten, since its lease may have run out, which the home will call lost.
@@ -131,7 +134,10 @@ export class WorkerCore {
 
   /** How long until the next tick, should nothing else come: with a lease, or a pull to make, time matters. */
   tickAfterMs({ monotonicMs }: Now): number {
-    if (this.#held.size > 0) return limits.tickMs;
+    if (this.#held.size > 0) {
+      const pullAtMs = this.#withResultUntilMs();
+      return pullAtMs > monotonicMs ? Math.min(limits.tickMs, pullAtMs - monotonicMs) : limits.tickMs;
+    }
     if (this.#home === null || this.#isPullAsked || this.#stopping) return limits.idleTickMs;
     return Math.max(1, Math.min(limits.tickMs, this.#pullAtMs - monotonicMs));
   }
@@ -248,6 +254,7 @@ export class WorkerCore {
 
   #message(from: string, message: Message, now: Now): void {
     if (!this.#controls.has(from)) return this.#count("role", from);
+    for (const { lease } of acksIn(message)) this.#acknowledged(lease);
     switch (message.kind) {
       case "welcome":
         if (from === this.#home && message.home !== from) this.#loseHome();
@@ -257,10 +264,10 @@ export class WorkerCore {
       case "renewed":
         return this.#renewed(message);
       case "ack":
-        return this.#acknowledged(message.lease);
+        return;
       case "output-kept": {
         const { run, index, attempt, end } = message;
-        return this.#outputs.kept(idOf({ run, index, attempt }), from, end);
+        return this.#outputs.kept(idOf({ run, index, attempt }), from, end, now.monotonicMs);
       }
       case "revoke":
         return this.#revoke(message.lease, message.cause);
@@ -333,6 +340,7 @@ export class WorkerCore {
     if (now.monotonicMs < this.#pullAtMs) return;
     // What an earlier home granted may never have arrived here: asked with the same nonce, it is told again.
     if (this.#openPull !== null) return this.#askForSteps(this.#home, this.#openPull, true);
+    if (now.monotonicMs < this.#withResultUntilMs()) return;
     const ahead = this.#prefetch();
     const busy = this.#busy();
     const slots = this.#options.slots + ahead - busy;
@@ -349,7 +357,25 @@ export class WorkerCore {
     this.#isPullAsked = true;
     const atHand = this.#atHand.news();
     const told = atHand === undefined ? {} : { atHand };
-    this.#send(home, { kind: "pull", session: this.#session, ...pull, again, ...told });
+    const asked: Pull = { session: this.#session, ...pull, again, ...told };
+    for (const [index, effect] of this.#effects.entries()) {
+      if (effect.kind !== "send" || effect.to !== home || effect.message.kind !== "result") continue;
+      this.#effects[index] = { ...effect, message: { ...effect.message, pull: asked } };
+      return;
+    }
+    this.#send(home, { kind: "pull", ...asked });
+  }
+
+  /**
+   * A slot whose step is over is asked for with its result, in one message and one round of the home, when that is about
+   * to be told. Not for longer than a small part of what steps take, nor while something is slow to be kept.
+   */
+  #withResultUntilMs(): number {
+    const waitsMs = Math.min(limits.pullWithResultMs, this.#stepMsAverage * limits.pullWithResultPart);
+    let endedMs = Infinity;
+    for (const held of this.#held.values())
+      if (held.phase === "keeping") endedMs = Math.min(endedMs, held.endedMs);
+    return endedMs === Infinity ? -Infinity : endedMs + Math.floor(waitsMs);
   }
 
   /** Very short steps are asked for ahead, so that a slot never waits for a round; long ones never are. */
@@ -381,6 +407,7 @@ export class WorkerCore {
         heldSinceMs,
         deadlineMs: null,
         startedMs,
+        endedMs: startedMs,
         unfinished: "report",
         report: null,
       });
@@ -495,16 +522,15 @@ export class WorkerCore {
     const others = [...this.#linked].filter((peer) => peer !== this.#home);
     const controls = this.#home === null ? others : [this.#home, ...others];
     const copies = Math.floor(this.#charter.controls.length / 2) + 1;
-    for (const { id, to, offset } of this.#outputs.due(controls, copies, now.monotonicMs)) {
+    for (const { id, ...push } of this.#outputs.due(controls, copies, now.monotonicMs)) {
       const held = this.#held.get(id);
       if (held === undefined) continue;
       const { run, index, attempt } = held.lease;
       this.#effects.push({
         kind: "push-output",
-        to,
         assignment: id,
         attempt: { run, index, attempt },
-        offset,
+        ...push,
       });
     }
   }
@@ -524,6 +550,7 @@ export class WorkerCore {
     this.#remember(held.lease, report);
     held.report = report;
     held.phase = "keeping";
+    held.endedMs = now.monotonicMs;
     if (report.log.digest === null && report.outputs.length === 0) return this.#report(id);
     this.#effects.push({ kind: "keep-blobs", assignment: id, report });
   }

@@ -16,6 +16,7 @@ import { recipientTopic } from "../../protocol/credentials/sealed-secret.ts";
 import { ControlCore, controlKeys, keysAtStart } from "../core/control.ts";
 import type { ControlEffect, ControlInput, PollRequest, ReleaseTold } from "../core/effects.ts";
 import { Loop } from "../core/loop.ts";
+import { answerTo } from "../core/output-sender.ts";
 import {
   answerRefused,
   cancelRefused,
@@ -319,9 +320,10 @@ class ControlNode implements RunningNode {
   }
 
   #keepOutput({ from, step, output }: Extract<ControlEffect, { kind: "keep-output" }>): void {
-    const { run, index, attempt } = output;
+    const { run, attempt } = output;
     const end = this.#views.output({ run, step, attempt }, output);
-    if (end !== null) this.host.network.send(from, { kind: "output-kept", run, index, attempt, end });
+    const answer = answerTo(output, end);
+    if (answer !== null) this.host.network.send(from, answer);
   }
 
   #poll(request: PollRequest): void {

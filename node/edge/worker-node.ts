@@ -231,9 +231,9 @@ class WorkerNode implements RunningNode {
         this.#busyAtMs = realClock.monotonicMs();
         return this.#executor.start(effect.assignment);
       case "push-output": {
-        const { to, assignment, attempt, offset } = effect;
-        const piece = this.#sender.cut(assignment, to, offset);
-        if (piece !== null) host.network.send(to, { kind: "output", ...attempt, ...piece });
+        const { to, assignment, attempt, ask } = effect;
+        const piece = this.#sender.cut(assignment, effect);
+        if (piece !== null) host.network.send(to, { kind: "output", ...attempt, ...piece, ask });
         return;
       }
       case "stop-step":

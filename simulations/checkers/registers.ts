@@ -11,7 +11,7 @@
 import { equals } from "uint8arrays/equals";
 import { type AttemptCause, isGivenBack, isOfLostWorker } from "../../protocol/events.ts";
 import type { Submission } from "../../protocol/manifest.ts";
-import type { Message } from "../../protocol/messages.ts";
+import { acksIn, type Message } from "../../protocol/messages.ts";
 import { type Ballot, compareBallots, noBallot } from "../../protocol/registers/ballot.ts";
 import {
   charterRegister,
@@ -198,8 +198,9 @@ export class RegistersChecker implements Checker {
         if (value?.kind !== "step" || value.token < token)
           throw this.#violation(`told: ${peer} granted ${run}/${index} under ${token} before it was chosen`);
       }
-    if (message.kind === "ack" && message.verdict === "accepted") {
-      const { run, index, token } = message.lease;
+    for (const { lease, verdict } of acksIn(message)) {
+      if (verdict !== "accepted") continue;
+      const { run, index, token } = lease;
       const end = this.#ends.get(`${stepRegister(run, index)} ${token}`);
       if (end === undefined || isOfLostWorker(end) || isGivenBack(end))
         throw this.#violation(

@@ -9,7 +9,7 @@
 
 import { verifyRun } from "../../node/verify/verify.ts";
 import { openEnvelope } from "../../protocol/envelope.ts";
-import type { SignedResult } from "../../protocol/messages.ts";
+import { acksIn, type SignedResult } from "../../protocol/messages.ts";
 import { verifySimulated } from "../keys.ts";
 import { type Checker, type Ending, type Observation, Violation } from "../observation.ts";
 import { KnownLiars } from "./known-liars.ts";
@@ -32,14 +32,16 @@ export function silenceChecker(): Checker {
     }
     if (liars.has(peer)) return;
     if (message.kind === "announced" && message.state === "admitted") admitted.add(message.run);
-    if (message.kind !== "ack" || message.verdict !== "accepted") return;
-    const { run, index, token } = message.lease;
-    if (passing.has(`${run} ${index} ${token}`)) add(accepted, `${run} ${index}`, `${token} at ${to}`);
+    for (const { lease, verdict } of acksIn(message)) {
+      const { run, index, token } = lease;
+      if (verdict === "accepted" && passing.has(`${run} ${index} ${token}`))
+        add(accepted, `${run} ${index}`, `${token} at ${to}`);
+    }
   };
 
   return {
     name: "silence",
-    looksAt: ["fault", "sent result", "sent announced", "sent ack", "recorded"],
+    looksAt: ["fault", "sent result", "sent announced", "sent ack", "sent grant", "recorded"],
     observe: (observation) => {
       liars.observe(observation);
       if (observation.kind === "sent") heard(observation);

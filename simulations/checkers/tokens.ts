@@ -42,13 +42,14 @@ export function tokensChecker(): Checker {
 
   return {
     name: "tokens",
-    looksAt: ["sent pull", "sent grant", "lied"],
+    looksAt: ["sent pull", "sent result", "sent grant", "lied"],
     observe: (observation: Observation) => {
       if (observation.kind !== "sent" && observation.kind !== "lied") return;
       order += 1;
       const { message, to } = observation;
       if (message === null || to === null) return;
-      if (message.kind === "pull" && !pulls.has(message.nonce)) pulls.set(message.nonce, order);
+      const pull = message.kind === "result" ? message.pull : message.kind === "pull" ? message : undefined;
+      if (pull !== undefined && !pulls.has(pull.nonce)) pulls.set(pull.nonce, order);
       if (observation.kind === "sent" && message.kind === "grant") grant(to, message);
     },
     finish: () => undefined,

@@ -9,7 +9,7 @@
 import { simulatedKeys } from "../keys.ts";
 import type { Submission } from "../../protocol/manifest.ts";
 import type { LoggedEvent } from "../../protocol/events.ts";
-import type { SignedResult } from "../../protocol/messages.ts";
+import { type Ack, acksIn, type SignedResult } from "../../protocol/messages.ts";
 import type { WireRecord } from "../../protocol/registers/messages.ts";
 import {
   type RegisterValue,
@@ -88,21 +88,22 @@ export class RegisterHistory {
 
   #message({ to, message }: Extract<Observation, { kind: "sent" }>): void {
     if (message.kind === "pull") this.#first(`pull ${message.nonce}`);
-    else if (message.kind === "result") this.#result(message.envelope);
-    else if (message.kind === "accept") this.#intend(message.records);
+    else if (message.kind === "result") {
+      if (message.pull !== undefined) this.#first(`pull ${message.pull.nonce}`);
+      this.#result(message.envelope);
+    } else if (message.kind === "accept") this.#intend(message.records);
     else if (message.kind === "grant")
       for (const { run, index, token } of message.leases)
         this.#return(`${stepRegister(run, index)} claim ${token} ${message.nonce}`);
-    else if (message.kind === "ack") {
-      const { run, index, token } = message.lease;
-      const register = stepRegister(run, index);
-      const worker = this.#ids.get(to) ?? to;
-      const { verdict } = message;
-      if (verdict === "accepted") return this.#returnFinish(register, token, worker);
-      const input = { kind: `told-${verdict}`, token, worker } as const;
-      const call = this.#sent.get(`result ${register} ${token} ${worker}`) ?? this.#seen;
-      this.#told(`${register} ${verdict} ${token} ${worker}`, { register, call, input });
-    }
+    for (const ack of acksIn(message)) this.#acknowledged(this.#ids.get(to) ?? to, ack);
+  }
+
+  #acknowledged(worker: string, { lease: { run, index, token }, verdict }: Ack): void {
+    const register = stepRegister(run, index);
+    if (verdict === "accepted") return this.#returnFinish(register, token, worker);
+    const input = { kind: `told-${verdict}`, token, worker } as const;
+    const call = this.#sent.get(`result ${register} ${token} ${worker}`) ?? this.#seen;
+    this.#told(`${register} ${verdict} ${token} ${worker}`, { register, call, input });
   }
 
   #result(envelope: Uint8Array): void {

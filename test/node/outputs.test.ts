@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Blobs, openBlobs } from "../../node/edge/blobs.ts";
-import { OutputSender } from "../../node/core/output-sender.ts";
+import { answerTo, OutputSender } from "../../node/core/output-sender.ts";
 import { Outputs } from "../../node/edge/outputs.ts";
 import { limits } from "../../protocol/limits.ts";
 import { sha256Hex } from "../../protocol/values.ts";
@@ -92,7 +92,11 @@ describe("a worker's pieces", () => {
     const sender = new OutputSender((_, offset, bytesMax) => large.subarray(offset, offset + bytesMax));
     const [one, other] = [open(), new Outputs(join(folder, "other"))];
     const send = (outputs: Outputs, to: string, offset: number): number | null => {
-      const cut = sender.cut("a", to, offset);
+      const cut = sender.cut("a", {
+        to,
+        offset,
+        end: Math.min(large.length, offset + limits.outputChunkBytesMax),
+      });
       return cut === null ? null : outputs.append(name, cut);
     };
     expect(send(one, "one", 0)).toBe(limits.outputChunkBytesMax);
@@ -103,5 +107,14 @@ describe("a worker's pieces", () => {
     expect(send(one, "one", limits.outputChunkBytesMax * 2)).toBe(large.length);
     expect(send(one, "one", large.length)).toBe(null);
     expect(one.size(name)).toBe(large.length);
+  });
+
+  it("are answered when that is asked, or when the next one would not fit", () => {
+    const first = { kind: "output", run: "r", index: 1, attempt: 2, ...piece(0, 4), ask: false } as const;
+    const kept = { kind: "output-kept", run: "r", index: 1, attempt: 2 };
+    expect(answerTo(first, 4)).toBe(null);
+    expect(answerTo({ ...first, ask: true }, 4)).toEqual({ ...kept, end: 4 });
+    expect(answerTo({ ...first, ask: true }, null)).toBe(null);
+    for (const end of [0, 2, 8]) expect(answerTo(first, end)).toEqual({ ...kept, end });
   });
 });

@@ -14,6 +14,7 @@ const manyHeads = Object.fromEntries(
   ]),
 );
 const all = Object.values(messages);
+const ack = { lease, verdict: "accepted" };
 
 function decode(value: unknown): ReturnType<typeof decodeMessage> {
   return decodeMessage(encodeValue(value));
@@ -36,6 +37,14 @@ describe("a message", () => {
       ok: true,
       value: messages.release,
     });
+  });
+
+  it.each([
+    { ...messages.pull, atHand: ["cache/checks/modules"] },
+    { ...messages.result, pull: { session: "s", nonce: "n", slots: 1, again: false, atHand: ["tree"] } },
+    { ...messages.grant, acks: [{ lease, verdict: "duplicate" as const }] },
+  ])("arrives with what it carries besides: $kind", (message) => {
+    expect(decodeMessage(encodeMessage(message))).toEqual({ ok: true, value: message });
   });
 
   it.each(all)("is refused without any one of its fields: $kind", (message) => {
@@ -72,6 +81,14 @@ describe("a frame that is no message", () => {
     ["too many labels", { ...messages.session, labels: Array.from({ length: 65 }, () => "gpu") }],
     ["too many leases", { ...messages.release, leases: repeated(lease, limits.leasesPerMessageMax + 1) }],
     ["too many grants", { ...messages.grant, leases: repeated(granted, limits.pullSlotsMax + 1) }],
+    [
+      "too many words about results",
+      { ...messages.grant, acks: repeated(ack, limits.leasesPerMessageMax + 1) },
+    ],
+    [
+      "a result with a pull of nobody's",
+      { ...messages.result, pull: { nonce: "n", slots: 1, again: false } },
+    ],
     ["too many records", { ...messages.accept, records: repeated(records[0], limits.batchRecordsMax + 1) }],
     [
       "too many registers in its records",

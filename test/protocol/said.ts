@@ -52,7 +52,7 @@ export const messages: { readonly [Kind in Message["kind"]]: Extract<Message, { 
   renew: { kind: "renew", session: "s", sentMs: 0.25, held: [lease] },
   result: { kind: "result", envelope: bytes },
   release: { kind: "release", leases: [lease], how: "begun" },
-  output: { kind: "output", run: "r", index: 1, attempt: 1, offset: 0, bytes, digest: "d" },
+  output: { kind: "output", run: "r", index: 1, attempt: 1, offset: 0, bytes, digest: "d", ask: true },
   "output-kept": { kind: "output-kept", run: "r", index: 1, attempt: 1, end: 3 },
   welcome: { kind: "welcome", home: null, leaseMs: 30_000 },
   grant: { kind: "grant", nonce: "n", leases: [granted], bundles: { r: "b" } },

@@ -81,12 +81,23 @@ describe("a pull", () => {
   });
 });
 
-it("a step of many short ones takes fewer than 12 messages between peers, with everything counted", async () => {
-  const mesh = { workers: 8, slots: 2, runs: 2, stepsPerRun: 150, stepMsMax: 30 };
-  const messages = await messagesIn(mesh);
-  let total = 0;
-  for (const count of messages.values()) total += count;
-  expect(total / (mesh.runs * mesh.stepsPerRun)).toBeLessThan(12);
-  for (const kind of ["pull", "grant", "result", "ack", "accept", "accepted", "events"])
-    expect([kind, (messages.get(kind) ?? 0) > 0]).toEqual([kind, true]);
+it.each([
+  [30, 150],
+  [1_000, 100],
+])(
+  "a step of up to %i ms takes fewer than 12 messages between peers, with everything counted",
+  async (stepMsMax, stepsPerRun) => {
+    const mesh = { workers: 8, slots: 2, runs: 2, stepsPerRun, stepMsMax };
+    const messages = await messagesIn(mesh);
+    let total = 0;
+    for (const count of messages.values()) total += count;
+    expect(total / (mesh.runs * mesh.stepsPerRun)).toBeLessThan(12);
+    for (const kind of ["pull", "grant", "result", "ack", "accept", "accepted", "events"])
+      expect([kind, (messages.get(kind) ?? 0) > 0]).toEqual([kind, true]);
+  },
+);
+
+it("what a round decided is told to each control peer in one message, however many runs it is about", async () => {
+  const messages = await messagesIn({ workers: 8, slots: 2, runs: 8, stepsPerRun: 40, stepMsMax: 30 });
+  expect(messages.get("events") ?? Infinity).toBeLessThan(1.1 * (messages.get("accept") ?? 0));
 });

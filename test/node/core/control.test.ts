@@ -58,6 +58,20 @@ describe("a home", () => {
     expect(events(late)).toMatchObject([{ kind: "result-refused", step: "b", token: 1 }]);
   });
 
+  it("takes a result and fills the slot that it left in one round, and tells its worker of both in one message", () => {
+    const bench = new Bench();
+    const { run } = bench.submit([plannedStep("a"), plannedStep("b")]);
+    bench.pull();
+    const pull = { session: "w:1", nonce: "w:1/2", slots: 1, again: false };
+    const effects = bench.hear({ ...bench.resultOf(run, 0, 1), pull } as Message);
+    expect(said(effects, "accept").map(({ round }) => round)).toHaveLength(1);
+    const lease = { run, index: 0, token: 1 };
+    expect(said(effects, "grant")).toMatchObject([
+      { nonce: "w:1/2", leases: [{ index: 1 }], acks: [{ lease, verdict: "accepted" }] },
+    ]);
+    expect(said(effects, "ack")).toEqual([]);
+  });
+
   it("decides and answers a result once, however often it was said while it could not be decided", () => {
     const bench = new Bench();
     const { run } = bench.submit([plannedStep("a")]);
@@ -119,7 +133,7 @@ describe("a home and its workers", () => {
   it("keeps what the holder of a step's lease writes, and nobody else's words", () => {
     const bench = new Bench();
     const { run } = bench.submit([plannedStep("a")]);
-    const piece = { offset: 0, bytes: Uint8Array.of(1), digest: "d" };
+    const piece = { offset: 0, bytes: Uint8Array.of(1), digest: "d", ask: true };
     const output = { kind: "output", run, index: 0, attempt: 1, ...piece } as const;
     const kept = (effects: readonly ControlEffect[]) => effects.filter(({ kind }) => kind === "keep-output");
     expect(kept(bench.hear(output))).toEqual([]);

@@ -26,7 +26,16 @@ function noise(count: number): Message {
     { kind: "renew", session, sentMs: 0, held: [lease] },
     { kind: "result", envelope: new Uint8Array(200) },
     { kind: "announce", run: `r${count}`, bundle: "f".repeat(64) },
-    { kind: "output", run: "r", index: 0, attempt: 1, offset: 0, bytes: new Uint8Array(1_000), digest: "d" },
+    {
+      kind: "output",
+      run: "r",
+      index: 0,
+      attempt: 1,
+      offset: 0,
+      bytes: new Uint8Array(1_000),
+      digest: "d",
+      ask: true,
+    },
     { kind: "release", leases: [lease], how: "unstarted" },
   ];
   return all[count % all.length] as Message;

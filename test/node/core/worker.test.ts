@@ -421,13 +421,55 @@ describe("a worker that has something at hand", () => {
     expect(first).not.toHaveProperty("atHand");
     bench.grant(bench.lease());
     const made = [{ name: "files", tree: "made", files: 1, bytes: 1 }];
-    const pulls = said(bench.end(bench.lease(), reportOf({ outputs: made })));
+    bench.end(bench.lease(), reportOf({ outputs: made }));
+    const told = said(bench.tell({ kind: "kept", assignment: idOf(bench.lease()) }));
     const source = bench.run.submission.manifest.source;
     const tree = source.kind === "tree" ? source.tree : source.commit;
-    expect(pulls.find(({ kind }) => kind === "pull")).toMatchObject({
-      atHand: ["cache/checks/modules", tree, "made"],
-    });
+    expect(told).toMatchObject([
+      { kind: "result", pull: { atHand: ["cache/checks/modules", tree, "made"] } },
+    ]);
     const later = said(bench.hear({ ...bench.granted(), nonce: "w:1/2" } as Message));
     expect(later.find(({ kind }) => kind === "pull")).not.toHaveProperty("atHand");
+  });
+});
+
+describe("a slot whose step is over", () => {
+  const outputs = [{ name: "files", tree: "made", files: 1, bytes: 1 }];
+
+  function over(): Bench {
+    const bench = new Bench([plannedStep("a"), plannedStep("b")], 1);
+    const [asked] = said(bench.welcome());
+    if (asked?.kind !== "pull") throw new Error("it did not pull");
+    bench.grant(bench.lease());
+    bench.hear({ ...bench.granted(), nonce: asked.nonce } as Message);
+    bench.tick(1_000);
+    return bench;
+  }
+
+  it("is over for its worker, too, when the next grant says that the result is known", () => {
+    const bench = new Bench([plannedStep("a")]);
+    bench.welcome();
+    bench.grant(bench.lease());
+    bench.end(bench.lease());
+    const { run, index, token } = bench.lease();
+    const acks = [{ lease: { run, index, token }, verdict: "accepted" }] as const;
+    bench.hear({ kind: "grant", nonce: "n", leases: [], bundles: {}, acks });
+    expect(kinds(bench.tick(exampleCharter.leaseMs))).not.toContain("send result");
+    expect(bench.core.isBusy).toBe(false);
+  });
+
+  it("is asked for in the message that tells the result", () => {
+    const bench = over();
+    expect(said(bench.end(bench.lease(), reportOf({ outputs })))).toEqual([]);
+    const told = said(bench.tell({ kind: "kept", assignment: idOf(bench.lease()) }));
+    expect(told).toMatchObject([{ kind: "result", pull: { slots: 1, again: false } }]);
+  });
+
+  it("is asked for without it when what the step made is long to be kept", () => {
+    const bench = over();
+    bench.end(bench.lease(), reportOf({ outputs }));
+    expect(bench.core.tickAfterMs(bench.now)).toBe(limits.pullWithResultMs);
+    expect(said(bench.tick(limits.pullWithResultMs - 1))).toEqual([]);
+    expect(said(bench.tick(1))).toMatchObject([{ kind: "pull", slots: 1 }]);
   });
 });
