@@ -64,6 +64,8 @@ export class GatesChecker implements Checker {
   /** Steps whose result was held back, and those that a gate behind them let count; by run and step. */
   readonly #held = new Set<string>();
   readonly #letCount = new Set<string>();
+  /** Openings that somebody has told of. */
+  readonly #opened = new Set<string>();
   readonly #jumped = new Set<PeerName>();
   /** What a control peer was shown when it was asked to sign something. */
   readonly #shown = new Map<string, readonly Uint8Array[]>();
@@ -263,8 +265,11 @@ export class GatesChecker implements Checker {
     const key = `${event.run}/${event.step}`;
     if (event.kind === "attempt-ended" && event.held === true) this.#held.add(key);
     if (event.kind === "gate-opened") {
-      if (this.#ended.has(key))
+      const opening = `${key} ${Buffer.from(event.permit).toString("base64")}`;
+      // Whoever was away hears late of what was opened before it was ended.
+      if (this.#ended.has(key) && !this.#opened.has(opening))
         throw this.#violation(`the gate of ${key} was opened after ${this.#ended.get(key)} had ended it`);
+      this.#opened.add(opening);
       if (event.after === true) this.#letCount.add(key);
     }
     if (event.kind !== "step-settled") return;
