@@ -88,7 +88,7 @@ export const configurationPlantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["progress"],
-    firstSeed: 1_196,
+    firstSeed: 2_308,
     seedsMax: 40,
     every: 8,
   },
