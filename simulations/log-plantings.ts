@@ -34,7 +34,7 @@ export const logPlantings: readonly Planting[] = [
       { file: history, find: "    this.#heads.delete(log);\n", replace: "" },
     ],
     caughtBy: ["forks"],
-    firstSeed: 209,
+    firstSeed: 401,
     seedsMax: 400,
   },
   {
@@ -89,7 +89,7 @@ export const logPlantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["progress"],
-    firstSeed: 23,
+    firstSeed: 28,
     seedsMax: 300,
   },
   {

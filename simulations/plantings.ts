@@ -48,7 +48,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["ledger", "registers"],
-    firstSeed: 1_349,
+    firstSeed: 1_909,
     seedsMax: 400,
     every: 8,
   },
@@ -62,7 +62,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["values"],
-    firstSeed: 24,
+    firstSeed: 35,
     seedsMax: 50,
   },
   {
@@ -101,7 +101,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["registers", "durability", "ledger", "tokens", "tables", "progress"],
-    firstSeed: 174,
+    firstSeed: 1_286,
     seedsMax: 1_000,
     every: 8,
   },
@@ -217,7 +217,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["registers", "ledger", "progress"],
-    firstSeed: 725,
+    firstSeed: 841,
     seedsMax: 600,
   },
   {
@@ -266,7 +266,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["registers", "progress"],
-    firstSeed: 272,
+    firstSeed: 488,
     seedsMax: 300,
   },
   {
@@ -279,7 +279,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["progress"],
-    firstSeed: 41,
+    firstSeed: 48,
     seedsMax: 60,
   },
   {
@@ -331,7 +331,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["verification", "progress"],
-    firstSeed: 4,
+    firstSeed: 5,
     seedsMax: 100,
   },
   {
@@ -344,7 +344,7 @@ export const plantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["verification"],
-    firstSeed: 300,
+    firstSeed: 304,
     seedsMax: 300,
   },
   {

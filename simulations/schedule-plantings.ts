@@ -64,7 +64,7 @@ export const schedulePlantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["progress", "schedules"],
-    firstSeed: 319,
+    firstSeed: 1_303,
     seedsMax: 400,
     every: 8,
   },

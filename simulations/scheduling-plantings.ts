@@ -88,7 +88,7 @@ export const schedulingPlantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["progress"],
-    firstSeed: 182,
+    firstSeed: 185,
     seedsMax: 300,
   },
 ];
