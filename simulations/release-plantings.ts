@@ -48,7 +48,7 @@ export const releasePlantings: readonly Planting[] = [
       },
     ],
     caughtBy,
-    firstSeed: 1_618,
+    firstSeed: 16_594,
     seedsMax: 100,
     every: 32,
   },

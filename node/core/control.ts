@@ -708,9 +708,10 @@ export class ControlCore {
       isClosed: (run) => this.#outcomeOf(run) !== null,
       isGone: (submission) => this.#isGone(submission),
       // Whoever has no table has no documents: those who have one judge.
-      isTrusted: (from) => !this.#hasTable || this.#neighbours.accepts(from),
+      isTrusted: (from) => this.#neighbours.accepts(from),
       knows: (name) => !this.#hasTable || this.#neighbours.byName(name) !== null,
       forbidden: (submission) => this.#whyForbidden(submission),
+      isHome: () => this.#table.stage === "home",
       overtaken: (submission) => {
         if (!this.#isOvertaken(submission)) return "no";
         return this.#table.stage === "home" ? "decided" : "perhaps";

@@ -66,6 +66,7 @@ export type SubmissionsContext = {
   /** True when another domain of this name is trusted, to which steps can be released. */
   readonly knows: (name: string) => boolean;
   readonly forbidden: (submission: Submission) => string | null;
+  readonly isHome: () => boolean;
   readonly overtaken: (submission: Submission) => "no" | "perhaps" | "decided";
 };
 
@@ -393,7 +394,9 @@ export class Submissions {
     const refusal = wallMs === judgedMs ? null : this.#whyNot(submission);
     if (refusal !== null) {
       if (question !== null) this.#context.effect({ kind: "answer", question, answer: refusal });
-      else if (from !== null) this.#tellRefused(submission.run, refusal.detail, [from]);
+      // Another may know of a newer policy, or of a domain that this one has not heard of: only a home's no is the domain's.
+      else if (from !== null && this.#context.isHome())
+        this.#tellRefused(submission.run, refusal.detail, [from]);
       return null;
     }
     const known: Known = {

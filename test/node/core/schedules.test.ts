@@ -424,6 +424,7 @@ describe("the run of a slot", () => {
       isTrusted: () => false,
       knows: () => false,
       forbidden: () => null,
+      isHome: () => true,
       overtaken: () => "no",
     });
     const now = { monotonicMs: 1, wallMs: firstMs };

@@ -25,6 +25,7 @@ function bench(most?: { readonly runs: number; readonly bytes: number }) {
   const gone = new Set<string>();
   const overtaken = new Map<string, "perhaps" | "decided">();
   const forbidden = new Map<string, string>();
+  const reign = { isHere: true };
   const admitted = new Map<string, string>();
   const submissions = new Submissions(
     {
@@ -38,6 +39,7 @@ function bench(most?: { readonly runs: number; readonly bytes: number }) {
       isGone: (submission) => gone.has(submission.run),
       isTrusted: () => false,
       knows: () => false,
+      isHome: () => reign.isHere,
       forbidden: (submission) => forbidden.get(submission.run) ?? null,
       overtaken: (submission) => overtaken.get(submission.run) ?? "no",
     },
@@ -51,7 +53,7 @@ function bench(most?: { readonly runs: number; readonly bytes: number }) {
     const named = { run: other.run, digest: other.digest };
     return submissions.bundle({ kind: "bundle", ...named, from: null, bytes, question: 7 }, now);
   };
-  return { effects, told, closed, gone, overtaken, forbidden, admitted, submissions, bring, submit };
+  return { effects, told, closed, gone, overtaken, forbidden, reign, admitted, submissions, bring, submit };
 }
 
 describe("a submission", () => {
@@ -211,4 +213,23 @@ it("a submission asks for the files of its step libraries with those of its sour
   const certificate = certificateOf(charter, person.peer, "person");
   submissions.restore(sealBundle(manifest, charter.domain, person, certificate));
   expect(effects).toMatchObject([{ kind: "fetch-source", libraries: [tree] }]);
+});
+
+describe("a submission that the policy does not admit, as this peer knows it", () => {
+  const refusals = (reigns: boolean) => {
+    const { bring, effects, forbidden, reign } = bench();
+    reign.isHere = reigns;
+    forbidden.set(run, "only release");
+    bring();
+    return effects.filter((effect) => effect.kind === "send");
+  };
+
+  it("is refused by the home", () => {
+    const message = { kind: "announced", run, state: "refused", reason: "only release" };
+    expect(refusals(true)).toEqual([{ kind: "send", to: worker, message }]);
+  });
+
+  it("is not refused by another control peer, which may not have heard of what the domain demands now", () => {
+    expect(refusals(false)).toEqual([]);
+  });
 });
