@@ -320,25 +320,6 @@ export const gatePlantings: readonly Planting[] = [
     every: 16,
   },
   {
-    name: "who is asked for a credential takes any lease for a permitted one",
-    edits: [
-      {
-        file: endorsing,
-        find: 'if (permit?.ok !== true) return "a majority of the control peers has signed no permit for it";',
-        replace: "if (permit?.ok !== true) return null;",
-      },
-      {
-        file: gates,
-        find: "return !permit.ok || wallMs >= permit.value.untilMs;",
-        replace: "return permit.ok && wallMs >= permit.value.untilMs;",
-      },
-    ],
-    caughtBy,
-    firstSeed: 12,
-    seedsMax: 100,
-    every: 32,
-  },
-  {
     name: "a run that was cancelled while its gate was being closed waits for ever",
     edits: [
       {
