@@ -151,18 +151,4 @@ export const releasePlantings: readonly Planting[] = [
     seedsMax: 40,
     every: 32,
   },
-  {
-    name: "a control peer that has not heard of the policy signs whatever it is asked to",
-    edits: [
-      {
-        file: "node/core/endorsing.ts",
-        find: "if (this.policies.gateOf(run.submission, permit.index, phaseOf(run, permit.index)) === null)\n",
-        replace: "if (now.wallMs < 0)\n",
-      },
-    ],
-    caughtBy: ["gates"],
-    firstSeed: 50,
-    seedsMax: 40,
-    every: 32,
-  },
 ];
