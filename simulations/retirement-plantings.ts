@@ -70,6 +70,7 @@ export const retirementPlantings: readonly Planting[] = [
     ],
     caughtBy: ["registers", "linearizability"],
     ...often,
+    firstSeed: 3_092,
   },
   {
     name: "who is no member any more keeps what the domain will never admit",
