@@ -59,14 +59,14 @@ export type SubmissionsContext = {
   readonly isClosed: (run: string) => boolean;
   /** True for what the domain never admits any more, and for what it admitted and has forgotten. */
   readonly isGone: (submission: Submission) => boolean;
-  /** Whether a newer order, or its removal, has overtaken an order: as far as this peer knows, or decided. */
-  /** Why the domain's policy does not admit it, as a sentence; null: it does. */
   /** True for another domain whose charter this is, when this one's owner trusts it and knows of no newer one. */
   readonly isTrusted: (from: SignedCharter) => boolean;
   /** True when another domain of this name is trusted, to which steps can be released. */
   readonly knows: (name: string) => boolean;
+  /** Why the domain's policy does not admit it, as a sentence; null: it does. */
   readonly forbidden: (submission: Submission) => string | null;
   readonly isHome: () => boolean;
+  /** Whether a newer order, or its removal, has overtaken an order: as far as this peer knows, or decided. */
   readonly overtaken: (submission: Submission) => "no" | "perhaps" | "decided";
 };
 

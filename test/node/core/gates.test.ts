@@ -6,16 +6,14 @@ import { sealAnswer } from "../../../protocol/answers.ts";
 import { type Document, sealDocument } from "../../../protocol/documents.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { sealCharter, successorOf } from "../../../protocol/membership.ts";
-import { inputsDigest } from "../../../protocol/messages.ts";
 import { openPermit } from "../../../protocol/permits.ts";
 import type { Policy } from "../../../protocol/policy.ts";
 import { simulatedKeys, simulatedVerifier } from "../../../simulations/keys.ts";
 import { certificateOf, submissionOf } from "../../../simulations/workload.ts";
 import type { StepReport } from "../../../protocol/report.ts";
-import { encodeValue } from "../../../protocol/values.ts";
 import { plannedStep, reportOf } from "../view/example.ts";
 import { answers, Bench, events, said } from "./bench.ts";
-import { exampleCharter, home, worker } from "./example.ts";
+import { exampleCharter, worker } from "./example.ts";
 
 const mia = simulatedKeys("mia");
 const tom = simulatedKeys("tom");
@@ -146,37 +144,6 @@ describe("a run with a guarded step", () => {
     expect(bench.core.configurations.charter.configuration).toBe(2);
     for (let seconds = 0; seconds < 10; seconds += 1) bench.tick(1_000);
     expect(bench.core.closedGates).toMatchObject([{ run, step: "deploy" }]);
-  });
-});
-
-describe("a control peer that is asked for a permit", () => {
-  it("signs none for a step of which no policy that it knows demands anything: it may not have heard of one yet", () => {
-    const bench = new Bench();
-    const { run } = bench.submit([{ ...plannedStep("deploy"), ...guarded }]);
-    const { manifestCid: manifest } = submissionOf(
-      [{ ...plannedStep("deploy"), ...guarded }],
-      exampleCharter,
-      "n1",
-    ).submission;
-    const { wallMs: fromMs } = bench.now;
-    const given = inputsDigest({ inputs: [] });
-    const times = { fromMs, untilMs: fromMs + limits.permitMs };
-    const permit = {
-      otto: "permit/1",
-      run,
-      manifest,
-      index: 0,
-      step: "deploy",
-      given,
-      approvedBy: [],
-      ...times,
-    };
-    const statement = encodeValue(permit);
-    const answered = bench.hear({ kind: "endorse", what: "permit", statement, evidence: [] }, home);
-    expect(said(answered, "endorsed")).toEqual([]);
-    expect(said(answered, "not-endorsed")).toMatchObject([
-      { run, index: 0, why: "no policy that it knows demands anything there" },
-    ]);
   });
 });
 
