@@ -14,7 +14,7 @@ import { simulatedKeys } from "./keys.ts";
 import type { Observation, PeerName } from "./observation.ts";
 import type { Peer, Seen } from "./peer.ts";
 import { Chance } from "./random.ts";
-import type { ScheduledApprover, ScheduledGates } from "./schedule.ts";
+import type { Schedule, ScheduledApprover, ScheduledGates } from "./schedule.ts";
 import { certificateOf, startWallMs } from "./workload.ts";
 
 /** Whom policies name, alone or in teams. */
@@ -24,6 +24,27 @@ const putAgainUs = 700_000;
 const lookAgainUs = 1_100_000;
 /** Whoever does not say yes says what it says so often. */
 const triesMax = 12;
+
+/** Gates stand before steps and behind them, and each waits for minutes. */
+const waitsUs = 1_800_000_000;
+
+/**
+ * How long worlds with gates get to come to their end. Until when a gate waits is said by the clock of one home; another one, whose
+ * clock was set back, or not set forward, waits for that much longer.
+ */
+export function gatesUs({ peers, faults }: Pick<Schedule, "peers" | "faults">): number {
+  let [earliestMs, latestMs] = [0, 0];
+  for (const { name, role } of peers) {
+    let aheadMs = 0;
+    for (const fault of faults)
+      if (role === "control" && fault.kind === "clock-jump" && fault.peer === name) {
+        aheadMs += fault.byMs;
+        earliestMs = Math.min(earliestMs, aheadMs);
+        latestMs = Math.max(latestMs, aheadMs);
+      }
+  }
+  return waitsUs + (latestMs - earliestMs) * 1_000;
+}
 
 export type GatedAround = {
   readonly seed: number;

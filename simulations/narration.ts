@@ -33,6 +33,8 @@ function words(observation: Observation, nameOf: (id: string) => PeerName): stri
     }
     case "recorded":
       return `recorded ${observation.events.map((event) => plain(event, nameOf)).join(" | ")}`;
+    case "handed":
+      return `is handed ${observation.submission.run}`;
     case "submitted":
       return `submitted ${observation.submission.run}`;
     case "asked-to-cancel":

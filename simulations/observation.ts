@@ -27,6 +27,8 @@ export type Observation = { readonly atUs: number; readonly peer: PeerName } & (
   | { readonly kind: "lied"; readonly to: PeerName | null; readonly message: Message | null }
   | { readonly kind: "received"; readonly from: PeerName; readonly message: Message }
   | { readonly kind: "recorded"; readonly events: readonly LoggedEvent[] }
+  /** A person hands a run to a peer for the first time: it may be known to the domain before its answer comes. */
+  | { readonly kind: "handed"; readonly submission: Submission }
   /** A person's run or standing order is kept by a peer, or the run of a slot was fired. */
   | { readonly kind: "submitted"; readonly submission: Submission }
   /** A person gives a standing order. */

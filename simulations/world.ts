@@ -17,7 +17,7 @@ import { allCheckers } from "./checkers/all.ts";
 import { Crossing, type Side } from "./crossing.ts";
 import type { Fault, FaultKind } from "./faults.ts";
 import { forgeEntry } from "./forging.ts";
-import { GatedWork } from "./gated.ts";
+import { GatedWork, gatesUs } from "./gated.ts";
 import { scheduleOf } from "./generate.ts";
 import { guarded } from "./guards.ts";
 import { Injection } from "./injection.ts";
@@ -56,8 +56,6 @@ import {
 } from "./workload.ts";
 
 const livenessUs = 600_000_000;
-/** More, where gates stand before steps and behind them: each waits for minutes. */
-const guardedUs = 1_800_000_000;
 const happeningsMaxOfAny = 3_000_000;
 
 export type WorldOptions = {
@@ -137,6 +135,7 @@ class World {
   readonly #peers = new Map<PeerName, Peer>();
   readonly #names = new Map<string, PeerName>();
   readonly #questions: Question[] = [];
+  readonly #handed = new Set<string>();
   readonly #submitted = new Map<string, Submission>();
   readonly #admitted = new Set<string>();
   readonly #closed = new Set<string>();
@@ -261,7 +260,7 @@ class World {
 
   run(): WorldResult {
     const { happeningsMax = happeningsMaxOfAny } = this.#options;
-    const { patienceUs = this.#gated === null ? livenessUs : guardedUs } = this.#options;
+    const { patienceUs = this.#gated === null ? livenessUs : gatesUs(this.#schedule) } = this.#options;
     const { done = () => false } = this.#options;
     this.#begin();
     for (const world of this.#others()) world.#begin();
@@ -461,6 +460,10 @@ class World {
     if (at.answers && this.#isReady()) {
       at.blobs.set(digest, workload.bundle);
       if (manifest.source.kind === "tree") at.blobs.set(manifest.source.tree, new Uint8Array());
+      const { submission } = workload;
+      if (!this.#handed.has(run) && orderOf(submission) === null)
+        this.#see(at.name, { kind: "handed", submission });
+      this.#handed.add(run);
       const question = this.#ask({ kind: "submit", workload });
       at.tell({ kind: "bundle", run, digest, from: null, bytes: workload.bundle, question });
     }

@@ -37,6 +37,7 @@ export class GatesChecker implements Checker {
     "configured",
     "policy-signed",
     "policy-chosen",
+    "handed",
     "submitted",
     "asked-to-approve",
     "answered",
@@ -83,6 +84,7 @@ export class GatesChecker implements Checker {
       case "policy-signed":
       case "policy-chosen":
         return this.#demands.policy(observation);
+      case "handed":
       case "submitted":
         return void this.#submissions.set(observation.submission.run, observation.submission);
       case "fault":

@@ -39,7 +39,7 @@ class Seen {
       const opened = openCharter(observation.charter, null, simulatedVerifier);
       if (opened.ok) this.charters.push(opened.value);
     }
-    if (observation.kind === "submitted") {
+    if (observation.kind === "handed" || observation.kind === "submitted") {
       const { submission } = observation;
       this.submissions.set(submission.run, [...(this.submissions.get(submission.run) ?? []), submission]);
     }
@@ -92,6 +92,7 @@ export class ReleasesChecker implements Checker {
   readonly name = "releases";
   readonly looksAt = [
     "configured",
+    "handed",
     "submitted",
     "sent accept",
     "sent endorse",

@@ -56,10 +56,17 @@ function inputsIn(surroundings: Readonly<Record<string, string>>): Variables {
 /** What every step said that ended, by run and step. */
 function saidIn({ controls }: Ending): ReadonlyMap<string, Readonly<Record<string, Scalar>>> {
   const said = new Map<string, Readonly<Record<string, Scalar>>>();
+  const ended = new Set(
+    controls.flatMap(({ events }) =>
+      events.flatMap((event) => (event.kind === "step-settled" ? [`${event.run}/${event.step}`] : [])),
+    ),
+  );
   for (const { events } of controls)
     for (const event of events) {
-      // What was held counts, or nobody was given what it said.
-      const counts = event.kind === "attempt-ended" && (event.final || event.held === true);
+      // What was held counts, unless a no or time has ended it; or nobody was given what it said.
+      const isHeld = event.kind === "attempt-ended" && event.held === true;
+      const isLetCount = isHeld && !ended.has(`${event.run}/${event.step}`);
+      const counts = event.kind === "attempt-ended" && (event.final || isLetCount);
       if (!counts || event.report?.values === undefined) continue;
       const key = `${event.run}/${event.step}`;
       const before = said.get(key);
