@@ -33,16 +33,18 @@ export type AntiEntropyContext = {
   readonly learnt: (events: readonly LoggedEvent[]) => void;
 };
 
-/** How soon a peer that answered with something new is asked again: several pieces of one answer are asked for once. */
+/** How soon a peer that answered with something new is asked again, counted from the last piece of its answer. */
 const askAgainMs = limits.tickMs;
+/** How long an answer is waited for. A log that grows shows a gap by each new entry until then; it is asked for once. */
+const answerMs = 5 * limits.tickMs;
 
 export class AntiEntropy {
   readonly #context: AntiEntropyContext;
   #nextMs = 0;
   #turn = 0;
   #followed = 0;
-  /** Peers that may have more, and when they are asked. */
-  readonly #again = new Map<string, number>();
+  /** Peers that were asked: until when they are not asked again, and whether they may have more then. */
+  readonly #asked = new Map<string, { readonly untilMs: number; readonly hasMore: boolean }>();
 
   constructor(context: AntiEntropyContext) {
     this.#context = context;
@@ -50,15 +52,15 @@ export class AntiEntropy {
 
   /** True while a peer that may have more is to be asked soon. */
   get isCatchingUp(): boolean {
-    return this.#again.size > 0;
+    return [...this.#asked.values()].some(({ hasMore }) => hasMore);
   }
 
   /** The control peer whose turn it is to be asked for everything, or null. Each is asked in its turn, none is left out. */
   due(now: Now): string | null {
-    for (const [peer, atMs] of this.#again) {
-      if (now.monotonicMs < atMs) continue;
-      this.#again.delete(peer);
-      this.ask(peer);
+    for (const [peer, { untilMs, hasMore }] of this.#asked) {
+      if (now.monotonicMs < untilMs) continue;
+      this.#asked.delete(peer);
+      if (hasMore) this.ask(peer, now);
     }
     if (now.monotonicMs < this.#nextMs) return null;
     this.#nextMs = now.monotonicMs + limits.antiEntropyMs;
@@ -69,8 +71,20 @@ export class AntiEntropy {
   }
 
   /** Says how far this peer is; the other side sends what is missing. */
-  ask(peer: string): void {
-    this.#describe(peer, "");
+  ask(peer: string, now: Now): void {
+    this.#ask(peer, "", false, now);
+  }
+
+  /** Another has more of some logs than this peer. It is asked for them unless its answer is on its way: then after it. */
+  lacks(peer: string, prefix: string, now: Now): void {
+    const asked = this.#asked.get(peer);
+    if (asked === undefined || now.monotonicMs >= asked.untilMs) return this.#ask(peer, prefix, true, now);
+    this.#asked.set(peer, { ...asked, hasMore: true });
+  }
+
+  #ask(peer: string, prefix: string, hasMore: boolean, now: Now): void {
+    this.#asked.set(peer, { untilMs: now.monotonicMs + answerMs, hasMore });
+    this.#describe(peer, prefix);
   }
 
   /** Another says how far it is with the logs of a region. */
@@ -108,14 +122,14 @@ export class AntiEntropy {
     for (const bytes of message.entries) {
       const received = history.receive(bytes, mayAuthor);
       if (received.kind === "refused") count(received.because, from);
-      if (received.kind === "gap") return this.#describe(from, received.log);
+      if (received.kind === "gap") return this.lacks(from, received.log, now);
       if (received.kind === "forged") return this.#contradict(received.run, bytes);
       if (received.kind === "doubtful") {
         const { log, seq } = received;
         effect({ kind: "compare-entry", log, seq, other: bytes });
       }
       if (received.kind !== "kept") continue;
-      if (message.answer && !this.#again.has(from)) this.#again.set(from, now.monotonicMs + askAgainMs);
+      if (message.answer) this.#asked.set(from, { untilMs: now.monotonicMs + askAgainMs, hasMore: true });
       const { events } = received.entry;
       // Whoever asked for a lot takes no more of it than it can store.
       const soon = !message.answer && areToldAnew(events);

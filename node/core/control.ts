@@ -383,7 +383,7 @@ export class ControlCore {
       case "tick":
         return this.#tick(now);
       case "peer-up":
-        return this.#peerUp(input);
+        return this.#peerUp(input, now);
       case "peer-down":
         return this.#peerDown(input.peer, now);
       case "charter":
@@ -503,7 +503,7 @@ export class ControlCore {
       this.#submissions.archiveGone();
     }
     const peer = this.#antiEntropy.due(now);
-    if (peer !== null) this.#reconcile(peer);
+    if (peer !== null) this.#reconcile(peer, now);
   }
 
   /** Whoever is home: so that any control peer can take an open run over. */
@@ -544,13 +544,13 @@ export class ControlCore {
     this.#bundle({ kind: "bundle", ...name, from: null, bytes, question: null }, now);
   }
 
-  #peerUp({ peer, role, allowed = null }: Extract<ControlInput, { kind: "peer-up" }>): void {
+  #peerUp({ peer, role, allowed = null }: Extract<ControlInput, { kind: "peer-up" }>, now: Now): void {
     this.#linked.set(peer, role);
     this.#allowed.set(peer, allowed);
     if (role !== "control") return void this.#linkedControls.delete(peer);
     this.#linkedControls.add(peer);
     this.#send(peer, this.#configurations.up(peer));
-    if (this.#peers.has(peer)) this.#reconcile(peer);
+    if (this.#peers.has(peer)) this.#reconcile(peer, now);
   }
 
   #peerDown(peer: string, now: Now): void {
@@ -639,7 +639,7 @@ export class ControlCore {
     this.#greetControls();
     this.#followFellows(now);
     // Others may be gone soon that were members, and know more than this peer does.
-    for (const peer of this.#linkedControls) this.#reconcile(peer);
+    for (const peer of this.#linkedControls) this.#reconcile(peer, now);
   }
 
   #greetControls(): void {
@@ -755,8 +755,8 @@ export class ControlCore {
   }
 
   /** Anti-entropy: says what is here, and of which submissions it knows; the other side sends what is missing. */
-  #reconcile(peer: string): void {
-    this.#antiEntropy.ask(peer);
+  #reconcile(peer: string, now: Now): void {
+    this.#antiEntropy.ask(peer, now);
     for (const [run, known] of this.#submissions.entries()) {
       // A run that is closed and still at hand is one whose end has not been heard of here.
       const told = this.#isAdmitted(run) && this.#outcomeOf(run) === null;
@@ -828,7 +828,7 @@ export class ControlCore {
       case "fork":
         return this.#reconciled(from, message);
       case "confirm":
-        return this.#confirm(from, message);
+        return this.#confirm(from, message, now);
       case "confirmed":
         if (message.log === this.#history.ownLog) this.#archiving.confirmed(from, message.seq);
         return;
@@ -1054,11 +1054,11 @@ export class ControlCore {
   }
 
   /** A home asks how much of its log is here; what is missing is asked of it. */
-  #confirm(from: string, { log, seq }: Extract<Message, { kind: "confirm" }>): void {
+  #confirm(from: string, { log, seq }: Extract<Message, { kind: "confirm" }>, now: Now): void {
     const held = this.#history.holds(log);
     this.#store([]);
     this.#send(from, { kind: "confirmed", log, seq: held });
-    if (held < seq) this.#antiEntropy.ask(from);
+    if (held < seq) this.#antiEntropy.lacks(from, log, now);
   }
 
   /** Performs what the table asks and acts on what it decided. */

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { AntiEntropy } from "../../../node/core/anti-entropy.ts";
-import type { ControlEffect } from "../../../node/core/effects.ts";
+import type { ControlEffect, Now } from "../../../node/core/effects.ts";
 import { EntriesAnswer } from "../../../node/core/entries-answer.ts";
 import { entryKey, History } from "../../../node/core/history.ts";
 import type { Event } from "../../../protocol/events.ts";
@@ -23,6 +23,10 @@ class Carrier {
   /** A message that is lost on the way, by its number. */
   lost: (number: number) => boolean = () => false;
   nowMs = 0;
+
+  get now(): Now {
+    return { monotonicMs: this.nowMs, wallMs: 0 };
+  }
 
   add(name: string): Side {
     const side = new Side(name, (to, message) => this.#sent.push({ from: name, to, message }));
@@ -123,7 +127,7 @@ describe("a control peer that was away for a day", () => {
     const carrier = new Carrier();
     const [away, other] = [carrier.add("away"), carrier.add("other")];
     other.hasHeard(entries);
-    away.antiEntropy.ask("other");
+    away.antiEntropy.ask("other", carrier.now);
     carrier.run(20_000);
     expect(away.kept).toBe(entries.length);
     expect(away.history.tree.hash("")).toBe(other.history.tree.hash(""));
@@ -134,8 +138,8 @@ describe("a control peer that was away for a day", () => {
       expect(bytes).toBeLessThan(limits.batchBytesMax + limits.entryBytesMax);
 
     carrier.log.length = 0;
-    away.antiEntropy.ask("other");
-    other.antiEntropy.ask("away");
+    away.antiEntropy.ask("other", carrier.now);
+    other.antiEntropy.ask("away", carrier.now);
     carrier.run(40_000);
     expect(carrier.log.map(({ kind }) => kind)).toEqual(["log-parts", "log-parts"]);
   });
@@ -146,7 +150,7 @@ describe("a control peer that was away for a day", () => {
     other.hasHeard(entries);
     carrier.lost = (number) => number === 9;
     for (let asked = 0; asked < 20 && away.kept < entries.length; asked += 1) {
-      away.antiEntropy.ask("other");
+      away.antiEntropy.ask("other", carrier.now);
       carrier.run(carrier.nowMs + 10_000);
     }
     expect(away.kept).toBe(entries.length);
@@ -159,7 +163,7 @@ describe("a control peer that was away for a day", () => {
     const latest = new History({ domain, incarnation: "late", keys: simulatedKeys("author0") }, []);
     const event: Event = { kind: "cancel-requested", run: "late", timeMs: 1, by: "p" };
     other.hasHeard([latest.append("late", [{ event, result: null }]).bytes]);
-    away.antiEntropy.ask("other");
+    away.antiEntropy.ask("other", carrier.now);
     carrier.run(10_000);
     expect(away.history.tree.hash("")).toBe(other.history.tree.hash(""));
     expect(away.received).toBe(1);
@@ -177,5 +181,18 @@ describe("a control peer that was away for a day", () => {
     const [asked, answered] = carrier.log;
     expect([asked?.kind, answered?.kind]).toEqual(["vector", "events"]);
     expect(asked?.bytes).toBeLessThan(300);
+  });
+
+  it("asks once for what it lacks of a log that grows while the answer is on its way", () => {
+    const carrier = new Carrier();
+    const [away, other] = [carrier.add("away"), carrier.add("other")];
+    const long = day(1, 200);
+    other.hasHeard(long);
+    const newest = long.slice(-40).map((entry) => [entry]);
+    for (const [index, told] of newest.entries())
+      away.hear("other", { kind: "events", entries: told, answer: false }, index);
+    carrier.run(20_000);
+    expect(away.kept).toBe(long.length);
+    expect(away.received).toBe(long.length + newest.length);
   });
 });
