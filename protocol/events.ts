@@ -18,8 +18,11 @@ export type UnreportedCause =
   /** The worker gave the lease back since it cannot run the step: it has no plan to it, or not the one that was signed. */
   | "refused";
 
-/** How an attempt ended, by name. `finished` means that its commands passed. */
-export type AttemptCause = "finished" | "failed" | "timed-out" | UnreportedCause;
+/**
+ * How an attempt ended, by name. `finished` means that its commands passed; `unprepared` that none of them began, since the worker
+ * could not get what the step runs in.
+ */
+export type AttemptCause = "finished" | "failed" | "timed-out" | "unprepared" | UnreportedCause;
 
 /** True when no worker was there any more: what the step did outside is not known. */
 export function isOfLostWorker(cause: AttemptCause): boolean {
@@ -29,6 +32,11 @@ export function isOfLostWorker(cause: AttemptCause): boolean {
 /** True when a worker gave the step back: that is not counted among the tries that a plan allows. */
 export function isGivenBack(cause: AttemptCause): boolean {
   return cause === "released" || cause === "refused";
+}
+
+/** True when the step is not to blame, whoever is: that is not counted among the tries that a plan allows, either. */
+export function isOfPlatform(cause: AttemptCause): boolean {
+  return isGivenBack(cause) || cause === "unprepared";
 }
 
 type Fact<Kind extends string, Fields> = {

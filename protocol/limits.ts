@@ -69,6 +69,8 @@ export const limits = {
   /** Missed slots are counted so far; beyond it, that there were more. */
   missedSlotsCountedMax: 1_000,
   attemptsMax: 10,
+  /** Attempts at a step that end before it begins, since what it runs in cannot be had. */
+  unpreparedAttemptsMax: 3,
   /** Attempts that a step without outside effect gets when its workers are lost. */
   lostAttemptsMaxDefault: 3,
 
@@ -368,6 +370,13 @@ export const limits = {
   imageBringMsMax: 60 * 60_000,
   imageIdleMsMax: 30_000,
   imageSilenceMsMax: 10 * 60_000,
+  /** How often in a row a registry is asked that does not answer, how long after the first time, and how long after any at most. */
+  imageTriesMax: 5,
+  imageTryAgainMsMin: 500,
+  imageTryAgainMsMax: 10_000,
+  /** A registry that asks for more time than this is not waited for; whoever sends at least so much before it fails gets on. */
+  imageRetryAfterMsMax: 120_000,
+  imageProgressBytesMin: 1 * MiB,
   /** One line of that process. */
   imageLineBytesMax: 64 * KiB,
   sourceBytesMax: 4 * 1024 * MiB,

@@ -45,6 +45,7 @@ const shape = z.strictObject({
   values: z.optional(values),
   ownOutcome: z.optional(z.string().check(z.refine(isPlainName))),
   tests: z.optional(tests),
+  unprepared: z.optional(z.literal(true)),
 });
 
 const report = shape.check(
@@ -52,6 +53,11 @@ const report = shape.check(
     ({ outcome, values: said, ownOutcome }) =>
       outcome === "passed" || (said === undefined && ownOutcome === undefined),
     "values, or an outcome of its own, of a step that did not pass",
+  ),
+  z.refine(
+    ({ unprepared, outcome, commands }) =>
+      unprepared === undefined || (outcome === "failed" && commands.length === 0),
+    "a step that was not prepared, and began",
   ),
 );
 

@@ -61,6 +61,8 @@ export type StepReport = {
   readonly ownOutcome?: string;
   /** Only when the step declares test reports, and wrote some. */
   readonly tests?: TestSummary;
+  /** It failed before any command began, since the worker could not get what the step runs in: another attempt may go well. */
+  readonly unprepared?: true;
 };
 
 /** How the step ended, as needs compare it: one of the usual outcomes, or one of its own. */

@@ -12,7 +12,7 @@
  */
 
 import { assert } from "../../protocol/errors.ts";
-import { type AttemptCause, isGivenBack, isOfLostWorker } from "../../protocol/events.ts";
+import { type AttemptCause, isGivenBack, isOfLostWorker, isOfPlatform } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Submission } from "../../protocol/manifest.ts";
 import {
@@ -49,6 +49,8 @@ type StepState = {
   made: Made;
   /** How it ended, when its gate behind it let that count or has yet to. */
   held: HeldEnd | null;
+  /** Workers who had it and could not run it. */
+  avoided: readonly string[];
 };
 
 /** What a step leaves to those that need it. */
@@ -80,6 +82,7 @@ export class OpenRun {
       token: 0,
       made: nothing,
       held: null,
+      avoided: [],
     }));
     this.#dependents = this.#steps.map(() => []);
     this.#left = this.#steps.length;
@@ -140,6 +143,7 @@ export class OpenRun {
       caches: caches.map(({ name }) => cacheAtHand(plan.pipeline, name)),
       inputs: this.#inputsOf(index).map(({ tree }) => tree),
       source: sourceAtHand(source),
+      avoided: this.#state(index).avoided,
     };
   }
 
@@ -215,6 +219,7 @@ export class OpenRun {
       state.held = value.ended === undefined ? null : heldEnd(value, value.ended.outcome, made);
     } else if (value.state === "queued") {
       state.phase = "ready";
+      state.avoided = value.past.filter(({ cause }) => isOfPlatform(cause)).map(({ worker }) => worker);
       changes.ready.push(index);
     } else if (state.phase !== "done") {
       state.made = made ?? nothing;
@@ -286,8 +291,10 @@ export class OpenRun {
   ): boolean {
     if (this.cancelled || past.length + 1 >= limits.attemptsMax) return false;
     if (isGivenBack(cause)) return true;
+    if (cause === "unprepared")
+      return past.filter((attempt) => attempt.cause === cause).length + 1 < limits.unpreparedAttemptsMax;
     const { attemptsMax, on } = this.step(index).retry;
-    const used = past.filter((attempt) => !isGivenBack(attempt.cause)).length + 1;
+    const used = past.filter((attempt) => !isOfPlatform(attempt.cause)).length + 1;
     return used < attemptsMax && on.some((one) => one === cause || (one === "lost" && isOfLostWorker(cause)));
   }
 

@@ -320,9 +320,10 @@ export class Reign {
     // A worker reports no outcome that the step does not declare; one that did is not believed.
     const own = result.report.ownOutcome;
     const isDeclared = own === undefined || run.step(lease.index).outcomes?.includes(own) === true;
-    const cause = isDeclared ? causeOf(result.report.outcome) : "failed";
+    const cause = isDeclared ? causeOf(result.report) : "failed";
     const outcome = isDeclared ? endOfReport(result.report) : "failed";
-    const again = (cause === "failed" || cause === "timed-out") && run.triesAgain(lease.index, past, cause);
+    const mayFollow = cause !== "finished" && cause !== "cancelled";
+    const again = mayFollow && run.triesAgain(lease.index, past, cause);
     const isHeld = cause === "finished" && !run.cancelled && this.gates.holds(run, lease.index);
     const held = isHeld ? { heldSinceMs: now.wallMs } : {};
     this.#finish(from, result, envelope, { cause, outcome, again, ...held });
@@ -687,6 +688,7 @@ function reportOf(from: string, { run, index, token }: SignedResult): string {
   return `${from} ${run}/${index}/${token}`;
 }
 
-function causeOf(outcome: StepReport["outcome"]): AttemptCause {
+function causeOf({ outcome, unprepared }: StepReport): Exclude<AttemptCause, UnreportedCause> | "cancelled" {
+  if (unprepared === true) return "unprepared";
   return outcome === "passed" ? "finished" : outcome;
 }

@@ -102,6 +102,13 @@ function checkOutcome(
       `Attempt ${attempt} was reported as ${report.outcome}.`,
     );
   }
+  if ((cause === "unprepared") !== (report.unprepared === true))
+    findings.add(
+      "report-differs",
+      step.name,
+      "Whether a step could begin at all its worker says.",
+      `Attempt ${attempt} is recorded as ${cause}, and its worker says ${report.unprepared === true ? "that it could not" : "something else"}.`,
+    );
   const { commands } = report;
   // How many commands a step library runs is its own affair.
   const planned = step.action === undefined ? step.commands.length : commands.length;

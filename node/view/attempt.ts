@@ -47,6 +47,7 @@ export function outcomeOfCause(cause: AttemptCause): Exclude<Outcome, "skipped">
     // Given back half done, or by everybody, and not to be tried again: nobody cancelled it.
     case "released":
     case "refused":
+    case "unprepared":
       return "failed";
     case "timed-out":
       return "timed-out";
@@ -107,6 +108,8 @@ function causeWords(cause: AttemptCause): string {
       return "released: its worker was asked to stop";
     case "refused":
       return "refused: its worker could not run it";
+    case "unprepared":
+      return "unprepared: its worker could not get what it runs in";
     default:
       return unreachable(cause);
   }

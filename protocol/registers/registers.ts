@@ -355,6 +355,8 @@ function evaluateStep(
   return changed({ kind: "step", state: "done", token, past, outcome, report });
 }
 
+const reportedCauses: readonly AttemptCause[] = ["finished", "failed", "timed-out", "unprepared"];
+
 /**
  * True when a result of this worker's has ended the attempt under this token. A worker that says something else the second
  * time is told no more than that.
@@ -365,7 +367,7 @@ function wasFinished(value: StepValue, command: Extract<Command, { kind: "finish
   const ended = value.past.find((past) => past.token === token && past.worker === worker);
   // A home ends an attempt as cancelled without its worker's word, too; then no report is kept.
   if (ended?.cause === "cancelled") return value.state === "done" && value.report !== null;
-  return ended?.cause === "finished" || ended?.cause === "failed" || ended?.cause === "timed-out";
+  return ended !== undefined && reportedCauses.includes(ended.cause);
 }
 
 function changed(value: RegisterValue): Evaluation {

@@ -8,12 +8,13 @@ import {
   type AttemptEnded,
   type AttemptStarted,
   type Event,
-  isGivenBack,
   isOfLostWorker,
+  isOfPlatform,
   isOfRun,
   type StepSettled,
 } from "../../protocol/events.ts";
 import type { Submission } from "../../protocol/manifest.ts";
+import { limits } from "../../protocol/limits.ts";
 import { mayBeGated, type Outcome, type PlannedStep } from "../../protocol/plan.ts";
 import type { SettleCause } from "../../protocol/registers/settling.ts";
 import { type Checker, type Ending, Violation } from "../observation.ts";
@@ -197,7 +198,7 @@ function checkAttempts(place: string, planned: PlannedStep, step: Step, { execut
       throw new Violation("ledger", `${place} has attempts ${ended.map((one) => one.attempt).join()}`);
     if (final && index < ended.length - 1)
       throw new Violation("ledger", `I2: ${place} went on after its end under ${token}`);
-    const done = cause === "finished" || cause === "failed" || cause === "timed-out";
+    const done = ["finished", "failed", "timed-out", "unprepared"].includes(cause);
     // Whoever holds a lease may say what it likes, and that it did the work.
     if (done && !executed.has(`${place} ${token}`) && !liars.has(worker))
       throw new Violation("ledger", `${place} ended under ${token}, nobody ran it`);
@@ -206,12 +207,15 @@ function checkAttempts(place: string, planned: PlannedStep, step: Step, { execut
       throw new Violation("ledger", `${place} reaches outside, was stopped half done and was tried again`);
     if (held === true && (cause !== "finished" || final || index < ended.length - 1))
       throw new Violation("ledger", `${place} was held after it was ${cause} under ${token}, and went on`);
-    const again = !final && held !== true && !isGivenBack(cause) && cause !== "cancelled";
+    const again = !final && held !== true && !isOfPlatform(cause) && cause !== "cancelled";
     const asked = cause === "finished" ? "failed" : isOfLostWorker(cause) ? "lost" : cause;
     if (again && !planned.retry.on.some((one) => one === asked))
       throw new Violation("ledger", `${place} was tried again after it was ${cause}`);
   }
-  const counted = ended.filter(({ cause }) => !isGivenBack(cause)).length;
+  const counted = ended.filter(({ cause }) => !isOfPlatform(cause)).length;
+  const unprepared = ended.filter(({ cause }) => cause === "unprepared").length;
+  if (unprepared > limits.unpreparedAttemptsMax)
+    throw new Violation("ledger", `${place} was unprepared ${unprepared} times`);
   if (counted > planned.retry.attemptsMax)
     throw new Violation("ledger", `${place} was tried ${counted} times`);
   if (step.skipped && step.started.size > 0)

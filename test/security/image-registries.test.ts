@@ -57,7 +57,7 @@ async function registryHere(options: Parameters<typeof startRegistry>[0] = {}): 
 /** Why the image was not brought; nothing of it is kept then. */
 async function refusal(name: ImageName, bounds: Partial<ImageBounds> = {}): Promise<string> {
   const images = join(folder, "images");
-  const store = new ImageStore({ folder: images, bounds });
+  const store = new ImageStore({ folder: images, bounds: { imageTryAgainMsMin: 1, ...bounds } });
   const signal = new AbortController().signal;
   const error: unknown = await store.bring(name, { signal, said: () => undefined }).then(
     () => null,

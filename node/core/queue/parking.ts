@@ -92,6 +92,13 @@ export class Parking {
     return pull;
   }
 
+  /** The pull that it would go to if these workers were not there. */
+  firstBeside(peers: readonly string[], shelf: Shelf): ParkedPull | undefined {
+    for (const { pulls } of this.#waiting.get(shelf) ?? [])
+      for (const pull of pulls.values()) if (!peers.includes(pull.peer)) return pull;
+    return undefined;
+  }
+
   /** True when the pull is parked and may be given steps of this shelf. */
   fits(session: string, shelf: Shelf): boolean {
     return this.#pulls.get(session)?.set.shelves.has(shelf) === true;

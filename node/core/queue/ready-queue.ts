@@ -9,8 +9,8 @@
  * lower priority is passed over so many times at most (`limits.passedOverMax`) and then served once, so the lowest has
  * its share, however much of the others there is. That is counted in steps and not in time: no clock decides, and a
  * backlog that has grown old does not come down on everybody at once.
- * To whom: the worker that has what the step needs at hand, else the one that has waited longest. Work costs what is
- * matched, whatever waits besides.
+ * To whom: the worker that has what the step needs at hand, else the one that has waited longest; one that could not run the step
+ * before only when there is no other. Work costs what is matched, whatever waits besides.
  */
 
 import { assert } from "../../../protocol/errors.ts";
@@ -185,7 +185,7 @@ export class ReadyQueue {
     const pull = holder ?? this.#holderOf(inputs, first, shelf) ?? this.#holderOf([source], first, shelf);
     line.remove(entry);
     if (shelf.size === 0) this.#parking.heed(shelf);
-    this.#give(entry, line, pull ?? first, matching);
+    this.#give(entry, line, this.#elsewhere(entry, pull ?? first, shelf), matching);
   }
 
   #give({ step }: Entry, { level, share }: Line, pull: ParkedPull, { mayGive, given }: Matching): void {
@@ -210,6 +210,12 @@ export class ReadyQueue {
       for (const session of this.#warmth.holders(name))
         if (this.#parking.fits(session, shelf)) return this.#parking.get(session) ?? null;
     return null;
+  }
+
+  /** Whoever could not run the step gets it again only when nobody else waits. */
+  #elsewhere({ demand: { avoided } }: Entry, pull: ParkedPull, shelf: Shelf): ParkedPull {
+    if (!avoided.includes(pull.peer)) return pull;
+    return this.#parking.firstBeside(avoided, shelf) ?? pull;
   }
 
   #isWorthWaiting({ demand, hasWaited }: Entry, shelf: Shelf): boolean {

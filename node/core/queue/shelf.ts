@@ -25,6 +25,8 @@ export type Demand = {
   readonly inputs: readonly string[];
   /** The files that its run starts from: likewise, of two workers who wait. */
   readonly source: string;
+  /** Workers who could not run it: better with another one. */
+  readonly avoided: readonly string[];
 };
 
 /** One place in a line; a step that is put back gets another. */

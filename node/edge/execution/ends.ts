@@ -13,7 +13,12 @@ export type End = {
   readonly outcome: StepReport["outcome"];
   readonly problem: string;
   readonly result: RunnerResult | null;
+  /** Nothing of the step had begun, and neither it nor its author is to blame. */
+  readonly isUnprepared?: boolean;
 };
+
+/** What the step runs in could not be had here and now. */
+export class Unprepared extends Error {}
 
 export function endOf(assignment: Assignment, result: RunnerResult | null): End {
   if (result === null) {

@@ -27,7 +27,7 @@ import { readLog } from "./attempt-log.ts";
 import { maskReport } from "./masked-report.ts";
 import { secretsAmong } from "./pass-variables.ts";
 import { identityOf, killAll } from "./processes.ts";
-import { type End, endOf, problemOf, tooOpen } from "./ends.ts";
+import { type End, endOf, problemOf, tooOpen, Unprepared } from "./ends.ts";
 import { boundReport, Tail, tailText } from "./report.ts";
 import { RunnerLink } from "./runner-link.ts";
 import type { RunnerResult } from "./runner-messages.ts";
@@ -235,7 +235,8 @@ export class LocalExecutor implements Executor {
         end = this.#say(attempt, end, [...taken.notes, ...kept]);
       }
     } catch (error) {
-      end = { outcome: "failed", problem: problemOf(error, this.#options.folder), result: null };
+      const problem = problemOf(error, this.#options.folder);
+      end = { outcome: "failed", problem, result: null, isUnprepared: error instanceof Unprepared };
     }
     const report = await this.#report(attempt, end, taken);
     if (workspace !== null) this.#workspaces.release(workspace);
@@ -454,6 +455,7 @@ export class LocalExecutor implements Executor {
       ...(isPassed && values !== undefined ? { values } : {}),
       ...(isPassed && ownOutcome !== undefined ? { ownOutcome } : {}),
       ...(tests === undefined ? {} : { tests }),
+      ...(end.isUnprepared === true ? { unprepared: true } : {}),
     };
     return boundReport(maskReport(report, attempt.mask));
   }

@@ -23,7 +23,7 @@ class Watched extends Set<string> {
   }
 }
 
-const demand = { labels: ["gpu"], level: 1, caches: [], inputs: [], source: "files" };
+const demand = { labels: ["gpu"], level: 1, caches: [], inputs: [], source: "files", avoided: [] };
 
 function pull(session: string, labels: ReadonlySet<string>) {
   return { peer: session, session, nonce: session, labels, slots: 1 };

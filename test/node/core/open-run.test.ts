@@ -172,6 +172,24 @@ describe("a step is tried again", () => {
     expect(run.triesAgain(0, [...almost, ...after("released")], "released")).toBe(false);
   });
 
+  it("whatever its plan says, when its worker could not get what it runs in, so many times and without counting them", () => {
+    const run = open(plannedStep("a", [], { retry: { attemptsMax: 1, on: [] } }));
+    expect(run.triesAgain(0, after("unprepared"), "unprepared")).toBe(true);
+    expect(run.triesAgain(0, after("unprepared", "unprepared"), "unprepared")).toBe(false);
+    expect(run.triesAgain(0, after("released", "unprepared"), "unprepared")).toBe(true);
+    expect(open(twice).triesAgain(0, after("unprepared", "unprepared"), "failed")).toBe(true);
+  });
+
+  it("rather by somebody else than by a worker who could not run it", () => {
+    const run = open(twice);
+    run.begin();
+    expect(run.demandOf(0).avoided).toEqual([]);
+    run.apply(0, { kind: "step", state: "queued", token: 4, past: after("failed", "unprepared") }, null);
+    expect(run.demandOf(0).avoided).toEqual(["w"]);
+    run.apply(0, { kind: "step", state: "queued", token: 4, past: after("failed") }, null);
+    expect(run.demandOf(0).avoided).toEqual([]);
+  });
+
   it("never in a cancelled run", () => {
     const run = open(twice);
     run.cancelled = true;

@@ -25,7 +25,7 @@ function pull(session: string, slots: number, ...labels: readonly string[]): Par
 }
 
 function demand(labels: readonly string[] = [], more: Partial<Demand> = {}): Demand {
-  return { labels, level: normal, caches: [], inputs: [], source: "files", ...more };
+  return { labels, level: normal, caches: [], inputs: [], source: "files", avoided: [], ...more };
 }
 
 /** A queue that says what it gave as text. */
@@ -328,6 +328,27 @@ describe("priority", () => {
       }),
       { numRuns: 50 },
     );
+  });
+});
+
+describe("a worker who could not run a step", () => {
+  const avoiding = demand([], { avoided: ["broken"] });
+
+  it("does not get it again while another waits, also when that one waited less long", () => {
+    const desk = new Desk();
+    desk.queue.park(pull("broken", 2));
+    desk.queue.park(pull("other", 2));
+    desk.push("r", 1, avoiding);
+    desk.push("s", 1);
+    expect(desk.matched()).toEqual({ other: ["r0"], broken: ["s0"] });
+  });
+
+  it("gets it again when nobody else waits", () => {
+    const desk = new Desk();
+    desk.queue.park(pull("broken", 1));
+    desk.queue.park(pull("unfit", 1));
+    desk.push("r", 2, { ...avoiding, avoided: ["broken", "unfit"] });
+    expect(desk.matched()).toEqual({ broken: ["r0"], unfit: ["r1"] });
   });
 });
 

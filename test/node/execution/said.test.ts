@@ -240,6 +240,15 @@ describe("a worker's result", () => {
     expect(parse({ values: { a: 1, "b-c": "x", d: false }, ownOutcome: "outdated", tests })).toBe(true);
   });
 
+  it("may say that it could not begin only when nothing began", () => {
+    const unprepared = { outcome: "failed", problem: "x", unprepared: true };
+    const commands = [{ startedMs: 0, durationMs: 1, logOffset: 0, end: { kind: "exit", code: 1 } }];
+    expect(parse({ ...unprepared, commands: [] })).toBe(true);
+    expect(parse({ ...unprepared, commands })).toBe(false);
+    expect(parse({ unprepared: true, commands: [] })).toBe(false);
+    expect(parse({ ...unprepared, commands: [], unprepared: false })).toBe(false);
+  });
+
   it("is refused when it says them in another way", () => {
     expect(parse({ values: {} })).toBe(false);
     expect(parse({ values: { "a.b": 1 } })).toBe(false);

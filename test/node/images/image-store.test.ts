@@ -37,7 +37,10 @@ afterEach(async () => {
 });
 
 function storeHere(bounds: Partial<ImageBounds> = {}): ImageStore {
-  const store = new ImageStore({ folder: join(folder, "images"), bounds });
+  const store = new ImageStore({
+    folder: join(folder, "images"),
+    bounds: { imageTryAgainMsMin: 1, ...bounds },
+  });
   closing.push(() => store.close());
   return store;
 }

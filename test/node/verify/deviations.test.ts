@@ -244,6 +244,11 @@ const reports: readonly (readonly [string, Noted, readonly string[]])[] = [
     ["report-differs test"],
   ],
   [
+    "as one that could not begin, of a step that did",
+    withEvent(ended("test", "failed"), { cause: "unprepared" }),
+    ["report-differs test"],
+  ],
+  [
     "that passed with a command that failed",
     passedFor({
       report: { commands: [{ startedMs: 0, durationMs: 1, logOffset: 0, end: { kind: "exit", code: 3 } }] },

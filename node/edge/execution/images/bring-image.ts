@@ -12,7 +12,7 @@ import {
 } from "../../../../protocol/image-documents.ts";
 import { limits } from "../../../../protocol/limits.ts";
 import { sizeWords } from "../../../../protocol/sizes.ts";
-import { ImageProblem, type ToImageProcess, wrongImage } from "./image-messages.ts";
+import { passingProblem, type ToImageProcess, wrongImage } from "./image-messages.ts";
 import { finishRoot } from "./mount-points.ts";
 import { Registry } from "./registry.ts";
 import { Unpacker } from "./unpack.ts";
@@ -98,7 +98,7 @@ async function bringLayers(
 function makeDurable(folder: string): void {
   const { status } = spawnSync("sync", ["-f", folder], { stdio: "ignore" });
   if (status !== 0)
-    throw new ImageProblem("it could not be written to the disk for good", "look at the worker's disk");
+    throw passingProblem("it could not be written to the disk for good", "look at the worker's disk");
 }
 
 /** As images name it. */

@@ -12,6 +12,7 @@ export const imageBounds = {
   imageBringMsMax: limits.imageBringMsMax,
   imageIdleMsMax: limits.imageIdleMsMax,
   imageSilenceMsMax: limits.imageSilenceMsMax,
+  imageTryAgainMsMin: limits.imageTryAgainMsMin,
 };
 
 export type ImageBounds = Readonly<Record<keyof typeof imageBounds, number>>;
@@ -28,16 +29,24 @@ export type FromImageProcess =
   | { readonly kind: "said"; readonly line: string }
   | { readonly kind: "going" }
   | { readonly kind: "brought" }
-  | { readonly kind: "failed"; readonly why: string; readonly next: string };
+  | { readonly kind: "failed"; readonly why: string; readonly next: string; readonly passes: boolean };
 
 /** Why an image cannot be used, as the end of a sentence; and what to do. */
 export class ImageProblem extends Error {
   readonly next: string;
+  /** True when the image may be had the next time, or by another worker: it and its name are as they should be. */
+  readonly passes: boolean;
 
-  constructor(why: string, next: string) {
+  constructor(why: string, next: string, { passes = false }: { readonly passes?: boolean } = {}) {
     super(why);
     this.next = next;
+    this.passes = passes;
   }
+}
+
+/** What has nothing to do with the image, but with the worker or whoever it asks. */
+export function passingProblem(why: string, next: string): ImageProblem {
+  return new ImageProblem(why, next, { passes: true });
 }
 
 /** An image that whoever made it has to make otherwise. */

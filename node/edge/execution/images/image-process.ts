@@ -27,11 +27,12 @@ async function bring(task: ToImageProcess): Promise<void> {
   } catch (error) {
     end(
       error instanceof ImageProblem
-        ? { kind: "failed", why: error.message, next: error.next }
+        ? { kind: "failed", why: error.message, next: error.next, passes: error.passes }
         : {
             kind: "failed",
             why: `it failed (${wordsOf(error)})`,
             next: "look at the worker's disk and its network",
+            passes: true,
           },
     );
   }

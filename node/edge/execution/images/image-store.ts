@@ -26,7 +26,8 @@ import type { ImageName } from "../../../../protocol/image-name.ts";
 import { limits } from "../../../../protocol/limits.ts";
 import { compareText } from "../../../../protocol/values.ts";
 import { wordsOf } from "../../error-words.ts";
-import { type ImageBounds, imageBounds, ImageProblem } from "./image-messages.ts";
+import { Unprepared } from "../ends.ts";
+import { type ImageBounds, imageBounds, ImageProblem, passingProblem } from "./image-messages.ts";
 import { runImageTask } from "./image-task.ts";
 
 export type Image = {
@@ -71,7 +72,10 @@ export class ImageStore {
     this.#bounds = { ...imageBounds, ...options.bounds };
   }
 
-  /** @throws an `Error` that says in one sentence which image cannot be used, why, and what to do; or the signal's reason. */
+  /**
+   * @throws an `Error` that says in one sentence which image cannot be used, why, and what to do: `Unprepared` when it may be had
+   * another time or elsewhere; or the signal's reason.
+   */
   async bring(
     name: ImageName,
     { signal, said }: { readonly signal: AbortSignal; readonly said: (line: string) => void },
@@ -98,7 +102,7 @@ export class ImageStore {
 
   /** Ends what is being brought, and waits for what is being deleted. */
   async close(): Promise<void> {
-    this.#closing.abort(new ImageProblem("this worker ends", "start the run again"));
+    this.#closing.abort(passingProblem("this worker ends", "start the run again"));
     while (this.#work.size > 0) await Promise.allSettled(this.#work);
   }
 
@@ -133,7 +137,7 @@ export class ImageStore {
 
   #give(kept: Kept): Image {
     const config = decodeImageConfig(readFileSync(join(kept.folder, "config.json")));
-    if (!config.ok) throw new ImageProblem(config.problem, `remove the folder ${kept.folder}`);
+    if (!config.ok) throw passingProblem(config.problem, `remove the folder ${kept.folder}`);
     kept.uses += 1;
     kept.usedMs = Date.now();
     utimesSync(join(kept.folder, aboutFile), kept.usedMs / 1_000, kept.usedMs / 1_000);
@@ -259,8 +263,10 @@ function isSamePlace(left: ImageName, right: ImageName): boolean {
 
 function sentence({ registry, repository, sha256 }: ImageName, error: unknown): Error {
   const image = `The image ${registry}/${repository}@sha256:${sha256} cannot be used`;
-  const next = error instanceof ImageProblem ? error.next : "look at the worker's disk";
-  return new Error(`${image}, since ${wordsOf(error)}: ${next}.`, { cause: error });
+  const { next, passes } =
+    error instanceof ImageProblem ? error : { next: "look at the worker's disk", passes: true };
+  const what = `${image}, since ${wordsOf(error)}: ${next}.`;
+  return passes ? new Unprepared(what, { cause: error }) : new Error(what, { cause: error });
 }
 
 /** Null: it is not whole, or of another version. */

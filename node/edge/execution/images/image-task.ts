@@ -3,7 +3,12 @@
 import { spawn } from "node:child_process";
 import { limits } from "../../../../protocol/limits.ts";
 import { programPath } from "../../programs.ts";
-import { type FromImageProcess, ImageProblem, type ToImageProcess } from "./image-messages.ts";
+import {
+  type FromImageProcess,
+  ImageProblem,
+  passingProblem,
+  type ToImageProcess,
+} from "./image-messages.ts";
 
 const flags = ["--max-old-space-size=512", "--no-warnings"];
 const startAgain = "start the run again";
@@ -60,12 +65,12 @@ export async function runImageTask(
 
 function throwUnlessBrought(end: FromImageProcess | null, gone: string): void {
   if (end?.kind === "brought") return;
-  if (end?.kind === "failed") throw new ImageProblem(plain(end.why), plain(end.next));
-  throw new ImageProblem(`the process that brings it ended before it had it (${gone})`, startAgain);
+  if (end?.kind === "failed") throw new ImageProblem(plain(end.why), plain(end.next), { passes: end.passes });
+  throw passingProblem(`the process that brings it ended before it had it (${gone})`, startAgain);
 }
 
 function tookLong(ms: number): ImageProblem {
-  return new ImageProblem(`it was not there after ${Math.ceil(ms / 1_000)} seconds`, startAgain);
+  return passingProblem(`it was not there after ${Math.ceil(ms / 1_000)} seconds`, startAgain);
 }
 
 /** Nothing of the worker's is in it but where programs and certificates of the machine's are. */

@@ -2,14 +2,14 @@
  * A registry of container images, asked without a name or a password: documents and blobs by their digests.
  *
  * Nothing counts before its bytes have the size and the sha256 that whoever named it gave. It is asked over https; plain http
- * is for this machine's own. A token goes to the registry that asked for it and to nobody that this one leads to.
+ * is for this machine's own. A token goes to the registry that asked for it and to nobody that this one leads to. Who does not
+ * answer, or has too much to do, is asked again (`trying-again.ts`), for what has not come yet.
  *
  * @source https://github.com/opencontainers/distribution-spec/blob/main/spec.md
  * @source https://distribution.github.io/distribution/spec/auth/token/
  */
 
-import { createHash } from "node:crypto";
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import type { ImageName } from "../../../../protocol/image-name.ts";
 import {
   decodeToken,
@@ -21,15 +21,17 @@ import {
 import { limits } from "../../../../protocol/limits.ts";
 import { sizeWords } from "../../../../protocol/sizes.ts";
 import { wordsOf } from "../../error-words.ts";
-import { type ImageBounds, ImageProblem, wrongImage } from "./image-messages.ts";
+import { type ImageBounds, ImageProblem, passingProblem, wrongImage } from "./image-messages.ts";
+import { type Sink, Transfer, type Wanted } from "./transfer.ts";
+import { isWorthAsking, isWorthAskingAfter, retryAfterMs, tryAgain, Unanswered } from "./trying-again.ts";
 
 const dockerHub = "registry-1.docker.io";
 const ownMachine = /^(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?$/;
 const tokenBytesMax = 64 * 1024;
 const redirects = [301, 302, 303, 307, 308];
-const tryAgain = "look whether it is up and can be reached from this worker, and start the run again";
+const lookAtIt = "look whether it is up and can be reached from this worker, and start the run again";
 
-type Bounds = Pick<ImageBounds, "imageIdleMsMax">;
+type Bounds = Pick<ImageBounds, "imageIdleMsMax" | "imageTryAgainMsMin">;
 /** What a registry sent, and the watch that ends it when nothing comes any more. */
 type Answer = { readonly response: Response; readonly silence: Silence; readonly from: string };
 
@@ -74,9 +76,17 @@ export class Registry {
   async blob({ sha256, size }: Descriptor, path: string): Promise<void> {
     const file = openSync(path, "wx", 0o600);
     try {
-      await this.#read(`blobs/sha256:${sha256}`, { sha256, size, sizeMax: size }, (chunk) => {
-        for (let at = 0; at < chunk.length;) at += writeSync(file, chunk, at);
-      });
+      await this.#read(
+        `blobs/sha256:${sha256}`,
+        { sha256, size, sizeMax: size },
+        {
+          take: (chunk, offset) => {
+            for (let at = 0; at < chunk.length;)
+              at += writeSync(file, chunk, at, chunk.length - at, offset + at);
+          },
+          clear: () => ftruncateSync(file),
+        },
+      );
     } finally {
       closeSync(file);
     }
@@ -90,52 +100,69 @@ export class Registry {
     const sizeMax = size ?? limits.imageDocumentBytesMax;
     if (sizeMax > limits.imageDocumentBytesMax)
       throw wrongImage(`it has a document of more than ${sizeWords(limits.imageDocumentBytesMax)}`);
-    await this.#read(path, { sha256, size, sizeMax }, (chunk) => chunks.push(chunk));
+    await this.#read(
+      path,
+      { sha256, size, sizeMax },
+      { take: (chunk) => void chunks.push(chunk), clear: () => void chunks.splice(0) },
+    );
     return Buffer.concat(chunks);
   }
 
-  async #read(
-    path: string,
-    {
-      sha256,
-      size,
-      sizeMax,
-    }: { readonly sha256: string; readonly size: number | null; readonly sizeMax: number },
-    take: (chunk: Uint8Array) => void,
-  ): Promise<void> {
-    const { response, silence, from } = await this.#get(path);
-    const hash = createHash("sha256");
-    let bytes = 0;
+  async #read(path: string, wanted: Wanted, sink: Sink): Promise<void> {
+    const transfer = new Transfer(wanted, sink);
+    await tryAgain(() => this.#readOn(path, transfer), {
+      firstMs: this.#bounds.imageTryAgainMsMin,
+      progress: () => transfer.bytes,
+      going: this.#going,
+    });
+  }
+
+  /** What has come already is not asked for again, by whoever lets it be so. */
+  async #readOn(path: string, transfer: Transfer): Promise<void> {
+    const start = transfer.bytes;
+    const { response, silence, from } = await this.#get(path, start);
     try {
+      if (response.status === 200) transfer.restart();
+      else if (response.status === 416 || !isFrom(start, response.headers.get("content-range"))) {
+        transfer.restart();
+        throw new Unanswered(
+          `its registry ${this.#sentOn(from)} sent another part of it than was asked for`,
+          lookAtIt,
+        );
+      }
       for await (const chunk of bodyOf(response)) {
-        bytes += chunk.length;
-        if (bytes > sizeMax) break;
-        hash.update(chunk);
-        take(chunk);
+        if (!transfer.take(chunk)) break;
         silence.isBroken();
         this.#going();
       }
     } catch (error) {
-      throw this.#failed(from, silence, error);
+      // What is whole is whole, however the connection ended.
+      if (!transfer.isWhole) throw this.#failed(from, silence, error);
     } finally {
       silence.end();
     }
-    if (bytes > sizeMax) throw this.#lied(from, `more than the ${sizeWords(sizeMax)} that it may have`);
-    if (size !== null && bytes !== size) throw this.#lied(from, `${bytes} bytes where it has ${size}`);
-    if (hash.digest("hex") !== sha256) throw this.#lied(from, "bytes that its digest does not name");
+    const wrong = transfer.problem();
+    if (wrong === null) return;
+    const problem = this.#lied(from, wrong);
+    const isShort = transfer.isShort;
+    // Parts of two answers may not be of one thing: it is asked for as a whole before anybody is blamed.
+    if (!isShort) transfer.restart();
+    if (isShort || start > 0) throw new Unanswered(problem.message, problem.next);
+    throw problem;
   }
 
   /** Follows where the registry leads, and gets a token when it asks for one. */
-  async #get(path: string): Promise<Answer> {
+  async #get(path: string, start: number): Promise<Answer> {
     let url = new URL(path, this.#base);
     let hasAsked = false;
     for (let followed = 0; followed <= limits.imageRedirectsMax;) {
       const isOwn = url.origin === this.#base.origin;
       const headers: Record<string, string> = { accept: [...manifestTypes, ...indexTypes, "*/*"].join(", ") };
+      if (start > 0) headers["range"] = `bytes=${start}-`;
       if (isOwn && this.#token !== null) headers["authorization"] = `Bearer ${this.#token}`;
       const answer = await this.#ask(url, headers);
       const { response, silence, from } = answer;
-      if (response.status === 200) return answer;
+      if (response.status === 200 || (start > 0 && [206, 416].includes(response.status))) return answer;
       silence.end();
       const location = response.headers.get("location");
       if (redirects.includes(response.status) && location !== null) {
@@ -145,7 +172,7 @@ export class Registry {
         hasAsked = true;
         this.#token = await this.#askToken(response.headers.get("www-authenticate") ?? "");
       } else {
-        throw this.#refused(from, response.status);
+        throw this.#refused(from, response);
       }
     }
     throw new ImageProblem(
@@ -184,7 +211,7 @@ export class Registry {
     const chunks: Uint8Array[] = [];
     let bytes = 0;
     try {
-      if (response.status !== 200) throw this.#refused(from, response.status);
+      if (response.status !== 200) throw this.#refused(from, response);
       for await (const chunk of bodyOf(response)) {
         bytes += chunk.length;
         if (bytes > tokenBytesMax) break;
@@ -219,20 +246,24 @@ export class Registry {
 
   #failed(from: string, silence: Silence, error: unknown): Error {
     if (error instanceof ImageProblem) return error;
-    const what = silence.isOver
-      ? `said nothing for ${this.#bounds.imageIdleMsMax / 1_000} seconds`
-      : `could not be asked (${wordsOf(error)})`;
-    return new ImageProblem(`its registry ${this.#sentOn(from)} ${what}`, tryAgain);
+    const registry = `its registry ${this.#sentOn(from)}`;
+    if (silence.isOver)
+      return new Unanswered(
+        `${registry} said nothing for ${this.#bounds.imageIdleMsMax / 1_000} seconds`,
+        lookAtIt,
+      );
+    const what = `${registry} could not be asked (${wordsOf(error)})`;
+    return isWorthAsking(error) ? new Unanswered(what, lookAtIt) : new ImageProblem(what, lookAtIt);
   }
 
   #lied(from: string, what: string): ImageProblem {
-    return new ImageProblem(
+    return passingProblem(
       `its registry ${this.#sentOn(from)} sent ${what}`,
       "start the run again, and look who answers for that registry when it stays so",
     );
   }
 
-  #refused(from: string, status: number): ImageProblem {
+  #refused(from: string, { status, headers }: Response): ImageProblem {
     const registry = `its registry ${this.#sentOn(from)}`;
     if (status === 404)
       return new ImageProblem(`${registry} does not have it`, "correct its name or its digest");
@@ -241,7 +272,10 @@ export class Registry {
         `${registry} does not give it to everybody`,
         "name an image that everybody may read",
       );
-    return new ImageProblem(`${registry} answered with ${status}`, tryAgain);
+    const what = `${registry} answered with ${status}`;
+    return isWorthAskingAfter(status)
+      ? new Unanswered(what, lookAtIt, retryAfterMs(headers.get("retry-after")))
+      : new ImageProblem(what, lookAtIt);
   }
 
   #sentOn(from: string): string {
@@ -280,6 +314,10 @@ class Silence {
     clearTimeout(this.#timer);
     this.#abort.abort();
   }
+}
+
+function isFrom(start: number, contentRange: string | null): boolean {
+  return contentRange?.startsWith(`bytes ${start}-`) === true;
 }
 
 function bodyOf(response: Response): AsyncIterable<Uint8Array> {
