@@ -2,6 +2,7 @@
 
 import type { Planting } from "./planted.ts";
 
+const endorsing = "node/core/endorsing.ts";
 const release = "protocol/release.ts";
 const releases = "node/core/releases.ts";
 const released = "node/core/released.ts";
@@ -150,5 +151,19 @@ export const releasePlantings: readonly Planting[] = [
     firstSeed: 148,
     seedsMax: 40,
     every: 32,
+  },
+  {
+    name: "what was let count before the domain had more control peers counts for no other domain",
+    edits: [
+      {
+        file: endorsing,
+        find: "openEarlierPermit(gate.permit, charter, keys)",
+        replace: "openPermit(gate.permit, charter, keys)",
+      },
+    ],
+    caughtBy: ["progress"],
+    base: "let-count-by-fewer.json",
+    firstSeed: 63_156,
+    seedsMax: 1,
   },
 ];

@@ -13,7 +13,13 @@ import { limits } from "../../protocol/limits.ts";
 import type { Submission } from "../../protocol/manifest.ts";
 import type { Charter } from "../../protocol/membership.ts";
 import { type GrantedLease, inputsDigest, type Message } from "../../protocol/messages.ts";
-import { type GatePhase, isPermit, openPermit, type Permit } from "../../protocol/permits.ts";
+import {
+  type GatePhase,
+  isPermit,
+  openEarlierPermit,
+  openPermit,
+  type Permit,
+} from "../../protocol/permits.ts";
 import type { DocumentValue } from "../../protocol/registers/document.ts";
 import { type RegisterValue, stepRegister } from "../../protocol/registers/registers.ts";
 import { isOutcome, isRelease, type Release, type ReleasedOutcome } from "../../protocol/release.ts";
@@ -177,7 +183,8 @@ export class Endorsing {
     const value = this.#context.value(stepRegister(submission.run, 0));
     const gate = value?.kind === "step" && value.state === "done" ? value.gate : undefined;
     const { charter, keys } = this.#bound();
-    const permit = gate === undefined ? null : openPermit(gate.permit, charter, keys);
+    // For good: nobody signs it anew when the domain has other control peers, or more of them.
+    const permit = gate === undefined ? null : openEarlierPermit(gate.permit, charter, keys);
     if (permit?.ok !== true) return false;
     const { run: of, manifest, given, phase } = permit.value;
     return (

@@ -9,9 +9,11 @@ import { outcomeOf } from "../../node/core/released.ts";
 import { OpenRun } from "../../node/core/open-run.ts";
 import { sealDocument } from "../../protocol/documents.ts";
 import { sealEnvelope } from "../../protocol/envelope.ts";
+import { limits } from "../../protocol/limits.ts";
 import type { Submission } from "../../protocol/manifest.ts";
+import { type Charter, sealCharter, successorOf } from "../../protocol/membership.ts";
 import { endDigest, inputsDigest } from "../../protocol/messages.ts";
-import type { Permit } from "../../protocol/permits.ts";
+import { type Permit, sealPermit } from "../../protocol/permits.ts";
 import type { Policy } from "../../protocol/policy.ts";
 import { sealQuorum } from "../../protocol/quorum.ts";
 import type { StepValue } from "../../protocol/registers/registers.ts";
@@ -86,7 +88,7 @@ function done(signed: { readonly permit: Permit; readonly by: typeof controls } 
 }
 
 /** Why another control peer does not sign that the step has passed; null: it does. */
-function whyNot(value: StepValue): string | null {
+function whyNot(value: StepValue, newest: Charter = charter): string | null {
   const body = { text: "", policy };
   const document = {
     otto: "document/1",
@@ -101,7 +103,7 @@ function whyNot(value: StepValue): string | null {
   const endorsing = new Endorsing({
     ...known,
     keys: one,
-    charter: () => charter,
+    charter: () => newest,
     document: () => ({ kind: "document", version: 1, bytes }),
     poll: () => undefined,
     submission: () => submission,
@@ -117,6 +119,27 @@ function whyNot(value: StepValue): string | null {
 
 it("is signed as passed when a majority has signed that just this may count", () => {
   expect(whyNot(done({ permit, by: [one, two] }))).toBeNull();
+});
+
+it("is signed as passed when others, and more, are control peers by now than those who let it count, and not when these had been taken out", () => {
+  const others = ["spare0", "spare1", "spare2", "spare3", "spare4"].map((name) => ({
+    peer: simulatedKeys(name).peer,
+    store: "s",
+    addresses: [],
+  }));
+  const newest = successorOf(charter, others, now.wallMs);
+  const counting = (fromMs: number): StepValue => {
+    const signed = { ...permit, fromMs, untilMs: fromMs + 1 };
+    const envelopes = [one, two].map((keys) => sealEnvelope("permit", charter.domain, signed, keys));
+    const owned = sealCharter(charter, simulatedKeys("owner"));
+    return {
+      ...done(null),
+      gate: { permit: sealPermit(sealQuorum(envelopes), owned), approvals: [] },
+    } as StepValue;
+  };
+  expect(whyNot(counting(now.wallMs), newest)).toBeNull();
+  const later = now.wallMs + 2 * limits.signedApartMsMax;
+  expect(whyNot(counting(later), newest)).toBe("the policy does not let it count");
 });
 
 it.each<[string, StepValue]>([
