@@ -14,7 +14,7 @@ import {
 } from "./envelope.ts";
 import { failure, type Result, success } from "./errors.ts";
 import { limits } from "./limits.ts";
-import type { Certificate } from "./membership.ts";
+import type { Certificate } from "./certificate.ts";
 import { decodeMessage, type Message } from "./messages.ts";
 import { decodeUntrusted, encodeValue } from "./values.ts";
 

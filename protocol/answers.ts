@@ -9,7 +9,8 @@
 import { failure, type Result, success } from "./errors.ts";
 import { openEnvelope, type RefusedBecause, sealEnvelope, type Signer, type Verifier } from "./envelope.ts";
 import { limits } from "./limits.ts";
-import { type Certificate, type Charter, openCertificate } from "./membership.ts";
+import { type Certificate, openCertificate } from "./certificate.ts";
+import type { Charter } from "./membership.ts";
 import { isStepName } from "./names.ts";
 import type { SignedStatement } from "./provenance/bundle.ts";
 import { decodeUntrusted, encodeValue } from "./values.ts";

@@ -186,8 +186,9 @@ export type AnswerItem =
   | { readonly kind: "blob"; readonly digest: string; readonly size: number | null }
   | { readonly kind: "chunk"; readonly bytes: Uint8Array }
   | { readonly kind: "bundle"; readonly bytes: Uint8Array | null }
-  | { readonly kind: "invite"; readonly invite: Uint8Array }
   | { readonly kind: "certificate"; readonly certificate: Uint8Array }
+  /** Each signed by the asked control peer, for itself. */
+  | { readonly kind: "certified"; readonly certificates: readonly Uint8Array[] }
   | {
       readonly kind: "joined";
       readonly charter: Uint8Array;

@@ -8,7 +8,8 @@
 import { failure, type Result, success } from "./errors.ts";
 import { openEnvelope, type RefusedBecause, sealEnvelope, type Signer, type Verifier } from "./envelope.ts";
 import { limits } from "./limits.ts";
-import { type Certificate, type Charter, hasSpoken, openCertificate } from "./membership.ts";
+import { type Certificate, openCertificate } from "./certificate.ts";
+import { type Charter, hasSpoken } from "./membership.ts";
 import { decodeUntrusted, encodeValue } from "./values.ts";
 
 /**

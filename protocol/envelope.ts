@@ -20,6 +20,7 @@ export type EnvelopeKind =
   | "answer"
   | "announcement"
   | "invite"
+  | "application"
   | "renewal"
   | "document"
   | "permit"

@@ -431,6 +431,9 @@ export const limits = {
 
   minuteMs: 60_000,
   inviteMsDefault: 15 * 60_000,
+  inviteMsMax: 7 * 24 * 60 * 60_000,
+  /** What the code of an invite says: who may be asked, and the certificate of whoever invites. */
+  inviteBytesMax: 32 * KiB,
   dayMs: 24 * 60 * 60_000,
   /** How long a certificate is good: a worker's, and one of a control peer or a person. */
   workerCertificateMs: 7 * 24 * 60 * 60_000,

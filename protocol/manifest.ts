@@ -17,7 +17,8 @@ import {
   type Verifier,
 } from "./envelope.ts";
 import { limits } from "./limits.ts";
-import { type Certificate, type Charter, openCertificate, type SignedCharter } from "./membership.ts";
+import { type Certificate, openCertificate } from "./certificate.ts";
+import type { Charter, SignedCharter } from "./membership.ts";
 import type { Plan } from "./plan.ts";
 import { parsePlan } from "./plan-check.ts";
 import { saidByQuorum } from "./quorum.ts";

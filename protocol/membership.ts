@@ -1,12 +1,11 @@
 /**
- * Who belongs to a domain: its charter, its role certificates, its invites.
+ * Who a domain is: its charter. Who else belongs to it is in `certificate.ts` and `invite.ts`.
  *
  * A domain is named by its owner's key: `id` is a hash of the name and that key, so a charter cannot be swapped
- * for another's. The charter lists the control peers; a certificate binds a peer to one role; an invite lets
- * one stranger ask for a certificate once.
+ * for another's. The charter lists the control peers, and since when and until when each was one: so it says of any
+ * moment whose word counted then, and how many of them it took.
  */
 
-import { type Allowed, isAllowed } from "./allowed.ts";
 import { failure, type Result, success } from "./errors.ts";
 import { openEnvelope, type RefusedBecause, sealEnvelope, type Signer, type Verifier } from "./envelope.ts";
 import { limits } from "./limits.ts";
@@ -21,11 +20,15 @@ export type ControlPeer = {
   readonly store: string;
   /** Multiaddrs at which workers and people reach it. */
   readonly addresses: readonly string[];
+  /** When the owner took it in, milliseconds since 1970; absent: when the domain was founded. */
+  readonly fromMs?: number;
 };
 
 /** A peer that was a control peer: what it signed then still holds. */
 type FormerControl = {
   readonly peer: string;
+  /** As of a control peer. */
+  readonly fromMs?: number;
   /** When the owner took it out, milliseconds since 1970: what it signs later counts for nothing. */
   readonly sinceMs: number;
 };
@@ -52,29 +55,6 @@ export type SignedCharter = { readonly charter: Charter; readonly bytes: Uint8Ar
 /** A charter, with what whoever holds it has heard besides: that is never signed, nor said to anybody. */
 export type Roll = Charter & { readonly revoked?: Revoked };
 
-export type Certificate = {
-  readonly otto: "certificate/1";
-  readonly peer: string;
-  readonly role: Role;
-  readonly name: string;
-  readonly expiresMs: number;
-  /** Of a worker; not there: whatever it says. */
-  readonly allowed?: Allowed;
-};
-
-export type Invite = {
-  readonly otto: "invite/1";
-  readonly nonce: string;
-  readonly role: Role;
-  readonly expiresMs: number;
-  /** Of a worker; not there: whatever it says. */
-  readonly allowed?: Allowed;
-  /** True: the machine becomes a member, and nobody at it a person of the domain. */
-  readonly machineOnly?: boolean;
-  /** Where to ask: multiaddrs that end in `/p2p/<peer>`. */
-  readonly addresses: readonly string[];
-};
-
 export function domainId(name: string, owner: string): string {
   return sha256Hex(encodeValue({ name, owner })).slice(0, 32);
 }
@@ -96,17 +76,26 @@ export function spokeUntilMs({ controls, former }: Charter, peer: string): numbe
 }
 
 /**
- * True when a domain that has this charter by now had all control peers of the other one still at that time: what they signed
- * together counts as it did.
+ * True when a domain that has this charter by now had the control peers of the other one at that time, all of them and no others:
+ * what they signed together counts as it did. So a founder signs nothing alone once the domain has grown.
  */
 export function wereControls(then: Charter, now: Charter, timeMs: number): boolean {
   if (then.domain !== now.domain || isNewer(then, now)) return false;
-  return then.controls.every(({ peer }) => (spokeUntilMs(now, peer) ?? 0) >= timeMs);
+  const isOfThen = (one: string): boolean => then.controls.some(({ peer }) => peer === one);
+  return (
+    then.controls.every(({ peer }) => (spokeUntilMs(now, peer) ?? 0) >= timeMs) &&
+    now.controls.every(({ peer, fromMs = 0 }) => isOfThen(peer) || fromMs >= timeMs) &&
+    now.former.every(
+      ({ peer, fromMs = 0, sinceMs }) => isOfThen(peer) || fromMs >= timeMs || sinceMs < timeMs,
+    )
+  );
 }
 
-/** How long a new certificate is good. */
-export function lifeMs(role: Role): number {
-  return role === "worker" ? limits.workerCertificateMs : limits.certificateMs;
+/** How many control peers the domain had at a time, milliseconds since 1970. */
+export function sizeAt({ size, controls, former }: Charter, timeMs: number): number {
+  const later = controls.filter(({ fromMs = 0 }) => fromMs > timeMs).length;
+  const still = former.filter(({ fromMs = 0, sinceMs }) => fromMs <= timeMs && timeMs < sinceMs).length;
+  return size - later + still;
 }
 
 /** True when the first charter takes the place of the second. */
@@ -116,12 +105,15 @@ export function isNewer(charter: Charter, known: Charter): boolean {
 
 /** The next configuration of a formed domain from `wallMs` on: other control peers, or the same ones with other databases. */
 export function successorOf(charter: Charter, controls: readonly ControlPeer[], wallMs: number): Charter {
-  const leaving = charter.controls.map(({ peer }) => ({ peer, sinceMs: wallMs }));
-  const former = [...charter.former, ...leaving].filter(({ peer }) =>
-    controls.every((control) => control.peer !== peer),
-  );
+  const leaving = charter.controls.map(({ peer, fromMs }) => ({ peer, ...sinceOf(fromMs), sinceMs: wallMs }));
+  const before = [...charter.former, ...leaving];
+  const former = before.filter(({ peer }) => controls.every((control) => control.peer !== peer));
+  const dated = controls.map(({ peer, store, addresses }) => {
+    const known = before.find((one) => one.peer === peer);
+    return { peer, store, addresses, ...sinceOf(known === undefined ? wallMs : known.fromMs) };
+  });
   const next = { version: charter.version + 1, configuration: charter.configuration + 1 };
-  return { ...charter, ...next, size: controls.length, controls, former };
+  return { ...charter, ...next, size: controls.length, controls: dated, former };
 }
 
 /** Null when the second charter may follow the first; else why not, as the end of a sentence. */
@@ -136,6 +128,10 @@ export function whyNotSuccessor(charter: Charter, next: Charter): string | null 
     return "its control peers are not as many as it says";
   const forgotten = [...charter.former, ...charter.controls].some(({ peer }) => !hasSpoken(next, peer));
   return forgotten ? "it forgets a peer that was a control peer" : null;
+}
+
+function sinceOf(fromMs: number | undefined): { readonly fromMs?: number } {
+  return fromMs === undefined ? {} : { fromMs };
 }
 
 export function sealCharter(roll: Roll, owner: Signer): Uint8Array {
@@ -159,59 +155,8 @@ export function openCharter(
   return success(charter);
 }
 
-export function sealCertificate(domain: string, certificate: Certificate, keys: Signer): Uint8Array {
-  return sealEnvelope("certificate", domain, certificate, keys);
-}
-
-/**
- * Opens a certificate: signed by the owner or by a control peer of the charter, and neither expired nor revoked by this peer's
- * wall clock. It is the caller who checks that the peer on the other side of the link is the one certified.
- *
- * One that was a control peer certified nobody for longer than from the day on which it was taken out.
- *
- * A control peer makes itself nothing else than what the charter says that it is, and nobody makes a control peer something else:
- * it would run what it decides about.
- */
-export function openCertificate(
-  bytes: Uint8Array,
-  charter: Roll,
-  wallMs: number,
-  keys: Verifier,
-): Result<Certificate, RefusedBecause> {
-  const opened = openEnvelope(bytes, { kind: "certificate", domain: charter.domain }, keys);
-  if (!opened.ok) return opened;
-  const { signer } = opened.value.envelope;
-  const spokeMs = signer === charter.owner ? Infinity : spokeUntilMs(charter, signer);
-  if (spokeMs === null) return failure("stranger");
-  const certificate = opened.value.value;
-  if (!isCertificate(certificate)) return failure("malformed");
-  const { peer, role } = certificate;
-  if (certificate.expiresMs > spokeMs + lifeMs(role) + limits.signedApartMsMax) return failure("stranger");
-  if (role !== "control" && charter.controls.some((control) => control.peer === peer)) return failure("role");
-  if (signer === peer && role !== "control") return failure("role");
-  if ([peer, signer].some((one) => isRevoked(charter, one, wallMs))) return failure("revoked");
-  return certificate.expiresMs < wallMs ? failure("stranger") : success(certificate);
-}
-
-export function sealInvite(domain: string, invite: Invite, keys: Signer): Uint8Array {
-  return sealEnvelope("invite", domain, invite, keys);
-}
-
-/** Opens an invite and says for which domain and by whom it was made. */
-export function openInvite(
-  bytes: Uint8Array,
-  keys: Verifier,
-): Result<{ readonly invite: Invite; readonly domain: string; readonly signer: string }, RefusedBecause> {
-  const opened = openEnvelope(bytes, { kind: "invite", domain: null }, keys);
-  if (!opened.ok) return opened;
-  const invite = opened.value.value;
-  if (!isInvite(invite)) return failure("malformed");
-  const { domain, signer } = opened.value.envelope;
-  return success({ invite, domain, signer });
-}
-
 /** True when what the peer signs or asks at this time counts as a stranger's; clocks may differ, so from a while before on. */
-function isRevoked({ revoked }: Roll, peer: string, wallMs: number): boolean {
+export function isRevoked({ revoked }: Roll, peer: string, wallMs: number): boolean {
   const sinceMs = revoked?.get(peer)?.atMs;
   return sinceMs !== undefined && wallMs >= sinceMs - limits.signedApartMsMax;
 }
@@ -227,45 +172,28 @@ function isCharter(value: unknown): value is Charter {
     ) &&
     Array.isArray(charter.former) &&
     charter.former.every(
-      (one: FormerControl | null) => typeof one?.peer === "string" && Number.isSafeInteger(one.sinceMs),
+      (one: FormerControl | null) =>
+        typeof one?.peer === "string" && isMoment(one.fromMs) && Number.isSafeInteger(one.sinceMs),
     ) &&
     Array.isArray(charter.controls) &&
     charter.controls.every(
       (control: ControlPeer | null) =>
-        typeof control?.peer === "string" && typeof control.store === "string" && areTexts(control.addresses),
+        typeof control?.peer === "string" &&
+        typeof control.store === "string" &&
+        isMoment(control.fromMs) &&
+        areTexts(control.addresses),
     )
   );
 }
 
-function isCertificate(value: unknown): value is Certificate {
-  const certificate = value as Certificate | null;
-  return (
-    certificate?.otto === "certificate/1" &&
-    typeof certificate.peer === "string" &&
-    typeof certificate.name === "string" &&
-    isRole(certificate.role) &&
-    (certificate.allowed === undefined || isAllowed(certificate.allowed)) &&
-    Number.isSafeInteger(certificate.expiresMs)
-  );
+function isMoment(value: unknown): boolean {
+  return value === undefined || Number.isSafeInteger(value);
 }
 
-function isInvite(value: unknown): value is Invite {
-  const invite = value as Invite | null;
-  return (
-    invite?.otto === "invite/1" &&
-    typeof invite.nonce === "string" &&
-    isRole(invite.role) &&
-    (invite.allowed === undefined || isAllowed(invite.allowed)) &&
-    (invite.machineOnly === undefined || typeof invite.machineOnly === "boolean") &&
-    Number.isSafeInteger(invite.expiresMs) &&
-    areTexts(invite.addresses)
-  );
-}
-
-function isRole(value: unknown): value is Role {
+export function isRole(value: unknown): value is Role {
   return value === "control" || value === "worker" || value === "person";
 }
 
-function areTexts(value: unknown): value is readonly string[] {
+export function areTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((text) => typeof text === "string");
 }

@@ -13,7 +13,7 @@ import {
   type Verifier,
 } from "./envelope.ts";
 import { limits } from "./limits.ts";
-import { type Charter, spokeUntilMs } from "./membership.ts";
+import { type Charter, sizeAt, spokeUntilMs } from "./membership.ts";
 import { decodeUntrusted, encodeValue } from "./values.ts";
 
 /** How many control peers must sign: more than half. */
@@ -40,11 +40,15 @@ export function saidByQuorum(bytes: Uint8Array): unknown {
  * were ones when it was signed. Returns the payload's value, whose shape is the caller's to judge.
  *
  * @param what `signedMs`: when it was signed, as the value says, milliseconds since 1970; null: it does not say, and nobody who was
- * taken out since counts.
+ * taken out since counts. `isOfItsDay`: it takes more than half of those that were control peers then, not of today's.
  */
 export function openQuorum(
   bytes: Uint8Array,
-  what: { readonly kind: EnvelopeKind; signedMs(value: unknown): number | null },
+  what: {
+    readonly kind: EnvelopeKind;
+    readonly isOfItsDay?: true;
+    signedMs(value: unknown): number | null;
+  },
   charter: Charter,
   keys: Verifier,
 ): Result<{ readonly value: unknown; readonly signers: readonly string[] }, RefusedBecause> {
@@ -66,6 +70,8 @@ export function openQuorum(
     said = { payload: envelope.payload, value };
     signers.add(envelope.signer);
   }
-  if (said === null || signers.size < quorumOf(charter)) return failure("unsigned");
+  const dayMs = what.isOfItsDay === true ? (what.signedMs(said?.value) ?? Infinity) : Infinity;
+  const size = Math.max(1, sizeAt(charter, dayMs));
+  if (said === null || signers.size < quorumOf({ size })) return failure("unsigned");
   return success({ value: said.value, signers: [...signers] });
 }

@@ -6,21 +6,24 @@
 import { openEnvelope, type RefusedBecause, sealEnvelope, type Signer, type Verifier } from "./envelope.ts";
 import { failure, type Result, success } from "./errors.ts";
 import { limits } from "./limits.ts";
-import { type Certificate, type Charter, lifeMs, openCertificate, type Roll } from "./membership.ts";
+import { certifiersOf, type Certificate, lifeMs, openCertificate } from "./certificate.ts";
+import type { Charter, Roll } from "./membership.ts";
+import { quorumOf } from "./quorum.ts";
 import { decodeUntrusted, encodeValue } from "./values.ts";
 
 type Renewal = { readonly otto: "renewal/1"; readonly timeMs: number };
 
 /**
- * When a certificate is to be renewed, in wall-clock time: when a third of its life is left; and at once (0) when it was signed by a
- * peer that is a control peer no more, or holds no more at all.
+ * When a certificate is to be renewed, in wall-clock time: when a third of its life is left; and at once (0) when fewer of today's
+ * control peers have signed it than it takes today, or it holds no more at all.
  */
 export function renewFromMs(bytes: Uint8Array, charter: Charter, keys: Verifier): number {
-  const opened = openEnvelope(bytes, { kind: "certificate", domain: charter.domain }, keys);
+  const signers = certifiersOf(bytes, charter, keys);
   const certificate = openCertificate(bytes, charter, 0, keys);
-  if (!opened.ok || !certificate.ok) return 0;
-  const { signer } = opened.value.envelope;
-  const isOfToday = signer === charter.owner || charter.controls.some(({ peer }) => peer === signer);
+  if (signers === null || !certificate.ok) return 0;
+  const isControl = (signer: string): boolean => charter.controls.some(({ peer }) => peer === signer);
+  const isAlone = signers.includes(charter.owner) || signers.includes(certificate.value.peer);
+  const isOfToday = isAlone || signers.filter(isControl).length >= quorumOf(charter);
   return isOfToday ? certificate.value.expiresMs - lifeMs(certificate.value.role) / 3 : 0;
 }
 

@@ -4,14 +4,12 @@
  */
 
 import * as z from "zod/mini";
-import { type Allowed, isAllowed } from "./allowed.ts";
 import { answerDetailCharactersMax, verdicts } from "./answers.ts";
 import { failure, type Result, success } from "./errors.ts";
 import { limits } from "./limits.ts";
 import { decodeUntrusted } from "./values.ts";
 
 const text = z.string().check(z.maxLength(512));
-const role = z.enum(["control", "worker", "person"]);
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array);
 const offset = z.int().check(z.nonnegative());
 const digest = z.string().check(z.regex(/^[0-9a-f]{64}$/u));
@@ -24,6 +22,11 @@ const wantedPlan = z.discriminatedUnion("by", [
   z.object({ by: z.literal("id"), id: text }),
   z.object({ by: z.literal("ref"), pipeline: text, branch: z.nullable(text), tag: z.nullable(text) }),
   z.object({ by: z.literal("environment"), pipeline: text, environment: text }),
+]);
+
+const certificateClaim = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("invite"), invite: bytes, application: bytes }),
+  z.object({ kind: z.literal("renewal"), renewal: bytes }),
 ]);
 
 export type WantedPlan = z.infer<typeof wantedPlan>;
@@ -74,27 +77,21 @@ const request = z.discriminatedUnion("call", [
   z.object({ call: z.literal("bundle"), certificate, run: text }),
   /** All records of a run, as the chunks of one `otto-run/1`; `done` comes behind the last. */
   z.object({ call: z.literal("export"), certificate, run: text }),
-  z.object({
-    call: z.literal("invite"),
-    certificate,
-    role,
-    validMs: z.int(),
-    allowed: z.optional(z.custom<Allowed>(isAllowed)),
-    machineOnly: z.optional(z.boolean()),
-  }),
   z.object({ call: z.literal("use-invite"), certificate, nonce: text, peer: text }),
   z.object({
     call: z.literal("join"),
     certificate,
     invite: bytes,
-    name: text,
-    person: text,
+    /** For which keys the invite is used (`invite.ts`). */
+    application: bytes,
     addresses: z.readonly(z.array(text).check(z.maxLength(limits.addressesMax))),
     /** The name of the joining peer's database; empty for a person. */
     store: text,
   }),
   /** A certificate like the one that the asking peer or person has (`renewal.ts`). */
   z.object({ call: z.literal("renew"), certificate, renewal: bytes }),
+  /** Judge for yourself, and sign: among control peers (`certifying.ts`). */
+  z.object({ call: z.literal("certify"), certificate, fromMs: offset, claim: certificateClaim }),
   z.object({ call: z.literal("control"), certificate }),
   z.object({ call: z.literal("recharter"), certificate, charter: bytes }),
   z.object({ call: z.literal("put-document"), certificate, document: bytes }),

@@ -23,7 +23,9 @@ import { FrameDecoder, encodeFrame } from "../protocol/frames.ts";
 import { openFork } from "../protocol/fork.ts";
 import { openEntry } from "../protocol/log.ts";
 import { bundleOfRelease, nameBundle, openBundle, planOfBundle } from "../protocol/manifest.ts";
-import { openCertificate, openCharter, openInvite, sealCharter, sealInvite } from "../protocol/membership.ts";
+import { openCertificate } from "../protocol/certificate.ts";
+import { openInvite, sealInvite } from "../protocol/invite.ts";
+import { openCharter, sealCharter } from "../protocol/membership.ts";
 import { decodeMessage, encodeMessage } from "../protocol/messages.ts";
 import { openPermit } from "../protocol/permits.ts";
 import { decodeBundles, encodeBundles } from "../protocol/provenance/bundle.ts";
@@ -120,7 +122,7 @@ function examples() {
     entry,
     policy: Buffer.from(text),
     request: encodeRequest({ call: "submit", certificate, bundle }),
-    invite: sealInvite(domain, invite, owner),
+    invite: sealInvite(domain, invite, { keys: owner, certificate: null }),
     answer: sealAnswer(answer, domain, { keys: person, certificate }),
     document: sealDocument(document, domain, { keys: owner, certificate: null }),
     result: encodeValue({

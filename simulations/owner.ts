@@ -94,7 +94,9 @@ export class Owner {
 
   #isWanted(): boolean {
     if (this.#wanted === null) return true;
-    return JSON.stringify(this.#wantedControls()) === JSON.stringify(this.newest.charter.controls);
+    const named = (controls: readonly ControlPeer[]): string =>
+      controls.map(({ peer, store }) => `${peer}/${store}`).join(" ");
+    return named(this.#wantedControls()) === named(this.newest.charter.controls);
   }
 
   #ask(): void {

@@ -1,13 +1,15 @@
 /** `otto invite`: a code with which one machine or person can join the domain, once. */
 
 import { askFor } from "../../node/edge/client.ts";
-import { inviteCode } from "../../node/edge/joining.ts";
+import { openIdentity } from "../../node/edge/identity.ts";
+import { type Inviter, makeInvite } from "../../node/edge/invite-code.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import type { Allowed } from "../../protocol/allowed.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Role } from "../../protocol/membership.ts";
 import { sandboxLevels } from "../../protocol/plan.ts";
-import { findTarget, type TargetOptions } from "../target.ts";
+import { person } from "../person.ts";
+import { findTarget, type Target, targetFolder, type TargetOptions } from "../target.ts";
 
 export type InviteOptions = TargetOptions & {
   readonly role?: string;
@@ -35,15 +37,23 @@ export async function invite(options: InviteOptions): Promise<ExitCode> {
   try {
     const { certificate } = target;
     const validMs = Math.round(minutes * limits.minuteMs);
-    const made = await askFor(
-      await target.open(),
-      { call: "invite", certificate, role, validMs, ...bounds },
-      "invite",
-    );
-    process.stdout.write(`${inviteCode(made.invite)}\n`);
+    const seen = await askFor(await target.open(), { call: "control", certificate }, "control");
+    const code = makeInvite(inviter(target, options), seen, { role, validMs, ...bounds });
+    process.stdout.write(`${code}\n`);
     return exitCodes.passed;
   } finally {
     await target.close();
+  }
+}
+
+/** The person at this command line; where there is none of the domain, its owner. */
+function inviter(target: Target, options: TargetOptions): Inviter {
+  try {
+    return { keys: person(), certificate: target.standing().certificate };
+  } catch (error) {
+    const folder = targetFolder(options);
+    if (folder?.isOwner === true) return { keys: openIdentity(folder.ownerKey), certificate: null };
+    throw error;
   }
 }
 

@@ -6,7 +6,7 @@ import { askFor } from "../../node/edge/client.ts";
 import { DataFolder, ottoHome } from "../../node/edge/data-folder.ts";
 import type { PeerSeen } from "../../protocol/calls.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
-import { openCertificate } from "../../protocol/membership.ts";
+import { openCertificate } from "../../protocol/certificate.ts";
 import { charterOf } from "../domain-documents.ts";
 import { person } from "../person.ts";
 import { findTarget, targetFolder, type Target, type TargetOptions } from "../target.ts";

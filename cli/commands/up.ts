@@ -20,13 +20,14 @@ import {
 import { foundDomain, moveFounder, randomName } from "../../node/edge/founding.ts";
 import { isAlive } from "../../node/edge/execution/processes.ts";
 import { openIdentity, verifySignature } from "../../node/edge/identity.ts";
-import { inviteCode, inviteOfCode } from "../../node/edge/joining.ts";
+import { type InviteCode, inviteOfCode, makeInvite } from "../../node/edge/invite-code.ts";
 import { hasEnded } from "../../node/edge/renewing.ts";
 import { connectLocally } from "../../node/edge/local-socket.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import { type SandboxLevel, sandboxLevels } from "../../protocol/plan.ts";
-import { isFormed, openCharter, openInvite, type Role } from "../../protocol/membership.ts";
+import { sealApplication } from "../../protocol/invite.ts";
+import { isFormed, openCharter, type Role } from "../../protocol/membership.ts";
 import { keepStanding, person } from "../person.ts";
 
 export type NodeOptions = {
@@ -75,11 +76,9 @@ export async function join(code: string, options: JoinOptions): Promise<ExitCode
       state: "Nobody joined.",
       next: "Start it with `otto up`, or join with another folder: --data FOLDER.",
     });
-  const bytes = inviteOfCode(code);
-  const opened = openInvite(bytes, { verify: verifySignature });
-  if (!opened.ok) throw damaged();
-  const { invite, domain } = opened.value;
-  if (invite.role === "person") return joinAsPerson(bytes, invite.addresses, domain);
+  const invited = inviteOfCode(code);
+  const { invite, domain } = invited;
+  if (invite.role === "person") return joinAsPerson(invited);
   if (invite.role === "control" && options.listen === undefined && !invite.addresses.every(isLoopback))
     throw new OttoError("OTTO_USAGE", {
       what: "The other control peers must be able to reach this one, and without --listen only this machine could.",
@@ -101,9 +100,8 @@ export async function join(code: string, options: JoinOptions): Promise<ExitCode
     const request = {
       call: "join",
       certificate: null,
-      invite: bytes,
-      name,
-      person: person().peer,
+      invite: invited.bytes,
+      application: applicationOf(invited, identity.peer, name),
       addresses,
       store,
     } as const;
@@ -126,17 +124,20 @@ export async function join(code: string, options: JoinOptions): Promise<ExitCode
   return options.start === false ? exitCodes.passed : runNode(folder);
 }
 
-async function joinAsPerson(
-  invite: Uint8Array,
-  targets: readonly string[],
-  domain: string,
-): Promise<ExitCode> {
+/** The invite is used for this machine's key and this person's. */
+function applicationOf({ domain, key }: InviteCode, peer: string, name: string): Uint8Array {
+  return sealApplication(domain, { otto: "application/1", peer, person: person().peer, name }, key);
+}
+
+async function joinAsPerson(invited: InviteCode): Promise<ExitCode> {
   const self = person();
+  const { bytes: invite, domain } = invited;
   const { dialForCalls } = await import("../../node/edge/dial-call.ts");
-  const remote = await dialForCalls(self, targets);
+  const remote = await dialForCalls(self, invited.invite.addresses);
   try {
-    const own = { name: randomName("person"), person: self.peer, addresses: [], store: "" };
-    const request = { call: "join", certificate: null, invite, ...own } as const;
+    const application = applicationOf(invited, self.peer, randomName("person"));
+    const own = { invite, application, addresses: [], store: "" };
+    const request = { call: "join", certificate: null, ...own } as const;
     const { charter, certificate } = await askFor(await remote.open(), request, "joined");
     const chartered = openCharter(charter, domain, self);
     if (!chartered.ok) throw damaged();
@@ -301,8 +302,10 @@ function isLoopback(address: string): boolean {
 }
 
 async function invite(folder: DataFolder, role: Role): Promise<string> {
-  const request = { call: "invite", certificate: null, role, validMs: limits.inviteMsDefault } as const;
-  return inviteCode((await askFor(await connectLocally(folder.socket), request, "invite")).invite);
+  const by = { keys: openIdentity(folder.ownerKey), certificate: null };
+  const channel = await connectLocally(folder.socket);
+  const seen = await askFor(channel, { call: "control", certificate: null }, "control");
+  return makeInvite(by, seen, { role, validMs: limits.inviteMsDefault });
 }
 
 async function answersAt(folder: DataFolder): Promise<boolean> {

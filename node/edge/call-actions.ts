@@ -42,7 +42,6 @@ export type ControlActions = {
   export(run: string): Promise<Uint8Array>;
   schedules(): readonly ScheduleSeen[];
   removeSchedule(pipeline: string, by: string): Promise<void>;
-  invite(request: RequestOf<"invite">): Uint8Array;
   useInvite(nonce: string, peer: string): Promise<void>;
   controls(): Extract<AnswerItem, { kind: "control" }>;
   recharter(charter: Uint8Array): Promise<void>;
@@ -58,6 +57,8 @@ export type ControlActions = {
   /** All that this peer keeps but its keys, in pieces of at most a frame. */
   backup(): AsyncIterable<Uint8Array>;
   /** The certificate that follows another one. */
-  renew(renewal: Uint8Array): Uint8Array;
+  renew(renewal: Uint8Array): Promise<Uint8Array>;
+  /** What this control peer signs of that, for itself. */
+  certify(request: RequestOf<"certify">): Promise<readonly Uint8Array[]>;
   join(request: RequestOf<"join">, peer: string): Promise<Extract<AnswerItem, { kind: "joined" }>>;
 };

@@ -5,14 +5,14 @@ import type { Role } from "../../protocol/membership.ts";
 import type { Request } from "../../protocol/requests.ts";
 
 /**
- * Over the network not everybody asks everything; over the local socket whoever the machine lets does. A worker makes nobody a
- * member: it would be whatever it likes. It hands on what is asked at its own socket, so whoever is at its machine asks a control peer.
+ * Over the network not everybody asks everything; over the local socket whoever the machine lets does. A worker hands on what is
+ * asked at its own socket, so whoever is at its machine asks a control peer for what is a control peer's.
  */
 const reserved: Partial<Record<Request["call"], readonly Role[]>> = {
   stop: [],
   backup: [],
   "use-invite": ["control"],
-  invite: ["control", "person"],
+  certify: ["control"],
 };
 
 /** Null: the call is for this role, too. */

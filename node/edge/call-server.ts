@@ -16,7 +16,8 @@ import {
 } from "../../protocol/calls.ts";
 import { OttoError, unreachable } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
-import { isFormed, openCertificate } from "../../protocol/membership.ts";
+import { openCertificate } from "../../protocol/certificate.ts";
+import { isFormed } from "../../protocol/membership.ts";
 import { decodeRequest, type Request } from "../../protocol/requests.ts";
 import { receiveBlobs, sendBlobs } from "./blob-transfer.ts";
 import { whyReserved } from "./call-roles.ts";
@@ -156,8 +157,8 @@ export class CallServer {
       case "export":
       case "schedules":
       case "remove-schedule":
-      case "invite":
       case "renew":
+      case "certify":
       case "use-invite":
       case "join":
       case "control":
@@ -209,10 +210,13 @@ export class CallServer {
       case "remove-schedule":
         await control.removeSchedule(request.pipeline, request.by);
         return this.#send(channel, { kind: "done" });
-      case "invite":
-        return this.#send(channel, { kind: "invite", invite: control.invite(request) });
       case "renew":
-        return this.#send(channel, { kind: "certificate", certificate: control.renew(request.renewal) });
+        return this.#send(channel, {
+          kind: "certificate",
+          certificate: await control.renew(request.renewal),
+        });
+      case "certify":
+        return this.#send(channel, { kind: "certified", certificates: await control.certify(request) });
       case "use-invite":
         await control.useInvite(request.nonce, request.peer);
         return this.#send(channel, { kind: "done" });
@@ -387,9 +391,4 @@ function joinOverNetwork(): OttoError {
     what: "Joining goes to a control peer over the network, not over the local socket.",
     next: "Run `otto join CODE` on the machine that is to join.",
   });
-}
-
-/** Bounds what a caller may ask an invite to be. */
-export function boundedInviteMs(validMs: number): number {
-  return Math.min(Math.max(validMs, 1_000), 7 * 24 * 60 * limits.minuteMs);
 }

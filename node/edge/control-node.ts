@@ -28,6 +28,7 @@ import {
 } from "./answer-words.ts";
 import type { CallActions, ControlActions } from "./call-actions.ts";
 import { CallServer } from "./call-server.ts";
+import { Certifying } from "./certifying.ts";
 import { realClock } from "./clock.ts";
 import { exportRun } from "./exporting.ts";
 import { wordsOf } from "./error-words.ts";
@@ -111,6 +112,7 @@ class ControlNode implements RunningNode {
   readonly #kept: KeptEntries;
   readonly #replication: Replication;
   readonly #inviteUse: InviteUse;
+  readonly #certifying: Certifying;
   readonly #joining: Joining;
   readonly #releasing: Releasing;
   #core: ControlCore | null = null;
@@ -163,7 +165,8 @@ class ControlNode implements RunningNode {
       bundle: (run) => this.#bundleOf(run),
       bring: (tree) => fetching.source({ kind: "tree", tree }, [], null),
     });
-    this.#joining = new Joining(host, (nonce, peer) => this.#inviteUse.anywhere(nonce, peer));
+    this.#certifying = new Certifying(host, (nonce, peer) => this.#inviteUse.anywhere(nonce, peer));
+    this.#joining = new Joining(host, this.#certifying);
     this.brokering = new Brokering({
       host,
       core: () => this.#core,
@@ -412,8 +415,8 @@ class ControlNode implements RunningNode {
         if (!answer.ok) throw answerRefused(answer);
       },
       export: (run) => exportRun(this.host, run),
-      invite: (request) => this.#joining.invite(request),
       renew: (renewal) => this.#joining.renew(renewal),
+      certify: ({ claim, fromMs }) => this.#certifying.sign(claim, fromMs),
       useInvite: (nonce, peer) => this.#inviteUse.here(nonce, peer),
       join: (request, peer) => this.#joining.join(request, peer),
       controls: () => controlsSeen(this.host, this.#core?.configurations ?? null, this.#home),

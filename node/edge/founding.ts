@@ -1,15 +1,8 @@
 /** Makes domains: the founder's folder, and the folders of the embedded mesh. */
 
 import { randomBytes } from "node:crypto";
-import {
-  type Certificate,
-  type Charter,
-  domainId,
-  lifeMs,
-  type Role,
-  sealCertificate,
-  sealCharter,
-} from "../../protocol/membership.ts";
+import { type Certificate, lifeMs, sealCertificate } from "../../protocol/certificate.ts";
+import { type Charter, domainId, type Role, sealCharter } from "../../protocol/membership.ts";
 import { DataFolder, newStoreName, type NodeConfig } from "./data-folder.ts";
 import { type Identity, openIdentity } from "./identity.ts";
 

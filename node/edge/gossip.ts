@@ -13,7 +13,7 @@ import { type Announcements, openAnnouncements, sealAnnouncements } from "../../
 import type { RefusedBecause } from "../../protocol/envelope.ts";
 import { failure, type Result, success } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
-import { type Certificate, openCertificate } from "../../protocol/membership.ts";
+import { type Certificate, openCertificate } from "../../protocol/certificate.ts";
 import type { Message } from "../../protocol/messages.ts";
 import type { Clock, Timer } from "../ports.ts";
 import type { Identity } from "./identity.ts";

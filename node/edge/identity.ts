@@ -7,6 +7,7 @@ import {
   createPublicKey,
   generateKeyPairSync,
   type KeyObject,
+  randomBytes,
   sign,
   verify,
 } from "node:crypto";
@@ -24,6 +25,9 @@ export type Identity = Keys & {
 };
 
 const publicKeysKept = 4_096;
+const seedBytes = 32;
+/** What stands before the seed. @source RFC 8410, section 7. */
+const pkcs8OfEd25519 = Buffer.from("302e020100300506032b657004220420", "hex");
 
 /** Reads the key in a file, or makes one that only its owner can read. */
 export function openIdentity(path: string): Identity {
@@ -45,6 +49,16 @@ export function openIdentity(path: string): Identity {
   } catch (error) {
     throw unreadable(path, error);
   }
+}
+
+/** A key that is in no file. @param seed of one that was made before, 32 bytes. */
+export function identityOfSeed(seed: Uint8Array = randomBytes(seedBytes)): Identity {
+  const key = Buffer.concat([pkcs8OfEd25519, seed]);
+  return identityOf(createPrivateKey({ key, format: "der", type: "pkcs8" }));
+}
+
+export function seedOf({ raw }: Identity): Uint8Array {
+  return raw.slice(0, seedBytes);
 }
 
 export function identityOf(privateKey: KeyObject): Identity {

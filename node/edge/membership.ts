@@ -1,7 +1,8 @@
 /** What a node knows of its domain, and shows to others to be let in. It changes while the node runs. */
 
 import type { Verifier } from "../../protocol/envelope.ts";
-import { type Charter, openCertificate, type Roll } from "../../protocol/membership.ts";
+import { openCertificate } from "../../protocol/certificate.ts";
+import type { Charter, Roll } from "../../protocol/membership.ts";
 import type { Revoked } from "../../protocol/revocation.ts";
 
 export type Membership = {

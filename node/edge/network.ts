@@ -18,7 +18,8 @@ import type { RefusedBecause } from "../../protocol/envelope.ts";
 import { OttoError } from "../../protocol/errors.ts";
 import { FrameDecoder } from "../../protocol/frames.ts";
 import { limits } from "../../protocol/limits.ts";
-import { type Charter, isNewer, openCertificate, openCharter, type Role } from "../../protocol/membership.ts";
+import { openCertificate } from "../../protocol/certificate.ts";
+import { type Charter, isNewer, openCharter, type Role } from "../../protocol/membership.ts";
 import { decodeMessage, encodeMessage, type Message, type PeerAddresses } from "../../protocol/messages.ts";
 import type { Clock, Network, Random, Timer } from "../ports.ts";
 import type { AddressBook } from "./address-book.ts";
@@ -32,6 +33,7 @@ import { InboundRate } from "./inbound-rate.ts";
 import { type Membership, rollOf } from "./membership.ts";
 import { createNode, type GossipingNode, type NodeTraits } from "./libp2p-node.ts";
 import { tellOfRoomSeldom } from "./window-updates.ts";
+import { withPeer } from "./peer-address.ts";
 
 const messageProtocol = "/otto/messages/1";
 const callProtocol = "/otto/calls/1";
@@ -526,9 +528,4 @@ class LinkedNetwork implements RealNetwork {
     this.#dialling.unlinked(peer);
     this.#options.observer.down(peer);
   }
-}
-
-/** A multiaddr that names the peer it leads to. */
-export function withPeer(address: string, peer: string): string {
-  return address.includes("/p2p/") ? address : `${address}/p2p/${peer}`;
 }

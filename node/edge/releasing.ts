@@ -15,7 +15,7 @@ import { type Channel, impatient } from "./channel.ts";
 import { askFor } from "./client.ts";
 import { dialForCalls, type Remote } from "./dial-call.ts";
 import type { Identity } from "./identity.ts";
-import { withPeer } from "./network.ts";
+import { withPeer } from "./peer-address.ts";
 
 type ReleasingOptions = {
   readonly identity: Identity;

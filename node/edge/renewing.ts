@@ -15,13 +15,8 @@ import type { Membership } from "./membership.ts";
 import type { RealNetwork } from "./network.ts";
 import { OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
-import {
-  type Certificate,
-  type Charter,
-  lifeMs,
-  openCertificate,
-  openCharter,
-} from "../../protocol/membership.ts";
+import { type Certificate, lifeMs, openCertificate } from "../../protocol/certificate.ts";
+import { type Charter, openCharter } from "../../protocol/membership.ts";
 import { renewFromMs, sealRenewal } from "../../protocol/renewal.ts";
 import type { Timer } from "../ports.ts";
 

@@ -8,7 +8,7 @@ import { allowedLabels } from "../../protocol/allowed.ts";
 import { OttoError, unreachable } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import { nameBundle } from "../../protocol/manifest.ts";
-import { openCertificate } from "../../protocol/membership.ts";
+import { openCertificate } from "../../protocol/certificate.ts";
 import type { Request } from "../../protocol/requests.ts";
 import type { WorkerEffect, WorkerInput } from "../core/effects.ts";
 import { workerStopMs } from "../core/leases.ts";

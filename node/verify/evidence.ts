@@ -12,13 +12,8 @@ import { type Event, isOfRun } from "../../protocol/events.ts";
 import { type Fork, openFork } from "../../protocol/fork.ts";
 import { isAfterword, type OpenedEntry, openEntry } from "../../protocol/log.ts";
 import { openBundle, type Submission } from "../../protocol/manifest.ts";
-import {
-  type Charter,
-  hasSpoken,
-  isFormed,
-  openCertificate,
-  openCharter,
-} from "../../protocol/membership.ts";
+import { openCertificate } from "../../protocol/certificate.ts";
+import { type Charter, hasSpoken, isFormed, openCharter } from "../../protocol/membership.ts";
 import type { SignedResult } from "../../protocol/messages.ts";
 import { parseSignedResult } from "../../protocol/report-check.ts";
 import { openEarlierPermit, type Permit } from "../../protocol/permits.ts";

@@ -9,7 +9,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { askFor } from "../../node/edge/client.ts";
-import { inviteCode } from "../../node/edge/joining.ts";
+import { openIdentity } from "../../node/edge/identity.ts";
+import { makeInvite } from "../../node/edge/invite-code.ts";
 import { connectLocally } from "../../node/edge/local-socket.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Asleep, Broken } from "./checks.ts";
@@ -221,9 +222,10 @@ function wantedOf(name: string, active: ReadonlySet<ChaosFault>): Wanted {
 }
 
 async function inviteTo(founder: ChaosNode): Promise<string> {
-  const validMs = limits.inviteMsDefault;
-  const request = { call: "invite", certificate: null, role: "worker", validMs } as const;
-  return inviteCode((await askFor(await connectLocally(founder.folder.socket), request, "invite")).invite);
+  const by = { keys: openIdentity(founder.folder.ownerKey), certificate: null };
+  const channel = await connectLocally(founder.folder.socket);
+  const seen = await askFor(channel, { call: "control", certificate: null }, "control");
+  return makeInvite(by, seen, { role: "worker", validMs: limits.inviteMsDefault });
 }
 
 /** The clock of the target's lines. */

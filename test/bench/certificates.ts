@@ -6,7 +6,8 @@
 import { generateKeyPairSync, sign, verify } from "node:crypto";
 import { Gateway } from "../../node/edge/broker/gateway.ts";
 import { sealEnvelope } from "../../protocol/envelope.ts";
-import { openCertificate, openCharter, sealCharter } from "../../protocol/membership.ts";
+import { openCertificate } from "../../protocol/certificate.ts";
+import { openCharter, sealCharter } from "../../protocol/membership.ts";
 import { openPermit } from "../../protocol/permits.ts";
 import { sealQuorum } from "../../protocol/quorum.ts";
 import { assignmentOf } from "../contracts/witness.ts";

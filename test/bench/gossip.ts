@@ -8,7 +8,8 @@ import { type ChildProcess, fork } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { join } from "node:path";
 import { identityOf } from "../../node/edge/identity.ts";
-import { type Charter, domainId, sealCertificate, sealCharter } from "../../protocol/membership.ts";
+import { sealCertificate } from "../../protocol/certificate.ts";
+import { type Charter, domainId, sealCharter } from "../../protocol/membership.ts";
 import type { Order, Told } from "./gossip-peers.ts";
 import { median, type Row } from "./measure.ts";
 

@@ -6,13 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DataFolder } from "../../node/edge/data-folder.ts";
 import { openIdentity } from "../../node/edge/identity.ts";
 import { limits } from "../../protocol/limits.ts";
-import {
-  type Certificate,
-  type Charter,
-  openCertificate,
-  openCharter,
-  sealCertificate,
-} from "../../protocol/membership.ts";
+import { type Certificate, openCertificate, sealCertificate } from "../../protocol/certificate.ts";
+import { type Charter, openCharter } from "../../protocol/membership.ts";
 import { Mesh, type MeshNode } from "./mesh.ts";
 import { eventually } from "./program.ts";
 

@@ -14,13 +14,8 @@ import type { Event } from "../../protocol/events.ts";
 import { encodeFrame } from "../../protocol/frames.ts";
 import { limits } from "../../protocol/limits.ts";
 import { emptyLog, logId, sealEntry } from "../../protocol/log.ts";
-import {
-  type Certificate,
-  type Charter,
-  openCharter,
-  sealCertificate,
-  sealCharter,
-} from "../../protocol/membership.ts";
+import { type Certificate, sealCertificate } from "../../protocol/certificate.ts";
+import { type Charter, openCharter, sealCharter } from "../../protocol/membership.ts";
 import { encodeMessage, type Message } from "../../protocol/messages.ts";
 import { encodeValue } from "../../protocol/values.ts";
 import { Mesh, type MeshNode } from "./mesh.ts";

@@ -4,8 +4,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { openIdentity } from "../../node/edge/identity.ts";
-import { inviteCode, inviteOfCode } from "../../node/edge/joining.ts";
-import { type Invite, openInvite, sealInvite } from "../../protocol/membership.ts";
+import { inviteCode, inviteOfCode } from "../../node/edge/invite-code.ts";
+import { type Invite, sealInvite } from "../../protocol/invite.ts";
 import { Mesh, type MeshNode } from "./mesh.ts";
 import type { Ended } from "./program.ts";
 
@@ -37,10 +37,8 @@ async function expectRefused(code: string, why: string): Promise<void> {
 }
 
 function changed(code: string, change: (invite: Invite) => Invite, file: string): string {
-  const keys = openIdentity(file);
-  const opened = openInvite(inviteOfCode(code), keys);
-  if (!opened.ok) throw new Error(opened.problem);
-  return inviteCode(sealInvite(opened.value.domain, change(opened.value.invite), keys));
+  const { invite, domain, key } = inviteOfCode(code);
+  return inviteCode(sealInvite(domain, change(invite), { keys: openIdentity(file), certificate: null }), key);
 }
 
 it("lets one peer in, once, and no second one", async () => {
@@ -53,7 +51,7 @@ it("lets one peer in, once, and no second one", async () => {
 });
 
 it("refuses an invite that has expired", async () => {
-  const file = join(control.folder, "key");
+  const file = join(control.folder, "owner.key");
   const old = changed(
     await mesh.invite(control),
     (invite) => ({ ...invite, expiresMs: Date.now() - 1 }),
@@ -68,7 +66,7 @@ it("refuses one that is damaged, or that a stranger wrote", async () => {
   await expectRefused(`${code.slice(0, 60)}${other}${code.slice(61)}`, "damaged");
   await expectRefused(code.slice(0, -20), "damaged");
   const forged = changed(code, (invite) => ({ ...invite, role: "control" }), join(mesh.folder, "forger.key"));
-  await expectRefused(forged, "nobody of this domain made it");
+  await expectRefused(forged, "no person of this domain made it");
   expect((await joinNowhere(code)).code).toBe(0);
 });
 
@@ -91,7 +89,7 @@ it("refuses one of another domain, which leads here", async () => {
     const foreign = changed(
       await other.invite(founder),
       (invite) => ({ ...invite, addresses: [control.address] }),
-      join(founder.folder, "key"),
+      join(founder.folder, "owner.key"),
     );
     await expectRefused(foreign, "it is for another domain");
   } finally {

@@ -7,13 +7,8 @@ import { realClock, realRandom } from "../../node/edge/clock.ts";
 import { type Identity, identityOf } from "../../node/edge/identity.ts";
 import type { Membership } from "../../node/edge/membership.ts";
 import { type NetworkOptions, type RealNetwork, startNetwork } from "../../node/edge/network.ts";
-import {
-  type Charter,
-  domainId,
-  type Role,
-  sealCertificate,
-  sealCharter,
-} from "../../protocol/membership.ts";
+import { sealCertificate } from "../../protocol/certificate.ts";
+import { type Charter, domainId, type Role, sealCharter } from "../../protocol/membership.ts";
 import type { Message } from "../../protocol/messages.ts";
 import { Disk } from "../../simulations/storage.ts";
 import type { Heard } from "../contracts/network.ts";

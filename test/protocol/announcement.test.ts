@@ -6,7 +6,8 @@ import { openAnnouncements, sealAnnouncements } from "../../protocol/announcemen
 import { type RefusedBecause, sealEnvelope, type Signer } from "../../protocol/envelope.ts";
 import { failure } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
-import { domainId, openCertificate } from "../../protocol/membership.ts";
+import { openCertificate } from "../../protocol/certificate.ts";
+import { domainId } from "../../protocol/membership.ts";
 import { encodeMessage } from "../../protocol/messages.ts";
 import { encodeValue } from "../../protocol/values.ts";
 import { simulatedVerifier } from "../../simulations/keys.ts";

@@ -2,7 +2,8 @@
 
 import { generateKeyPairSync } from "node:crypto";
 import { type Identity, identityOf } from "../../node/edge/identity.ts";
-import { type Certificate, type Charter, domainId, sealCertificate } from "../../protocol/membership.ts";
+import { type Certificate, sealCertificate } from "../../protocol/certificate.ts";
+import { type Charter, domainId } from "../../protocol/membership.ts";
 import type { Signer } from "../../protocol/envelope.ts";
 
 export const wallMs = 1_700_000_000_000;
@@ -38,8 +39,12 @@ export const personal: Certificate = {
 };
 
 /** The person's certificate, or one like it, signed by the owner or by somebody else. */
-export function certify(changes: Partial<Certificate> = {}, signer: Signer = owner): Uint8Array {
-  return sealCertificate(charter.domain, { ...personal, ...changes }, signer);
+export function certify(
+  changes: Partial<Certificate> = {},
+  signer: Signer = owner,
+  domain = charter.domain,
+): Uint8Array {
+  return sealCertificate(domain, { ...personal, ...changes }, signer);
 }
 
 /** Copies of the bytes, each with another bit flipped: one a byte, at every byte. */

@@ -2,17 +2,10 @@
 
 import { describe, expect, it } from "vitest";
 import { sealEnvelope } from "../../protocol/envelope.ts";
-import {
-  type Charter,
-  domainId,
-  type Invite,
-  isFormed,
-  openCertificate,
-  openCharter,
-  openInvite,
-  sealCharter,
-  sealInvite,
-} from "../../protocol/membership.ts";
+import { openCertificate } from "../../protocol/certificate.ts";
+import { type Invite, openInvite, sealInvite } from "../../protocol/invite.ts";
+import { type Charter, domainId, isFormed, openCharter, sealCharter } from "../../protocol/membership.ts";
+import { encodeValue } from "../../protocol/values.ts";
 import { certify, charter, control, flipped, owner, person, personal, stranger, wallMs } from "./domain.ts";
 
 const { domain } = charter;
@@ -160,7 +153,7 @@ describe("an invite", () => {
     expiresMs: wallMs,
     addresses: charter.controls.flatMap(({ addresses }) => addresses),
   };
-  const sealed = sealInvite(domain, invite, control);
+  const sealed = sealInvite(domain, invite, { keys: control, certificate: null });
 
   it("says for which domain and by whom it was made", () => {
     expect(openInvite(sealed, stranger)).toEqual({
@@ -174,7 +167,7 @@ describe("an invite", () => {
     ["a certificate", personal],
     ["without addresses", { ...invite, addresses: null }],
   ])("is refused as malformed when it is %s", (_, value) => {
-    const bytes = sealEnvelope("invite", domain, value, control);
+    const bytes = encodeValue([sealEnvelope("invite", domain, value, control), null]);
     expect(openInvite(bytes, owner)).toEqual({ ok: false, problem: "malformed" });
   });
 

@@ -32,18 +32,17 @@ const requests: { readonly [Call in Request["call"]]: Extract<Request, { call: C
   "get-blobs": { call: "get-blobs", certificate, digests: [] },
   bundle: { call: "bundle", certificate, run: "r" },
   export: { call: "export", certificate, run: "r" },
-  invite: { call: "invite", certificate, role: "worker", validMs: 60_000 },
   "use-invite": { call: "use-invite", certificate, nonce: "n", peer: "p" },
   join: {
     call: "join",
     certificate: null,
     invite: Uint8Array.of(5),
-    name: "w1",
-    person: "ada",
+    application: Uint8Array.of(10),
     addresses: ["/ip4/127.0.0.1/tcp/1"],
     store: "s",
   },
   renew: { call: "renew", certificate, renewal: Uint8Array.of(9) },
+  certify: { call: "certify", certificate, fromMs: 7, claim: { kind: "renewal", renewal: Uint8Array.of(9) } },
   control: { call: "control", certificate: null },
   recharter: { call: "recharter", certificate: null, charter: Uint8Array.of(6) },
   "put-document": { call: "put-document", certificate, document: Uint8Array.of(7) },
@@ -96,9 +95,9 @@ describe("a frame that is no call", () => {
     ["a digest in capitals", { ...requests["get-blobs"], digests: ["AB".repeat(32)] }],
     ["a digest that is a path", { ...requests["get-blobs"], digests: ["../".repeat(21) + "x"] }],
     ["a digest with a line more", { ...requests["get-blobs"], digests: [`${digest}\n`] }],
-    ["a role that there is not", { ...requests.invite, role: "owner" }],
-    ["a time that is no whole number", { ...requests.invite, validMs: 0.5 }],
-    ["a name of 513 characters", { ...requests.join, name: "n".repeat(513) }],
+    ["a claim that there is not", { ...requests.certify, claim: { kind: "word", renewal: digest } }],
+    ["a time that is no whole number", { ...requests.certify, fromMs: 0.5 }],
+    ["a name of 513 characters", { ...requests.join, store: "n".repeat(513) }],
     ["too many addresses", { ...requests.join, addresses: Array.from({ length: 17 }, () => "/a") }],
     ["too many digests", withDigests(limits.digestsPerCallMax + 1)],
   ])("is refused: %s", (_, value) => {
@@ -106,7 +105,7 @@ describe("a frame that is no call", () => {
   });
 
   it.each<readonly [string, unknown]>([
-    ["a name of 512 characters", { ...requests.join, name: "n".repeat(512) }],
+    ["a name of 512 characters", { ...requests.join, store: "n".repeat(512) }],
     ["as many digests as may be", withDigests(limits.digestsPerCallMax)],
   ])("is refused only beyond a limit, not at it: %s", (_, value) => {
     expect(decode(value)).toEqual({ ok: true, value });

@@ -6,12 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openIdentity } from "../../node/edge/identity.ts";
 import { allowedLabels, isAllowed } from "../../protocol/allowed.ts";
 import { limits } from "../../protocol/limits.ts";
-import {
-  type Certificate,
-  openCertificate,
-  openCharter,
-  sealCertificate,
-} from "../../protocol/membership.ts";
+import { type Certificate, openCertificate, sealCertificate } from "../../protocol/certificate.ts";
+import { openCharter } from "../../protocol/membership.ts";
 import { Mesh, type MeshNode } from "../mesh/mesh.ts";
 import { eventually } from "../mesh/program.ts";
 

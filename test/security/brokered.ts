@@ -22,7 +22,7 @@ import type { Destination, SecretHeader } from "../../protocol/credentials/secre
 import type { StepClaims } from "../../protocol/credentials/issuer.ts";
 import type { SshLogin } from "../../protocol/credentials/ssh-login.ts";
 import { sealDocument } from "../../protocol/documents.ts";
-import { sealCertificate } from "../../protocol/membership.ts";
+import { sealCertificate } from "../../protocol/certificate.ts";
 import type { Assignment } from "../../node/ports.ts";
 import type { StepCredential } from "../../protocol/plan.ts";
 import { assignmentOf } from "../contracts/witness.ts";

@@ -8,18 +8,17 @@ import type { Identity } from "../../node/edge/identity.ts";
 import { openAnswer, sealAnswer } from "../../protocol/answers.ts";
 import { openDocument, sealDocument } from "../../protocol/documents.ts";
 import type { Signer } from "../../protocol/envelope.ts";
+import { type Certificate, lifeMs, openCertificate, sealCertificate } from "../../protocol/certificate.ts";
 import {
-  type Certificate,
   type Charter,
-  lifeMs,
-  openCertificate,
   openCharter,
   type Role,
   type Roll,
-  sealCertificate,
   sealCharter,
+  successorOf,
 } from "../../protocol/membership.ts";
 import { limits } from "../../protocol/limits.ts";
+import { sealQuorum } from "../../protocol/quorum.ts";
 import { openRenewal, renewFromMs, sealRenewal } from "../../protocol/renewal.ts";
 import { type Peer, Peers } from "../node/peers.ts";
 import type { Revocation } from "../../protocol/revocation.ts";
@@ -38,6 +37,9 @@ import {
 const refused = (problem: string) => ({ ok: false, problem });
 const open = (changes: Partial<Certificate>, signer: Signer, by: Roll = charter) =>
   openCertificate(certify(changes, signer), by, wallMs, stranger);
+
+/** Another control peer is in its place. */
+const taken = successorOf(charter, [{ peer: newIdentity().peer, store: "t", addresses: [] }], wallMs);
 
 /** The charter as whoever has heard that these were revoked knows it. */
 function rollWith(...peers: readonly string[]): Roll {
@@ -59,33 +61,27 @@ describe("a control peer that has gone bad", () => {
       const second = newIdentity();
       const controls = [...charter.controls, { peer: second.peer, store: "t", addresses: [] }];
       const two: Charter = { ...charter, size: 2, controls };
-      expect(open({ peer: control.peer, role }, second, two)).toEqual(refused("role"));
+      const bytes = sealQuorum([control, second].map((one) => certify({ peer: control.peer, role }, one)));
+      expect(openCertificate(bytes, two, wallMs, stranger)).toEqual(refused("role"));
       expect(open({ peer: control.peer, role }, owner, two)).toEqual(refused("role"));
     },
   );
 
   it("does not make itself anything any more once the charter does not name it", () => {
-    const former: Charter = { ...charter, controls: [], former: [{ peer: control.peer, sinceMs: wallMs }] };
-    expect(open({ peer: control.peer, role: "person" }, control, former)).toEqual(refused("role"));
+    expect(open({ peer: control.peer, role: "person" }, control, taken)).toEqual(refused("role"));
   });
 
   it("has certified nobody, once it was taken out and revoked", () => {
-    const former = {
-      ...rollWith(control.peer),
-      controls: [],
-      former: [{ peer: control.peer, sinceMs: wallMs }],
-    };
-    expect(open({}, control, { ...former, revoked: new Map() }).ok).toBe(true);
-    expect(open({}, control, former)).toEqual(refused("revoked"));
+    expect(open({}, control, taken).ok).toBe(true);
+    expect(open({}, control, { ...rollWith(control.peer), ...taken })).toEqual(refused("revoked"));
   });
 
   it.each<Role>(["worker", "person", "control"])(
     "certifies no %s for longer than it could when it was taken out",
     (role) => {
-      const former = { ...charter, controls: [], former: [{ peer: control.peer, sinceMs: wallMs }] };
       const lastMs = wallMs + lifeMs(role) + limits.signedApartMsMax;
-      expect(open({ role, expiresMs: lastMs }, control, former).ok).toBe(true);
-      expect(open({ role, expiresMs: lastMs + 1 }, control, former)).toEqual(refused("stranger"));
+      expect(open({ role, expiresMs: wallMs - 1 + lifeMs(role) }, control, taken).ok).toBe(true);
+      expect(open({ role, expiresMs: lastMs + 1 }, control, taken).ok).toBe(false);
       expect(open({ role, expiresMs: lastMs + 1 }, control).ok).toBe(true);
     },
   );

@@ -89,7 +89,7 @@ describe("a call over the network", () => {
   async function asked(identity: Identity, request: Request): Promise<ErrorCode | null> {
     const remote = await dialForCalls(identity, [control().address]);
     try {
-      await askFor(await remote.open(), request, request.call === "invite" ? "invite" : "peers");
+      await askFor(await remote.open(), request, "peers");
       return null;
     } catch (error) {
       return (error as { code: ErrorCode }).code;
@@ -98,12 +98,6 @@ describe("a call over the network", () => {
     }
   }
   const peers = (certificate: Uint8Array | null): Request => ({ call: "peers", certificate });
-  const invite = (certificate: Uint8Array): Request => ({
-    call: "invite",
-    certificate,
-    role: "person",
-    validMs: 60_000,
-  });
 
   it("is answered for whose certificate it is", async () => {
     expect(await asked(keys.worker, peers(certificates.worker))).toBe(null);
@@ -124,11 +118,6 @@ describe("a call over the network", () => {
     expect(await asked(keys.person, peers(certificates.worker))).toBe("OTTO_NOT_A_MEMBER");
   });
 
-  it("lets a person invite others, and a worker nobody: it would become whatever it likes", async () => {
-    expect(await asked(keys.person, invite(certificates.person))).toBe(null);
-    expect(await asked(keys.worker, invite(certificates.worker))).toBe("OTTO_NOT_A_MEMBER");
-  });
-
   it.each<Role>(["worker", "person", "control"])(
     "stops nothing and copies nothing for a %s",
     async (role) => {
@@ -139,10 +128,15 @@ describe("a call over the network", () => {
     },
   );
 
-  it.each<Role>(["worker", "person"])("uses up no invite for a %s", async (role) => {
-    const eve = newIdentity();
-    const certificate = certify(owner(), charter, { peer: eve.peer, role, name: "eve" });
-    const request = { call: "use-invite", certificate, nonce: "n", peer: eve.peer } as const;
-    expect(await asked(eve, request)).toBe("OTTO_NOT_A_MEMBER");
-  });
+  it.each<Role>(["worker", "person"])(
+    "uses up no invite for a %s, and signs nothing for it",
+    async (role) => {
+      const eve = newIdentity();
+      const certificate = certify(owner(), charter, { peer: eve.peer, role, name: "eve" });
+      const used = { call: "use-invite", certificate, nonce: "n", peer: eve.peer } as const;
+      const claim = { kind: "renewal", renewal: new Uint8Array() } as const;
+      const signed = { call: "certify", certificate, fromMs: Date.now(), claim } as const;
+      for (const request of [used, signed]) expect(await asked(eve, request)).toBe("OTTO_NOT_A_MEMBER");
+    },
+  );
 });

@@ -8,7 +8,7 @@ import { type Document, sealDocument } from "../../../protocol/documents.ts";
 import type { LoggedEvent } from "../../../protocol/events.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { bundleOfSlot, nameBundle, sealBundle } from "../../../protocol/manifest.ts";
-import { sealCertificate } from "../../../protocol/membership.ts";
+import { sealCertificate } from "../../../protocol/certificate.ts";
 import { runRegister } from "../../../protocol/registers/registers.ts";
 import type { OrderedSlots } from "../../../protocol/standing-order.ts";
 import { simulatedKeys, simulatedVerifier } from "../../../simulations/keys.ts";

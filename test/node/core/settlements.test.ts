@@ -6,7 +6,7 @@ import { limits } from "../../../protocol/limits.ts";
 import { openEntry } from "../../../protocol/log.ts";
 import type { PlannedStep, StepAction } from "../../../protocol/plan.ts";
 import { type Answer, sealAnswer } from "../../../protocol/answers.ts";
-import { sealCertificate } from "../../../protocol/membership.ts";
+import { sealCertificate } from "../../../protocol/certificate.ts";
 import { simulatedKeys } from "../../../simulations/keys.ts";
 import { submissionOf } from "../../../simulations/workload.ts";
 import { plannedStep } from "../view/example.ts";
