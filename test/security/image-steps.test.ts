@@ -43,7 +43,10 @@ beforeAll(async () => {
   }).text;
   worker = await isolated(
     "S3",
-    { credentials: mesh.gateway(), passVariables: { PATH: "/nowhere", OWNER: "owner" } },
+    {
+      credentials: mesh.gateway(),
+      passVariables: { PATH: "/nowhere", OWNER: "owner", http_proxy: "http://127.0.0.1:9" },
+    },
     { byDefault: "S0" },
   );
 });
@@ -93,7 +96,9 @@ describe.skipIf(!isPossible)(
     });
 
     it("has the image's variables, and those of the worker's owner and of its own above them", async () => {
-      const report = await run(['echo "$MARK $OWNER $STEP $PATH"'], { variables: { STEP: "step" } });
+      const report = await run(['echo "$MARK $OWNER $STEP $PATH$http_proxy"'], {
+        variables: { STEP: "step" },
+      });
       expect(report.tail).toMatch(/^image owner step \/usr\/bin$/mu);
     });
 

@@ -28,6 +28,7 @@ import { maskReport } from "./masked-report.ts";
 import { secretsAmong } from "./pass-variables.ts";
 import { identityOf, killAll } from "./processes.ts";
 import { type End, endOf, problemOf, tooOpen, Unprepared } from "./ends.ts";
+import { proxiesAmong, withoutProxies } from "./proxies.ts";
 import { boundReport, Tail, tailText } from "./report.ts";
 import { RunnerLink } from "./runner-link.ts";
 import type { RunnerResult } from "./runner-messages.ts";
@@ -91,7 +92,7 @@ export async function startExecutor(options: ExecutorOptions): Promise<LocalExec
       PATH: pathDefault,
       LANG: "C.UTF-8",
       CI: "true",
-      ...options.passVariables,
+      ...withoutProxies(options.passVariables),
       HOME: join(folder, "home"),
     },
   });
@@ -296,6 +297,7 @@ export class LocalExecutor implements Executor {
         preamble: linesOf(attempt.notes),
         commands: library === null ? assignment.commands : [library.command],
         environment: {
+          ...this.#proxiesFor(attempt),
           ...(image === null ? {} : variablesIn(image, this.#options.passVariables)),
           ...stepEnvironment(assignment, workspace, level),
           ...opened.variables,
@@ -323,6 +325,11 @@ export class LocalExecutor implements Executor {
       },
     );
     return endOf(assignment, result);
+  }
+
+  #proxiesFor({ assignment, level }: Attempt): Readonly<Record<string, string>> {
+    const hasOwnPorts = assignment.credentials.length > 0;
+    return level === null || isApart(level) ? {} : proxiesAmong(this.#options.passVariables, { hasOwnPorts });
   }
 
   /** Gets the files into the workspace. Returns an end when it was stopped, or ran out of time, on the way. */
@@ -495,7 +502,7 @@ function variablesIn(
   { environment }: Image,
   passVariables: Readonly<Record<string, string>>,
 ): Readonly<Record<string, string>> {
-  const { PATH: _, ...others } = passVariables;
+  const { PATH: _, ...others } = withoutProxies(passVariables);
   return { PATH: pathDefault, ...environment, ...others };
 }
 

@@ -46,8 +46,14 @@ export const passedVariables: readonly Row[] = [
   },
   { names: ["ANDROID_HOME", "ANDROID_SDK_ROOT", "DOTNET_ROOT"], why: "other kits: where they are" },
   { names: ["CARGO_REGISTRIES_*_INDEX", "CARGO_HTTP_CAINFO", "CARGO_HTTP_PROXY"], why: "Rust: mirrors" },
-  { names: ["http_proxy", "https_proxy", "no_proxy", "all_proxy"], why: "the way to the network" },
-  { names: ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"], why: "the way to the network" },
+  {
+    names: ["http_proxy", "https_proxy", "no_proxy", "all_proxy"],
+    why: "the way to the network, where a step has one",
+  },
+  {
+    names: ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"],
+    why: "the way to the network, where a step has one",
+  },
   {
     names: ["SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"],
     why: "whom to trust there",

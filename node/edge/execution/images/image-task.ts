@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { limits } from "../../../../protocol/limits.ts";
 import { programPath } from "../../programs.ts";
+import { proxiesOfNode } from "../proxies.ts";
 import {
   type FromImageProcess,
   ImageProblem,
@@ -73,10 +74,10 @@ function tookLong(ms: number): ImageProblem {
   return passingProblem(`it was not there after ${Math.ceil(ms / 1_000)} seconds`, startAgain);
 }
 
-/** Nothing of the worker's is in it but where programs and certificates of the machine's are. */
+/** Nothing of the worker's is in it but where programs and certificates of the machine's are, and by which proxy the network is reached. */
 function ownEnvironment(): NodeJS.ProcessEnv {
-  const environment: NodeJS.ProcessEnv = {};
-  for (const name of ["PATH", "NODE_COMPILE_CACHE", "NODE_EXTRA_CA_CERTS"]) {
+  const environment: NodeJS.ProcessEnv = proxiesOfNode(process.env);
+  for (const name of ["PATH", "NODE_COMPILE_CACHE", "NODE_EXTRA_CA_CERTS", "NODE_USE_SYSTEM_CA"]) {
     const value = process.env[name];
     if (value !== undefined) environment[name] = value;
   }

@@ -23,7 +23,14 @@ import { sizeWords } from "../../../../protocol/sizes.ts";
 import { wordsOf } from "../../error-words.ts";
 import { type ImageBounds, ImageProblem, passingProblem, wrongImage } from "./image-messages.ts";
 import { type Sink, Transfer, type Wanted } from "./transfer.ts";
-import { isWorthAsking, isWorthAskingAfter, retryAfterMs, tryAgain, Unanswered } from "./trying-again.ts";
+import {
+  isWorthAsking,
+  isUnknownName,
+  isWorthAskingAfter,
+  retryAfterMs,
+  tryAgain,
+  Unanswered,
+} from "./trying-again.ts";
 
 const dockerHub = "registry-1.docker.io";
 const ownMachine = /^(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?$/;
@@ -253,7 +260,8 @@ export class Registry {
         lookAtIt,
       );
     const what = `${registry} could not be asked (${wordsOf(error)})`;
-    return isWorthAsking(error) ? new Unanswered(what, lookAtIt) : new ImageProblem(what, lookAtIt);
+    if (isWorthAsking(error)) return new Unanswered(what, lookAtIt);
+    return new ImageProblem(what, lookAtIt, { passes: !isUnknownName(error) });
   }
 
   #lied(from: string, what: string): ImageProblem {

@@ -39,11 +39,20 @@ const lost = new Set([
 ]);
 
 export function isWorthAsking(error: unknown): boolean {
-  for (let at = error; at instanceof Error; at = at.cause) {
-    const { code } = at as NodeJS.ErrnoException;
-    if (code !== undefined && (lost.has(code) || code.startsWith("HPE_"))) return true;
-  }
-  return false;
+  return codesOf(error).some((code) => lost.has(code) || code.startsWith("HPE_"));
+}
+
+/** Nobody has the name of the host: it may well be misspelt. */
+export function isUnknownName(error: unknown): boolean {
+  return codesOf(error).includes("ENOTFOUND");
+}
+
+function codesOf(error: unknown): readonly string[] {
+  const codes: string[] = [];
+  for (let at = error; at instanceof Error; at = at.cause)
+    // Errors of the web's interfaces have a number there.
+    if ("code" in at && typeof at.code === "string") codes.push(at.code);
+  return codes;
 }
 
 const passing = new Set([408, 425, 429, 500, 502, 503, 504]);
