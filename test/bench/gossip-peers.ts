@@ -29,30 +29,42 @@ export type Told =
   /** How many arrived at these peers so far, all together, by gossip and by request. */
   | { readonly kind: "arrived"; readonly gossiped: number; readonly asked: number; readonly cpuMs: number };
 
+type Heard = { readonly runs: Set<string>; gossiped: number; asked: number; isAsking: boolean };
+
 class BenchPeer {
   network: RealNetwork | null = null;
   node: GossipingNode | null = null;
   readonly peer: string;
-  readonly heard = new Set<string>();
-  gossiped = 0;
-  asked = 0;
-  isAsking = false;
+  /** What it has heard, by round: something of the next may come before this process is told that it begins. */
+  readonly #rounds = new Map<string, Heard>();
 
   constructor(peer: string) {
     this.peer = peer;
   }
 
-  take(from: string, message: Message): void {
-    if (message.kind === "vector")
-      for (const run of this.heard) this.network?.send(from, { kind: "announce", run, bundle: "" });
-    if (message.kind !== "announce" || this.heard.has(message.run)) return;
-    this.heard.add(message.run);
-    if (this.isAsking) this.asked += 1;
-    else this.gossiped += 1;
+  in(round: string): Heard {
+    const known = this.#rounds.get(round);
+    if (known !== undefined) return known;
+    const heard = { runs: new Set<string>(), gossiped: 0, asked: 0, isAsking: false };
+    this.#rounds.set(round, heard);
+    return heard;
   }
 
-  announce(run: string): void {
-    this.heard.add(run);
+  take(from: string, message: Message): void {
+    if (message.kind === "vector")
+      for (const run of this.in(message.prefix).runs)
+        this.network?.send(from, { kind: "announce", run, bundle: "" });
+    if (message.kind !== "announce") return;
+    const heard = this.in(message.run.slice(0, message.run.indexOf("/")));
+    if (heard.runs.has(message.run)) return;
+    heard.runs.add(message.run);
+    if (heard.isAsking) heard.asked += 1;
+    else heard.gossiped += 1;
+  }
+
+  announce(round: string, count: number): void {
+    const run = `${round}/${this.peer}/${count}`;
+    this.in(round).runs.add(run);
     this.network?.publish(encodeMessage({ kind: "announce", run, bundle: "f".repeat(64) }));
   }
 }
@@ -115,12 +127,8 @@ async function dial(addresses: Readonly<Record<string, readonly string[]>>): Pro
 }
 
 function announce({ round, each, everyMs }: Extract<Order, { kind: "announce" }>): void {
-  for (const peer of peers) {
-    Object.assign(peer, { gossiped: 0, asked: 0, isAsking: false });
-    peer.heard.clear();
-  }
   const say = (count: number): void => {
-    for (const peer of peers) peer.announce(`${round} ${peer.peer} ${count}`);
+    for (const peer of peers) peer.announce(round, count);
     if (count + 1 < each && everyMs > 0) setTimeout(() => say(count + 1), everyMs);
     else if (count + 1 < each) say(count + 1);
   };
@@ -128,20 +136,22 @@ function announce({ round, each, everyMs }: Extract<Order, { kind: "announce" }>
   clearInterval(watching);
   const before = process.cpuUsage();
   watching = setInterval(() => {
-    const sum = (of: "gossiped" | "asked"): number => peers.reduce((total, peer) => total + peer[of], 0);
+    const sum = (of: "gossiped" | "asked"): number =>
+      peers.reduce((total, peer) => total + peer.in(round)[of], 0);
     const { user, system } = process.cpuUsage(before);
     const cpuMs = (user + system) / 1_000;
     tell({ kind: "arrived", gossiped: sum("gossiped"), asked: sum("asked"), cpuMs });
   }, 20);
 }
 
-function reconcile(total: number): void {
+function reconcile({ round, total }: Extract<Order, { kind: "reconcile" }>): void {
   for (const peer of peers) {
-    if (peer.heard.size === total) continue;
-    peer.isAsking = true;
+    const heard = peer.in(round);
+    if (heard.runs.size === total) continue;
+    heard.isAsking = true;
     const [control] = [...(peer.network?.links ?? [])].filter(([, { role }]) => role === "control");
     if (control !== undefined)
-      peer.network?.send(control[0], { kind: "vector", prefix: "", heads: {}, frozen: [] });
+      peer.network?.send(control[0], { kind: "vector", prefix: round, heads: {}, frozen: [] });
   }
 }
 
@@ -149,7 +159,7 @@ process.on("message", (order: Order) => {
   if (order.kind === "start") void start(order);
   else if (order.kind === "dial") void dial(order.controls);
   else if (order.kind === "announce") announce(order);
-  else if (order.kind === "reconcile") reconcile(order.total);
+  else if (order.kind === "reconcile") reconcile(order);
   else process.exit(0);
 });
 process.on("disconnect", () => process.exit(0));
