@@ -21,5 +21,9 @@ export function withTarget(command: Command): Command {
 }
 
 export function withOwner(command: Command): Command {
-  return withTarget(command).option("--owner-key <file>", "the owner's key (default: owner.key of the node)");
+  return withTarget(command).option(
+    "--owner-key <file>",
+    "the owner's key (default: owner.key of the node); of several owners each",
+    several,
+  );
 }

@@ -82,7 +82,7 @@ function addControlCommands(otto: Command, action: Action): void {
     .action(action(async (options: BackupOptions) => (await load()).backUp(options)));
   withNode(control.command("restore <backup>"))
     .description("found a domain anew from a backup, when all of its control peers are lost")
-    .option("--owner-key <file>", "the owner's key")
+    .option("--owner-key <file>", "the owner's key; of several owners each that it takes", several)
     .option("--others-are-lost", "no control peer of the domain will ever be back")
     .action(action(async (file: string, options: RestoreOptions) => (await load()).restore(file, options)));
 }

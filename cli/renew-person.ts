@@ -3,13 +3,13 @@
 import { askFor } from "../node/edge/client.ts";
 import type { DataFolder } from "../node/edge/data-folder.ts";
 import { certify } from "../node/edge/founding.ts";
-import { openIdentity } from "../node/edge/identity.ts";
 import { OttoError } from "../protocol/errors.ts";
 import { type Certificate, openCertificate } from "../protocol/certificate.ts";
 import { type Charter, openCharter } from "../protocol/membership.ts";
 import { renewFromMs, sealRenewal } from "../protocol/renewal.ts";
 import { charterOfStanding, keepStanding, person } from "./person.ts";
 import type { Target } from "./target.ts";
+import { ownerOfFolder } from "../node/edge/owner.ts";
 
 type Present = { readonly charter: Charter; readonly certificate: Certificate; readonly bytes: Uint8Array };
 
@@ -50,7 +50,7 @@ function presentOf(target: Target): Present | null {
 
 function renewByOwner(folder: DataFolder, { charter, certificate }: Present): void {
   const { peer, role, name } = certificate;
-  const next = certify(openIdentity(folder.ownerKey), charter, { peer, role, name });
+  const next = certify(ownerOfFolder(folder), charter, { peer, role, name });
   folder.write("person.cert", next);
   keepStanding(charter, folder.need("charter"), next);
 }

@@ -1,12 +1,13 @@
 /** The commands about who may do what: the policy of a domain, the gates that it keeps closed, and what it signs of outputs. Their code is loaded only when they are called. */
 
 import type { Command } from "commander";
-import { type Action, withOwner, withTarget } from "./command-parts.ts";
+import { type Action, several, withOwner, withTarget } from "./command-parts.ts";
 import type { GateOptions } from "./commands/gate.ts";
 import type { IssuerOptions } from "./commands/issuer.ts";
 import type { InitOptions } from "./commands/own-domain.ts";
 import type { RevokeOptions } from "./commands/revoke.ts";
 import type { ProvenanceOptions } from "./commands/provenance.ts";
+import type { SignOptions } from "./commands/sign.ts";
 import type { OwnerOptions } from "./owner.ts";
 import type { TargetOptions } from "./target.ts";
 
@@ -49,13 +50,28 @@ function addDomainCommands(otto: Command, action: Action): void {
     .command("init <name>")
     .description("found a domain, run its first control peer, and print the codes with which others join")
     .option("--control <count>", "how many control peers it will have", "1")
-    .option("--owner-key <file>", "where the domain's key is made (default: owner.key in the data folder)")
+    .option(
+      "--owner-key <file>",
+      "where the domain's key is made (default: owner.key in the data folder); of several owners each that is here",
+      several,
+    )
+    .option("--owner <key>", "another owner, whose key is elsewhere: what `domain key` printed", several)
+    .option("--threshold <count>", "how many of several owners it takes (default: more than half)")
     .option("--data <folder>", "data folder of the control peer (default: ~/.local/state/otto/node)")
     .option("--name <name>", "what the control peer is called")
     .option("--listen <address>", "HOST:PORT where others reach it (default: 127.0.0.1:4105)")
     .option("--lease <seconds>", "how long a worker may be silent before its steps go elsewhere")
     .option("--no-start", "make the folder, and start nothing")
     .action(action(async (name: string, options: InitOptions) => (await own()).initDomain(name, options)));
+  const signing = () => import("./commands/sign.ts");
+  domain
+    .command("key <file>")
+    .description("make the key of one who is to own a domain with others, and print whose it is")
+    .action(action(async (file: string) => (await signing()).makeKey(file)));
+  withOwner(domain.command("sign <file>"))
+    .description("sign as an owner what another one has begun; complete, the domain is asked to take it")
+    .option("--show", "say what it is and who has signed, and sign nothing")
+    .action(action(async (file: string, options: SignOptions) => (await signing()).sign(file, options)));
   withTarget(domain.command("show"))
     .description("say who the domain is: its id, owner, control peers, and when certificates end")
     .option("--json", "as JSON")

@@ -8,6 +8,7 @@
  * @source https://github.com/secure-systems-lab/dsse/blob/master/protocol.md
  */
 
+import { equals } from "uint8arrays/equals";
 import { failure, type Result, success } from "./errors.ts";
 import { decodeUntrusted, encodeValue } from "./values.ts";
 
@@ -127,6 +128,34 @@ export function payloadIn(bytes: Uint8Array): Uint8Array | null {
   const decoded = decodeUntrusted(bytes);
   const payload: unknown = decoded.ok && Array.isArray(decoded.value) ? decoded.value[3] : null;
   return payload instanceof Uint8Array ? payload : null;
+}
+
+/** What is signed, apart: the bytes that a signature covers say all three. */
+export type Statement = {
+  readonly kind: EnvelopeKind;
+  readonly domain: string;
+  readonly payload: Uint8Array;
+};
+
+/** Null: nothing is signed that reads so. */
+export function statementIn(bytes: Uint8Array): Statement | null {
+  const head = new TextDecoder("latin1").decode(bytes.subarray(0, 200));
+  const [whole, , kind, domain, length] =
+    /^DSSEv1 ([0-9]{1,3}) otto\/([a-z-]+)\/1;domain=([0-9a-f]{32}) ([0-9]{1,9}) /u.exec(head) ?? [];
+  if (whole === undefined || domain === undefined || Number(length) !== bytes.length - whole.length)
+    return null;
+  const payload = bytes.subarray(whole.length);
+  const statement: Statement = { kind: kind as EnvelopeKind, domain, payload };
+  return equals(toBeSigned(statement.kind, domain, payload), bytes) ? statement : null;
+}
+
+/** The envelope, signed elsewhere. */
+export function sealedBy(
+  { kind, domain, payload }: Statement,
+  signer: string,
+  signature: Uint8Array,
+): Uint8Array {
+  return encodeValue([kind, domain, signer, payload, signature]);
 }
 
 function toBeSigned(kind: EnvelopeKind, domain: string, payload: Uint8Array): Uint8Array {

@@ -41,6 +41,7 @@ export const errorCodes = {
   OTTO_SOURCE_TOO_LARGE: exitCodes.usage,
   OTTO_NO_PROVENANCE: exitCodes.refused,
   OTTO_REFUSED: exitCodes.refused,
+  OTTO_OWNERS_MISSING: exitCodes.refused,
   OTTO_FORBIDDEN: exitCodes.refused,
   OTTO_TOO_MANY_RUNS: exitCodes.refused,
   OTTO_SUBMISSION_EXPIRED: exitCodes.refused,

@@ -435,6 +435,11 @@ export const limits = {
   /** What the code of an invite says: who may be asked, and the certificate of whoever invites. */
   inviteBytesMax: 32 * KiB,
   dayMs: 24 * 60 * 60_000,
+  /** People who own a domain together; and what their signature is, beside the bytes that they signed. */
+  ownersMax: 16,
+  ownersSignatureBytesMax: 8 * KiB,
+  /** Within this time all of them that it takes sign what one of them has begun: what they decide counts from its end on. */
+  ownersSignMsMax: 24 * 60 * 60_000,
   /** How long a certificate is good: a worker's, and one of a control peer or a person. */
   workerCertificateMs: 7 * 24 * 60 * 60_000,
   certificateMs: 30 * 24 * 60 * 60_000,

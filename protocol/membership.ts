@@ -9,6 +9,7 @@
 import { failure, type Result, success } from "./errors.ts";
 import { openEnvelope, type RefusedBecause, sealEnvelope, type Signer, type Verifier } from "./envelope.ts";
 import { limits } from "./limits.ts";
+import { areOwners, type Owners, ownersId } from "./owners.ts";
 import type { Revoked } from "./revocation.ts";
 import { encodeValue, sha256Hex } from "./values.ts";
 
@@ -37,7 +38,10 @@ export type Charter = {
   readonly otto: "charter/1";
   readonly domain: string;
   readonly name: string;
+  /** Whose key, or the name of all who own it together (`owners.ts`). */
   readonly owner: string;
+  /** Absent: one key owns it. */
+  readonly owners?: Owners;
   /** Rises with every change. */
   readonly version: number;
   /** Rises with every change of who votes, once the domain is formed. */
@@ -151,6 +155,7 @@ export function openCharter(
   if (!isCharter(charter)) return failure("malformed");
   const { owner, name } = charter;
   const own = domainId(name, owner) === charter.domain && opened.value.envelope.domain === charter.domain;
+  if (charter.owners !== undefined && ownersId(charter.owners) !== owner) return failure("stranger");
   if (!own || opened.value.envelope.signer !== owner) return failure("stranger");
   return success(charter);
 }
@@ -166,6 +171,7 @@ function isCharter(value: unknown): value is Charter {
   return (
     charter?.otto === "charter/1" &&
     !("revoked" in charter) &&
+    (charter.owners === undefined || areOwners(charter.owners)) &&
     [charter.domain, charter.name, charter.owner].every((text) => typeof text === "string") &&
     [charter.version, charter.configuration, charter.size, charter.leaseMs].every(
       (count) => Number.isSafeInteger(count) && count > 0,

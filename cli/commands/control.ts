@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { askFor, callFor } from "../../node/edge/client.ts";
 import { DataFolder } from "../../node/edge/data-folder.ts";
 import { verifySignature } from "../../node/edge/identity.ts";
+import type { Signer } from "../../protocol/envelope.ts";
 import type { AnswerItem, ControlSeen } from "../../protocol/calls.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -23,14 +24,15 @@ import { sizeWords } from "../../protocol/sizes.ts";
 import { keepStanding, person } from "../person.ts";
 import { controlsTable } from "../render/controls.ts";
 import { wantsColor } from "../render/renderer.ts";
-import { ownerKey, ownerOf, type OwnerOptions } from "../owner.ts";
+import { ownerOf, type OwnerOptions, signsAlone } from "../owner.ts";
 import { findTarget, type Target, type TargetOptions } from "../target.ts";
 import { shellWord, shortId } from "../words.ts";
 import { configOf, type NodeOptions } from "./up.ts";
 
 export type ControlOptions = TargetOptions & { readonly json?: boolean };
 export type BackupOptions = TargetOptions & { readonly output?: string };
-export type RestoreOptions = NodeOptions & { readonly ownerKey?: string; readonly othersAreLost?: boolean };
+export type RestoreOptions = NodeOptions &
+  Pick<OwnerOptions, "ownerKey"> & { readonly othersAreLost?: boolean };
 
 type Seen = Extract<AnswerItem, { kind: "control" }>;
 type Known = Seen & { readonly opened: Charter };
@@ -127,13 +129,13 @@ export async function restore(file: string, options: RestoreOptions): Promise<Ex
     );
   if (options.data === undefined)
     throw usage("The new control peer needs a folder of its own.", "Say --data FOLDER.");
-  const owner = ownerKey(options.ownerKey ?? null, ownersWord);
+  const { ownerKey = [] } = options;
   const isNew = !existsSync(options.data);
   const folder = new DataFolder(options.data);
   if (folder.isNode) throw usage(`${folder.path} already holds a node.`, "Name another folder with --data.");
   const { restoreDomain } = await import("../../node/edge/restoring.ts");
   const config = configOf("control", options);
-  const restoring = { file, folder: folder.path, owner, config, person: person().peer };
+  const restoring = { file, folder: folder.path, owner: ownedBy(ownerKey), config, person: person().peer };
   try {
     const { charter, madeMs, entries, blobs, raised } = await restoreDomain(restoring);
     const own = folder.read("person.cert");
@@ -151,6 +153,20 @@ export async function restore(file: string, options: RestoreOptions): Promise<Ex
     if (isNew) rmSync(folder.path, { recursive: true, force: true });
     throw error;
   }
+}
+
+/** All whom it takes, at once: there is no domain that could take it later. */
+function ownedBy(files: readonly string[]): (charter: Charter) => Signer {
+  return (charter) => {
+    const options = { ownerKey: files, peer: "" };
+    const missing = {
+      ...ownersWord,
+      what: `It takes ${charter.owners?.threshold ?? 1} of the domain's owners here`,
+    };
+    if (!signsAlone(options, charter, ownersWord))
+      throw usage(`${missing.what}.`, "Name each key with --owner-key.");
+    return ownerOf(options, charter, ownersWord);
+  };
 }
 
 async function withTarget(
@@ -184,7 +200,10 @@ function change(
 ): Promise<ExitCode> {
   return withTarget(options, async (target) => {
     const seen = await look(target);
-    const next = successorOf(seen.opened, controlsOf(seen), Date.now());
+    // Where others sign it later, it counts from the end of their time on: what is signed meanwhile keeps counting.
+    const isNow = signsAlone(options, seen.opened, ownersWord);
+    const atMs = Date.now() + (isNow ? 0 : limits.ownersSignMsMax);
+    const next = successorOf(seen.opened, controlsOf(seen), atMs);
     const owner = ownerOf(options, next, ownersWord);
     const { certificate } = target;
     const request = { call: "recharter", certificate, charter: sealCharter(next, owner) } as const;

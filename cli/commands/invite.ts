@@ -1,7 +1,6 @@
 /** `otto invite`: a code with which one machine or person can join the domain, once. */
 
 import { askFor } from "../../node/edge/client.ts";
-import { openIdentity } from "../../node/edge/identity.ts";
 import { type Inviter, makeInvite } from "../../node/edge/invite-code.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import type { Allowed } from "../../protocol/allowed.ts";
@@ -10,6 +9,7 @@ import type { Role } from "../../protocol/membership.ts";
 import { sandboxLevels } from "../../protocol/plan.ts";
 import { person } from "../person.ts";
 import { findTarget, type Target, targetFolder, type TargetOptions } from "../target.ts";
+import { ownerOfFolder } from "../../node/edge/owner.ts";
 
 export type InviteOptions = TargetOptions & {
   readonly role?: string;
@@ -52,7 +52,7 @@ function inviter(target: Target, options: TargetOptions): Inviter {
     return { keys: person(), certificate: target.standing().certificate };
   } catch (error) {
     const folder = targetFolder(options);
-    if (folder?.isOwner === true) return { keys: openIdentity(folder.ownerKey), certificate: null };
+    if (folder?.isOwner === true) return { keys: ownerOfFolder(folder), certificate: null };
     throw error;
   }
 }

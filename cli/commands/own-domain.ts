@@ -4,19 +4,26 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { askFor } from "../../node/edge/client.ts";
 import { DataFolder, ottoHome } from "../../node/edge/data-folder.ts";
+import { openIdentity } from "../../node/edge/identity.ts";
 import type { PeerSeen } from "../../protocol/calls.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import { openCertificate } from "../../protocol/certificate.ts";
+import type { Charter } from "../../protocol/membership.ts";
+import { areOwners } from "../../protocol/owners.ts";
+import { publicKeyOf } from "../../protocol/peer-id.ts";
 import { charterOf } from "../domain-documents.ts";
 import { person } from "../person.ts";
 import { findTarget, targetFolder, type Target, type TargetOptions } from "../target.ts";
-import { found, type NodeOptions, up } from "./up.ts";
+import { found, type NodeOptions, up, type UpOptions } from "./up.ts";
 
 export type InitOptions = NodeOptions & {
   readonly control?: string;
   readonly lease?: string;
-  /** Where the owner's key is to be, when not in the data folder. */
-  readonly ownerKey?: string;
+  /** Where the owner's key is to be, when not in the data folder; the keys that are here of several owners. */
+  readonly ownerKey?: readonly string[];
+  /** Owners whose keys are elsewhere, by their ids. */
+  readonly owner?: readonly string[];
+  readonly threshold?: string;
   readonly start?: boolean;
 };
 
@@ -29,34 +36,72 @@ export async function initDomain(name: string, options: InitOptions): Promise<Ex
       state: "No domain was founded.",
       next: "Start it with `otto up`, or found the domain in another folder: --data FOLDER.",
     });
-  const { control: of = "1", ownerKey, start, ...node } = options;
-  const path = ownerKey === undefined ? undefined : resolve(ownerKey);
-  if (path !== undefined && existsSync(path))
-    throw new OttoError("OTTO_FILE_EXISTS", {
-      what: `${path} is there already.`,
-      state: "No domain was founded.",
-      next: "Name a file that is not there yet: a domain's key is its own.",
-    });
-  const founding = {
-    ...node,
-    control: true,
-    of,
-    domain: name,
-    ...(path === undefined ? {} : { ownerKey: path }),
-  };
-  await found(folder, founding);
-  process.stdout.write(`${keyWords(name, folder.ownerKey, Number(of))}\n`);
+  const { control: of = "1", ownerKey = [], owner = [], threshold, start, ...node } = options;
+  const founding = { ...node, control: true, of, domain: name };
+  const isOne = ownerKey.length + owner.length < 2;
+  const owned = isOne && threshold === undefined ? ownedByOne(ownerKey[0]) : ownedBySeveral(options);
+  await found(folder, { ...founding, ...owned });
+  process.stdout.write(`${keyWords(name, folder, Number(of))}\n`);
   if (start !== false) return up(founding);
   process.stdout.write(`Start it with: otto up --data ${folder.path}\n`);
   return exitCodes.passed;
 }
 
-function keyWords(name: string, path: string, size: number): string {
+function ownedByOne(file: string | undefined): Pick<UpOptions, "ownerKey"> {
+  if (file === undefined) return {};
+  const path = resolve(file);
+  if (existsSync(path))
+    throw new OttoError("OTTO_FILE_EXISTS", {
+      what: `${path} is there already.`,
+      state: "No domain was founded.",
+      next: "Name a file that is not there yet: a domain's key is its own.",
+    });
+  return { ownerKey: path };
+}
+
+/** Keys that are not there yet are made; the others are those that their owners have brought. */
+function ownedBySeveral({ ownerKey = [], owner = [], threshold }: InitOptions): Pick<UpOptions, "owners"> {
+  const files = ownerKey.map((file) => resolve(file));
+  const wrong = owner.find((key) => publicKeyOf(key) === null);
+  if (wrong !== undefined)
+    throw unfounded(`${wrong} is nobody's key.`, "Say with --owner what `otto domain key FILE` has printed.");
+  const count = new Set([...files, ...owner]).size;
+  const needed = threshold === undefined ? Math.floor(count / 2) + 1 : Number(threshold);
+  if (!Number.isInteger(needed) || needed < 1 || needed > count)
+    throw unfounded(
+      `--threshold takes a whole number from 1 to ${count}, as there are ${count} owners.`,
+      "Name each owner: --owner-key FILE where the key is here, --owner KEY where it is not.",
+    );
+  if (files.length < needed)
+    throw unfounded(
+      `It takes ${needed} owners, and the keys of ${files.length} are here.`,
+      "Have as many bring theirs until all control peers have joined, and name each with --owner-key FILE.",
+    );
+  const keys = [...new Set([...files.map((file) => openIdentity(file).peer), ...owner])].toSorted(byCodeUnit);
+  const owners = { threshold: needed, keys, files };
+  if (keys.length < count || !areOwners(owners))
+    throw unfounded("Somebody is named twice, or there are too many.", "Name each owner once.");
+  return { owners };
+}
+
+function byCodeUnit(one: string, other: string): number {
+  return one < other ? -1 : one > other ? 1 : 0;
+}
+
+function unfounded(what: string, next: string): OttoError {
+  return new OttoError("OTTO_USAGE", { what, state: "No domain was founded.", next });
+}
+
+function keyWords(name: string, folder: DataFolder, size: number): string {
+  const { owners } = folder.config();
   const until =
     size === 1
       ? ""
       : " once all of its control peers have joined; until then the founder signs each of them with it";
-  return `The key of domain ${name} is ${path}. Whoever has it owns the domain: keep it offline${until}.`;
+  if (owners === undefined)
+    return `The key of domain ${name} is ${folder.ownerKey}. Whoever has it owns the domain: keep it offline${until}.`;
+  const { threshold, keys, files } = owners;
+  return `It takes ${threshold} of ${keys.length} owners to change domain ${name}. Their keys here are ${files.join(", ")}: each takes theirs away${until.replace(" with it", " with them")}.`;
 }
 
 export async function showDomain(options: TargetOptions & { readonly json?: boolean }): Promise<ExitCode> {
@@ -68,9 +113,19 @@ export async function showDomain(options: TargetOptions & { readonly json?: bool
     const folder = targetFolder(options);
     const own = endOf(target, charter);
     if (options.json === true) {
-      const { domain, name, owner, configuration, size, controls } = charter;
+      const { domain, name, owner, owners, configuration, size, controls } = charter;
       const ends = peers.map(({ peer, role, untilMs }) => ({ peer, role, untilMs }));
-      const said = { domain, name, owner, configuration, size, controls, peers: ends, personUntilMs: own };
+      const said = {
+        domain,
+        name,
+        owner,
+        owners,
+        configuration,
+        size,
+        controls,
+        peers: ends,
+        personUntilMs: own,
+      };
       process.stdout.write(`${JSON.stringify(said)}\n`);
       return exitCodes.passed;
     }
@@ -78,7 +133,7 @@ export async function showDomain(options: TargetOptions & { readonly json?: bool
     const lines = [
       `Domain ${charter.name}`,
       `  id             ${charter.domain}`,
-      `  owner          ${charter.owner}${isHere ? `, whose key is here: ${folder.ownerKey}` : ""}`,
+      ...ownerLines(charter, isHere ? folder : null),
       `  configuration  ${charter.configuration}, ${charter.controls.length} of ${charter.size} control peers`,
       ...charter.controls.map(({ peer, addresses }) => `                 ${peer}  ${addresses.join(" ")}`),
       "Certificates that the asked node knows, and when they end",
@@ -93,6 +148,13 @@ export async function showDomain(options: TargetOptions & { readonly json?: bool
   } finally {
     await target.close();
   }
+}
+
+function ownerLines({ owner, owners }: Charter, folder: DataFolder | null): string[] {
+  const here = folder === null ? "" : `, whose key is here: ${folder.ownerKey}`;
+  if (owners === undefined) return [`  owner          ${owner}${here}`];
+  const { threshold, keys } = owners;
+  return [`  owners         ${threshold} of ${keys.length}`, ...keys.map((key) => `                 ${key}`)];
 }
 
 /** When this person's own ends; null: there is none. */

@@ -3,7 +3,6 @@
  * names; every peer that hears of it closes its links to whoever was revoked, and counts what that key signs as a stranger's.
  */
 
-import { existsSync } from "node:fs";
 import { askFor } from "../../node/edge/client.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -61,9 +60,8 @@ function signerOf(
   target: Target,
   charter: Charter,
 ): Parameters<typeof putDocument>[3] {
-  const path = options.ownerKey ?? targetFolder(options)?.ownerKey;
   const words = { what: "Only the domain's owner revokes", state: "Nobody was revoked." };
-  if (options.ownerKey !== undefined || (path !== undefined && existsSync(path)))
+  if (options.ownerKey !== undefined || targetFolder(options)?.isOwner === true)
     return { keys: ownerOf(options, charter, words), certificate: null };
   return { keys: person(), certificate: target.standing().certificate };
 }

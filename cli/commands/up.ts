@@ -29,6 +29,7 @@ import { type SandboxLevel, sandboxLevels } from "../../protocol/plan.ts";
 import { sealApplication } from "../../protocol/invite.ts";
 import { isFormed, openCharter, type Role } from "../../protocol/membership.ts";
 import { keepStanding, person } from "../person.ts";
+import { ownerOfFolder } from "../../node/edge/owner.ts";
 
 export type NodeOptions = {
   readonly data?: string;
@@ -50,6 +51,7 @@ export type UpOptions = NodeOptions & {
   readonly lease?: string;
   /** Where the owner's key is to be; else in the data folder. */
   readonly ownerKey?: string;
+  readonly owners?: NonNullable<NodeConfig["owners"]>;
 };
 
 export type JoinOptions = NodeOptions & { readonly start?: boolean };
@@ -192,8 +194,12 @@ export async function found(folder: DataFolder, options: UpOptions): Promise<voi
     options.lease === undefined
       ? limits.leaseMsDefault
       : wholeNumber("--lease", options.lease, 3_600) * 1_000;
-  const { ownerKey } = options;
-  const config = { ...configOf("control", options), ...(ownerKey === undefined ? {} : { ownerKey }) };
+  const { ownerKey, owners } = options;
+  const config = {
+    ...configOf("control", options),
+    ...(ownerKey === undefined ? {} : { ownerKey }),
+    ...(owners === undefined ? {} : { owners }),
+  };
   for (const address of config.listen) await assertFree(address);
   const domainName = options.domain ?? "dev";
   const charter = foundDomain({
@@ -302,7 +308,7 @@ function isLoopback(address: string): boolean {
 }
 
 async function invite(folder: DataFolder, role: Role): Promise<string> {
-  const by = { keys: openIdentity(folder.ownerKey), certificate: null };
+  const by = { keys: ownerOfFolder(folder), certificate: null };
   const channel = await connectLocally(folder.socket);
   const seen = await askFor(channel, { call: "control", certificate: null }, "control");
   return makeInvite(by, seen, { role, validMs: limits.inviteMsDefault });

@@ -469,7 +469,11 @@ export class ControlCore {
     const { all } = this.#table.documents;
     if (!all.has(documentName(document)) && all.size >= limits.documentsMax)
       return `the domain keeps ${limits.documentsMax} documents already`;
-    const isTimely = Math.abs(document.timeMs - wallMs) <= limits.signedApartMsMax;
+    const { owner, owners } = this.#configurations.charter;
+    // Several owners sign one after the other what one of them has begun.
+    const sinceMs = owners !== undefined && opened.signer === owner ? limits.ownersSignMsMax : 0;
+    const agoMs = wallMs - document.timeMs;
+    const isTimely = agoMs >= -limits.signedApartMsMax && agoMs <= sinceMs + limits.signedApartMsMax;
     if (!isTimely) return "it was signed at another time than now, as this control peer's clock says";
     return this.#revocations.whyNot(opened);
   }

@@ -18,10 +18,10 @@ import { encodeValue } from "../../protocol/values.ts";
 import { askFor } from "./client.ts";
 import { realClock } from "./clock.ts";
 import { wordsOf } from "./error-words.ts";
-import { openIdentity } from "./identity.ts";
 import { invalid } from "./invite-code.ts";
 import { rollOf } from "./membership.ts";
 import type { NodeHost } from "./node-host.ts";
+import { ownerOfFolder } from "./owner.ts";
 
 export class Certifying {
   readonly #host: NodeHost;
@@ -48,7 +48,7 @@ export class Certifying {
 
   /** As the founder, while the domain is being formed: it has the owner's key for that. */
   signAsOwner({ certificates }: Judged): readonly Uint8Array[] {
-    const owner = openIdentity(this.#host.folder.ownerKey);
+    const owner = ownerOfFolder(this.#host.folder);
     return certificates.map((one) => sealCertificate(this.#domain, one, owner));
   }
 

@@ -27,6 +27,7 @@ import { homedir, userInfo } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
+import type { Owners } from "../../protocol/owners.ts";
 import type { SandboxLevel } from "../../protocol/plan.ts";
 import { wordsOf } from "./error-words.ts";
 
@@ -40,6 +41,8 @@ export type NodeConfig = {
   readonly invitedTo?: readonly string[];
   /** On the founder: the file of the domain's key, when it is not in the data folder. */
   readonly ownerKey?: string;
+  /** On the founder of a domain that several people own: who, and the files of those of their keys that were there. */
+  readonly owners?: Owners & { readonly files: readonly string[] };
   readonly labels: readonly string[];
   readonly slots: number;
   /** Variables of this machine that steps get besides the toolchain's. */
@@ -136,8 +139,11 @@ export class DataFolder {
     return existsSync(join(this.path, "node.json"));
   }
 
+  /** True when what it takes to sign as the domain's owner is here. */
   get isOwner(): boolean {
-    return existsSync(this.ownerKey);
+    const owners = this.isNode ? this.config().owners : undefined;
+    if (owners === undefined) return existsSync(this.ownerKey);
+    return owners.files.filter((file) => existsSync(file)).length >= owners.threshold;
   }
 
   /** Throws `OTTO_DATA_FOLDER_INVALID` when it cannot be made or written to. */

@@ -3,8 +3,10 @@
 import { randomBytes } from "node:crypto";
 import { type Certificate, lifeMs, sealCertificate } from "../../protocol/certificate.ts";
 import { type Charter, domainId, type Role, sealCharter } from "../../protocol/membership.ts";
+import type { Signer } from "../../protocol/envelope.ts";
 import { DataFolder, newStoreName, type NodeConfig } from "./data-folder.ts";
-import { type Identity, openIdentity } from "./identity.ts";
+import { openIdentity } from "./identity.ts";
+import { ownerOfFolder, ownersOf } from "./owner.ts";
 
 export type Founding = {
   readonly folder: string;
@@ -21,7 +23,7 @@ export function foundDomain(founding: Founding): Charter {
   const { config, size, domainName: name, leaseMs } = founding;
   const folder = new DataFolder(founding.folder);
   folder.create();
-  const owner = openIdentity(config.ownerKey ?? folder.ownerKey);
+  const owner = ownerOfFolder(folder, config);
   const peer = openIdentity(folder.key);
   const domain = domainId(name, owner.peer);
   const store = newStoreName();
@@ -32,6 +34,7 @@ export function foundDomain(founding: Founding): Charter {
     domain,
     name,
     owner: owner.peer,
+    ...(config.owners === undefined ? {} : { owners: ownersOf(config.owners) }),
     version: 1,
     configuration: 1,
     size,
@@ -52,7 +55,7 @@ export function foundDomain(founding: Founding): Charter {
 
 /** A certificate signed by the domain's owner, or by a control peer. */
 export function certify(
-  signer: Identity,
+  signer: Signer,
   charter: Charter,
   subject: { readonly peer: string; readonly role: Role; readonly name: string },
 ): Uint8Array {
@@ -63,7 +66,7 @@ export function certify(
 
 /** Gives the founder's peer another address: the next version of the charter. */
 export function moveFounder(folder: DataFolder, charter: Charter, listen: readonly string[]): Uint8Array {
-  const owner = openIdentity(folder.ownerKey);
+  const owner = ownerOfFolder(folder);
   const controls = charter.controls.map((control, index) =>
     index === 0 ? { ...control, addresses: listen } : control,
   );

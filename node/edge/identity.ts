@@ -13,6 +13,7 @@ import {
 } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { isOwnersId, verifyOwners } from "../../protocol/owners.ts";
 import { peerIdOf, publicKeyOf } from "../../protocol/peer-id.ts";
 import { OttoError } from "../../protocol/errors.ts";
 import { makeFolder } from "./data-folder.ts";
@@ -77,6 +78,7 @@ const publicKeys = new Map<string, KeyObject>();
 
 /** True when the signature is the peer's over exactly these bytes. */
 export function verifySignature(peer: string, bytes: Uint8Array, signature: Uint8Array): boolean {
+  if (isOwnersId(peer)) return verifyOwners(peer, bytes, signature, verifySignature);
   if (signature.length !== 64) return false;
   let key = publicKeys.get(peer);
   if (key === undefined) {

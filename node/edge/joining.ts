@@ -14,9 +14,9 @@ import { type Charter, isFormed, sealCharter } from "../../protocol/membership.t
 import type { Request } from "../../protocol/requests.ts";
 import type { Certifying } from "./certifying.ts";
 import { realClock } from "./clock.ts";
-import { openIdentity } from "./identity.ts";
 import { invalid } from "./invite-code.ts";
 import type { NodeHost } from "./node-host.ts";
+import { ownerOfFolder } from "./owner.ts";
 
 export class Joining {
   readonly #host: NodeHost;
@@ -70,7 +70,7 @@ export class Joining {
     if (charter.controls.some((control) => control.peer === peer)) return;
     const controls = [...charter.controls, { peer, store, addresses }];
     const next: Charter = { ...charter, version: charter.version + 1, controls };
-    this.#host.adoptCharter(sealCharter(next, openIdentity(folder.ownerKey)), next);
+    this.#host.adoptCharter(sealCharter(next, ownerOfFolder(folder)), next);
   }
 }
 

@@ -9,6 +9,7 @@
 
 import { createReadStream } from "node:fs";
 import { type BackupPart, decodePart } from "../../protocol/backup.ts";
+import type { Signer } from "../../protocol/envelope.ts";
 import { OttoError } from "../../protocol/errors.ts";
 import { FrameDecoder } from "../../protocol/frames.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -23,13 +24,14 @@ import { type Blobs, openBlobs } from "./blobs.ts";
 import { realClock } from "./clock.ts";
 import { DataFolder, newStoreName, type NodeConfig } from "./data-folder.ts";
 import { certify } from "./founding.ts";
-import { type Identity, openIdentity, verifySignature } from "./identity.ts";
+import { openIdentity, verifySignature } from "./identity.ts";
 import { openStorage } from "./level-storage.ts";
 
 export type Restoring = {
   readonly file: string;
   readonly folder: string;
-  readonly owner: Identity;
+  /** Who signs for it, of whom the backup says who owns it. */
+  readonly owner: (charter: Charter) => Signer;
   readonly config: NodeConfig;
   readonly person: string;
 };
@@ -43,9 +45,9 @@ export type Restored = {
   readonly raised: number;
 };
 
-/** Writes the folder of the new peer. Throws `OTTO_BACKUP_INVALID`, or `OTTO_REFUSED` for another owner's domain. */
+/** Writes the folder of the new peer. Throws `OTTO_BACKUP_INVALID`. */
 export async function restoreDomain(restoring: Restoring): Promise<Restored> {
-  const { file, owner, config } = restoring;
+  const { file, config } = restoring;
   const folder = new DataFolder(restoring.folder);
   const parts = partsOf(file);
   const first = await parts.next();
@@ -53,7 +55,7 @@ export async function restoreDomain(restoring: Restoring): Promise<Restored> {
   const { madeMs } = first.value;
   const before = openCharter(first.value.charter, null, { verify: verifySignature });
   if (!before.ok) throw invalid(file, "its charter does not hold");
-  if (before.value.owner !== owner.peer) throw foreign(before.value);
+  const owner = restoring.owner(before.value);
   folder.create();
   const { peer } = openIdentity(folder.key);
   const store = newStoreName();
@@ -155,13 +157,5 @@ function invalid(file: string, why: string): OttoError {
     what: `${file} is no whole backup: ${why}.`,
     state: "Nothing was restored.",
     next: "Take another one that `otto control backup` wrote to its end.",
-  });
-}
-
-function foreign({ name }: Charter): OttoError {
-  return new OttoError("OTTO_REFUSED", {
-    what: `The backup is of a domain ${name} that another key owns.`,
-    state: "Nothing was restored.",
-    next: "Name the file of its owner's key with --owner-key: owner.key in the founder's data folder.",
   });
 }
