@@ -67,6 +67,15 @@ it("nobody says who the owners are, or how few it takes, but with another domain
   });
 });
 
+it("nobody founds a domain that says to be owned by two, who are one", () => {
+  const others = { threshold: 2, keys: [ada.peer, ada.peer] };
+  const sign = (bytes: Uint8Array): Uint8Array =>
+    sealOwnersSignature(others, new Map([[ada.peer, ada.sign(bytes)]]));
+  const id = ownersId(others);
+  const own = { ...owned, owner: id, owners: others, domain: domainId("dev", id) };
+  expect(openCharter(sealCharter(own, { peer: id, sign }), null, stranger).ok).toBe(false);
+});
+
 it("no bit of it is another's", () => {
   const two = ownersSigner(owners, [ada, cyd], () => expect.fail("They are enough."));
   for (const [at, bytes] of flipped(sealCharter(owned, two)))
