@@ -81,7 +81,7 @@ async function planFile(source: {
   const name = `${revision}:${file.path}`;
   const repository = new CommitFolder(root, commit);
   const pins = await pinsIn(repository, file.path);
-  const { imports } = await bringUses(file.bytes, { repository, pins, prefix: `${revision}:` });
+  const { imports, images } = await bringUses(file.bytes, { repository, pins, prefix: `${revision}:` });
   const written = readWritten(text, name, imports);
   // A parameter that was not declared yet cannot have been given.
   const given = Object.entries(parseParameters(options.parameters ?? [])).filter(
@@ -93,6 +93,7 @@ async function planFile(source: {
     context: { ...current.plan.context, parameters: Object.fromEntries(given) },
     changes: current.changed,
     imports,
+    images,
   });
   if (!planned.ok) {
     const named = (path: string): string => (path === file.path ? name : path);

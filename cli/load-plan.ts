@@ -74,7 +74,7 @@ export class PipelineError extends OttoError {
   }
 }
 
-const nothingBrought: Brought = { imports: new Map(), libraries: new Map() };
+const nothingBrought: Brought = { imports: new Map(), images: new Map(), libraries: new Map() };
 
 /** What a pipeline file is called, at the root of a repository; the first that exists counts. */
 export const fileNames = ["otto.yaml", "otto.yml"] as const;
@@ -124,12 +124,13 @@ async function planIn({
   const text = decodeLoosely(found.bytes);
   const pins = await lockedPins(root, found.path);
   const brought = await bringUses(found.bytes, { repository: new WorkingFolder(root), pins });
-  const { imports } = brought;
+  const { imports, images } = brought;
   const planned = await planPipeline({
     text: found.bytes,
     path: found.path,
     context,
     imports,
+    images,
     changes: changed,
   });
   if (!planned.ok) throw new PipelineError(found.path, planned.problem, textsOf(found.path, text, imports));

@@ -207,9 +207,11 @@ function addPlanCommands(otto: Command): void {
     );
   addSimulate(otto);
   withFile(otto.command("lock"))
-    .description("pin the templates and step libraries of other repositories in otto.lock")
+    .description(
+      "pin the templates and step libraries of other repositories, and the tags of images, in otto.lock",
+    )
     .option("--check", "only say whether it is up to date: exit code 1 when it is not")
-    .option("--upgrade", "pin what every revision is now, and show what that changes in the plan")
+    .option("--upgrade", "pin what every revision and tag is now, and show what that changes in the plan")
     .action(action(async (options: LockOptions) => (await import("./commands/lock.ts")).lock(options)));
   otto
     .command("init")

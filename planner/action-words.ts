@@ -98,7 +98,7 @@ export function surroundingLines(step: PlannedStep): readonly Line[] {
 function imageWords({ name, orHost }: NonNullable<PlannedStep["image"]>): string {
   if (!orHost) return name;
   return parseImageName(name) === null
-    ? `the worker itself: ${name} has no digest, and could be another one tomorrow`
+    ? `the worker itself: ${name} has no digest, and could be another one tomorrow (\`otto lock\` pins it)`
     : `${name}, or the worker itself`;
 }
 

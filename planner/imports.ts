@@ -3,6 +3,7 @@
  * planning stays a pure function. `cli/load-uses.ts` brings them, from the repository and from the cache of git.
  */
 
+import { parseImageTag } from "../protocol/image-name.ts";
 import { Mistakes } from "./diagnostics.ts";
 import type { PipelineFile } from "./pipeline.ts";
 import { parsePlainYaml } from "./plain-yaml.ts";
@@ -48,17 +49,26 @@ export function sourceOf(file: PipelineFile, reference: string): string | null {
  * only behind escapes; what is not declared under `uses` begins with a sign.
  */
 function mayUse(text: string): boolean {
-  return /uses|\\|pipeline["']?\s*:\s*[^\w\s]/.test(text);
+  return /uses|image|\\|pipeline["']?\s*:\s*[^\w\s]/.test(text);
 }
 
-/** Every source that a file uses, sorted by where it is said; with mistakes in it, as far as it can be read. */
-export async function sourcesIn(text: string | Uint8Array): Promise<readonly string[]> {
+/** What a file uses that is not in it. */
+export type Used = {
+  readonly sources: readonly string[];
+  /** Names of images that have no digest, of which a lock file may know one. */
+  readonly images: readonly string[];
+};
+
+const nothingUsed: Used = { sources: [], images: [] };
+
+/** Sorted by where it is said; with mistakes in the file, as far as it can be read. */
+export async function usedIn(text: string | Uint8Array): Promise<Used> {
   const mistakes = new Mistakes();
   const source = readSource(text, mistakes);
-  if (mistakes.count > 0 || !mayUse(source)) return [];
+  if (mistakes.count > 0 || !mayUse(source)) return nothingUsed;
   const tree = parsePlainYaml(source) ?? (await import("./yaml.ts")).parseYaml(source, mistakes);
   const file = tree === null ? null : readPipeline(tree, mistakes);
-  if (file === null) return [];
+  if (file === null) return nothingUsed;
   const sources = new Set<string>();
   for (const { value } of file.uses.values()) sources.add(value);
   const references = [...file.steps.values()].flatMap(({ action }) => {
@@ -69,5 +79,9 @@ export async function sourcesIn(text: string | Uint8Array): Promise<readonly str
     const found = sourceOf(file, reference);
     if (found !== null) sources.add(found);
   }
-  return [...sources];
+  const names = [...file.steps.values()].flatMap(({ image }) => image?.name ?? []);
+  return {
+    sources: [...sources],
+    images: [...new Set(names)].filter((name) => parseImageTag(name) !== null),
+  };
 }

@@ -218,7 +218,7 @@ export const records = {
     }),
     sandbox: said("The least isolation.", oneOf(sandboxLevels)),
     image: said(
-      "A container image, whose files are all that the step sees of a system: `NAME@sha256:HEX`.",
+      "A container image, whose files are all that the step sees of a system: `NAME@sha256:HEX`, or a tag that `otto lock` pins.",
       filled,
     ),
     or: said("With `image`: `host` when a worker that runs no images will do.", oneOf(["host"])),

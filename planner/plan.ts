@@ -48,6 +48,8 @@ export type PlanRequest = {
   readonly changes?: () => Promise<ChangedPaths>;
   /** Templates and step libraries that it uses; see `planner/imports.ts`. */
   readonly imports?: Imports;
+  /** Digests of images that steps name without one, as a lock file pins them. */
+  readonly images?: ReadonlyMap<string, string>;
   /** Where the text comes from when not from the file at `path`. */
   readonly origin?: Plan["origin"];
 };
@@ -104,7 +106,7 @@ async function planModules(modules: Modules, root: Module, request: PlanRequest)
     environments: planEnvironments(environments),
     ...(uses.list.length > 0 ? { uses: uses.list } : {}),
     ...(file.triggers.length > 0 ? { triggers: file.triggers } : {}),
-    steps,
+    steps: request.images === undefined ? steps : steps.map(pinning(request.images)),
   };
   return fitting(plan, cells);
 }
@@ -241,6 +243,15 @@ const defaultTimes: Readonly<Record<ActionDeclaration["kind"], number>> = {
   wait: limits.waitMsDefault,
   pipeline: limits.timeoutMsMax,
 };
+
+/** An image that is named without a digest gets the one that is pinned for that name. */
+function pinning(images: ReadonlyMap<string, string>): (step: PlannedStep) => PlannedStep {
+  return (step) => {
+    const digest = step.image === undefined ? undefined : images.get(step.image.name);
+    if (step.image === undefined || digest === undefined) return step;
+    return { ...step, image: { ...step.image, name: `${step.image.name}@${digest}` } };
+  };
+}
 
 /** What most steps do not have: a field is there only when it says something. */
 function surroundingsOf({ step, valueInputs }: StepCell, needed: ReadonlySet<string>): Partial<PlannedStep> {

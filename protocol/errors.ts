@@ -32,6 +32,7 @@ export const errorCodes = {
   OTTO_EXPORT_INVALID: exitCodes.usage,
   OTTO_BACKUP_INVALID: exitCodes.usage,
   OTTO_LOCK_INVALID: exitCodes.usage,
+  OTTO_IMAGE_UNKNOWN: exitCodes.usage,
   OTTO_POLICY_INVALID: exitCodes.usage,
   OTTO_NO_SUCH_RUN: exitCodes.usage,
   OTTO_NO_SUCH_PLAN: exitCodes.usage,

@@ -45,7 +45,7 @@ function reasonOf(
   if (step.sandbox === "S3" && (step.image === undefined || step.image.orHost))
     return "it asks for isolation of level S3, where a step has an image for its file system: name one in `image`, without `or`";
   if (step.image !== undefined && !step.image.orHost && parseImageName(step.image.name) === null)
-    return `its image ${step.image.name} may be another one tomorrow: name it by its digest, ${step.image.name}@sha256:..., which \`skopeo inspect --format '{{.Digest}}' docker://${step.image.name}\` says`;
+    return `its image ${step.image.name} may be another one tomorrow: pin it with \`otto lock\`, or name it by its digest, ${step.image.name}@sha256:...`;
   if (step.action?.kind === "pipeline" && step.outcomes?.includes("recovered") === true)
     return "it would have to know how the run before ended, and no peer asks for that yet: notify on passed or failed";
   return null;

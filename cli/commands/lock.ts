@@ -1,6 +1,6 @@
 /**
- * `otto lock`: pins every template and step library of other repositories that a pipeline uses, and that these use, in
- * the lock file beside it. The one command that asks what a revision is now.
+ * `otto lock`: pins every template and step library of other repositories that a pipeline uses, and that these use, and every image
+ * that steps name without a digest, in the lock file beside it. The one command that asks what a revision or a tag is now.
  *
  * Promises: what is pinned stays as it is until `--upgrade`; a lock file is there whole or not at all; `--check` changes
  * nothing and ends with 1 when the lock file is not what the pipeline needs.
@@ -12,9 +12,10 @@ import { join, resolve } from "node:path";
 import type { DiagnosticCode } from "../../planner/diagnostics.ts";
 import { diffText } from "../../planner/diff/diff-words.ts";
 import { diffPlans } from "../../planner/diff/plan-diff.ts";
-import { formatLock, type LockEntry, type LockFile } from "../../planner/lock-file.ts";
+import { formatLock, type LockFile, nothingLocked } from "../../planner/lock-file.ts";
 import { planId, planPipeline } from "../../planner/plan.ts";
 import { readWritten } from "../../planner/written.ts";
+import { parseImageTag } from "../../protocol/image-name.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import type { Plan, PlanContext } from "../../protocol/plan.ts";
 import { compareText } from "../../protocol/values.ts";
@@ -81,18 +82,25 @@ async function check(locking: Locking): Promise<ExitCode> {
       return pins.at(source, wanted);
     },
     check: (source, wanted, entry) => pins.check(source, wanted, entry),
+    image: (wanted) => {
+      asked.add(wanted);
+      return pins.image(wanted);
+    },
   };
-  const { imports } = await bring(locking, watched);
+  const { imports, images } = await bring(locking, watched);
   const problems = [...imports.values()].flatMap((sources) =>
     [...sources.values()].flatMap((found) =>
       found.kind === "absent" && found.code === "pipeline/not-locked" ? [found.message] : [],
     ),
   );
-  for (const pinned of old.keys())
-    if (!asked.has(pinned)) problems.push(`\`${pinned}\` is not used any more`);
+  const pinned = [...old.uses.keys(), ...old.images.keys()];
+  for (const name of pinned) if (!asked.has(name)) problems.push(`\`${name}\` is not used any more`);
+  for (const wanted of asked)
+    if (parseImageTag(wanted) !== null && !images.has(wanted))
+      problems.push(`${name} does not pin the image \`${wanted}\``);
   await refuseMistakes(locking, imports, ["pipeline/missing-parameter", "pipeline/not-locked"]);
   if (problems.length === 0) {
-    output.write(`${name} is up to date: ${countWords(old.size, "source")}.\n`);
+    output.write(`${name} is up to date: ${sizeWords(old)}.\n`);
     return exitCodes.passed;
   }
   const lines = [...new Set(problems)].sort(compareText).map((problem) => `  ${problem}`);
@@ -102,10 +110,10 @@ async function check(locking: Locking): Promise<ExitCode> {
 
 async function pin(locking: Locking, upgrade: boolean): Promise<ExitCode> {
   const { root, name, old, output } = locking;
-  const pins = new FreshPins(upgrade ? new Map() : old, new GitCache());
+  const pins = new FreshPins(upgrade ? nothingLocked : old, new GitCache());
   const brought = await bring(locking, pins);
   await refuseMistakes(locking, brought.imports, ["pipeline/missing-parameter"]);
-  const { entries } = pins;
+  const entries: LockFile = pins;
   const path = join(root, name);
   const isSame = formatLock(entries) === formatLock(old);
   if (!isSame) await writeWhole(path, formatLock(entries));
@@ -137,18 +145,33 @@ async function refuseMistakes(
   throw new PipelineError(file.path, problems, textsOf(file.path, text, imports));
 }
 
+/** All that is pinned, each in words that name it in full. */
+function pinnedIn({ uses, images }: LockFile): ReadonlyMap<string, string> {
+  const sources = [...uses].map(
+    ([name, { commit, digest }]) => [name, `commit ${commit}, digest ${digest}`] as const,
+  );
+  return new Map([...sources, ...[...images].map(([name, digest]) => [name, `digest ${digest}`] as const)]);
+}
+
+function short(words: string): string {
+  return words.replaceAll(/[0-9a-f]{40,}/g, (hex) => hex.slice(0, 12));
+}
+
+function sizeWords({ uses, images }: LockFile): string {
+  const sources = countWords(uses.size, "source");
+  return images.size === 0 ? sources : `${sources} and ${countWords(images.size, "image")}`;
+}
+
 function changesText(name: string, old: LockFile, now: LockFile): string {
   const lines: string[] = [];
-  const short = ({ commit, digest }: LockEntry): string =>
-    `commit ${commit.slice(0, 12)}, digest ${digest.slice(0, 12)}`;
-  for (const source of [...new Set([...old.keys(), ...now.keys()])].sort(compareText)) {
-    const [before, after] = [old.get(source), now.get(source)];
-    if (after === undefined) lines.push(`- ${source}`);
-    else if (before === undefined) lines.push(`+ ${source}: ${short(after)}`);
-    else if (before.commit !== after.commit || before.digest !== after.digest)
-      lines.push(`~ ${source}: ${short(before)} -> ${short(after)}`);
+  const [were, are] = [pinnedIn(old), pinnedIn(now)];
+  for (const name of [...new Set([...were.keys(), ...are.keys()])].sort(compareText)) {
+    const [before, after] = [were.get(name), are.get(name)];
+    if (after === undefined) lines.push(`- ${name}`);
+    else if (before === undefined) lines.push(`+ ${name}: ${short(after)}`);
+    else if (before !== after) lines.push(`~ ${name}: ${short(before)} -> ${short(after)}`);
   }
-  const count = countWords(now.size, "source");
+  const count = sizeWords(now);
   if (lines.length === 0) return `${name} is as it was: ${count}.\n`;
   return `${lines.join("\n")}\n${name} pins ${count}.\n`;
 }
@@ -158,9 +181,9 @@ async function planChanges(locking: Locking, now: Brought): Promise<string> {
   const { file, name, old } = locking;
   const text = new TextDecoder("utf-8").decode(file.bytes);
   const before = await bring(locking, new LockedPins(old, new GitCache(), name));
-  const planned = async ({ imports }: Brought): Promise<Plan | null> => {
+  const planned = async ({ imports, images }: Brought): Promise<Plan | null> => {
     const { context } = locking;
-    const plan = await planPipeline({ text: file.bytes, path: file.path, context, imports });
+    const plan = await planPipeline({ text: file.bytes, path: file.path, context, imports, images });
     return plan.ok ? plan.value : null;
   };
   const [was, is] = [await planned(before), await planned(now)];

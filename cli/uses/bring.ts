@@ -4,6 +4,7 @@
  *   ./ci/deploy.yaml      from the repository of the file that says so, at that one's commit
  *   git+https://...@v1    the commit that otto.lock pins, from the cache, else fetched; checked by its digest
  *   otto/http             from Otto itself
+ *   an image, node:24     is only named: its digest is in otto.lock, and the worker brings it
  *
  * Promises: every file is read once; what cannot be had is an absence with words, not an error, so that all mistakes
  * are told at once; nothing that is not pinned is fetched unless somebody locks (`Pins`).
@@ -12,7 +13,7 @@
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { type Absence, type Import, type Imports, rootId, sourcesIn } from "../../planner/imports.ts";
+import { type Absence, type Import, type Imports, rootId, usedIn } from "../../planner/imports.ts";
 import type { LockEntry } from "../../planner/lock-file.ts";
 import { parseSource, type UseSource } from "../../planner/sources.ts";
 import { suggestion } from "../../planner/suggestions.ts";
@@ -35,10 +36,14 @@ export type Pins = {
     name: string,
     entry: LockEntry,
   ): Promise<Absence | "again" | null>;
+  /** The digest of an image, `sha256:HEX`; null: none is pinned. */
+  image(name: string): Promise<string | null>;
 };
 
 export type Brought = {
   readonly imports: Imports;
+  /** Digests of images that are named without one, as far as they are pinned. */
+  readonly images: ReadonlyMap<string, string>;
   /** The folders of the step libraries, by the digest of their trees. */
   readonly libraries: ReadonlyMap<string, Folder>;
 };
@@ -68,6 +73,7 @@ export async function bringUses(
 ): Promise<Brought> {
   const imports = new Map<string, ReadonlyMap<string, Import | Absence>>();
   const libraries = new Map<string, Folder>();
+  const images = new Map<string, string>();
   const bringing = new Bringing(from.pins, libraries, from.prefix ?? "");
   const queue: { id: string; text: string | Uint8Array; origin: Origin }[] = [
     { id: rootId, text, origin: { repository: from.repository, git: null } },
@@ -76,7 +82,12 @@ export async function bringUses(
   for (const { id, text: own, origin } of queue) {
     const found = new Map<string, Import | Absence>();
     imports.set(id, found);
-    for (const source of await sourcesIn(own)) {
+    const used = await usedIn(own);
+    for (const name of used.images) {
+      const digest = images.get(name) ?? (await from.pins.image(name));
+      if (digest !== null) images.set(name, digest);
+    }
+    for (const source of used.sources) {
       const brought = await bringing.bring(source, origin);
       if (brought === null) continue;
       if (brought.found.kind !== "absent" && !seen.has(brought.found.id)) {
@@ -91,7 +102,7 @@ export async function bringUses(
       found.set(source, brought.found);
     }
   }
-  return { imports, libraries };
+  return { imports, images, libraries };
 }
 
 const tooMany: Absence = {

@@ -1,6 +1,6 @@
 /** The lock file beside a pipeline file: `otto.lock` of `otto.yaml`, `ci/nightly.lock` of `ci/nightly.yaml`. */
 
-import { type LockFile, parseLock } from "../../planner/lock-file.ts";
+import { type LockFile, nothingLocked, parseLock } from "../../planner/lock-file.ts";
 import { OttoError } from "../../protocol/errors.ts";
 import { GitCache } from "./git-cache.ts";
 import { LockedPins } from "./pins.ts";
@@ -15,7 +15,7 @@ export function lockNameOf(path: string): string {
 export async function readLock(repository: Repository, path: string): Promise<LockFile> {
   const name = lockNameOf(path);
   const found = await repository.find(name);
-  if (found.kind === "none" && found.why === "is not there") return new Map();
+  if (found.kind === "none" && found.why === "is not there") return nothingLocked;
   if (found.kind !== "file") throw invalid(name, found.kind === "none" ? found.why : "is a folder");
   const lock = parseLock(new TextDecoder("utf-8").decode(found.bytes));
   if (!lock.ok) throw invalid(name, lock.problem);

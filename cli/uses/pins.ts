@@ -31,7 +31,7 @@ export class LockedPins implements Pins {
   }
 
   async at({ address }: GitSource, name: string): Promise<At> {
-    const entry = this.#lock.get(name);
+    const entry = this.#lock.uses.get(name);
     if (entry === undefined)
       return notLocked(
         `${this.#lockName} does not pin \`${name}\``,
@@ -47,8 +47,12 @@ export class LockedPins implements Pins {
     }
   }
 
+  image(name: string): Promise<string | null> {
+    return Promise.resolve(this.#lock.images.get(name) ?? null);
+  }
+
   async check(source: GitSource, name: string, found: LockEntry): Promise<Absence | "again" | null> {
-    const pinned = this.#lock.get(name);
+    const pinned = this.#lock.uses.get(name);
     if (pinned?.digest === found.digest && pinned.kind === found.kind) return null;
     const help = `see who changed ${this.#lockName}; \`otto lock --upgrade\` pins what is there now`;
     const what = `\`${name}\` is not what ${this.#lockName} pins: its content has another digest`;
@@ -63,9 +67,10 @@ export class LockedPins implements Pins {
   }
 }
 
-/** As the sources are now; a revision that `kept` pins stays at its commit. Gathers what a lock file is to say. */
+/** As the sources and the tags of images are now; a revision that `kept` pins stays at its commit. Gathers what a lock file is to say. */
 export class FreshPins implements Pins {
-  readonly entries = new Map<string, LockEntry>();
+  readonly uses = new Map<string, LockEntry>();
+  readonly images = new Map<string, string>();
   readonly #kept: LockFile;
   readonly #commits: ReadonlyMap<string, string>;
   readonly #cache: GitCache;
@@ -76,7 +81,7 @@ export class FreshPins implements Pins {
     this.#cache = cache;
     this.#kept = kept;
     this.#commits = new Map(
-      [...kept].map(([name, { commit }]) => [name.replace(/#.*$/, "").slice("git+".length), commit]),
+      [...kept.uses].map(([name, { commit }]) => [name.replace(/#.*$/, "").slice("git+".length), commit]),
     );
   }
 
@@ -100,13 +105,21 @@ export class FreshPins implements Pins {
 
   /** A cache that has something else than what was pinned before is not believed. */
   async check(source: GitSource, name: string, entry: LockEntry): Promise<"again" | null> {
-    const kept = this.#kept.get(name);
+    const kept = this.#kept.uses.get(name);
     if (kept?.commit === entry.commit && kept.digest !== entry.digest && !this.#refreshed.has(name)) {
       this.#refreshed.add(name);
       await this.#cache.refresh(source.address, entry.commit);
       return "again";
     }
-    this.entries.set(name, entry);
+    this.uses.set(name, entry);
     return null;
+  }
+
+  /** One that is pinned stays what it is. @throws when it is not, and its registry does not say. */
+  async image(name: string): Promise<string> {
+    const digest =
+      this.#kept.images.get(name) ?? (await (await import("./resolve-image.ts")).resolveImage(name));
+    this.images.set(name, digest);
+    return digest;
   }
 }

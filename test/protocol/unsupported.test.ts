@@ -16,8 +16,7 @@ describe("a step with an image", () => {
 
   it("cannot be run when tomorrow the image may be another one", () => {
     expect(why({ image: { name: "node:24", orHost: false } })).toEqual([
-      "its image node:24 may be another one tomorrow: name it by its digest, node:24@sha256:..., " +
-        "which `skopeo inspect --format '{{.Digest}}' docker://node:24` says",
+      "its image node:24 may be another one tomorrow: pin it with `otto lock`, or name it by its digest, node:24@sha256:...",
     ]);
   });
 

@@ -51,6 +51,8 @@ export type RegistryFixture = {
     layers: readonly LayerOfImage[],
     options?: ImageOptions,
   ): { readonly name: ImageName; readonly text: string };
+  /** From now on the tag names this one. */
+  tag(tag: string, name: ImageName): void;
   /** Something that is had by its digest. */
   put(bytes: Uint8Array): string;
   /** What is answered for a digest instead. */
@@ -75,6 +77,7 @@ export async function startRegistry(
 ): Promise<RegistryFixture> {
   const content = new Map<string, Uint8Array>();
   const types = new Map<string, string>();
+  const tags = new Map<string, string>();
   const asked: RegistryAsked[] = [];
   const { address = "127.0.0.1", tls } = options;
   const take = (request: IncomingMessage, response: ServerResponse): void => {
@@ -89,7 +92,8 @@ export async function startRegistry(
       const challenge = `Bearer realm="http://${request.headers.host ?? ""}/token",service="fixture",scope="repository:${repository}:pull"`;
       return void response.writeHead(401, { "www-authenticate": challenge }).end();
     }
-    const sha256 = /\/(?:manifests|blobs)\/sha256:([0-9a-f]{64})$/.exec(url)?.[1] ?? "";
+    const tag = /\/manifests\/([\w.-]+)$/.exec(url)?.[1] ?? "";
+    const sha256 = tags.get(tag) ?? /\/(?:manifests|blobs)\/sha256:([0-9a-f]{64})$/.exec(url)?.[1] ?? "";
     const found = content.get(sha256);
     if (found === undefined) return void response.writeHead(404).end();
     response.writeHead(200, { "content-type": types.get(sha256) ?? "application/octet-stream" }).end(found);
@@ -108,6 +112,7 @@ export async function startRegistry(
     asked,
     put,
     name,
+    tag: (tag, { sha256 }) => void tags.set(tag, sha256),
     replace: (sha256, bytes) => void content.set(sha256, bytes),
     add: (layers, more = {}) => {
       const made = imageOf(layers, more);

@@ -12,7 +12,7 @@ import {
 } from "../../../../protocol/image-documents.ts";
 import { limits } from "../../../../protocol/limits.ts";
 import { sizeWords } from "../../../../protocol/sizes.ts";
-import { passingProblem, type ToImageProcess, wrongImage } from "./image-messages.ts";
+import { type BringTask, passingProblem, type ResolveTask, wrongImage } from "./image-messages.ts";
 import { finishRoot } from "./mount-points.ts";
 import { Registry } from "./registry.ts";
 import { Unpacker } from "./unpack.ts";
@@ -21,7 +21,7 @@ type Manifest = Extract<ImageDocument, { kind: "manifest" }>;
 
 /** @param report.going is told again and again, for as long as it goes on. */
 export async function bringImage(
-  { name, folder, bounds }: ToImageProcess,
+  { name, folder, bounds }: BringTask,
   report: { readonly said: (line: string) => void; readonly going: () => void },
 ): Promise<void> {
   const registry = new Registry(name, bounds, report.going);
@@ -50,6 +50,13 @@ export async function bringImage(
   writeFileSync(join(folder, "about.json"), JSON.stringify({ bytes: unpacker.bytes }));
   report.going();
   makeDurable(folder);
+}
+
+/** The digest of what a tag names now, in lower-case hex. */
+export async function resolveTag({ name, bounds }: ResolveTask): Promise<string> {
+  const { sha256, bytes } = await new Registry(name, bounds).tagged(name.tag);
+  documentIn(bytes);
+  return sha256;
 }
 
 async function manifestOf(registry: Registry, sha256: string): Promise<Manifest> {

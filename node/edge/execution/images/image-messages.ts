@@ -1,6 +1,6 @@
 /** What a worker and the process that brings an image say to each other: one line of JSON each. */
 
-import type { ImageName } from "../../../../protocol/image-name.ts";
+import type { ImageName, ImageTag } from "../../../../protocol/image-name.ts";
 import { limits } from "../../../../protocol/limits.ts";
 
 /** Every bound that tests make smaller. */
@@ -17,18 +17,25 @@ export const imageBounds = {
 
 export type ImageBounds = Readonly<Record<keyof typeof imageBounds, number>>;
 
-/** Said once; then the input stays open for as long as the worker is there and wants the image. */
-export type ToImageProcess = {
+/** Said once; then the input stays open for as long as whoever asked is there and wants it. */
+export type ToImageProcess = BringTask | ResolveTask;
+
+export type BringTask = {
+  readonly kind: "bring";
   readonly name: ImageName;
   /** Empty, and nobody else's: `root`, `config.json` and `about.json` are made in it. */
   readonly folder: string;
   readonly bounds: ImageBounds;
 };
 
+/** Which image a tag is now. */
+export type ResolveTask = { readonly kind: "resolve"; readonly name: ImageTag; readonly bounds: ImageBounds };
+
 export type FromImageProcess =
   | { readonly kind: "said"; readonly line: string }
   | { readonly kind: "going" }
   | { readonly kind: "brought" }
+  | { readonly kind: "resolved"; readonly sha256: string }
   | { readonly kind: "failed"; readonly why: string; readonly next: string; readonly passes: boolean };
 
 /** Why an image cannot be used, as the end of a sentence; and what to do. */

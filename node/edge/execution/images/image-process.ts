@@ -1,5 +1,5 @@
 /**
- * A process that brings one image, so that neither the network nor unpacking holds up the worker, which renews its leases
+ * A process that brings one image, or asks which one a tag is, so that neither the network nor unpacking holds up the worker, which renews its leases
  * meanwhile; and so that what is wrong with an image happens to a process that has nothing of the worker's.
  *
  * It is told what to do in the first line of its input, and ends with its input: when the worker goes, or wants the image no more.
@@ -8,7 +8,7 @@
 
 import { createInterface } from "node:readline";
 import { wordsOf } from "../../error-words.ts";
-import { bringImage } from "./bring-image.ts";
+import { bringImage, resolveTag } from "./bring-image.ts";
 import { type FromImageProcess, ImageProblem, type ToImageProcess } from "./image-messages.ts";
 
 /** How often it says that it goes on. */
@@ -17,11 +17,12 @@ let saidMs = -goingMs;
 
 process.on("SIGINT", () => undefined);
 createInterface({ input: process.stdin })
-  .once("line", (line) => void bring(JSON.parse(line) as ToImageProcess))
+  .once("line", (line) => void perform(JSON.parse(line) as ToImageProcess))
   .once("close", () => process.exit(1));
 
-async function bring(task: ToImageProcess): Promise<void> {
+async function perform(task: ToImageProcess): Promise<void> {
   try {
+    if (task.kind === "resolve") return end({ kind: "resolved", sha256: await resolveTag(task) });
     await bringImage(task, { said: (line) => say({ kind: "said", line }), going });
     end({ kind: "brought" });
   } catch (error) {

@@ -176,7 +176,7 @@ export class ImageStore {
     try {
       signal.throwIfAborted();
       await mkdir(folder, { mode: 0o755 });
-      await runImageTask({ name, folder, bounds: this.#bounds }, { signal, said });
+      await runImageTask({ kind: "bring", name, folder, bounds: this.#bounds }, { signal, said });
       this.#add(name.sha256, folder);
     } finally {
       const next = this.#queue.shift();

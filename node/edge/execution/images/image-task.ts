@@ -1,4 +1,4 @@
-/** A worker's end of one process that brings an image: started, listened to, and killed when its time is over. */
+/** The other end of one process that brings an image: started, listened to, and killed when its time is over. */
 
 import { spawn } from "node:child_process";
 import { limits } from "../../../../protocol/limits.ts";
@@ -15,13 +15,13 @@ const flags = ["--max-old-space-size=512", "--no-warnings"];
 const startAgain = "start the run again";
 
 /**
- * Resolves when the image is in its folder, whole. Rejects with an `ImageProblem`, or with the signal's reason; in every case
+ * Resolves when the image is in its folder, whole, or with the digest that was asked for. Rejects with an `ImageProblem`, or with the signal's reason; in every case
  * the process is gone then, and writes no more.
  */
 export async function runImageTask(
   task: ToImageProcess,
   { signal, said }: { readonly signal: AbortSignal; readonly said: (line: string) => void },
-): Promise<void> {
+): Promise<Extract<FromImageProcess, { kind: "brought" | "resolved" }>> {
   signal.throwIfAborted();
   const child = spawn(process.execPath, [...flags, programPath("image")], {
     stdio: ["pipe", "pipe", "ignore"],
@@ -61,11 +61,14 @@ export async function runImageTask(
   signal.removeEventListener("abort", aborted);
   signal.throwIfAborted();
   if (killed !== null) throw killed as ImageProblem;
-  throwUnlessBrought(end, gone);
+  return doneOf(end, gone);
 }
 
-function throwUnlessBrought(end: FromImageProcess | null, gone: string): void {
-  if (end?.kind === "brought") return;
+function doneOf(
+  end: FromImageProcess | null,
+  gone: string,
+): Extract<FromImageProcess, { kind: "brought" | "resolved" }> {
+  if (end?.kind === "brought" || end?.kind === "resolved") return end;
   if (end?.kind === "failed") throw new ImageProblem(plain(end.why), plain(end.next), { passes: end.passes });
   throw passingProblem(`the process that brings it ended before it had it (${gone})`, startAgain);
 }

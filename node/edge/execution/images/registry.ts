@@ -1,5 +1,5 @@
 /**
- * A registry of container images, asked without a name or a password: documents and blobs by their digests.
+ * A registry of container images, asked without a name or a password: documents and blobs by their digests, and once the document of a tag.
  *
  * Nothing counts before its bytes have the size and the sha256 that whoever named it gave. It is asked over https; plain http
  * is for this machine's own. A token goes to the registry that asked for it and to nobody that this one leads to. Who does not
@@ -9,6 +9,7 @@
  * @source https://distribution.github.io/distribution/spec/auth/token/
  */
 
+import { createHash } from "node:crypto";
 import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import type { ImageName } from "../../../../protocol/image-name.ts";
 import {
@@ -74,6 +75,12 @@ export class Registry {
     return this.#bytes(`manifests/sha256:${sha256}`, { sha256, size });
   }
 
+  /** What a tag names at this moment. */
+  async tagged(tag: string): Promise<{ readonly sha256: string; readonly bytes: Buffer }> {
+    const bytes = await this.#bytes(`manifests/${tag}`, { sha256: null, size: null });
+    return { sha256: createHash("sha256").update(bytes).digest("hex"), bytes };
+  }
+
   /** A small blob. */
   async smallBlob({ sha256, size }: Descriptor): Promise<Buffer> {
     return this.#bytes(`blobs/sha256:${sha256}`, { sha256, size });
@@ -101,7 +108,7 @@ export class Registry {
 
   async #bytes(
     path: string,
-    { sha256, size }: { readonly sha256: string; readonly size: number | null },
+    { sha256, size }: { readonly sha256: string | null; readonly size: number | null },
   ): Promise<Buffer> {
     const chunks: Uint8Array[] = [];
     const sizeMax = size ?? limits.imageDocumentBytesMax;

@@ -4,7 +4,8 @@ import { createHash } from "node:crypto";
 import { sizeWords } from "../../../../protocol/sizes.ts";
 
 export type Wanted = {
-  readonly sha256: string;
+  /** Null: whatever comes. */
+  readonly sha256: string | null;
   /** Null: only its bound is known. */
   readonly size: number | null;
   readonly sizeMax: number;
@@ -63,7 +64,7 @@ export class Transfer {
     if (this.#bytes > sizeMax) return `more than the ${sizeWords(sizeMax)} that it may have`;
     if (size !== null && this.#bytes !== size) return `${this.#bytes} bytes where it has ${size}`;
     // What is short is gone on with, so the hash of it is still to be fed.
-    if (this.#hash.digest("hex") !== sha256) return "bytes that its digest does not name";
+    if (sha256 !== null && this.#hash.digest("hex") !== sha256) return "bytes that its digest does not name";
     return null;
   }
 }
