@@ -73,7 +73,11 @@ export function addSecretCommands(otto: Command, action: Action): void {
     );
   withTarget(secret.command("audit [name]"))
     .description("show who used which secret for what")
-    .option("--verify", "say instead whether each control peer's book of it is whole, and where it is not")
+    .option(
+      "--verify [file]",
+      "say instead whether each control peer's book of it is whole, and where it is not; of a file, without a node, what it proves",
+    )
+    .option("--export <file>", "write instead what each control peer signs of its book, and the charter")
     .option("--json", "as JSON lines")
     .action(
       action(async (name: string | undefined, options: AuditOptions) =>

@@ -82,8 +82,9 @@ export type CredentialUse = {
 export type UsesSeen = {
   readonly peer: string;
   readonly uses: readonly CredentialUse[] | null;
-  /** Only when it was asked for. */
+  /** Only when it was asked for, and then no uses: whether the book is whole, and the newest of it, signed (`node/verify/audit-book.ts`). */
   readonly chain?: ChainSeen;
+  readonly book?: { readonly end: Uint8Array; readonly lines: readonly string[] };
 };
 
 /** Whether a book of uses is whole; `problem`: where it is not, as the end of a sentence. */

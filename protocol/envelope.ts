@@ -26,7 +26,8 @@ export type EnvelopeKind =
   | "document"
   | "permit"
   | "release"
-  | "outcome";
+  | "outcome"
+  | "audit";
 
 type Envelope = {
   readonly kind: EnvelopeKind;

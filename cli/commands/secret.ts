@@ -17,7 +17,9 @@ import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import type { UsesSeen } from "../../protocol/calls.ts";
 import type { Charter } from "../../protocol/membership.ts";
 import { compareText } from "../../protocol/values.ts";
-import { callFor } from "../../node/edge/client.ts";
+import { askFor, callFor } from "../../node/edge/client.ts";
+import type { SignedBook } from "../../node/verify/audit-book.ts";
+import { verifyAudit, writeAudit } from "../audit-file.ts";
 import { charterOf, documentsOf, putDocument, recipientsOf } from "../domain-documents.ts";
 import { ownerOf, type OwnerOptions } from "../owner.ts";
 import { person } from "../person.ts";
@@ -33,7 +35,11 @@ type ValueOptions = { readonly from?: string };
 export type SetOptions = TargetOptions & PurposeOptions & ValueOptions;
 export type RotateOptions = TargetOptions & ValueOptions;
 export type ListOptions = TargetOptions & { readonly json?: boolean };
-export type AuditOptions = ListOptions & { readonly verify?: boolean };
+export type AuditOptions = ListOptions & {
+  /** A file: what of it is proven; true: the books of those who are asked. */
+  readonly verify?: boolean | string;
+  readonly export?: string;
+};
 export type RecoverOptions = TargetOptions & { readonly key: string };
 export type RecoveryOptions = OwnerOptions & { readonly output: string };
 
@@ -95,6 +101,8 @@ export async function listSecrets(options: ListOptions): Promise<ExitCode> {
 }
 
 export async function auditSecrets(name: string | undefined, options: AuditOptions): Promise<ExitCode> {
+  if (typeof options.verify === "string") return verifyAudit(options.verify, options);
+  if (options.export !== undefined) return exportAudit(options.export, options);
   const { verify = false } = options;
   let isWhole = true;
   const code = await withDomain(options, async ({ target }) => {
@@ -117,6 +125,30 @@ export async function auditSecrets(name: string | undefined, options: AuditOptio
     }
   });
   return isWhole ? code : exitCodes.failed;
+}
+
+/** What each control peer signs of its book, for somebody who asks no node. */
+async function exportAudit(file: string, options: AuditOptions): Promise<ExitCode> {
+  let absent = 0;
+  const code = await withDomain(options, async ({ target }) => {
+    const { certificate } = target;
+    const seen = await askFor(await target.open(), { call: "control", certificate }, "control");
+    const books: (SignedBook & { readonly peer: string })[] = [];
+    const request = { call: "uses", certificate, all: true, verify: true } as const;
+    for await (const item of callFor(await target.open(), request)) {
+      if (item.kind !== "uses") continue;
+      if (item.book !== undefined) books.push({ peer: item.peer, ...item.book });
+      else {
+        absent += 1;
+        process.stderr.write(
+          `otto: control peer ${item.peer} could not be asked; its book is not in the file.\n`,
+        );
+      }
+    }
+    writeAudit(file, { charter: seen.charter, books });
+    process.stdout.write(`Wrote ${file}: what ${countWords(books.length, "control peer")} signed.\n`);
+  });
+  return absent === 0 ? code : exitCodes.failed;
 }
 
 function chainLine({ peer, chain }: UsesSeen, { json }: AuditOptions): string {

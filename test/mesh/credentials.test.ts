@@ -132,6 +132,28 @@ it("says whether the book of uses is whole, and where it is not", async () => {
   expect(await verify()).toMatchObject({ code: 0 });
 });
 
+it("hands on a book of uses that proves itself without a node, and no other domain's in its place", async () => {
+  const file = join(mesh.folder, "uses.json");
+  await mesh.succeed(["secret", "audit", "--export", file, ...node()]);
+  const [, id = ""] =
+    /id +([0-9a-f]{32})/u.exec((await mesh.succeed(["domain", "show", ...node()])).stdout) ?? [];
+  const verify = (...words: readonly string[]) =>
+    mesh.otto(["secret", "audit", "--verify", file, ...words], { home: "auditor" });
+  const proven = await verify("--domain", id);
+  expect(proven, proven.stderr).toMatchObject({ code: 0 });
+  expect(proven.stdout).toMatch(/^12D3\w+ {2}signed \d+ uses on \S+, all of them here, none changed$/mu);
+  expect((await verify()).stdout).toContain("That it is the domain that you mean is not proven");
+  expect(await verify("--domain", "f".repeat(32))).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("proves nothing: it is of domain dev") as string,
+  });
+  writeFileSync(file, readFileSync(file, "utf8").replace('\\"method\\":\\"GET\\"', '\\"method\\":\\"PUT\\"'));
+  expect(await verify("--domain", id)).toMatchObject({
+    code: 1,
+    stdout: expect.stringContaining("not proven: ") as string,
+  });
+});
+
 it("keeps the value out of every file of every node, and out of everything that a command prints", async () => {
   await set();
   const said = await Promise.all([

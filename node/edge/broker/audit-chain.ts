@@ -7,16 +7,12 @@
  * together with its ends, write a new one, or add to its end while the peer is away.
  */
 
-import { hash } from "node:crypto";
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import type { ChainSeen } from "../../../protocol/calls.ts";
+import { beforeIn, digestOf } from "../../verify/audit-book.ts";
 
 /** Digests of the last line, and of the line before the first that is kept; "": there is none. */
 export type BookEnds = { readonly last: string; readonly before: string };
-
-export function digestOf(line: string): string {
-  return hash("sha256", line).slice(0, 32);
-}
 
 export function readLines(path: string): readonly string[] {
   if (!existsSync(path)) return [];
@@ -63,14 +59,4 @@ export function verifyChain(
     before = digestOf(line);
   }
   return seen(before === ends.last ? null : "its end was cut off, or its last line was changed");
-}
-
-/** The digest that a line has of the one before it. */
-export function beforeIn(line: string): string | null {
-  try {
-    const { before } = JSON.parse(line) as { readonly before?: unknown };
-    return typeof before === "string" ? before : null;
-  } catch {
-    return null;
-  }
 }

@@ -9,16 +9,10 @@
 
 import { appendFileSync, existsSync, renameSync, statSync } from "node:fs";
 import type { ChainSeen, CredentialUse } from "../../../protocol/calls.ts";
+import type { Signer } from "../../../protocol/envelope.ts";
 import { limits } from "../../../protocol/limits.ts";
-import {
-  beforeIn,
-  type BookEnds,
-  digestOf,
-  readEnds,
-  readLines,
-  verifyChain,
-  writeEnds,
-} from "./audit-chain.ts";
+import { beforeIn, digestOf, signBook, type SignedBook } from "../../verify/audit-book.ts";
+import { type BookEnds, readEnds, readLines, verifyChain, writeEnds } from "./audit-chain.ts";
 import type { Holder } from "./grants.ts";
 
 /** Of any grant: whose, and of which secret. */
@@ -78,6 +72,13 @@ export class Audit {
     this.flush();
     const kept = { older: readLines(`${this.#path}.old`), newer: readLines(this.#path) };
     return verifyChain(kept, readEnds(`${this.#path}.ends`));
+  }
+
+  /** All that is kept, as of now, by this control peer's signature. */
+  signed(domain: string, keys: Signer): SignedBook {
+    this.flush();
+    const lines = [...readLines(`${this.#path}.old`), ...readLines(this.#path)];
+    return signBook(lines, { last: this.#before, atMs: this.#nowMs() }, domain, keys);
   }
 
   /**

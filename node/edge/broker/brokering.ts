@@ -79,8 +79,12 @@ export class Brokering {
   /** What was brokered here; and, with `all`, through each other control peer that the charter knows. */
   async *uses(all: boolean, verify: boolean): AsyncGenerator<UsesSeen, void, void> {
     const { identity, network, membership } = this.#host;
-    const chain = verify ? { chain: this.#audit.verify() } : {};
-    yield { peer: identity.peer, uses: this.#audit.lines(), ...chain };
+    const { peer } = identity;
+    const { domain } = membership.charter;
+    if (verify) {
+      const chain = this.#audit.verify();
+      yield { peer, uses: [], chain, book: this.#audit.signed(domain, identity) };
+    } else yield { peer, uses: this.#audit.lines() };
     if (!all) return;
     for (const { peer } of membership.charter.controls) {
       if (peer === identity.peer) continue;
