@@ -9,7 +9,8 @@ import {
   type Scalar,
   type StepAction,
 } from "../protocol/plan.ts";
-import { parseImageName } from "../protocol/image-name.ts";
+import { credentialForImage } from "../protocol/credentials/image-credential.ts";
+import { parseImageName, parseImageTag } from "../protocol/image-name.ts";
 import { formatDuration } from "./durations.ts";
 
 /** `key`: what of the step's entry in the file says so. */
@@ -91,8 +92,16 @@ export function surroundingLines(step: PlannedStep): readonly Line[] {
       "S2 where its worker reaches it, since it uses credentials: they are all its network then",
       "credentials",
     ]);
-  if (step.image !== undefined) lines.push(["image", imageWords(step.image), "requires"]);
+  if (step.image !== undefined)
+    lines.push(["image", imageWords(step.image) + wayWords(step, step.image), "requires"]);
   return lines;
+}
+
+/** By whom it is asked for, where its registry does not give it to everybody. */
+function wayWords({ credentials = [] }: PlannedStep, { name }: NonNullable<PlannedStep["image"]>): string {
+  const parsed = parseImageName(name) ?? parseImageTag(name);
+  const used = parsed === null ? null : credentialForImage(credentials, parsed);
+  return used === null ? "" : `; brought by way of the broker, with the credential ${used.name}`;
 }
 
 function imageWords({ name, orHost }: NonNullable<PlannedStep["image"]>): string {

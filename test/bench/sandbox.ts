@@ -66,6 +66,7 @@ export async function benchSandbox(): Promise<Row[]> {
     graceMs: limits.killGraceMs,
     isolation: { atMost: "S3", byDefault: "S0", visible: [], secrets: [] },
     credentials: {
+      openSocket: () => Promise.reject(new Error("none of the steps has an image that needs it")),
       open: async ({ credentials }) => ({ ...noCredentials, ports: credentials.map(() => 4_801) }),
     },
     observer: { output: () => undefined, ended: (id, report) => waiting.get(id)?.(report) },

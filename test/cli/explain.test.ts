@@ -66,6 +66,14 @@ describe("otto explain", () => {
     expect(text).toContain("isolation   S2 where its worker reaches it, since it uses credentials");
   });
 
+  it("says by which credential a step's image is asked for", async () => {
+    const asked =
+      "requires: { image: 'registry.example.org/a:1' }, credentials: { own: { oci: registry.example.org } }";
+    write("otto.yaml", pipeline.replace("x }", `x, ${asked} }`));
+    const { text } = await output({ folder });
+    expect(text).toContain("; brought by way of the broker, with the credential own");
+  });
+
   it("writes JSON that says the same", async () => {
     write("otto.yaml", pipeline);
     const { planId, plan } = await loadPlan({ folder });

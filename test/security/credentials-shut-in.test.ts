@@ -9,7 +9,7 @@ import type { Server } from "node:net";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { OpenedCredentials } from "../../node/edge/broker/gateway.ts";
+import type { Gateway, OpenedCredentials } from "../../node/edge/broker/gateway.ts";
 import type { Assignment } from "../../node/ports.ts";
 import type { SandboxLevel, StepCredential } from "../../protocol/plan.ts";
 import type { StepReport } from "../../protocol/report.ts";
@@ -54,7 +54,8 @@ function workerAt(level: SandboxLevel): { readonly at: Surroundings } {
       };
       return { ...opened, accept };
     };
-    worker.at = await isolated(level, { credentials: { open } }, { byDefault: "S0" });
+    const openSocket: Gateway["openSocket"] = (...words) => mesh.gateway().openSocket(...words);
+    worker.at = await isolated(level, { credentials: { open, openSocket } }, { byDefault: "S0" });
   });
   afterAll(async () => worker.at?.close());
   return worker;

@@ -338,7 +338,7 @@ describe("the process that brings an image", () => {
       stdio: ["pipe", "ignore", "ignore"],
     });
     child.stdin.write(
-      `${JSON.stringify({ kind: "bring", name: registry.name("0".repeat(64)), folder, bounds: imageBounds })}\n`,
+      `${JSON.stringify({ kind: "bring", way: null, name: registry.name("0".repeat(64)), folder, bounds: imageBounds })}\n`,
     );
     await expect.poll(() => registry.asked.length, { timeout: 10_000 }).toBe(1);
     child.stdin.destroy();
@@ -416,7 +416,9 @@ async function bringDirectly(
     stdio: ["pipe", "pipe", "ignore"],
     env: { PATH: process.env["PATH"] ?? "", ...environment },
   });
-  child.stdin.write(`${JSON.stringify({ kind: "bring", name, folder: into, bounds: imageBounds })}\n`);
+  child.stdin.write(
+    `${JSON.stringify({ kind: "bring", way: null, name, folder: into, bounds: imageBounds })}\n`,
+  );
   const lines: string[] = [];
   for await (const line of createInterface({ input: child.stdout })) lines.push(line);
   return JSON.parse(lines.at(-1) ?? "null") as FromImageProcess;

@@ -192,6 +192,7 @@ afterEach(async () => {
 async function make(secrets: readonly string[] = [canary]): Promise<Surroundings> {
   surroundings = await makeSurroundings({
     credentials: {
+      openSocket: () => Promise.reject(new Error("none of the steps has an image that needs it")),
       open: () =>
         Promise.resolve({
           ...noCredentials,

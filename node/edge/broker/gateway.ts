@@ -145,6 +145,21 @@ export class Gateway {
     }
   }
 
+  /**
+   * The way of one credential for what the worker itself asks on the step's behalf: a socket that nobody but the worker gets to. What
+   * comes by it names the host that it is for.
+   */
+  async openSocket(
+    assignment: Assignment,
+    credential: StepCredential,
+    path: string,
+  ): Promise<{ close(): void }> {
+    if (Buffer.byteLength(path) > limits.socketPathBytesMax) throw tooLong(path);
+    const door = new Door((socket) => this.#carry(socket, { assignment, credential, host: null }));
+    await door.listen(path);
+    return door;
+  }
+
   /** For clients whose host is fixed: they go to it by a proxy, and find themselves here. */
   async #proxy(
     assignment: Assignment,
@@ -305,7 +320,7 @@ class Door {
 
 function tooLong(socket: string): OttoError {
   return new OttoError("OTTO_REFUSED", {
-    what: `The path of the step's SSH agent is too long for a socket, which has at most ${limits.socketPathBytesMax} bytes: ${socket}.`,
+    what: `The path of a socket for the step's credentials is too long, of at most ${limits.socketPathBytesMax} bytes: ${socket}.`,
     state: "The step did not begin.",
     next: "Give the worker a data folder with a shorter path: `otto join CODE --data FOLDER`.",
   });

@@ -14,6 +14,8 @@ import { appendFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Mask, maskOf } from "../../../protocol/credentials/masker.ts";
 import { OttoError } from "../../../protocol/errors.ts";
+import { credentialForImage } from "../../../protocol/credentials/image-credential.ts";
+import type { ImageName } from "../../../protocol/image-name.ts";
 import { limits } from "../../../protocol/limits.ts";
 import type { SandboxLevel } from "../../../protocol/plan.ts";
 import type { LogReference, StepReport } from "../../../protocol/report.ts";
@@ -22,6 +24,7 @@ import type { Blobs } from "../blobs.ts";
 import { type Gateway, noCredentials, type OpenedCredentials } from "../broker/gateway.ts";
 import { type CacheLimits, Caches, type SoughtCache } from "./caches.ts";
 import { type PreparedLibrary, prepareLibrary } from "./libraries.ts";
+import type { ImageWay } from "./images/image-messages.ts";
 import { type Image, ImageStore } from "./images/image-store.ts";
 import { readLog } from "./attempt-log.ts";
 import { maskReport } from "./masked-report.ts";
@@ -61,7 +64,7 @@ export type ExecutorOptions = {
   /** How long a step may take to end that is stopped, before it is killed: what the worker counts on (`node/core/leases.ts`). */
   readonly graceMs: number;
   /** Opens the way to brokers for an attempt that has credentials. */
-  readonly credentials?: Pick<Gateway, "open">;
+  readonly credentials?: Pick<Gateway, "open" | "openSocket">;
   /** Those of `limits`, unless said otherwise. */
   readonly cacheLimits?: CacheLimits;
   /** How far steps are kept apart; without it, not (S0). */
@@ -82,7 +85,7 @@ export async function startExecutor(options: ExecutorOptions): Promise<LocalExec
   const { secrets, ...wanted } = options.isolation ?? noIsolation;
   const isolation = new Isolation(folder, identity, wanted);
   const workspaces = new Workspaces(isolation.folder);
-  for (const left of ["pipes", "logs"]) rmSync(join(folder, left), { recursive: true, force: true });
+  for (const left of ["pipes", "logs", "ways"]) rmSync(join(folder, left), { recursive: true, force: true });
   mkdirSync(join(folder, "logs"));
   const runner = await RunnerLink.start({
     folder,
@@ -383,10 +386,31 @@ export class LocalExecutor implements Executor {
     const { signal } = attempt.abort;
     const called = attempt.assignment.image?.name ?? "";
     const said = (line: string): void => void (attempt.notes = [...attempt.notes, `${called}: ${line}`]);
-    const image = await this.#images.bring(name, { signal, said });
+    const opened = await this.#wayTo(name, attempt);
+    let image: Image;
+    try {
+      image = await this.#images.bring(name, { signal, said, way: opened?.way ?? null });
+    } finally {
+      opened?.close();
+    }
     // Whoever waited for it may have been stopped meanwhile.
     if (signal.aborted) image.release();
     else attempt.image = image;
+  }
+
+  /** The step's own credential for the image's registry, where it has one, is used through its broker: the worker does not get it. */
+  async #wayTo(
+    name: ImageName,
+    { assignment, serial }: Attempt,
+  ): Promise<{ readonly way: ImageWay; close(): void } | null> {
+    const credential = credentialForImage(assignment.credentials, name);
+    const { credentials: gateway } = this.#options;
+    if (credential === null || gateway === undefined) return null;
+    const folder = join(this.#options.folder, "ways");
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const socket = join(folder, String(serial));
+    const door = await gateway.openSocket(assignment, credential, socket);
+    return { way: { socket, credential: credential.name }, close: () => door.close() };
   }
 
   /** In what is left of the attempt's time, which a cache is never worth exceeding. */

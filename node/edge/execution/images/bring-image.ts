@@ -12,7 +12,13 @@ import {
 } from "../../../../protocol/image-documents.ts";
 import { limits } from "../../../../protocol/limits.ts";
 import { sizeWords } from "../../../../protocol/sizes.ts";
-import { type BringTask, passingProblem, type ResolveTask, wrongImage } from "./image-messages.ts";
+import {
+  type BringTask,
+  type CheckTask,
+  passingProblem,
+  type ResolveTask,
+  wrongImage,
+} from "./image-messages.ts";
 import { finishRoot } from "./mount-points.ts";
 import { Registry } from "./registry.ts";
 import { Unpacker } from "./unpack.ts";
@@ -21,10 +27,10 @@ type Manifest = Extract<ImageDocument, { kind: "manifest" }>;
 
 /** @param report.going is told again and again, for as long as it goes on. */
 export async function bringImage(
-  { name, folder, bounds }: BringTask,
+  { name, way, folder, bounds }: BringTask,
   report: { readonly said: (line: string) => void; readonly going: () => void },
 ): Promise<void> {
-  const registry = new Registry(name, bounds, report.going);
+  const registry = new Registry(name, { bounds, way, going: report.going });
   const manifest = await manifestOf(registry, name.sha256);
   const bytes = manifest.layers.reduce((sum, { size }) => sum + size, 0);
   if (bytes > bounds.imageBytesMax)
@@ -47,14 +53,20 @@ export async function bringImage(
   finishRoot(unpacker.root);
   for (const file of files.values()) rmSync(file);
   writeFileSync(join(folder, "config.json"), config);
-  writeFileSync(join(folder, "about.json"), JSON.stringify({ bytes: unpacker.bytes }));
+  const about = { bytes: unpacker.bytes, isPrivate: way !== null };
+  writeFileSync(join(folder, "about.json"), JSON.stringify(about));
   report.going();
   makeDurable(folder);
 }
 
+/** That it is given at all says the registry, by what it answers for its name. */
+export async function checkImage({ name, way, bounds }: CheckTask): Promise<void> {
+  await new Registry(name, { bounds, way }).document({ sha256: name.sha256, size: null });
+}
+
 /** The digest of what a tag names now, in lower-case hex. */
 export async function resolveTag({ name, bounds }: ResolveTask): Promise<string> {
-  const { sha256, bytes } = await new Registry(name, bounds).tagged(name.tag);
+  const { sha256, bytes } = await new Registry(name, { bounds }).tagged(name.tag);
   documentIn(bytes);
   return sha256;
 }

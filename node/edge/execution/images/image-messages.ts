@@ -18,15 +18,27 @@ export const imageBounds = {
 export type ImageBounds = Readonly<Record<keyof typeof imageBounds, number>>;
 
 /** Said once; then the input stays open for as long as whoever asked is there and wants it. */
-export type ToImageProcess = BringTask | ResolveTask;
+export type ToImageProcess = BringTask | CheckTask | ResolveTask;
+
+/** How a registry is asked that does not give the image to everybody: by a socket of this machine, to a broker. */
+export type ImageWay = {
+  readonly socket: string;
+  /** What the step calls the credential. */
+  readonly credential: string;
+};
 
 export type BringTask = {
   readonly kind: "bring";
   readonly name: ImageName;
+  /** Null: as everybody asks. */
+  readonly way: ImageWay | null;
   /** Empty, and nobody else's: `root`, `config.json` and `about.json` are made in it. */
   readonly folder: string;
   readonly bounds: ImageBounds;
 };
+
+/** Whether whoever asks in this way is given the image: nothing of it is kept. */
+export type CheckTask = Omit<BringTask, "kind" | "folder"> & { readonly kind: "check" };
 
 /** Which image a tag is now. */
 export type ResolveTask = { readonly kind: "resolve"; readonly name: ImageTag; readonly bounds: ImageBounds };
@@ -35,6 +47,7 @@ export type FromImageProcess =
   | { readonly kind: "said"; readonly line: string }
   | { readonly kind: "going" }
   | { readonly kind: "brought" }
+  | { readonly kind: "checked" }
   | { readonly kind: "resolved"; readonly sha256: string }
   | { readonly kind: "failed"; readonly why: string; readonly next: string; readonly passes: boolean };
 

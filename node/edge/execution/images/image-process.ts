@@ -8,7 +8,7 @@
 
 import { createInterface } from "node:readline";
 import { wordsOf } from "../../error-words.ts";
-import { bringImage, resolveTag } from "./bring-image.ts";
+import { bringImage, checkImage, resolveTag } from "./bring-image.ts";
 import { type FromImageProcess, ImageProblem, type ToImageProcess } from "./image-messages.ts";
 
 /** How often it says that it goes on. */
@@ -23,6 +23,10 @@ createInterface({ input: process.stdin })
 async function perform(task: ToImageProcess): Promise<void> {
   try {
     if (task.kind === "resolve") return end({ kind: "resolved", sha256: await resolveTag(task) });
+    if (task.kind === "check") {
+      await checkImage(task);
+      return end({ kind: "checked" });
+    }
     await bringImage(task, { said: (line) => say({ kind: "said", line }), going });
     end({ kind: "brought" });
   } catch (error) {

@@ -5,7 +5,7 @@
  *   images / temporary                what is being brought or deleted
  *
  * Promises: an image is there whole or not at all, also after a crash: it is brought elsewhere, made durable and renamed. One that
- * is here is used without asking anybody. Who wants the same at once waits for the same; it is brought for as long as somebody
+ * is here is used without asking anybody, unless it was given to a credential: then its registry says each time who may have it. Who wants the same at once waits for the same; it is brought for as long as somebody
  * waits. All of them together stay within a bound, but for those in use. Only the one process that has the folder uses it.
  */
 
@@ -27,7 +27,13 @@ import { limits } from "../../../../protocol/limits.ts";
 import { compareText } from "../../../../protocol/values.ts";
 import { wordsOf } from "../../error-words.ts";
 import { Unprepared } from "../ends.ts";
-import { type ImageBounds, imageBounds, ImageProblem, passingProblem } from "./image-messages.ts";
+import {
+  type ImageBounds,
+  imageBounds,
+  ImageProblem,
+  type ImageWay,
+  passingProblem,
+} from "./image-messages.ts";
 import { runImageTask } from "./image-task.ts";
 
 export type Image = {
@@ -39,12 +45,22 @@ export type Image = {
   release(): void;
 };
 
-type Kept = { readonly folder: string; readonly bytes: number; usedMs: number; uses: number };
+type Kept = {
+  readonly folder: string;
+  readonly bytes: number;
+  /** True when its registry does not give it to everybody: whoever wants it is to be given it there, each time. */
+  readonly isPrivate: boolean;
+  usedMs: number;
+  uses: number;
+};
 
 type Waiter = { readonly said: (line: string) => void };
 
+type Wish = { readonly signal: AbortSignal; readonly said: (line: string) => void };
+
 type Arrival = {
   readonly name: ImageName;
+  readonly way: ImageWay | null;
   readonly waiters: Set<Waiter>;
   readonly stop: AbortController;
   readonly done: Promise<void>;
@@ -78,20 +94,25 @@ export class ImageStore {
    */
   async bring(
     name: ImageName,
-    { signal, said }: { readonly signal: AbortSignal; readonly said: (line: string) => void },
+    { signal, said, way = null }: Wish & { readonly way?: ImageWay | null },
   ): Promise<Image> {
     try {
       if (!this.#isOpen) this.#open();
       for (;;) {
         signal.throwIfAborted();
         const kept = this.#find(name.sha256);
-        if (kept !== null) return this.#give(kept);
-        const arrival = this.#arriving.get(name.sha256) ?? this.#begin(name);
+        if (kept !== null) {
+          if (kept.isPrivate) await this.#check(name, way, { signal, said });
+          // It may have had to make room meanwhile.
+          if (this.#find(name.sha256) === kept) return this.#give(kept);
+          continue;
+        }
+        const arrival = this.#arriving.get(name.sha256) ?? this.#begin(name, way);
         try {
           await wait(arrival, { signal, said });
         } catch (error) {
-          // That another registry does not have it says nothing of this one.
-          if (signal.aborted || isSamePlace(arrival.name, name)) throw error;
+          // That another registry does not have it, or does not give it to another, says nothing of this one.
+          if (signal.aborted || (isSamePlace(arrival.name, name) && isSameWay(arrival.way, way))) throw error;
         }
       }
     } catch (error) {
@@ -151,14 +172,19 @@ export class ImageStore {
     return { root: join(kept.folder, "root"), environment: config.value.environment, release };
   }
 
-  #begin(name: ImageName): Arrival {
+  async #check(name: ImageName, way: ImageWay | null, wish: Wish): Promise<void> {
+    const signal = AbortSignal.any([wish.signal, this.#closing.signal]);
+    await runImageTask({ kind: "check", name, way, bounds: this.#bounds }, { ...wish, signal });
+  }
+
+  #begin(name: ImageName, way: ImageWay | null): Arrival {
     const stop = new AbortController();
     const waiters = new Set<Waiter>();
     const signal = AbortSignal.any([stop.signal, this.#closing.signal]);
-    const done = this.#arrive(name, signal, (line) => {
+    const done = this.#arrive({ name, way }, signal, (line) => {
       for (const waiter of waiters) waiter.said(line);
     });
-    const arrival: Arrival = { name, waiters, stop, done };
+    const arrival: Arrival = { name, way, waiters, stop, done };
     this.#arriving.set(name.sha256, arrival);
     const over = (): void => {
       if (this.#arriving.get(name.sha256) === arrival) this.#arriving.delete(name.sha256);
@@ -169,14 +195,18 @@ export class ImageStore {
     return arrival;
   }
 
-  async #arrive(name: ImageName, signal: AbortSignal, said: (line: string) => void): Promise<void> {
+  async #arrive(
+    { name, way }: Pick<Arrival, "name" | "way">,
+    signal: AbortSignal,
+    said: (line: string) => void,
+  ): Promise<void> {
     await this.#turn();
     this.#made += 1;
     const folder = join(this.#temporary, `${process.pid}-${this.#made}`);
     try {
       signal.throwIfAborted();
       await mkdir(folder, { mode: 0o755 });
-      await runImageTask({ kind: "bring", name, folder, bounds: this.#bounds }, { signal, said });
+      await runImageTask({ kind: "bring", name, way, folder, bounds: this.#bounds }, { signal, said });
       this.#add(name.sha256, folder);
     } finally {
       const next = this.#queue.shift();
@@ -257,6 +287,10 @@ async function wait(
   }
 }
 
+function isSameWay(left: ImageWay | null, right: ImageWay | null): boolean {
+  return left?.socket === right?.socket;
+}
+
 function isSamePlace(left: ImageName, right: ImageName): boolean {
   return left.registry === right.registry && left.repository === right.repository;
 }
@@ -273,9 +307,9 @@ function sentence({ registry, repository, sha256 }: ImageName, error: unknown): 
 function keptIn(folder: string): Kept | null {
   const about = join(folder, aboutFile);
   try {
-    const { bytes } = JSON.parse(readFileSync(about, "utf8")) as { readonly bytes: unknown };
-    if (typeof bytes !== "number") return null;
-    return { folder, bytes, usedMs: statSync(about).mtimeMs, uses: 0 };
+    const { bytes, isPrivate } = JSON.parse(readFileSync(about, "utf8")) as Record<string, unknown>;
+    if (typeof bytes !== "number" || typeof isPrivate !== "boolean") return null;
+    return { folder, bytes, isPrivate, usedMs: statSync(about).mtimeMs, uses: 0 };
   } catch {
     // Nothing that can be used: it is brought anew.
     return null;

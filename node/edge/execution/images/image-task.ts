@@ -14,6 +14,8 @@ import {
 const flags = ["--max-old-space-size=512", "--no-warnings"];
 const startAgain = "start the run again";
 
+type Done = Extract<FromImageProcess, { kind: "brought" | "checked" | "resolved" }>;
+
 /**
  * Resolves when the image is in its folder, whole, or with the digest that was asked for. Rejects with an `ImageProblem`, or with the signal's reason; in every case
  * the process is gone then, and writes no more.
@@ -21,7 +23,7 @@ const startAgain = "start the run again";
 export async function runImageTask(
   task: ToImageProcess,
   { signal, said }: { readonly signal: AbortSignal; readonly said: (line: string) => void },
-): Promise<Extract<FromImageProcess, { kind: "brought" | "resolved" }>> {
+): Promise<Done> {
   signal.throwIfAborted();
   const child = spawn(process.execPath, [...flags, programPath("image")], {
     stdio: ["pipe", "pipe", "ignore"],
@@ -64,11 +66,8 @@ export async function runImageTask(
   return doneOf(end, gone);
 }
 
-function doneOf(
-  end: FromImageProcess | null,
-  gone: string,
-): Extract<FromImageProcess, { kind: "brought" | "resolved" }> {
-  if (end?.kind === "brought" || end?.kind === "resolved") return end;
+function doneOf(end: FromImageProcess | null, gone: string): Done {
+  if (end?.kind === "brought" || end?.kind === "checked" || end?.kind === "resolved") return end;
   if (end?.kind === "failed") throw new ImageProblem(plain(end.why), plain(end.next), { passes: end.passes });
   throw passingProblem(`the process that brings it ended before it had it (${gone})`, startAgain);
 }

@@ -1,5 +1,5 @@
 /**
- * A registry of container images, asked without a name or a password: documents and blobs by their digests, and once the document of a tag.
+ * A registry of container images, asked without a name or a password, or by a broker that has them: documents and blobs by their digests, and once the document of a tag.
  *
  * Nothing counts before its bytes have the size and the sha256 that whoever named it gave. It is asked over https; plain http
  * is for this machine's own. A token goes to the registry that asked for it and to nobody that this one leads to. Who does not
@@ -22,7 +22,14 @@ import {
 import { limits } from "../../../../protocol/limits.ts";
 import { sizeWords } from "../../../../protocol/sizes.ts";
 import { wordsOf } from "../../error-words.ts";
-import { type ImageBounds, ImageProblem, passingProblem, wrongImage } from "./image-messages.ts";
+import { askBySocket } from "./ask-by-socket.ts";
+import {
+  type ImageBounds,
+  ImageProblem,
+  type ImageWay,
+  passingProblem,
+  wrongImage,
+} from "./image-messages.ts";
 import { type Sink, Transfer, type Wanted } from "./transfer.ts";
 import {
   isWorthAsking,
@@ -49,17 +56,19 @@ export class Registry {
   readonly #repository: string;
   readonly #bounds: Bounds;
   readonly #going: () => void;
+  readonly #way: ImageWay | null;
   #token: string | null = null;
 
   constructor(
     { registry, repository }: Pick<ImageName, "registry" | "repository">,
-    bounds: Bounds,
-    going: () => void = () => undefined,
+    how: { readonly bounds: Bounds; readonly way?: ImageWay | null; readonly going?: () => void },
   ) {
+    const { bounds, way = null, going = () => undefined } = how;
     this.#host = registry;
     const scheme = ownMachine.test(registry) ? "http" : "https";
     this.#base = new URL(`${scheme}://${registry === "docker.io" ? dockerHub : registry}/v2/${repository}/`);
     this.#repository = repository;
+    this.#way = way;
     this.#bounds = bounds;
     this.#going = going;
   }
@@ -182,11 +191,11 @@ export class Registry {
       if (redirects.includes(response.status) && location !== null) {
         url = this.#next(url, location);
         followed += 1;
-      } else if (response.status === 401 && isOwn && !hasAsked) {
+      } else if (response.status === 401 && isOwn && this.#way === null && !hasAsked) {
         hasAsked = true;
         this.#token = await this.#askToken(response.headers.get("www-authenticate") ?? "");
       } else {
-        throw this.#refused(from, response);
+        throw this.#refused(from, response, isOwn ? this.#way : null);
       }
     }
     throw new ImageProblem(
@@ -245,11 +254,11 @@ export class Registry {
     const silence = new Silence(this.#bounds.imageIdleMsMax);
     const from = url.host;
     try {
-      const response = await fetch(url.href, {
-        redirect: "manual",
-        signal: silence.signal,
-        headers: { "user-agent": "otto", "accept-encoding": "identity", ...headers },
-      });
+      const asked = { "user-agent": "otto", "accept-encoding": "identity", ...headers };
+      const response =
+        this.#way !== null && url.origin === this.#base.origin
+          ? await askBySocket(this.#way.socket, url, asked, silence.signal)
+          : await fetch(url.href, { redirect: "manual", signal: silence.signal, headers: asked });
       silence.isBroken();
       return { response, silence, from };
     } catch (error) {
@@ -278,14 +287,19 @@ export class Registry {
     );
   }
 
-  #refused(from: string, { status, headers }: Response): ImageProblem {
+  #refused(from: string, { status, headers }: Response, way: ImageWay | null = null): ImageProblem {
     const registry = `its registry ${this.#sentOn(from)}`;
     if (status === 404)
       return new ImageProblem(`${registry} does not have it`, "correct its name or its digest");
+    if (way !== null && (status === 401 || status === 403))
+      return new ImageProblem(
+        `${registry} does not give it to whoever has the credential ${way.credential} (${status})`,
+        "look at what the secret is for, with `otto secret audit`, and at who may read that image",
+      );
     if (status === 401 || status === 403)
       return new ImageProblem(
         `${registry} does not give it to everybody`,
-        "name an image that everybody may read",
+        "name an image that everybody may read, or give the step a credential for that registry (`oci`)",
       );
     const what = `${registry} answered with ${status}`;
     return isWorthAskingAfter(status)
