@@ -102,7 +102,7 @@ function explanation(): JsonSchema {
       detection: orNull(
         record<NonNullable<Explanation["detection"]>>({ matches: listOf(match), rejected: listOf(match) }),
       ),
-      policy: record<Demands>({ refused: listOf(text), gates: listOf(gate) }),
+      policy: record<Demands>({ refused: listOf(text), gates: listOf(gate), answers: listOf(answering) }),
       notStarted: {
         ...text,
         description: "Why the event that was named starts nothing; only when it does not.",
@@ -116,6 +116,7 @@ function explanation(): JsonSchema {
 type Gate = Demands["gates"][number];
 const phase = oneOf(["before", "after"]);
 const gate = record<Gate>({ step: text, phase, environment: text, demands: listOf(text) });
+const answering = record<Demands["answers"][number]>({ step: text, team: text, people: listOf(text) });
 const branch = record<Branch>({ outcomes: listOf(text), next: listOf(text) });
 
 function branches(): JsonSchema {

@@ -38,10 +38,6 @@ function reasonOf(
     return `it may end in ways of its own, and runs in the domain ${owner}: a released step passes, fails or times out`;
   if (owner !== null && !knows(owner))
     return `its environment ${step.environment} is the domain ${owner}'s, which the domain ${domain} does not know: its owner can name it with \`otto domain trust\``;
-  const team =
-    step.action?.kind === "approve" ? step.action.by.find((name) => name.startsWith("team/")) : undefined;
-  if (team !== undefined)
-    return `${team} is to approve it, and who is in a team is not known yet: name the people in \`by\``;
   if (step.sandbox === "S3" && (step.image === undefined || step.image.orHost))
     return "it asks for isolation of level S3, where a step has an image for its file system: name one in `image`, without `or`";
   if (step.image !== undefined && !step.image.orHost && parseImageName(step.image.name) === null)

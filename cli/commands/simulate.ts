@@ -9,6 +9,7 @@ import { DataFolder, ottoHome } from "../../node/edge/data-folder.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import { type Charter, openCharter } from "../../protocol/membership.ts";
 import type { Plan } from "../../protocol/plan.ts";
+import { teamIn } from "../../planner/policy/people.ts";
 import { notSupported, unsupportedIn } from "../../protocol/unsupported.ts";
 import {
   type Answer,
@@ -66,6 +67,14 @@ export async function simulate(options: SimulateOptions): Promise<ExitCode> {
   const { plan } = await loadPlan({ ...rest, ...(file === undefined ? {} : { file }) });
   const [unsupported] = unsupportedIn(plan, null);
   if (unsupported !== undefined) throw notSupported(`${unsupported.step}: ${unsupported.why}`);
+  const team = plan.steps.find(
+    ({ included, action }) =>
+      included && action?.kind === "approve" && action.by.some((named) => teamIn(named) !== null),
+  );
+  if (team !== undefined)
+    throw notSupported(
+      `${team.name}: a team is to approve it, and a simulated domain has no policy that says who is in it`,
+    );
   const { mesh, from } = await meshFor(plan, options.mesh);
   checkWorkers(mesh, plan);
   const compared = options.compare === undefined ? null : comparedMesh(mesh, options.compare);

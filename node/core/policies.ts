@@ -4,7 +4,7 @@
  */
 
 import { gateOf, type Gate, mayExpose, whyNotAdmitted } from "../../planner/policy/judge.ts";
-import { keysOf } from "../../planner/policy/people.ts";
+import { approversMissing, keysOf, mayAnswer } from "../../planner/policy/people.ts";
 import { openDocument } from "../../protocol/documents.ts";
 import type { Verifier } from "../../protocol/envelope.ts";
 import type { Submission } from "../../protocol/manifest.ts";
@@ -41,10 +41,18 @@ export class Policies {
     if (known?.by === by) return known.why;
     const { manifest, submitter, released } = submission;
     const { name: domain } = this.#context.charter();
-    const all = whyNotAdmitted(by, released?.plan ?? manifest.plan, { peer: submitter.peer, domain });
+    const plan = released?.plan ?? manifest.plan;
+    // Who may answer steps is said by the domain in which they wait.
+    const unanswered = released === undefined ? approversMissing(by, plan) : [];
+    const all = [...whyNotAdmitted(by, plan, { peer: submitter.peer, domain }), ...unanswered];
     const why = all.length === 0 ? null : all.join("; ");
     this.#said.set(submission, { by, why });
     return why;
+  }
+
+  /** True when this person is one of those who may answer a step that names these. */
+  mayAnswer(by: readonly string[], person: { readonly peer: string; readonly name: string }): boolean {
+    return mayAnswer(this.#newest(), by, person);
   }
 
   /** True when the owner lets this key revoke peers and people of the domain. */

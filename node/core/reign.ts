@@ -149,6 +149,7 @@ export class Reign {
       answer: (question, answer) => context.answer(question, answer),
       run: (id) => this.#runs.get(id),
       poll: (request) => context.poll(request),
+      mayAnswer: (by, person) => context.signing.endorsing.policies.mayAnswer(by, person),
     });
     this.gates = new Gates({
       ...context.signing,

@@ -34,6 +34,8 @@ export type SettlementsContext = {
   answer(question: number, answer: Answer): void;
   run(id: string): OpenRun | undefined;
   poll(request: PollRequest): void;
+  /** True when the domain's policy has this person among those who are named; whoever, where nobody is. */
+  mayAnswer(by: readonly string[], person: { readonly peer: string; readonly name: string }): boolean;
 };
 
 type Waiting = {
@@ -157,8 +159,10 @@ export class Settlements {
     const detail = isBearer ? (said?.detail ?? "") : answer.detail;
     const place = { run: answer.run, index };
     if (action.kind === "approve") {
-      const problem = approvalProblem(action, { name: person.name, isBearer, verdict });
+      const problem = approvalProblem(isBearer, verdict);
       if (problem !== null) return refuse(problem);
+      if (!this.#context.mayAnswer(action.by, person))
+        return refuse(`${person.name} is not among those who may answer (${action.by.join(", ")})`);
       const { peer: by } = person;
       const yes = verdict === "passed";
       const command: Command = { kind: "answer", by, yes, detail, evidence, needed: action.count };
@@ -261,16 +265,10 @@ function keyOf(run: string, index: number): string {
   return `${run}/${index}`;
 }
 
-/** Why this person's answer does not count, or null. */
-function approvalProblem(
-  { by }: Extract<StepAction, { kind: "approve" }>,
-  said: { readonly name: string; readonly isBearer: boolean; readonly verdict: Verdict },
-): string | null {
-  if (said.isBearer) return "people approve with a signature of their own, not with a callback";
-  if (said.verdict === "inconclusive") return "an approval is yes or no";
-  if (by.length > 0 && !by.includes(said.name))
-    return `${said.name} is not among those who may answer (${by.join(", ")})`;
-  return null;
+/** Why an answer does not count, whoever gives it, or null. */
+function approvalProblem(isBearer: boolean, verdict: Verdict): string | null {
+  if (isBearer) return "people approve with a signature of their own, not with a callback";
+  return verdict === "inconclusive" ? "an approval is yes or no" : null;
 }
 
 /** How a nested pipeline ended: as its steps did. */

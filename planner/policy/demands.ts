@@ -5,6 +5,7 @@ import type { Plan } from "../../protocol/plan.ts";
 import type { Policy } from "../../protocol/policy.ts";
 import { printable } from "../diagnostics.ts";
 import { foreignDomainOf } from "../../protocol/release.ts";
+import { approversMissing, teamIn } from "./people.ts";
 import { gateOf, gateWords, type Submitting, whyNotAdmitted } from "./judge.ts";
 
 export type Demands = {
@@ -16,6 +17,12 @@ export type Demands = {
     readonly phase: GatePhase;
     readonly environment: string;
     readonly demands: readonly string[];
+  }[];
+  /** Steps at which people answer who are named by their team, and who these are by now. */
+  readonly answers: readonly {
+    readonly step: string;
+    readonly team: string;
+    readonly people: readonly string[];
   }[];
 };
 
@@ -30,17 +37,28 @@ export function demandsOf(policy: Policy, plan: Plan, submitting: Submitting): D
       return [{ step: step.name, phase, environment: gate.environment, demands: gateWords(gate) }];
     });
   });
-  return { refused: whyNotAdmitted(policy, plan, submitting), gates };
+  const answers = plan.steps.flatMap(({ name: step, included, action }) => {
+    const by = included && action?.kind === "approve" ? action.by : [];
+    return by.flatMap((named) => {
+      const team = teamIn(named);
+      return team === null ? [] : [{ step, team, people: policy.teams?.[team] ?? [] }];
+    });
+  });
+  const refused = [...whyNotAdmitted(policy, plan, submitting), ...approversMissing(policy, plan)];
+  return { refused, gates, answers };
 }
 
 /** @param of whose policy it is. */
-export function demandsText({ refused, gates }: Demands, of: string): string {
+export function demandsText({ refused, gates, answers }: Demands, of: string): string {
   const lines = [
     ...refused.map((why) => `refused by ${of}: ${why}`),
     ...gates.flatMap(({ step, phase, environment, demands }) => [
       `gate of ${of} ${phase} ${step} (${environment}):`,
       ...demands.map((demand) => `  ${demand}`),
     ]),
+    ...answers
+      .filter(({ people }) => people.length > 0)
+      .map(({ step, team, people }) => `team/${team} of ${of}, which answers ${step}: ${people.join(", ")}`),
   ];
   if (lines.length === 0) lines.push(`${of} demands nothing more`);
   return `${lines.map(printable).join("\n")}\n`;

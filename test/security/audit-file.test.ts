@@ -56,6 +56,12 @@ it("is nobody's but the control peer's, of this domain, at a time when it was on
   const eve = newIdentity();
   expect(verify(sign(lines, eve), eve.peer)).toMatchObject({ ok: false });
   expect(verify(book, eve.peer)).toMatchObject({ ok: false });
+  const two = {
+    ...charter,
+    size: 2,
+    controls: [...charter.controls, { peer: eve.peer, store: "t", addresses: [] }],
+  };
+  expect(verify(book, eve.peer, two)).toEqual({ ok: false, problem: `it is signed by ${control.peer}` });
   expect(verify(book, control.peer, { ...charter, domain: "f".repeat(32) })).toMatchObject({ ok: false });
   const before = wallMs - limits.signedApartMsMax - 1;
   const taken = successorOf(charter, [{ peer: eve.peer, store: "t", addresses: [] }], before);

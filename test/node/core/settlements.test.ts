@@ -6,6 +6,8 @@ import { limits } from "../../../protocol/limits.ts";
 import { openEntry } from "../../../protocol/log.ts";
 import type { PlannedStep, StepAction } from "../../../protocol/plan.ts";
 import { type Answer, sealAnswer } from "../../../protocol/answers.ts";
+import { type Document, sealDocument } from "../../../protocol/documents.ts";
+import type { Policy } from "../../../protocol/policy.ts";
 import { sealCertificate } from "../../../protocol/certificate.ts";
 import { simulatedKeys } from "../../../simulations/keys.ts";
 import { submissionOf } from "../../../simulations/workload.ts";
@@ -13,7 +15,12 @@ import { plannedStep } from "../view/example.ts";
 import { answers, Bench, events, said } from "./bench.ts";
 import { controlKeysOf, exampleCharter } from "./example.ts";
 
-const asks: StepAction = { kind: "approve", question: "Go on?", by: [], count: 1 };
+const asks: Extract<StepAction, { kind: "approve" }> = {
+  kind: "approve",
+  question: "Go on?",
+  by: [],
+  count: 1,
+};
 const poll = { url: "https://www.example.org/", everyMs: 5_000, until: "true", fails: null };
 const waits: StepAction = { kind: "wait", callback: "outside", poll };
 
@@ -233,15 +240,67 @@ describe("a nested pipeline", () => {
   });
 });
 
-it("a plan that cannot be run yet is refused with a sentence", () => {
-  const bench = new Bench();
-  const { effects } = bench.submit([settled("a", { ...asks, by: ["team/release"] })]);
-  expect(answers(effects)).toMatchObject([
-    {
-      ok: false,
-      reason: "unsupported",
-      detail: expect.stringContaining("team/release is to approve it") as string,
-    },
-  ]);
-  expect(events(effects)).toEqual([]);
+describe("an approval by a team", () => {
+  const team = ["team/release"];
+
+  /** The domain's policy, and a run in which these are asked. */
+  function startedWith(policy: Policy, action: Partial<typeof asks>) {
+    const bench = new Bench();
+    const document: Document = {
+      otto: "document/1",
+      topic: "policy",
+      name: "domain",
+      version: 1,
+      timeMs: bench.now.wallMs,
+      body: { text: "", policy },
+    };
+    const owner = { keys: simulatedKeys("owner"), certificate: null };
+    bench.tell({
+      kind: "put-document",
+      bytes: sealDocument(document, exampleCharter.domain, owner),
+      question: 3,
+    });
+    const steps = [settled("ok", { ...asks, ...action })];
+    const { submission } = submissionOf(steps, exampleCharter, "n1");
+    manifests.set(submission.run, submission.manifestCid);
+    const { run, effects } = bench.submit(steps);
+    const answer = (bytes: Uint8Array) => bench.tell({ kind: "answer-step", bytes, said: null, question: 7 });
+    return { run, effects, answer };
+  }
+  const policy: Policy = {
+    "otto-policy": 1,
+    people: { ann: simulatedKeys("ann").peer, bob: simulatedKeys("bob").peer },
+    teams: { release: ["ann", "bob"] },
+  };
+
+  it("takes the yes of those whose keys are the team's, whatever they are called, and of nobody who is called so", () => {
+    const { run, answer } = startedWith(policy, { by: team, count: 2 });
+    expect(answers(answer(answerBy("ann", run, {}, "eve")))).toEqual(isRefused("not among those"));
+    expect(answers(answer(answerBy("worker-7f", run, {}, "ann")))).toEqual([{ ok: true }]);
+    expect(answers(answer(answerBy("ann", run, {}, "ann")))).toEqual(isRefused("answered before"));
+    expect(events(answer(answerBy("bob", run, {})))).toContainEqual(
+      expect.objectContaining({ kind: "step-settled", cause: "approved" }),
+    );
+  });
+
+  it("takes a person who is named from the key that the policy says alone, if it says one", () => {
+    const { run, answer } = startedWith(policy, { by: ["ann", "cyd"], count: 2 });
+    expect(answers(answer(answerBy("ann", run, {}, "eve")))).toEqual(isRefused("ann is not among those"));
+    expect(answers(answer(answerBy("cyd", run, {}, "cyd")))).toEqual([{ ok: true }]);
+    expect(answers(answer(answerBy("ann", run, {})))).toEqual([{ ok: true }]);
+  });
+
+  it("is of a team that the policy knows, and that has as many as it takes, or the plan is refused", () => {
+    const refusedWith = (by: Policy, action: Partial<typeof asks>) =>
+      answers(startedWith(by, action).effects);
+    const why = (detail: string) => [{ ok: false, reason: "forbidden", detail }];
+    const none: Policy = { "otto-policy": 1 };
+    expect(refusedWith(none, { by: team })).toMatchObject(
+      why("ok is to be approved by team/release, which the policy does not know"),
+    );
+    expect(refusedWith(policy, { by: team, count: 3 })).toMatchObject(
+      why("ok is to be approved by 3, and team/release are at most 2"),
+    );
+    expect(refusedWith(policy, { by: [...team, "cyd"], count: 3 })).toEqual([]);
+  });
 });

@@ -206,6 +206,17 @@ describe("a gate", () => {
     );
   });
 
+  it("names with those who answer a step the people of their team, and refuses one that there is not", () => {
+    const asked = (by: readonly string[]) =>
+      step("ok", { action: { kind: "approve", question: "Go on?", by, count: 1 } });
+    const text = (by: readonly string[]) =>
+      demandsText(demandsOf(policy, planOf([asked(by)]), { peer: "x", domain: "ops" }), "ops");
+    expect(text(["team/release"])).toBe("team/release of ops, which answers ok: mia, tom\n");
+    expect(text(["team/nobody"])).toBe(
+      "refused by ops: ok is to be approved by team/nobody, which the policy does not know\n",
+    );
+  });
+
   it("goes on over midnight where a window does", () => {
     const night = policyOf('otto-policy: 1\nenvironments: { "*": { open: ["fri 22:00-02:00"] } }\n');
     const open = gateOf(night, planOf([test, deploy]), deploy, "before");
