@@ -79,8 +79,7 @@ export const limits = {
   gossipBytesMax: 64 * KiB,
   /** Announcements that leave together. */
   announcementsGatheredMax: 400,
-  /** Pieces of gossip that one peer sends within `announcementsGatherMs`; what is said then waits and leaves together. */
-  announcementPiecesMax: 2,
+  /** How long what is said waits for more that leaves with it. */
   announcementsGatherMs: 1_000,
   /** One message of the gossip protocol, which may carry several gossiped pieces. */
   gossipRpcBytesMax: 4 * MiB,

@@ -1,7 +1,8 @@
 /**
- * Announcements to the whole domain by gossipsub: a hint that hurries what anti-entropy would bring anyway.
+ * Announcements to the whole domain by gossipsub: a hint that hurries what anti-entropy would bring anyway. Peers that are
+ * linked are told directly, and at once.
  *
- * What is said within a moment leaves as one signed piece: every peer of the mesh checks each piece once, and every
+ * What is said within a second leaves as one signed piece: every peer of the mesh checks each piece once, and every
  * link carries it a few times, so that a thousand pieces would cost what twenty do not. What is checked is remembered
  * for as long as it is handed on, and certificates until the charter changes.
  */
@@ -48,8 +49,6 @@ export class Gossip {
   #waitingBytes = 0;
   #timer: Timer | null = null;
   #sealed = 0;
-  /** When pieces left lately. */
-  #sentMs: number[] = [];
 
   constructor(options: GossipOptions) {
     this.#options = options;
@@ -61,7 +60,10 @@ export class Gossip {
     pubsub.subscribe(topic);
   }
 
-  /** Says it to everybody, with whatever else is said in this turn; and once it is much, within a second. */
+  /**
+   * Says it to everybody, with whatever else is said within a second: on a busy machine, too, where what leaves at once
+   * would leave piece by piece.
+   */
   publish(message: Uint8Array): void {
     const room = limits.gossipBytesMax - sealBytesMax;
     if (message.length > room) return this.#options.refused("oversized");
@@ -71,20 +73,9 @@ export class Gossip {
     this.#waiting.push(message);
     // A list's head and the head of its longest item, in CBOR.
     this.#waitingBytes += message.length + 5;
-    this.#schedule();
-  }
-
-  /** After this turn, or as soon as another piece may leave. */
-  #schedule(): void {
-    const { clock } = this.#options;
-    if (this.#timer !== null) return;
-    const nowMs = clock.monotonicMs();
-    this.#sentMs = this.#sentMs.filter((sentMs) => nowMs - sentMs < limits.announcementsGatherMs);
-    const isBusy = this.#sentMs.length >= limits.announcementPiecesMax;
-    const freeMs = (this.#sentMs[0] ?? nowMs) + limits.announcementsGatherMs;
-    this.#timer = clock.setTimer(isBusy ? freeMs - nowMs : 0, () => {
+    this.#timer ??= this.#options.clock.setTimer(limits.announcementsGatherMs, () => {
       this.#timer = null;
-      if (this.#waiting.length > 0) this.#flush();
+      this.#flush();
     });
   }
 
@@ -95,7 +86,6 @@ export class Gossip {
   #flush(): void {
     const { pubsub, topic, identity, membership, clock, refused } = this.#options;
     this.#sealed += 1;
-    this.#sentMs.push(clock.monotonicMs());
     const bytes = sealAnnouncements(this.#waiting, {
       domain: membership.charter.domain,
       signer: identity,

@@ -29,7 +29,13 @@ export type Told =
   /** How many arrived at these peers so far, all together, by gossip and by request. */
   | { readonly kind: "arrived"; readonly gossiped: number; readonly asked: number; readonly cpuMs: number };
 
-type Heard = { readonly runs: Set<string>; gossiped: number; asked: number; isAsking: boolean };
+type Heard = {
+  readonly runs: Set<string>;
+  gossiped: number;
+  asked: number;
+  isAsking: boolean;
+  timesAsked: number;
+};
 
 class BenchPeer {
   network: RealNetwork | null = null;
@@ -45,21 +51,40 @@ class BenchPeer {
   in(round: string): Heard {
     const known = this.#rounds.get(round);
     if (known !== undefined) return known;
-    const heard = { runs: new Set<string>(), gossiped: 0, asked: 0, isAsking: false };
+    const heard = { runs: new Set<string>(), gossiped: 0, asked: 0, isAsking: false, timesAsked: 0 };
     this.#rounds.set(round, heard);
     return heard;
   }
 
   take(from: string, message: Message): void {
-    if (message.kind === "vector")
-      for (const run of this.in(message.prefix).runs)
-        this.network?.send(from, { kind: "announce", run, bundle: "" });
+    if (message.kind === "vector") return this.#tellMissing(from, message);
     if (message.kind !== "announce") return;
     const heard = this.in(message.run.slice(0, message.run.indexOf("/")));
     if (heard.runs.has(message.run)) return;
     heard.runs.add(message.run);
     if (heard.isAsking) heard.asked += 1;
     else heard.gossiped += 1;
+  }
+
+  /** As logs are compared: of each author, what stands behind the last that the other has without a gap. */
+  #tellMissing(to: string, { prefix, heads }: Extract<Message, { kind: "vector" }>): void {
+    for (const run of this.in(prefix).runs) {
+      const [, author = "", count = ""] = run.split("/");
+      const [seq] = heads[author] ?? [0];
+      if (Number(count) >= seq) this.network?.send(to, { kind: "announce", run, bundle: "" });
+    }
+  }
+
+  /** @returns of each author, how many of its announcements are known without a gap. */
+  headsOf(round: string): Record<string, readonly [seq: number, hash: string]> {
+    const { runs } = this.in(round);
+    const heads: Record<string, readonly [seq: number, hash: string]> = {};
+    for (const author of new Set([...runs].map((run) => run.split("/")[1] ?? ""))) {
+      let seq = 0;
+      while (runs.has(`${round}/${author}/${seq}`)) seq += 1;
+      heads[author] = [seq, ""];
+    }
+    return heads;
   }
 
   announce(round: string, count: number): void {
@@ -149,9 +174,17 @@ function reconcile({ round, total }: Extract<Order, { kind: "reconcile" }>): voi
     const heard = peer.in(round);
     if (heard.runs.size === total) continue;
     heard.isAsking = true;
-    const [control] = [...(peer.network?.links ?? [])].filter(([, { role }]) => role === "control");
+    // In turn: whoever was asked may lack the same.
+    const linked = controls.filter((control) => peer.network?.links.has(control) === true);
+    const control = linked[heard.timesAsked % Math.max(1, linked.length)];
+    heard.timesAsked += 1;
     if (control !== undefined)
-      peer.network?.send(control[0], { kind: "vector", prefix: round, heads: {}, frozen: [] });
+      peer.network?.send(control, {
+        kind: "vector",
+        prefix: round,
+        heads: peer.headsOf(round),
+        frozen: [],
+      });
   }
 }
 
