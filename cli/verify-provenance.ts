@@ -115,7 +115,7 @@ function wordsOf(
 ): readonly string[] {
   const { buildDefinition, runDetails } = statement.predicate;
   const { pipeline, step, output } = buildDefinition.externalParameters;
-  const { run, attempt, worker } = buildDefinition.internalParameters;
+  const { run, attempt, worker, exposed = [] } = buildDefinition.internalParameters;
   const made = `output "${output}" of step "${step}" of pipeline ${pipeline}, run ${run}, attempt ${attempt}`;
   const what =
     artifact === undefined
@@ -127,6 +127,7 @@ function wordsOf(
     what,
     `Signed by ${signers.length} of ${controls} control peers of domain ${domain.name}, ${domain.id}.${trust}`,
     `SLSA ${runDetails.metadata.otto_level}. That worker ${worker} made it is what that worker signed.`,
+    ...exposed.map((one) => `Exposed: ${one.step} was given the secret ${one.secret} itself.`),
     ...buildDefinition.resolvedDependencies.map(
       ({ name = "", uri, digest = {} }) =>
         `  from ${[name, uri, ...Object.values(digest)].filter(Boolean).join(" ")}`,

@@ -52,6 +52,8 @@ export type RunSummary = {
   /** Wall clock of the admitting peer, milliseconds since 1970. */
   readonly startedMs: number | null;
   readonly endedMs: number | null;
+  /** Steps of it were given secrets themselves: that stays with it. */
+  readonly exposed?: true;
 };
 
 /** A plan, and the newest run that had it. */

@@ -1,18 +1,12 @@
-/** What a run gave away: it stays with it, whatever becomes of the secret. */
+/** What a run gave away, as lines under it. */
 
+import { exposuresOf } from "../../node/view/exposed.ts";
 import type { RunView } from "../../node/view/run.ts";
 import type { Line } from "./line.ts";
 import { visible } from "./sanitize.ts";
 
-export function exposedText({ plan }: RunView): readonly Line[] {
-  return (plan?.steps ?? []).flatMap(({ name, included, credentials = [] }) =>
-    credentials
-      .filter(({ expose }) => included && expose !== undefined)
-      .map((credential): Line => [
-        {
-          text: `exposed: ${visible(name)} is given the secret ${credential.name} itself`,
-          style: "red",
-        },
-      ]),
-  );
+export function exposedText(view: RunView): readonly Line[] {
+  return exposuresOf(view).map(({ step, secret }): Line => [
+    { text: `exposed: ${visible(step)} is given the secret ${secret} itself`, style: "red" },
+  ]);
 }

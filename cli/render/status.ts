@@ -33,6 +33,7 @@ const stateStyles: Record<RunState, Style> = {
 /** The runs in the order given. */
 export function runsTable(runs: readonly RunSummary[], options: Options): readonly string[] {
   if (runs.length === 0) return ["No runs yet. Start one with `otto run`."];
+  const isAnyExposed = runs.some(({ exposed }) => exposed === true);
   const rows = runs.map((run) => [
     { text: run.run },
     { text: run.pipeline },
@@ -41,6 +42,7 @@ export function runsTable(runs: readonly RunSummary[], options: Options): readon
     { text: run.failed === 0 ? "" : String(run.failed), style: "red" as const },
     { text: run.startedMs === null ? "" : agoWords(run.startedMs, options.nowMs) },
     { text: tookWords(run, options.nowMs) },
+    ...(isAnyExposed ? [{ text: run.exposed === true ? "exposed" : "", style: "red" as const }] : []),
   ]);
   const headings = [
     { title: "RUN" },
@@ -50,6 +52,7 @@ export function runsTable(runs: readonly RunSummary[], options: Options): readon
     { title: "FAILED", side: "right" as const },
     { title: "STARTED" },
     { title: "TOOK" },
+    ...(isAnyExposed ? [{ title: "SECRETS" }] : []),
   ];
   return painted(tableLines(headings, rows), options);
 }

@@ -181,7 +181,7 @@ class Screen {
 }
 
 function headLine(view: RunView, nowMs: number): Line {
-  const { state, steps, ended } = summarizeRun(view);
+  const { state, steps, ended, exposed } = summarizeRun(view);
   const waiting = view.plan === null || view.startedMs === null;
   const words = view.cancel !== null && view.closed === null ? "cancelling" : state;
   return [
@@ -189,6 +189,7 @@ function headLine(view: RunView, nowMs: number): Line {
     { text: `  ${words}` },
     { text: waiting ? "" : `  ${elapsedWords(nowMs - (view.startedMs ?? nowMs))}` },
     { text: steps === 0 ? "" : `  ${ended} of ${countWords(steps, "step")}`, style: "dim" },
+    { text: exposed === true ? "  exposed" : "", style: "red" },
   ];
 }
 

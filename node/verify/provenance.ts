@@ -18,6 +18,7 @@ import { type Resource, type Statement, statementOf } from "../../protocol/prove
 import type { OutputReference, StepReport } from "../../protocol/report.ts";
 import type { ExportedRun } from "../../protocol/run-export.ts";
 import type { TreeFile } from "../../protocol/tree.ts";
+import { type Exposure, exposuresIn } from "../view/exposed.ts";
 import { type Account, openEvidence } from "./evidence.ts";
 import { Findings } from "./finding.ts";
 import { verifyRun } from "./verify.ts";
@@ -59,6 +60,13 @@ export function provenanceOf(
   const made = outputOf(end, output);
   if (made === null) return failure(`The step "${step}" of run ${run} made no output "${output}".`);
   const { plan } = submission.manifest;
+  const begun = new Set(
+    accounts.flatMap(({ told }) =>
+      told.flatMap(({ event }) =>
+        event.kind === "attempt-started" || event.kind === "attempt-ended" ? [event.step] : [],
+      ),
+    ),
+  );
   const statement = (files: readonly TreeFile[]): Statement => {
     const regular = files.filter(({ mode }) => mode !== "link");
     return statementOf({
@@ -73,12 +81,22 @@ export function provenanceOf(
       attempt: end.attempt,
       worker: end.worker,
       level: levelOf(planned, charter),
+      exposed: exposedBefore(plan, planned).filter((one) => begun.has(one.step)),
       dependencies: dependenciesOf(submission, planned, ends),
       tree: made.tree,
       files: regular.length > limits.provenanceFilesMax ? [] : regular,
     });
   };
   return success({ tree: made.tree, statement });
+}
+
+/** Of the step, and of all that had to end before it began: that is the same in the records of every control peer. */
+function exposedBefore(plan: Plan, step: PlannedStep): readonly Exposure[] {
+  const byName = new Map(plan.steps.map((one) => [one.name, one]));
+  const before = new Set([step.name]);
+  // What is added while it is walked is walked, too.
+  for (const name of before) for (const need of byName.get(name)?.needs ?? []) before.add(need.step);
+  return exposuresIn(plan).filter((one) => before.has(one.step));
 }
 
 /** True for the attempt that decided; what ended well behind a gate has once that was opened. */

@@ -1,6 +1,7 @@
 /** One line about a run. */
 
 import type { RunSummary } from "../../protocol/calls.ts";
+import { exposuresOf } from "./exposed.ts";
 import type { RunView } from "./run.ts";
 
 export function summarizeRun(view: RunView): RunSummary {
@@ -15,5 +16,6 @@ export function summarizeRun(view: RunView): RunSummary {
     failed,
     startedMs: view.startedMs,
     endedMs: view.endedMs,
+    ...(exposuresOf(view).length === 0 ? {} : { exposed: true }),
   };
 }

@@ -44,7 +44,13 @@ const statement = z.object({
         /** Absent: none is known. */
         ref: z.optional(text),
       }),
-      internalParameters: z.object({ run: text, attempt: z.int(), worker: text }),
+      internalParameters: z.object({
+        run: text,
+        attempt: z.int(),
+        worker: text,
+        /** Secrets that the step, or one that it came after, was given itself; absent: none. */
+        exposed: z.optional(z.array(z.object({ step: text, secret: text }))),
+      }),
       resolvedDependencies: z.array(resource),
     }),
     runDetails: z.object({
@@ -72,6 +78,7 @@ export type BuildFacts = {
   readonly attempt: number;
   readonly worker: string;
   readonly level: string;
+  readonly exposed: readonly { readonly step: string; readonly secret: string }[];
   readonly dependencies: readonly Resource[];
   readonly tree: string;
   /** Of each regular file; none when they are too many, and the tree stands for them. */
@@ -89,7 +96,12 @@ export function statementOf(facts: BuildFacts): Statement {
       buildDefinition: {
         buildType,
         externalParameters: { pipeline, plan, step, output, ...(ref === "" ? {} : { ref }) },
-        internalParameters: { run, attempt, worker },
+        internalParameters: {
+          run,
+          attempt,
+          worker,
+          ...(facts.exposed.length === 0 ? {} : { exposed: [...facts.exposed] }),
+        },
         resolvedDependencies: [...facts.dependencies],
       },
       runDetails: {

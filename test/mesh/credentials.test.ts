@@ -308,7 +308,7 @@ it("lets a step act by a token of the domain, which others verify by the public 
 });
 
 it("gives a step a secret itself where its pipeline, who set it and the owner of the domain say so, and says so for ever", async () => {
-  const step = `  deploy:\n    run: cat "$OTTO_CREDENTIAL_LEGACY_FILE"; ls -l "$OTTO_CREDENTIAL_LEGACY_FILE"; env\n    credentials: { legacy: { http: "https://localhost:${upstream.port}", expose: true } }\n`;
+  const step = `  deploy:\n    run: mkdir log; touch log/done; cat "$OTTO_CREDENTIAL_LEGACY_FILE"; ls -l "$OTTO_CREDENTIAL_LEGACY_FILE"; env\n    credentials: { legacy: { http: "https://localhost:${upstream.port}", expose: true } }\n    outputs: { log: log }\n  after:\n    needs: deploy\n    inputs: { log: deploy.log }\n    run: cp log/done log/again\n    outputs: { log: log }\n`;
   const folder = mesh.repository("legacy", step);
   expect((await mesh.succeed(["explain"], { folder })).stdout).toContain(
     "EXPOSED     the secret legacy itself, in a file",
@@ -346,6 +346,17 @@ it("gives a step a secret itself where its pipeline, who set it and the owner of
   expect(output).not.toContain(canary);
   expect((await mesh.succeed(["status", run, ...node()])).stdout).toContain(
     "exposed: deploy is given the secret legacy itself",
+  );
+  const [heading = "", ...rows] = (await mesh.succeed(["status", ...node()])).stdout.split("\n");
+  expect(heading).toMatch(/TOOK +SECRETS$/u);
+  for (const row of rows.filter((one) => one !== "")) {
+    const isIt = row.startsWith(run) || row.startsWith(refused);
+    expect(row.endsWith("exposed"), row).toBe(isIt);
+  }
+  const file = join(mesh.folder, "log.sigstore.jsonl");
+  await mesh.succeed(["provenance", run, "after", "log", "-o", file, ...node()]);
+  expect((await mesh.succeed(["verify", file])).stdout).toContain(
+    "Exposed: deploy was given the secret legacy itself.",
   );
   const audit = (await mesh.succeed(["secret", "audit", "legacy", "--json", ...node()])).stdout.trim();
   expect(JSON.parse(audit)).toMatchObject({ what: "used", method: "EXPOSE", template: "file", run });

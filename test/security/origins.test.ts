@@ -88,6 +88,7 @@ function provenance(changes: Partial<BuildFacts> = {}, keys = controlKeysOf): Si
     attempt: 1,
     worker: "w",
     level: "Build L2, self-assessed",
+    exposed: [],
     dependencies: [],
     tree: site,
     files: [],

@@ -41,6 +41,18 @@ run-3   checkout  waiting   0/12
 `);
   });
 
+  it("says for ever of a run that its steps were given secrets themselves", () => {
+    const runs = [
+      { ...run, state: "passed", startedMs: 10_000, endedMs: 22_300 },
+      { ...run, run: "run-22", state: "passed", startedMs: 97_000, endedMs: 98_000, exposed: true },
+    ] as const;
+    expect(text(runsTable(runs, options))).toBe(`
+RUN     PIPELINE  STATE   STEPS  FAILED  STARTED    TOOK    SECRETS
+run-1   checkout  passed  12/12          1 min ago  12.3 s
+run-22  checkout  passed  12/12          3 s ago    1.0 s   exposed
+`);
+  });
+
   it("says what to do when there are none", () => {
     expect(runsTable([], options)).toEqual(["No runs yet. Start one with `otto run`."]);
   });
