@@ -277,6 +277,8 @@ export const limits = {
   permitMs: 10 * 60_000,
   gateEveryMs: 1_000,
   endorseAgainMs: 5_000,
+  /** A worker gives a guarded step back whose permit does not hold for so long: it may not have heard of the newest policy. */
+  permitAwaitedMs: 5_000,
   /** How long a step that was released to another domain may take there, its gates included. */
   releasedMsMax: 7 * 24 * 60 * 60_000,
   /** How often another domain is asked how a released step is. */

@@ -25,6 +25,8 @@ export type GrantedLease = LeaseRef & {
   readonly inputs: readonly { readonly name: string; readonly tree: string }[];
   /** Values that other steps said, by the name that this one takes them under; only when there are some. */
   readonly values?: readonly GivenValue[];
+  /** Of a guarded step: what a majority of the control peers signed (`permits.ts`). */
+  readonly permit?: Uint8Array;
 };
 
 export type GivenValue = { readonly name: string; readonly value: Scalar };
@@ -142,6 +144,8 @@ type SharedMessage =
   | { readonly kind: "hello"; readonly certificate: Uint8Array; readonly charter: Uint8Array }
   /** Who is a peer of the domain no more, as it was signed (`revocation.ts`). */
   | { readonly kind: "revocations"; readonly documents: readonly Uint8Array[] }
+  /** What the domain demands, as its owner signed it last (`documents.ts`). */
+  | { readonly kind: "policy"; readonly document: Uint8Array }
   /** Where the sender, and control peers that it knows of, can be reached. A hint: whoever answers there proves who it is. */
   | { readonly kind: "addresses"; readonly peers: readonly PeerAddresses[] }
   /** A bundle exists and can be fetched from the sender by its digest. */
@@ -233,6 +237,7 @@ const granted = z.object({
   values: z.optional(
     z.array(z.object({ name: text, value: z.union([z.string(), z.boolean(), z.number()]) })),
   ),
+  permit: z.optional(bytes),
 });
 
 function kind<Kind extends string, Fields extends z.core.$ZodLooseShape>(name: Kind, fields: Fields) {
@@ -316,6 +321,7 @@ const message = z.discriminatedUnion("kind", [
   kind("revocations", {
     documents: z.array(bytes).check(z.maxLength(limits.revocationsPerMessageMax)),
   }),
+  kind("policy", { document: bytes }),
   kind("addresses", {
     peers: z
       .array(

@@ -9,7 +9,7 @@
 import { failure, type Result, success } from "./errors.ts";
 import type { RefusedBecause, Verifier } from "./envelope.ts";
 import { limits } from "./limits.ts";
-import { type Charter, openCharter, wereControls } from "./membership.ts";
+import { type Charter, isNewer, openCharter, wereControls } from "./membership.ts";
 import { openQuorum } from "./quorum.ts";
 import { decodeUntrusted, encodeValue } from "./values.ts";
 
@@ -55,6 +55,35 @@ export function openPermit(
   keys: Verifier,
 ): Result<Permit, RefusedBecause> {
   return openSigned(partsOf(bytes)?.signed ?? bytes, charter, keys);
+}
+
+/** Why a permit is not to begin this step with what it is given; null: it is. */
+export function whyNotFor(
+  permit: Permit,
+  { run, manifest, index, given }: Pick<Permit, "run" | "manifest" | "index" | "given">,
+): string | null {
+  const isForIt =
+    permit.run === run &&
+    permit.manifest === manifest &&
+    permit.index === index &&
+    permit.phase === undefined;
+  if (!isForIt) return "its permit is another step's";
+  return permit.given === given ? null : "its permit is for other files or values";
+}
+
+/** The same, by whoever may not have heard of the newest charter: the permit brings one along. */
+export function openShownPermit(
+  bytes: Uint8Array,
+  known: Charter,
+  keys: Verifier,
+): Result<Permit, RefusedBecause> {
+  const parts = partsOf(bytes);
+  const brought = parts === null ? null : openCharter(parts.charter, known.domain, keys);
+  return openPermit(
+    bytes,
+    brought?.ok === true && isNewer(brought.value, known) ? brought.value : known,
+    keys,
+  );
 }
 
 /**

@@ -33,7 +33,7 @@ export function coreOf(
     drawn += 1;
     return hashOf(seed, incarnation, drawn, "random") % below;
   };
-  const pending = stored([workerKeys.pending]);
+  const pending = stored([workerKeys.pending, workerKeys.policy]);
   const options = {
     charter: charter.charter,
     keys,

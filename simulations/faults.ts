@@ -5,6 +5,7 @@
  * All are within what the design claims to survive but for amnesia, and for liars that misuse a control peer's vote.
  */
 
+import type { Falseness } from "./false-home.ts";
 import type { Act } from "./liars.ts";
 import type { PeerName } from "./observation.ts";
 
@@ -87,7 +88,19 @@ type OwnerFault =
 
 type LyingFault =
   /** So often the peer says something that is not true, besides all that it says as ever. */
-  { readonly kind: "liar"; readonly peer: PeerName; readonly acts: readonly Act[]; readonly everyUs: number };
+  | {
+      readonly kind: "liar";
+      readonly peer: PeerName;
+      readonly acts: readonly Act[];
+      readonly everyUs: number;
+    }
+  /** While it is home, gates are opened that nobody has opened: it looks so often for one that waits. */
+  | {
+      readonly kind: "false-home";
+      readonly peer: PeerName;
+      readonly how: Falseness;
+      readonly everyUs: number;
+    };
 
 export type FaultKind = Fault["kind"];
 

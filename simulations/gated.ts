@@ -92,7 +92,10 @@ export class GatedWork {
       this.#chosen = version;
       this.#around.see("world", { kind: "policy-chosen", version });
     }
-    if (observation.kind === "step-started") this.#useCredential(observation.assignment);
+    if (observation.kind === "step-started") this.#useCredential(observation.assignment, [0, 300_000]);
+    // Whoever has a worker, too, need not begin the step to use what it may.
+    if (observation.kind === "sent" && observation.message.kind === "grant")
+      for (const lease of observation.message.leases) this.#useCredential(lease, [150_000]);
     const isWaiting =
       observation.kind === "recorded" && observation.events.some(({ kind }) => kind === "step-waiting");
     if (isWaiting) this.#look(this.#around.controls().filter(({ name }) => name === observation.peer));
@@ -187,9 +190,12 @@ export class GatedWork {
     });
   }
 
-  /** A step that was started uses a credential: every control peer is asked whether it may. */
-  #useCredential({ run, index }: { readonly run: string; readonly index: number }): void {
-    for (const afterUs of [0, 300_000])
+  /** A step that somebody has uses a credential: every control peer is asked whether it may. */
+  #useCredential(
+    { run, index }: { readonly run: string; readonly index: number },
+    afterUsEach: readonly number[],
+  ): void {
+    for (const afterUs of afterUsEach)
       this.#around.in(afterUs, () => {
         for (const peer of this.#around.controls())
           if (peer.permits(run, index)) this.#around.see(peer.name, { kind: "let-use", run, index });

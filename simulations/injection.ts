@@ -5,7 +5,9 @@
  */
 
 import type { Charter } from "../protocol/membership.ts";
+import type { Message } from "../protocol/messages.ts";
 import type { Agenda } from "./agenda.ts";
+import { approvalsInvented, signatureInvented } from "./false-home.ts";
 import type { Fault } from "./faults.ts";
 import { type Act, isRulingAct, lie, type Lie } from "./liars.ts";
 import type { SimulatedNetwork } from "./network.ts";
@@ -49,7 +51,7 @@ export class Injection {
 
   constructor(around: InjectionAround, faults: readonly Fault[]) {
     this.#around = around;
-    this.#hasLiars = faults.some(({ kind }) => kind === "liar");
+    this.#hasLiars = faults.some(({ kind }) => kind === "liar" || kind === "false-home");
     for (const fault of faults) around.agenda.at(fault.atUs, () => this.#inject(fault));
   }
 
@@ -61,7 +63,8 @@ export class Injection {
     if (!this.#hasLiars) return;
     this.#overheard.observe(observation);
     if (observation.kind !== "sent") return;
-    const { to, message } = observation;
+    const { to, message, peer } = observation;
+    if (message.kind === "endorse") this.#signForOther(this.#peer(peer), this.#peer(to), message);
     const acts = message.kind === "endorse" ? this.#permitting.get(to) : undefined;
     if (acts !== undefined) this.#around.agenda.in(0, () => this.#say(to, this.#chanceAt(to).pick(acts)));
     if (observation.atUs >= this.#misrulingUntilUs || !this.#misruling.has(to)) return;
@@ -80,6 +83,7 @@ export class Injection {
     traffic.heal();
     for (const peer of peers.values()) {
       peer.heal();
+      this.#beTrue(peer);
       if (lost.includes(peer.name)) peer.crash("crash");
       else if (!peer.lives) this.#start(peer);
     }
@@ -133,6 +137,8 @@ export class Injection {
         return;
       case "liar":
         return this.#beLiar(fault.peer, fault.acts, fault.everyUs, untilUs);
+      case "false-home":
+        return this.#beFalse(this.#peer(fault.peer), fault, untilUs);
       case "newer":
       case "unruly":
       case "clock-jump":
@@ -234,6 +240,45 @@ export class Injection {
     if (acts.some((act) => act.startsWith("permit-"))) this.#permitting.set(name, acts);
     this.#say(name, this.#chanceAt(name).pick(acts));
     agenda.in(Math.max(everyUs, 1_000), () => this.#beLiar(name, acts, everyUs, untilUs));
+  }
+
+  #beFalse(peer: Peer, { how, everyUs }: Extract<Fault, { kind: "false-home" }>, untilUs: number): void {
+    const { agenda } = this.#around;
+    peer.falseness = how;
+    // What it has understood before it does not know any more.
+    if (how === "ignores" && peer.lives) this.#crash(peer, "crash", againUs);
+    const look = (): void => {
+      if (this.#healed) return;
+      if (agenda.nowUs > untilUs) return this.#beTrue(peer);
+      if (how === "invents") this.#approveForOthers(peer);
+      agenda.in(Math.max(everyUs, 1_000), look);
+    };
+    look();
+  }
+
+  #beTrue(peer: Peer): void {
+    const was = peer.falseness;
+    peer.falseness = null;
+    if (was === "ignores" && peer.lives) this.#crash(peer, "crash", againUs);
+  }
+
+  /** Nobody is answered: there is no such question. */
+  #approveForOthers(peer: Peer): void {
+    for (const gate of peer.closedGates)
+      for (const bytes of approvalsInvented(gate, this.#around.charter))
+        peer.tell({ kind: "answer-step", bytes, said: null, question: 0 });
+  }
+
+  #signForOther(asking: Peer, asked: Peer, message: Extract<Message, { kind: "endorse" }>): void {
+    const { agenda, charter, lied } = this.#around;
+    if (asking.falseness !== "invents" || asking === asked) return;
+    const { peer: from } = asked.traits.keys;
+    const frame = signatureInvented(message, charter.domain, from);
+    if (frame === null) return;
+    agenda.in(1_000, () => {
+      lied(asking.name, { to: asking.name, frame });
+      asking.tell({ kind: "message", from, message: frame });
+    });
   }
 
   #chanceAt(name: PeerName): Chance {

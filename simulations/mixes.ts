@@ -10,7 +10,7 @@ import { controlActs, rulingActs, workerActs } from "./liars.ts";
 import type { PeerName } from "./observation.ts";
 import type { Chance } from "./random.ts";
 
-type KindWithin = Exclude<FaultKind, "amnesia" | "recharter" | "wipe">;
+type KindWithin = Exclude<FaultKind, "amnesia" | "recharter" | "wipe" | "false-home">;
 
 const kinds: readonly KindWithin[] = [
   "partition",
@@ -304,6 +304,8 @@ function randomFault(chance: Chance, kind: FaultKind, around: Around): Fault {
       return { ...when, kind, peer: chance.pick(controls) };
     case "recharter":
       return { ...when, kind, controls };
+    case "false-home":
+      return { ...when, kind, peer: chance.pick(controls), how: "invents", everyUs: 500_000 };
     case "liar": {
       const liar = chance.percent(70) ? chance.pick(workers) : peer;
       const own = controls.includes(liar) ? controlActs : workerActs;

@@ -27,6 +27,7 @@ import { encodeValue } from "../protocol/values.ts";
 import type { Agenda } from "./agenda.ts";
 import { type Ailment, Ailments } from "./ailments.ts";
 import { coreOf } from "./cores.ts";
+import { type Falseness, faithless } from "./false-home.ts";
 import { SimulatedExecutor } from "./executor.ts";
 import { type ClockTraits, Life, MachineTime } from "./life.ts";
 import type { Arrival, SimulatedNetwork } from "./network.ts";
@@ -86,6 +87,8 @@ type Performed = Exclude<Effect, { readonly kind: "store" }>;
 
 export class Peer {
   readonly traits: PeerTraits;
+  /** How it opens gates that nobody has opened; null: it does not. */
+  falseness: Falseness | null = null;
   readonly disk = new Disk();
   readonly blobs: PeerBlobs;
   /** The newest charter that it has heard of; on its disk, and not in its database. */
@@ -105,7 +108,7 @@ export class Peer {
   #published = 0;
 
   constructor(traits: PeerTraits, around: Surroundings) {
-    this.traits = traits;
+    this.traits = { ...traits, keys: faithless(traits.keys, () => this.falseness) };
     this.#around = around;
     this.#machine = new MachineTime(around.agenda);
     this.#ailments = new Ailments(around.agenda, this.#machine, this.disk);

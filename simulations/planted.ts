@@ -59,6 +59,7 @@ const tables = [
   "scheduling-plantings.ts",
   "fault-plantings.ts",
   "gate-plantings.ts",
+  "false-home-plantings.ts",
   "release-plantings.ts",
   "disturbance-plantings.ts",
   "configuration-plantings.ts",

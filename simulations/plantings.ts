@@ -13,6 +13,7 @@ import { repairPlantings } from "./repair-plantings.ts";
 import { retirementPlantings } from "./retirement-plantings.ts";
 import { disturbancePlantings } from "./disturbance-plantings.ts";
 import { faultPlantings } from "./fault-plantings.ts";
+import { falseHomePlantings } from "./false-home-plantings.ts";
 import { gatePlantings } from "./gate-plantings.ts";
 import { schedulePlantings } from "./schedule-plantings.ts";
 import { schedulingPlantings } from "./scheduling-plantings.ts";
@@ -326,8 +327,8 @@ export const plantings: readonly Planting[] = [
     edits: [
       {
         file: "node/core/claims.ts",
-        find: "...run.given(index) };",
-        replace: "...run.given(index), inputs: [] };",
+        find: "...run.given(index), ...(permit",
+        replace: "...run.given(index), inputs: [], ...(permit",
       },
     ],
     caughtBy: ["verification", "progress"],
@@ -366,6 +367,7 @@ export const plantings: readonly Planting[] = [
   ...logPlantings,
   ...faultPlantings,
   ...gatePlantings,
+  ...falseHomePlantings,
   ...releasePlantings,
   ...disturbancePlantings,
   ...configurationPlantings,

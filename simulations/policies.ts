@@ -29,7 +29,8 @@ export function guarded(base: Schedule): Schedule {
   const own = lasting
     ? base.faults.filter(({ kind }) => kind !== "clock-jump" && kind !== "stop")
     : base.faults;
-  const faults = [...own, ...lies(chance, base), ...(lasting ? idle(base) : [])];
+  const lying = lies(chance, base);
+  const faults = [...own, ...lying, ...falseHome(base, lying), ...(lasting ? idle(base) : [])];
   const overUs = lasting ? idleUs + chance.between(5_000_000, 60_000_000) : base.overUs;
   faults.sort((left, right) => left.atUs - right.atUs);
   return { ...base, runs, gates, faults, overUs };
@@ -126,6 +127,20 @@ export function lies(chance: Chance, { peers, overUs }: Schedule): Fault[] {
   const peer = chance.pick(controls).name;
   const everyUs = chance.between(100_000, 1_000_000);
   return [{ atUs: 0, lastsUs: overUs, kind: "liar", peer, acts: permitActs, everyUs }];
+}
+
+/** In some of these worlds one control peer is false while it is home: whoever lies already, and never half of them. */
+function falseHome({ seed, peers, faults, overUs }: Schedule, lying: readonly Fault[]): Fault[] {
+  const chance = new Chance(seed, "false home");
+  const controls = peers.filter(({ role }) => role === "control").map(({ name }) => name);
+  const areFew = faults.some((fault) => fault.kind === "recharter" && fault.controls.length < 3);
+  if (controls.length < 3 || areFew || !chance.percent(40)) return [];
+  const [liar] = lying.flatMap((fault) => (fault.kind === "liar" ? [fault.peer] : []));
+  const peer = liar ?? chance.pick(controls);
+  const atUs = chance.between(1_000_000, Math.max(2_000_000, Math.floor(overUs / 2)));
+  const how = chance.percent(70) ? "invents" : "ignores";
+  const everyUs = chance.between(100_000, 2_000_000);
+  return [{ atUs, lastsUs: overUs, kind: "false-home", peer, how, everyUs }];
 }
 
 function idle({ peers }: Schedule): Fault[] {

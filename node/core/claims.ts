@@ -218,7 +218,7 @@ export class Claims {
     this.#grant(pull, granted);
   }
 
-  /** In one message, or in several when it would be long: they carry what other steps said. */
+  /** In one message, or in several when it would be long: they carry what other steps said, and permits. */
   #grant({ peer, nonce }: ParkedPull, leases: readonly GrantedLease[]): void {
     let part: GrantedLease[] = [];
     let bytes = 0;
@@ -232,6 +232,7 @@ export class Claims {
     for (const lease of leases) {
       part.push(lease);
       if (lease.values !== undefined) bytes += encodeValue(lease.values).length;
+      bytes += lease.permit?.length ?? 0;
       if (bytes >= limits.grantedValuesBytesMax) tell();
     }
     if (part.length > 0) tell();
@@ -247,7 +248,7 @@ export class Claims {
   }
 }
 
-function grantOf(run: OpenRun, { index, token, attempt, fence }: HeldLease): GrantedLease {
+function grantOf(run: OpenRun, { index, token, attempt, fence, permit }: HeldLease): GrantedLease {
   const lease = { run: run.submission.run, index, token, attempt, ...(fence === undefined ? {} : { fence }) };
-  return { ...lease, ...run.given(index) };
+  return { ...lease, ...run.given(index), ...(permit === undefined ? {} : { permit }) };
 }

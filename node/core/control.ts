@@ -159,6 +159,7 @@ export class ControlCore {
   readonly #fellows = new Set<string>();
   #effects: ControlEffect[] = [];
   readonly #notes = new Notes();
+  #toldPolicy: Uint8Array | null = null;
   /** How many changes of documents the edge was told of; -1: of none in this table. */
   #seenChanges = -1;
   #wasHome = false;
@@ -347,6 +348,7 @@ export class ControlCore {
       this.#seenChanges = this.#table.documents.changes;
       this.#neighbours.refresh();
       for (const peer of this.#revocations.refresh()) this.#dropSessions(peer);
+      this.#policyChanged();
       this.#effects.push({ kind: "documents-changed" });
     }
     // After the last words of a reign that ended in this turn.
@@ -843,6 +845,7 @@ export class ControlCore {
         return;
       case "hello":
       case "revocations":
+      case "policy":
       case "addresses":
       case "welcome":
       case "grant":
@@ -880,6 +883,7 @@ export class ControlCore {
     const counting = new Set(allowedLabels(this.#allowed.get(from) ?? null, labels));
     const replaced = this.#leases.open(session, { peer: from, labels: counting, slots });
     this.#send(from, this.#welcome());
+    this.#tellPolicy([from]);
     if (this.#table.stage !== "home") return;
     for (const lease of replaced) this.#reign.expire(lease, "superseded");
     return this.#renewed(from, { held, sentMs: 0 }, now);
@@ -1096,6 +1100,20 @@ export class ControlCore {
     this.#toldHome = this.#table.home;
     this.#effects.push({ kind: "home-is", home: this.#toldHome });
     for (const [peer, role] of this.#linked) if (role === "worker") this.#send(peer, this.#welcome());
+  }
+
+  #policyChanged(): void {
+    const { bytes = null } = this.#endorsing.policies.kept ?? {};
+    if (bytes === this.#toldPolicy) return;
+    this.#toldPolicy = bytes;
+    this.#tellPolicy([...this.#linked].flatMap(([peer, role]) => (role === "worker" ? [peer] : [])));
+  }
+
+  /** Workers know what is guarded from whichever control peer knows it. */
+  #tellPolicy(workers: readonly string[]): void {
+    const { kept } = this.#endorsing.policies;
+    if (kept !== undefined)
+      for (const peer of workers) this.#send(peer, { kind: "policy", document: kept.bytes });
   }
 
   #redirect(worker: string): void {

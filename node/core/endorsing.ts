@@ -19,6 +19,7 @@ import {
   openEarlierPermit,
   openPermit,
   type Permit,
+  whyNotFor,
 } from "../../protocol/permits.ts";
 import type { DocumentValue } from "../../protocol/registers/document.ts";
 import { type RegisterValue, stepRegister } from "../../protocol/registers/registers.ts";
@@ -82,15 +83,19 @@ export class Endorsing {
     const { inputs } = run.given(index);
     const shown = said.flatMap(({ answer }) => answer.provenances ?? []);
     const origins = shown.flatMap((one) => originsShown(one, inputs, this.#context));
-    const missing = missingFor(gate, {
-      approvedBy,
-      outcomeOf: (step) => run.outcomeOf(step),
-      verdicts: verdicts.holding({ run: submission.run, index }, gate, now),
-      inputs: inputs.map(({ name }) => name),
-      origins: [...this.#origins(run, index), ...origins],
-      nowMs: now.wallMs,
-    });
+    const missing = [
+      ...missingFor(gate, {
+        approvedBy,
+        outcomeOf: (step) => run.outcomeOf(step),
+        verdicts: verdicts.holding({ run: submission.run, index }, gate, now),
+        inputs: inputs.map(({ name }) => name),
+        origins: [...this.#origins(run, index), ...origins],
+        nowMs: now.wallMs,
+      }),
+    ];
     const entitled = [...approvedBy].filter((peer) => gate.approvals.some(({ keys }) => keys.has(peer)));
+    const uncounted = this.uncounted(run, index);
+    if (uncounted !== null) missing.push(uncounted);
     return { missing, approvedBy: entitled.toSorted(), given };
   }
 
@@ -158,6 +163,8 @@ export class Endorsing {
     if (run === null) return "it does not know the run yet";
     if (!run.has(release.index) || run.phase(release.index) !== "waiting")
       return "the step does not wait to be released, as far as it knows";
+    const uncounted = this.uncounted(run, release.index);
+    if (uncounted !== null) return uncounted;
     const isNow = Math.abs(release.fromMs - wallMs) <= limits.signedApartMsMax;
     if (!isNow || release.untilMs - release.fromMs > limits.submissionMsMax)
       return "its clock is of another time, or it would be good for too long";
@@ -170,28 +177,41 @@ export class Endorsing {
     if (run === null) return "it does not know the release";
     const own = outcomeOf(run, this.#context);
     if (own === null) return "the step has not ended, as far as it knows";
-    if (own.outcome === "passed" && !this.#isLetCount(run)) return "the policy does not let it count";
+    if (own.outcome === "passed" && !this.isLetCount(run, 0)) return "the policy does not let it count";
     return equals(encodeValue(own), encodeValue(outcome))
       ? null
       : "the step ended otherwise, as far as it knows";
   }
 
-  /** True for a released step that nothing is demanded of once it has ended, or that has a permit for just how it did. */
-  #isLetCount(run: OpenRun): boolean {
+  /** Why what a step needs does not count, though some home says that it has ended: of what ended well behind a gate, a majority says so. */
+  uncounted(run: OpenRun, index: number): string | null {
+    for (const name of run.before(index)) {
+      const at = run.indexOf(name);
+      const value = this.#context.value(stepRegister(run.submission.run, at));
+      const isDone = value?.kind === "step" && value.state === "done" && value.settlement === undefined;
+      if (isDone && value.past.at(-1)?.cause === "finished" && !this.isLetCount(run, at))
+        return `${name} has ended, and the policy does not let that count`;
+    }
+    return null;
+  }
+
+  /** True for a step that nothing is demanded of once it has ended, or that has a permit for just how it did. */
+  isLetCount(run: OpenRun, index: number): boolean {
     const { submission } = run;
-    if (this.policies.gateOf(submission, 0, "after") === null) return true;
-    const value = this.#context.value(stepRegister(submission.run, 0));
+    if (this.policies.gateOf(submission, index, "after") === null) return true;
+    const value = this.#context.value(stepRegister(submission.run, index));
     const gate = value?.kind === "step" && value.state === "done" ? value.gate : undefined;
     const { charter, keys } = this.#bound();
     // For good: nobody signs it anew when the domain has other control peers, or more of them.
     const permit = gate === undefined ? null : openEarlierPermit(gate.permit, charter, keys);
     if (permit?.ok !== true) return false;
-    const { run: of, manifest, given, phase } = permit.value;
+    const { run: of, manifest, index: at, given, phase } = permit.value;
     return (
       of === submission.run &&
       manifest === submission.manifestCid &&
+      at === index &&
       phase === "after" &&
-      given === run.judged(0)
+      given === run.judged(index)
     );
   }
 
@@ -215,11 +235,8 @@ export class Endorsing {
     const { charter, keys } = this.#bound();
     const permit = gate === undefined ? null : openPermit(gate.permit, charter, keys);
     if (permit?.ok !== true) return "a majority of the control peers has signed no permit for it";
-    const { run: of, manifest, index: at, given, phase } = permit.value;
-    const isForIt =
-      of === id && manifest === run.submission.manifestCid && at === index && phase === undefined;
-    if (!isForIt) return "its permit is another step's";
-    return given === inputsDigest(run.given(index)) ? null : "its permit is for other files or values";
+    const { manifestCid: manifest } = run.submission;
+    return whyNotFor(permit.value, { run: id, manifest, index, given: inputsDigest(run.given(index)) });
   }
 
   /** An open run as far as the registers of this peer tell, which may lag behind the home's. */

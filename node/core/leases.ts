@@ -28,6 +28,8 @@ export type HeldLease = {
   /** The pull that it was granted for. */
   readonly nonce: string;
   readonly fence: number | undefined;
+  /** What let it be claimed, of a guarded step. */
+  readonly permit: Uint8Array | undefined;
   deadlineMs: number;
   /** True once its end is proposed: it is told to nobody any more. */
   ending: boolean;
@@ -123,9 +125,9 @@ export class Leases {
     nowMs: number,
   ): HeldLease {
     this.end(run, index);
-    const { token, attempt, worker, session, nonce, fence } = leased;
+    const { token, attempt, worker, session, nonce, fence, gate } = leased;
     const deadlineMs = nowMs + reofferAfterMs(this.#leaseMs);
-    const lease = { run, index, token, attempt, worker, session, nonce, fence };
+    const lease = { run, index, token, attempt, worker, session, nonce, fence, permit: gate?.permit };
     const held: HeldLease = { ...lease, deadlineMs, ending: false };
     const ofRun = this.#held.get(run) ?? new Map<number, HeldLease>();
     if (ofRun.size === 0) this.#held.set(run, ofRun);

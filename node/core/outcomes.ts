@@ -9,12 +9,14 @@ import { openOutcome, sealOutcome } from "../../protocol/release.ts";
 import type { RegisterValue } from "../../protocol/registers/registers.ts";
 import type { StepReport } from "../../protocol/report.ts";
 import type { Countersigning, Matter } from "./countersigning.ts";
+import type { Endorsing } from "./endorsing.ts";
 import type { Now } from "./effects.ts";
 import type { OpenRun } from "./open-run.ts";
 import { outcomeOf } from "./released.ts";
 
 export type OutcomesContext = {
   readonly countersigning: Countersigning;
+  readonly endorsing: Pick<Endorsing, "isLetCount">;
   readonly keys: Verifier;
   /** As its owner signed it. */
   charterBytes(): Uint8Array;
@@ -47,7 +49,9 @@ export class Outcomes {
     const outcome = outcomeOf(run, this.#context);
     // Cancelled before it began: there is no outcome.
     if (outcome === null) return false;
-    const { countersigning } = this.#context;
+    const { countersigning, endorsing } = this.#context;
+    // An earlier home may have written into the register what nobody let count.
+    if (outcome.outcome === "passed" && !endorsing.isLetCount(run, 0)) return true;
     // The others know it by the names that the other domain has for it.
     const matter: Matter = { what: "outcome", run: outcome.run, index: outcome.index };
     if (!countersigning.isAsked(matter, now)) countersigning.ask(matter, outcome, [], now);

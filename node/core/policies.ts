@@ -34,6 +34,11 @@ export class Policies {
     this.#context = context;
   }
 
+  /** As its owner signed it last. */
+  get kept(): DocumentValue | undefined {
+    return this.#context.document(place);
+  }
+
   /** Why it may not be run, in one sentence; null: it may. */
   whyNotAdmitted(submission: Submission): string | null {
     const by = this.#newest();
@@ -77,7 +82,7 @@ export class Policies {
 
   #newest(): Policy {
     const context = this.#context;
-    const kept = context.document(place);
+    const { kept } = this;
     if (kept === undefined || kept.bytes === this.#bytes) return this.#policy;
     this.#bytes = kept.bytes;
     const opened = openDocument(kept.bytes, context.charter(), context.keys);

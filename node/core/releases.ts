@@ -22,6 +22,7 @@ import { type Command, stepRegister, type StepValue } from "../../protocol/regis
 import type { Settlement } from "../../protocol/registers/settling.ts";
 import type { Countersigning, Matter } from "./countersigning.ts";
 import type { Now, ReleaseAnswer, ReleaseTold } from "./effects.ts";
+import type { Endorsing } from "./endorsing.ts";
 import type { Neighbours } from "./neighbours.ts";
 import type { OpenRun } from "./open-run.ts";
 import { releaseOf } from "./released.ts";
@@ -30,6 +31,7 @@ export type ReleaseTicket = { readonly kind: "release"; readonly run: string; re
 
 export type ReleasesContext = {
   readonly countersigning: Countersigning;
+  readonly endorsing: Pick<Endorsing, "uncounted">;
   readonly neighbours: Neighbours;
   readonly keys: Verifier;
   charter(): Charter;
@@ -185,11 +187,13 @@ export class Releases {
   }
 
   #look(run: OpenRun, waiting: Waiting, now: Now): void {
-    const { countersigning, neighbours } = this.#context;
+    const { countersigning, endorsing, neighbours } = this.#context;
     const matter = matterOf(waiting);
     if (this.#isOutdated(waiting)) waiting.signed = null;
     waiting.signed ??= this.#takeSigned(matter);
-    if (waiting.signed === null && !countersigning.isAsked(matter, now)) {
+    const isDue = waiting.signed === null && !countersigning.isAsked(matter, now);
+    // An earlier home may have written into the registers what nobody let count.
+    if (isDue && endorsing.uncounted(run, waiting.index) === null) {
       const times = { fromMs: now.wallMs, untilMs: now.wallMs + limits.submissionMsMax };
       countersigning.ask(matter, releaseOf(run, waiting.index, times), [], now);
       waiting.signed = this.#takeSigned(matter);

@@ -33,12 +33,15 @@ import type { Answer, Now, WorkerEffect, WorkerInput } from "./effects.ts";
 import { OutputPushes } from "./output-pushes.ts";
 import { workerDeadlineMs } from "./leases.ts";
 import { RecentLeases } from "./recent-leases.ts";
+import { ShownPermits } from "./shown-permits.ts";
 import { Suspension } from "./suspension.ts";
 import { expired, isTimely } from "./timely.ts";
 
 export const workerKeys = {
   /** `pending/<run>` -> a bundle that was submitted here and is not admitted yet */
   pending: "pending/",
+  /** what the domain demands, as it was heard last */
+  policy: "policy/domain",
 } as const;
 
 export type WorkerOptions = {
@@ -48,7 +51,7 @@ export type WorkerOptions = {
   readonly labels: readonly string[];
   readonly slots: number;
   readonly random: Pick<Random, "integer">;
-  /** Every entry under `workerKeys.pending`. */
+  /** Every entry under `workerKeys`. */
   readonly stored: readonly StoredEntry[];
 };
 
@@ -106,6 +109,7 @@ export class WorkerCore {
   #stepMsAverage = 1_000;
   #stopping = false;
   readonly #suspension = new Suspension();
+  readonly #permits: ShownPermits;
   /** When this worker saw last that its machine had been suspended. */
   #awakeSinceMs = -Infinity;
   /** Reports that are to be told together, and since when the first of them waits. */
@@ -118,7 +122,12 @@ export class WorkerCore {
     this.#charter = options.charter;
     this.#controls = new Set(options.charter.controls.map(({ peer }) => peer));
     this.#leaseMs = options.charter.leaseMs;
+    this.#permits = new ShownPermits({ keys: options.keys, charter: () => this.#charter });
     for (const [key, bytes] of options.stored) {
+      if (key === workerKeys.policy) {
+        this.#permits.hear(bytes);
+        continue;
+      }
       const opened = openBundle(bytes, options.charter, now.wallMs, options.keys);
       if (opened.ok) this.#pending.set(key.slice(workerKeys.pending.length), opened.value.digest);
     }
@@ -271,6 +280,11 @@ export class WorkerCore {
       }
       case "revoke":
         return this.#revoke(message.lease, message.cause);
+      case "policy": {
+        const { document: value } = message;
+        if (this.#permits.hear(value)) this.#store([{ kind: "put", key: workerKeys.policy, value }]);
+        return;
+      }
       case "announced":
         if (!this.#pending.delete(message.run)) return;
         return this.#store([{ kind: "delete", key: workerKeys.pending + message.run }]);
@@ -491,11 +505,17 @@ export class WorkerCore {
     for (const held of this.#held.values()) {
       if (free <= 0) return;
       if (held.phase !== "queued") continue;
+      const { id, lease } = held;
+      const submission = this.#bundles.get(lease.bundle);
+      if (submission !== undefined && this.#permits.whyNot(submission, lease) !== null) {
+        // The newest policy, or that there is none any more, may be on its way.
+        if (now.monotonicMs - held.heldSinceMs >= limits.permitAwaitedMs) this.#giveBack(lease, "refused");
+        continue;
+      }
       const assured = held.deadlineMs !== null && held.deadlineMs > now.monotonicMs;
       if (this.#isExclusive(held) && !assured) continue;
-      const { id, lease } = held;
       const { domain } = this.#charter;
-      const assignment = assignmentOf({ id, domain, lease }, this.#bundles.get(lease.bundle));
+      const assignment = assignmentOf({ id, domain, lease }, submission);
       if (assignment === null || !this.#reaches(assignment)) {
         this.#giveBack(lease, "refused");
         continue;

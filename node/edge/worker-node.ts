@@ -197,7 +197,8 @@ class WorkerNode implements RunningNode {
     const { slots } = config;
     const labels = withMachineLabels(config.labels, this.#executor.reached);
     this.#sayNotAllowed(labels);
-    const stored = await storage.list(workerKeys.pending);
+    const lists = await Promise.all([workerKeys.pending, workerKeys.policy].map((key) => storage.list(key)));
+    const stored = lists.flat();
     const now = { monotonicMs: realClock.monotonicMs(), wallMs: realClock.wallMs() };
     const options = { charter, keys: identity, incarnation, labels, slots, random: realRandom, stored };
     const core = new WorkerCore(options, now);

@@ -21,6 +21,7 @@ import type { Assignment } from "../../node/ports.ts";
 import { type Checker, type Ending, type Observation, type PeerName, Violation } from "../observation.ts";
 import { startWallMs } from "../workload.ts";
 import { Demands, type Place } from "./demands.ts";
+import { KnownLiars } from "./known-liars.ts";
 
 /** Clocks that nobody has set differ by less. */
 const apartMs = 15_000;
@@ -68,6 +69,7 @@ export class GatesChecker implements Checker {
   /** Openings that somebody has told of. */
   readonly #opened = new Set<string>();
   readonly #jumped = new Set<PeerName>();
+  readonly #liars = new KnownLiars();
   /** What a control peer was shown when it was asked to sign something. */
   readonly #shown = new Map<string, readonly Uint8Array[]>();
   #healedUs = Infinity;
@@ -88,6 +90,7 @@ export class GatesChecker implements Checker {
       case "submitted":
         return void this.#submissions.set(observation.submission.run, observation.submission);
       case "fault":
+        this.#liars.observe(observation);
         if (observation.fault === null) this.#healedUs = observation.atUs;
         if (observation.fault?.kind === "clock-jump") {
           this.#demands.clocksAreSet = true;
@@ -179,7 +182,7 @@ export class GatesChecker implements Checker {
   /** A control peer takes a leased step for one that may use what its environment has. */
   #letUse({ peer, run, index }: Of<"let-use">): void {
     const submission = this.#submissions.get(run);
-    if (submission === undefined || !this.#demands.guards(submission, index)) return;
+    if (submission === undefined || this.#liars.has(peer) || !this.#demands.guards(submission, index)) return;
     const why = this.#whyNone(
       { submission, index, phase: "before" },
       { token: null, given: null, atUs: null },
@@ -234,11 +237,14 @@ export class GatesChecker implements Checker {
 
   /** What needs a step that was held begins only once that counts. */
   #checkNeeds({ manifest, run }: Submission, { step }: Assignment): void {
-    const needs = manifest.plan.steps.find(({ name }) => name === step)?.needs ?? [];
+    const own = manifest.plan.steps.findIndex(({ name }) => name === step);
+    const needs = manifest.plan.steps[own]?.needs ?? [];
     for (const need of needs) {
       const index = manifest.plan.steps.findIndex(({ name }) => name === need.step);
       const submission = this.#submissions.get(run);
       if (submission === undefined || !this.#demands.holdsBack(submission, index)) continue;
+      // A home that lies may give out what nothing is demanded of, whatever that needs.
+      if (this.#liars.haveFalseHome && !this.#demands.guards(submission, own)) continue;
       const values = [...(this.#values.get(stepRegister(run, index)) ?? [])];
       const ends = values.filter((value) => value.state === "done");
       const isRight = ends.some((value) => this.#whyNotCounting(submission, index, value) === null);
@@ -293,7 +299,8 @@ export class GatesChecker implements Checker {
     );
     if (Math.max(0, ...waits) < minuteMs - apartMs)
       throw this.#violation(`${run}/${step} is said to have waited for too long, and has not for a minute`);
-    if (atUs < this.#healedUs + soonUs) return;
+    // What a false home has written down holds up what follows from it.
+    if (atUs < this.#healedUs + soonUs || this.#liars.haveFalseHome) return;
     for (const value of this.#values.get(stepRegister(run, index)) ?? []) {
       const isBehind = this.#held.has(`${run}/${step}`);
       if (value.state !== "gated" || (value.ended !== undefined) !== isBehind) continue;
@@ -306,6 +313,8 @@ export class GatesChecker implements Checker {
   /** A run ends once every step counts that was held back, or does not. */
   #closed(event: LoggedEvent): void {
     if (event.kind !== "run-closed" || event.outcome === "cancelled") return;
+    // What it let count that lies is found by whoever verifies the run.
+    if (this.#liars.haveFalseHome) return;
     const submission = this.#submissions.get(event.run);
     for (const [index, { name }] of (submission?.manifest.plan.steps ?? []).entries()) {
       if (submission === undefined || !this.#demands.holdsBack(submission, index)) continue;
@@ -329,7 +338,7 @@ export class GatesChecker implements Checker {
 
   #seen({ atUs, peer }: Of<"gates-seen">, gate: GateSeen): void {
     const submission = this.#submissions.get(gate.run);
-    if (submission === undefined || gate.missing.length > 0) return;
+    if (submission === undefined || gate.missing.length > 0 || this.#liars.has(peer)) return;
     const index = submission.manifest.plan.steps.findIndex(({ name }) => name === gate.step);
     const phase = gate.ended === undefined ? "before" : "after";
     const values = [...(this.#values.get(stepRegister(gate.run, index)) ?? [])];

@@ -6,11 +6,20 @@ import type { Observation, PeerName } from "../observation.ts";
 export class KnownLiars {
   readonly #names = new Set<PeerName>();
   readonly #ids = new Set<string>();
+  #hasFalseHome = false;
 
   observe(observation: Observation): void {
-    if (observation.kind !== "fault" || observation.fault?.kind !== "liar") return;
-    this.#names.add(observation.fault.peer);
-    this.#ids.add(simulatedKeys(observation.fault.peer).peer);
+    if (observation.kind !== "fault") return;
+    const { fault } = observation;
+    if (fault?.kind !== "liar" && fault?.kind !== "false-home") return;
+    this.#hasFalseHome ||= fault.kind === "false-home";
+    this.#names.add(fault.peer);
+    this.#ids.add(simulatedKeys(fault.peer).peer);
+  }
+
+  /** True once somebody would open gates alone who may be home. */
+  get haveFalseHome(): boolean {
+    return this.#hasFalseHome;
   }
 
   /** @param peer its name in the world, or its id. */

@@ -21,6 +21,16 @@ const lieCodes: ReadonlySet<FindingCode> = new Set<FindingCode>([
   "refused-result-won",
 ]);
 
+const none: ReadonlySet<FindingCode> = new Set();
+
+/** What a false home writes down, which a stranger is told. */
+const falseHomeCodes: ReadonlySet<FindingCode> = new Set<FindingCode>([
+  "permit-invalid",
+  "answer-invalid",
+  "answer-missing",
+  "gate-passed",
+]);
+
 export function verificationChecker(domain: string): Checker {
   const liars = new KnownLiars();
   return {
@@ -39,11 +49,8 @@ export function verificationChecker(domain: string): Checker {
           judged.set(run, shown);
           const read = decodeExport(encodeExport(shown));
           if (!read.ok) throw new Violation("verification", `${run} as ${peer} exports it ${read.problem}`);
-          judge(
-            { peer, domain },
-            shown,
-            stepsOf(events, run, (worker) => liars.has(worker)),
-          );
+          const lied = stepsOf(events, run, (worker) => liars.has(worker));
+          judge({ peer, domain }, shown, { lied, told: liars.haveFalseHome ? falseHomeCodes : none });
         }
     },
   };
@@ -75,16 +82,16 @@ function stepsOf(
   );
 }
 
-/** @param lied steps of whoever lies. */
+/** @param lied steps of whoever lies. @param told what is enough to be found. */
 function judge(
   { peer, domain }: { readonly peer: PeerName; readonly domain: string },
   shown: ExportedRun,
-  lied: ReadonlySet<string>,
+  { lied, told }: { readonly lied: ReadonlySet<string>; readonly told: ReadonlySet<FindingCode> },
 ): void {
   const { run } = shown;
   const { findings, state, uncertified } = verifyRun(shown, domain, simulatedVerifier);
-  // Who told of the run told different things: whatever else is found, a stranger is told so.
-  if (findings.some(({ code }) => code === "log-forked")) return;
+  // Who told of the run told different things, or opened gates that nobody has: whatever else is found, a stranger is told so.
+  if (findings.some(({ code }) => code === "log-forked" || told.has(code))) return;
   const [first] = findings.filter(
     ({ step, code }) => step === null || !lied.has(step) || !lieCodes.has(code),
   );

@@ -263,8 +263,7 @@ export class Machine {
       const options = { charter: { charter, bytes }, ...place, keys, incarnation, stored };
       return new ControlCore(options, now) as Core;
     }
-    const pending = stored.filter(([key]) => key.startsWith(workerKeys.pending));
-    const traits = { labels: ["gpu"], slots: 2, random, stored: pending };
+    const traits = { labels: ["gpu"], slots: 2, random, stored };
     return new WorkerCore({ charter, keys, incarnation, ...traits }, now) as Core;
   }
 

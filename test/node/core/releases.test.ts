@@ -72,6 +72,7 @@ class Home {
     const countersigning = new Countersigning({ keys, charter, send, fellows });
     this.releases = new Releases({
       countersigning,
+      endorsing: { uncounted: () => null },
       neighbours: this.neighbours,
       keys,
       charter,

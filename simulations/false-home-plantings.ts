@@ -1,0 +1,66 @@
+/** Mistakes to plant in what others look at when a home is false: workers, and other control peers (`plantings.ts`). */
+
+import type { Planting } from "./planted.ts";
+
+const endorsing = "node/core/endorsing.ts";
+
+const caughtBy = ["gates"];
+
+export const falseHomePlantings: readonly Planting[] = [
+  {
+    name: "who is asked for a credential takes any lease for a permitted one",
+    edits: [
+      {
+        file: endorsing,
+        find: 'if (permit?.ok !== true) return "a majority of the control peers has signed no permit for it";',
+        replace: "if (permit?.ok !== true) return null;",
+      },
+    ],
+    caughtBy,
+    firstSeed: 10,
+    seedsMax: 60,
+    every: 16,
+  },
+  {
+    name: "a worker begins what it is granted without a permit",
+    edits: [
+      {
+        file: "node/core/shown-permits.ts",
+        find: 'if (opened?.ok !== true) return "a majority of the control peers has signed no permit for it";',
+        replace: "if (opened?.ok !== true) return null;",
+      },
+    ],
+    caughtBy,
+    firstSeed: 10,
+    seedsMax: 60,
+    every: 16,
+  },
+  {
+    name: "a worker does not know what the domain demands",
+    edits: [
+      {
+        file: "node/core/worker.ts",
+        find: "if (this.#permits.hear(value)) this.#store",
+        replace: "if (this.#permits === null) this.#store",
+      },
+    ],
+    caughtBy,
+    firstSeed: 10,
+    seedsMax: 60,
+    every: 16,
+  },
+  {
+    name: "what a home lets count alone counts for the permit of the next step",
+    edits: [
+      {
+        file: endorsing,
+        find: 'if (isDone && value.past.at(-1)?.cause === "finished" && !this.isLetCount(run, at))',
+        replace: "if (isDone && value.token < 0 && !this.isLetCount(run, at))",
+      },
+    ],
+    caughtBy,
+    firstSeed: 3_082,
+    seedsMax: 200,
+    every: 16,
+  },
+];

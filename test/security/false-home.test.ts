@@ -1,0 +1,246 @@
+/**
+ * As the home of the domain, whose key a thief has: it gives a guarded step to a worker though nobody has approved it, with no permit or
+ * one that it made alone, and has what a gate holds back count. The worker and the other control peers look for themselves.
+ */
+
+import { describe, expect, it } from "vitest";
+import { Endorsing } from "../../node/core/endorsing.ts";
+import type { WorkerEffect, WorkerInput } from "../../node/core/effects.ts";
+import { WorkerCore, workerKeys } from "../../node/core/worker.ts";
+import type { StoredEntry } from "../../node/ports.ts";
+import { sealAnswer } from "../../protocol/answers.ts";
+import { sealDocument } from "../../protocol/documents.ts";
+import { sealEnvelope } from "../../protocol/envelope.ts";
+import { limits } from "../../protocol/limits.ts";
+import { type Charter, sealCharter, successorOf } from "../../protocol/membership.ts";
+import { endDigest, inputsDigest, type Message } from "../../protocol/messages.ts";
+import { type Permit, sealPermit } from "../../protocol/permits.ts";
+import type { Policy } from "../../protocol/policy.ts";
+import { sealQuorum } from "../../protocol/quorum.ts";
+import { stepRegister, type StepValue } from "../../protocol/registers/registers.ts";
+import { encodeValue } from "../../protocol/values.ts";
+import { simulatedKeys } from "../../simulations/keys.ts";
+import { certificateOf, charterOf, submissionOf } from "../../simulations/workload.ts";
+import { plannedStep, reportOf } from "../node/view/example.ts";
+
+const [home, one, two, mia] = ["home", "one", "two", "mia"].map((name) => simulatedKeys(name)) as [
+  Keys,
+  Keys,
+  Keys,
+  Keys,
+];
+type Keys = ReturnType<typeof simulatedKeys>;
+const owner = simulatedKeys("owner");
+const charter = charterOf([home, one, two], 10_000);
+const wallMs = 1_700_000_000_000;
+const reaching = { environment: "production", effect: true } as const;
+const steps = [
+  { ...plannedStep("deploy"), ...reaching },
+  { ...plannedStep("promote", ["deploy"]), ...reaching },
+];
+const { submission, bundle } = submissionOf(steps, charter, "n1");
+const { run, digest, manifestCid: manifest } = submission;
+const approve = { count: 1, by: ["mia"] };
+const policy: Policy = {
+  "otto-policy": 1,
+  people: { mia: mia.peer },
+  environments: { production: { approve, after: { approve } } },
+};
+const nothing = inputsDigest({ inputs: [] });
+const permit: Permit = {
+  otto: "permit/1",
+  run,
+  manifest,
+  index: 0,
+  step: "deploy",
+  given: nothing,
+  approvedBy: [mia.peer],
+  fromMs: wallMs,
+  untilMs: wallMs + 60_000,
+};
+
+function signed(by: readonly Keys[], said: Permit = permit, of: Charter = charter): Uint8Array {
+  const envelopes = by.map((keys) => sealEnvelope("permit", of.domain, said, keys));
+  return sealPermit(sealQuorum(envelopes), sealCharter(of, owner));
+}
+
+function document(version: number, body: Policy = policy, signer = owner): Uint8Array {
+  const named = { topic: "policy", name: "domain", version, timeMs: 0 } as const;
+  const document = { otto: "document/1", ...named, body: { text: "", policy: body } } as const;
+  return sealDocument(document, charter.domain, { keys: signer, certificate: null });
+}
+
+/** A worker that another control peer has told what the domain demands, unless it was told nothing. */
+class Worker {
+  readonly core: WorkerCore;
+  readonly stored: StoredEntry[] = [];
+  readonly effects: WorkerEffect[] = [];
+  nowMs = 1_000;
+
+  constructor(told: Uint8Array | null = document(2), stored: readonly StoredEntry[] = []) {
+    const place = { incarnation: "w", labels: [], slots: 1, random: { integer: () => 0 }, stored };
+    this.core = new WorkerCore({ charter, keys: simulatedKeys("worker"), ...place }, this.now);
+    for (const { peer } of [one, home]) this.tell({ kind: "peer-up", peer, role: "control" });
+    if (told !== null) this.hear({ kind: "policy", document: told }, one.peer);
+    this.hear({ kind: "welcome", home: home.peer, leaseMs: charter.leaseMs });
+  }
+
+  get now() {
+    return { monotonicMs: this.nowMs, wallMs };
+  }
+
+  tell(input: WorkerInput): void {
+    for (const effect of this.core.decide([input], this.now)) {
+      this.effects.push(effect);
+      if (effect.kind !== "store") continue;
+      for (const write of effect.operations)
+        if (write.kind === "put") this.stored.push([write.key, write.value]);
+    }
+  }
+
+  hear(message: Message, from = home.peer): void {
+    this.tell({ kind: "message", from, message });
+  }
+
+  /** The home grants the step, and renews its lease for as long as the worker waits. */
+  given(shown: Uint8Array | null): this {
+    const lease = { run, index: 0, token: 1, attempt: 1, fence: 1, inputs: [] };
+    const leases = [shown === null ? lease : { ...lease, permit: shown }];
+    this.hear({ kind: "grant", nonce: "w:1/1", leases, bundles: { [run]: digest } });
+    this.tell({ kind: "bundle", run, digest, from: home.peer, bytes: bundle, question: null });
+    this.hear({ kind: "renewed", sentMs: this.nowMs, superseded: [] });
+    this.tell({ kind: "tick" });
+    return this;
+  }
+
+  later(afterMs: number): this {
+    this.nowMs += afterMs;
+    this.tell({ kind: "tick" });
+    return this;
+  }
+
+  get began(): boolean {
+    return this.effects.some(({ kind }) => kind === "start-step");
+  }
+
+  get gaveBack(): boolean {
+    return this.effects.some(
+      (effect) =>
+        effect.kind === "send" && effect.message.kind === "release" && effect.message.how === "refused",
+    );
+  }
+}
+
+describe("a worker that is granted a guarded step", () => {
+  it("begins it with what a majority of the control peers has signed for just that", () => {
+    expect(new Worker().given(signed([home, one])).began).toBe(true);
+  });
+
+  it.each<[string, Uint8Array | null]>([
+    ["without a permit", null],
+    ["with one that the home alone has signed", signed([home])],
+    ["with one that the home has signed twice", signed([home, home])],
+    ["with one that strangers signed", signed([mia, owner])],
+    ["with one for another run", signed([one, two], { ...permit, run: "other" })],
+    ["with one for another submission", signed([one, two], { ...permit, manifest: "other" })],
+    ["with one for the step after it", signed([one, two], { ...permit, index: 1, step: "promote" })],
+    ["with one for other files", signed([one, two], { ...permit, given: "f".repeat(64) })],
+    ["with one that lets it count", signed([one, two], { ...permit, phase: "after" })],
+    ["with bytes that are no permit", new Uint8Array(9)],
+  ])("does not begin it %s, and gives it back", (_, shown) => {
+    const worker = new Worker().given(shown);
+    expect([worker.began, worker.gaveBack]).toEqual([false, false]);
+    worker.later(limits.permitAwaitedMs);
+    expect([worker.began, worker.gaveBack]).toEqual([false, true]);
+  });
+
+  it("knows what is guarded after a restart, before anybody has told it anew", () => {
+    const { stored } = new Worker();
+    expect(stored.map(([key]) => key)).toEqual([workerKeys.policy]);
+    expect(new Worker(null, stored).given(null).began).toBe(false);
+    expect(new Worker(null).given(null).began).toBe(true);
+  });
+
+  it("is not told by the home that nothing is demanded any more: not by an earlier version, nor by what the owner did not sign", () => {
+    const lax: Policy = { "otto-policy": 1 };
+    for (const shown of [document(1, lax), document(2, lax), document(3, lax, home), new Uint8Array(9)]) {
+      const worker = new Worker();
+      worker.hear({ kind: "policy", document: shown });
+      expect(worker.given(null).later(limits.permitAwaitedMs).began).toBe(false);
+    }
+    const worker = new Worker();
+    worker.given(null).hear({ kind: "policy", document: document(3, lax) });
+    expect(worker.began).toBe(true);
+  });
+
+  it("takes the word of control peers of whom it has not heard, when the owner has named them in the charter that comes along", () => {
+    const listed = [home, simulatedKeys("new0"), simulatedKeys("new1")];
+    const newest = successorOf(
+      charter,
+      listed.map(({ peer }) => ({ peer, store: "s", addresses: [] })),
+      wallMs - 3_600_000,
+    );
+    expect(new Worker().given(signed(listed.slice(1), permit, newest)).began).toBe(true);
+    const ownNaming = sealPermit(
+      sealQuorum(listed.slice(1).map((keys) => sealEnvelope("permit", charter.domain, permit, keys))),
+      sealCharter(newest, home),
+    );
+    expect(new Worker().given(ownNaming).began).toBe(false);
+  });
+});
+
+const report = reportOf();
+const counting: Permit = {
+  ...permit,
+  phase: "after",
+  given: endDigest(nothing, { token: 1, outcome: "passed", outputs: report.outputs }),
+};
+
+/** Why another control peer does not sign that `promote` may begin, when this is how `deploy` ended; null: it does. */
+function whyNot(gate: Uint8Array | null): string | null {
+  const past = [{ attempt: 1, token: 1, worker: "w", cause: "finished" as const }];
+  const ended = { outcome: "passed", report: new Uint8Array(1) } as const;
+  const done: StepValue = {
+    kind: "step",
+    state: "done",
+    token: 1,
+    past,
+    ...ended,
+    ...(gate === null ? {} : { gate: { permit: gate, approvals: [] } }),
+  };
+  const endorsing = new Endorsing({
+    keys: one,
+    charter: () => charter,
+    document: () => ({ kind: "document", version: 1, bytes: document(1) }),
+    poll: () => undefined,
+    submission: () => submission,
+    value: (register) => (register === stepRegister(run, 0) ? done : null),
+    reportIn: () => report,
+    charterOf: () => null,
+    releasedAs: () => null,
+  });
+  const yes = { otto: "answer/1", run, manifest, step: "promote", verdict: "passed", detail: "" } as const;
+  const certificate = certificateOf(charter, mia.peer, "person");
+  const evidence = [sealAnswer({ ...yes, given: nothing }, charter.domain, { keys: mia, certificate })];
+  const statement = encodeValue({ ...permit, index: 1, step: "promote" });
+  const told = endorsing.answer(
+    { kind: "endorse", what: "permit", statement, evidence },
+    { monotonicMs: 1, wallMs },
+  );
+  return told.kind === "not-endorsed" ? told.why : null;
+}
+
+describe("the permit for what needs a step that a gate holds back", () => {
+  it("is signed once a majority has let that step count", () => {
+    expect(whyNot(signed([home, two], counting))).toBeNull();
+  });
+
+  it.each<[string, Uint8Array | null]>([
+    ["nothing", null],
+    ["the home alone", signed([home], counting)],
+    ["a permit to begin", signed([one, two])],
+    ["a permit for what another attempt made", signed([one, two], { ...counting, given: "f".repeat(64) })],
+  ])("is not signed when %s let it count", (_, gate) => {
+    expect(whyNot(gate)).toBe("deploy has ended, and the policy does not let that count");
+  });
+});
