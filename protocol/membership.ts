@@ -80,19 +80,27 @@ export function spokeUntilMs({ controls, former }: Charter, peer: string): numbe
 }
 
 /**
- * True when a domain that has this charter by now had the control peers of the other one at that time, all of them and no others:
- * what they signed together counts as it did. So a founder signs nothing alone once the domain has grown.
+ * True when a domain that has this charter by now had the control peers of the other one at that time or since, all of them and no
+ * others: what they signed together counts as it did. So a founder signs nothing alone once the domain has grown.
  */
 export function wereControls(then: Charter, now: Charter, timeMs: number): boolean {
   if (then.domain !== now.domain || isNewer(then, now)) return false;
+  if (!then.controls.every(({ peer }) => (spokeUntilMs(now, peer) ?? 0) >= timeMs)) return false;
+  // It was the domain's when its owner signed it, whoever has come back since.
+  if (madeMs(then) >= timeMs) return true;
   const isOfThen = (one: string): boolean => then.controls.some(({ peer }) => peer === one);
   return (
-    then.controls.every(({ peer }) => (spokeUntilMs(now, peer) ?? 0) >= timeMs) &&
     now.controls.every(({ peer, fromMs = 0 }) => isOfThen(peer) || fromMs >= timeMs) &&
     now.former.every(
       ({ peer, fromMs = 0, sinceMs }) => isOfThen(peer) || fromMs >= timeMs || sinceMs < timeMs,
     )
   );
+}
+
+/** When others became control peers by this charter, milliseconds since 1970; 0: nobody has. */
+function madeMs({ controls, former }: Charter): number {
+  const times = [...controls.map(({ fromMs = 0 }) => fromMs), ...former.map(({ sinceMs }) => sinceMs)];
+  return Math.max(0, ...times);
 }
 
 /** How many control peers the domain had at a time, milliseconds since 1970. */

@@ -6,7 +6,7 @@
 import { describe, expect, it } from "vitest";
 import { sealEnvelope, type EnvelopeKind } from "../../protocol/envelope.ts";
 import { limits } from "../../protocol/limits.ts";
-import { type Charter, domainId, sealCharter } from "../../protocol/membership.ts";
+import { type Charter, domainId, sealCharter, successorOf } from "../../protocol/membership.ts";
 import { openEarlierPermit, openPermit, type Permit, sealPermit } from "../../protocol/permits.ts";
 import { sealQuorum } from "../../protocol/quorum.ts";
 import {
@@ -69,7 +69,9 @@ describe("a permit that was kept", () => {
   const then = charterOf(controls.slice(0, 3));
   const kept = (by: readonly Identity[], charter: Charter = then, signer = owner, fromMs = 60 * minute) =>
     sealPermit(signed({ ...permit, fromMs }, by), sealCharter(charter, signer));
-  const grown = charterOf(controls, { version: 2, configuration: 2 });
+  const listed = (peers: readonly Identity[]) =>
+    peers.map(({ peer }) => ({ peer, store: "s", addresses: [] }));
+  const grown = successorOf(then, listed(controls), 61 * minute);
   const opened = (bytes: Uint8Array, newest = grown) => openEarlierPermit(bytes, newest, eve).ok;
 
   it("holds long afterwards, when the domain has more control peers, and opens nothing any more", () => {
@@ -86,11 +88,25 @@ describe("a permit that was kept", () => {
   });
 
   it("is not signed by a charter of which somebody was taken out before", () => {
-    const replaced = (sinceMs: number) =>
-      charterOf(controls.slice(1), { version: 2, configuration: 2, former: [{ peer: one.peer, sinceMs }] });
+    const replaced = (sinceMs: number) => successorOf(then, listed(controls.slice(1)), sinceMs);
     expect(opened(kept([one, two]), replaced(61 * minute))).toBe(true);
     expect(opened(kept([one, two]), replaced(49 * minute))).toBe(false);
     expect(opened(kept([two, three]), replaced(49 * minute))).toBe(false);
+  });
+
+  it("holds when it was signed while somebody was away who has come back, and not when it was signed after that", () => {
+    const without = successorOf(charterOf(controls.slice(0, 4)), listed([one, two, three]), 55 * minute);
+    const back = successorOf(without, listed(controls), 70 * minute);
+    expect(opened(kept([one, two], without), back)).toBe(true);
+    expect(opened(kept([one], without), back)).toBe(false);
+    expect(opened(kept([one, two], without, owner, 81 * minute), back)).toBe(false);
+  });
+
+  it("is not signed by a founder, once the domain has grown", () => {
+    const alone = charterOf([one]);
+    const many = successorOf(alone, listed([one, two, three]), 40 * minute);
+    expect(opened(kept([one], alone), many)).toBe(false);
+    expect(opened(kept([one], alone, owner, 30 * minute), many)).toBe(true);
   });
 });
 
