@@ -355,6 +355,8 @@ export const limits = {
   imageBytesMax: 16 * 1024 * MiB,
   imageUnpackedBytesMax: 32 * 1024 * MiB,
   imagesBytesMax: 40 * 1024 * MiB,
+  /** Of what their disk has free, and of what they have of it themselves. */
+  imagesDiskPercentMax: 50,
   /** Files, folders and links of one image; folders inside of folders; and links on the way to one file. */
   imageFilesMax: 1_000_000,
   imagePathBytesMax: 4_000,

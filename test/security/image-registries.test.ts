@@ -338,7 +338,7 @@ describe("the process that brings an image", () => {
       stdio: ["pipe", "ignore", "ignore"],
     });
     child.stdin.write(
-      `${JSON.stringify({ kind: "bring", way: null, name: registry.name("0".repeat(64)), folder, bounds: imageBounds })}\n`,
+      `${JSON.stringify({ kind: "bring", way: null, roomBytes: 1e9, name: registry.name("0".repeat(64)), folder, bounds: imageBounds })}\n`,
     );
     await expect.poll(() => registry.asked.length, { timeout: 10_000 }).toBe(1);
     child.stdin.destroy();
@@ -417,7 +417,7 @@ async function bringDirectly(
     env: { PATH: process.env["PATH"] ?? "", ...environment },
   });
   child.stdin.write(
-    `${JSON.stringify({ kind: "bring", way: null, name, folder: into, bounds: imageBounds })}\n`,
+    `${JSON.stringify({ kind: "bring", way: null, roomBytes: 1e9, name, folder: into, bounds: imageBounds })}\n`,
   );
   const lines: string[] = [];
   for await (const line of createInterface({ input: child.stdout })) lines.push(line);

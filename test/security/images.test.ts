@@ -51,7 +51,7 @@ async function unpack(
 ): Promise<Unpacker> {
   rmSync(root, { recursive: true, force: true });
   mkdirSync(root);
-  const unpacker = new Unpacker(root, { ...imageBounds, ...bounds });
+  const unpacker = new Unpacker(root, { ...imageBounds, roomBytes: 1e9, ...bounds });
   for (const layer of layers) {
     const file = join(folder, "layer");
     writeFileSync(file, layer instanceof Uint8Array ? layer : packLayer(layer));

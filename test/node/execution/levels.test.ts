@@ -1,6 +1,6 @@
 /** Which level a worker has a step run at, by what the step asks for and what the worker reaches. */
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
@@ -34,6 +34,16 @@ it("a step for which the worker itself will do has its image where that can be h
   expect(level("S2", { image, sandbox: "S1" })).toBe("S1");
   expect(level("S1", { image, sandbox: "S2" })).toBeNull();
   expect(level("S3", { image: { name: "node:24", orHost: true } })).toBe("S0");
+});
+
+it("what an earlier start wrote for its slots' users is removed", () => {
+  const left = [join(folder, "passwd-7-0"), join(folder, "users", "7-0")];
+  mkdirSync(join(folder, "users"), { recursive: true });
+  for (const path of left) writeFileSync(path, "");
+  expect(new Isolation(folder, "levels", { atMost: "S0", byDefault: "S0", visible: [] }).reached).toEqual([
+    "S0",
+  ]);
+  expect(left.filter((path) => existsSync(path))).toEqual([]);
 });
 
 it("no step without an image comes to S3, whatever the worker reaches and does by default", () => {

@@ -1,5 +1,6 @@
 /** Images as a worker brings and keeps them: a real registry, and the real process. */
 
+import { randomBytes } from "node:crypto";
 import {
   existsSync,
   mkdirSync,
@@ -7,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statfsSync,
   statSync,
   writeFileSync,
 } from "node:fs";
@@ -14,6 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Unprepared } from "../../../node/edge/execution/ends.ts";
 import type { ImageBounds } from "../../../node/edge/execution/images/image-messages.ts";
 import { ImageStore } from "../../../node/edge/execution/images/image-store.ts";
 import type { ImageName } from "../../../protocol/image-name.ts";
@@ -183,6 +186,56 @@ describe("what stays on the disk", () => {
     a.release();
     expect(here()).toBe("bc");
     again.release();
+  });
+});
+
+describe("the disk", () => {
+  /** So that images may have so many bytes of it. */
+  const percentFor = (bytes: number): number => {
+    const { bavail, bsize } = statfsSync(folder);
+    return (bytes / (bavail * bsize)) * 100;
+  };
+
+  it("has a part that images do not take: what was used least lately goes", async () => {
+    const registry = await registryHere();
+    const add = (fill: string): ImageName => registry.add([{ ...shell, fill: fill.repeat(500_000) }]).name;
+    const [a, b, c] = [add("a"), add("b"), add("c")];
+    const store = storeHere({ imagesDiskPercentMax: percentFor(1_300_000) });
+    for (const name of [a, b, c]) (await store.bring(name, quiet)).release();
+    const here = [a, b, c].map(({ sha256 }) => existsSync(join(folder, "images", sha256)));
+    expect(here).toEqual([false, true, true]);
+  });
+
+  it.each([
+    [
+      "as it comes",
+      10_000,
+      /it is 4[\d.]+ KiB before it is unpacked, and this worker has room for 9[\d.]* KiB: free some/,
+    ],
+    [
+      "when it is unpacked",
+      300_000,
+      /there is not enough room for it on this worker's disk when it is unpacked: free some/,
+    ],
+  ])("that has no room for an image %s is said, and the step is not to blame", async (_, bytes, sentence) => {
+    const registry = await registryHere();
+    const { name } = registry.add([{ ...shell, random: randomBytes(40_000), fill: "a".repeat(500_000) }]);
+    const store = storeHere({ imagesDiskPercentMax: percentFor(bytes) });
+    const error: unknown = await store.bring(name, quiet).catch((error: unknown) => error);
+    expect(error).toBeInstanceOf(Unprepared);
+    expect((error as Error).message).toMatch(sentence);
+    expect(readdirSync(join(folder, "images"))).toEqual(["temporary"]);
+  });
+
+  it("that is taken by images in use has no room for another", async () => {
+    const registry = await registryHere();
+    const add = (fill: string): ImageName => registry.add([{ ...shell, fill: fill.repeat(500_000) }]).name;
+    const store = storeHere({ imagesDiskPercentMax: percentFor(800_000) });
+    const image = await store.bring(add("a"), quiet);
+    const other = add("b");
+    await expect(store.bring(other, quiet)).rejects.toThrow("not enough room");
+    image.release();
+    (await store.bring(other, quiet)).release();
   });
 });
 

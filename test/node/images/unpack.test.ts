@@ -28,7 +28,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 async function unpacked(...layers: readonly (LayerFiles | Uint8Array)[]): Promise<Unpacker> {
   mkdirSync(join(folder, "root"));
-  const unpacker = new Unpacker(join(folder, "root"), imageBounds);
+  const unpacker = new Unpacker(join(folder, "root"), { ...imageBounds, roomBytes: 1e9 });
   for (const [at, layer] of layers.entries()) {
     const file = join(folder, `layer-${at}`);
     writeFileSync(file, layer instanceof Uint8Array ? layer : packLayer(layer));

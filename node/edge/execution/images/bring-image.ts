@@ -18,6 +18,7 @@ import {
   passingProblem,
   type ResolveTask,
   wrongImage,
+  noRoom,
 } from "./image-messages.ts";
 import { finishRoot } from "./mount-points.ts";
 import { Registry } from "./registry.ts";
@@ -27,7 +28,7 @@ type Manifest = Extract<ImageDocument, { kind: "manifest" }>;
 
 /** @param report.going is told again and again, for as long as it goes on. */
 export async function bringImage(
-  { name, way, folder, bounds }: BringTask,
+  { name, way, folder, roomBytes, bounds }: BringTask,
   report: { readonly said: (line: string) => void; readonly going: () => void },
 ): Promise<void> {
   const registry = new Registry(name, { bounds, way, going: report.going });
@@ -35,6 +36,10 @@ export async function bringImage(
   const bytes = manifest.layers.reduce((sum, { size }) => sum + size, 0);
   if (bytes > bounds.imageBytesMax)
     throw wrongImage(`it is ${sizeWords(bytes)}, more than ${sizeWords(bounds.imageBytesMax)}`);
+  if (bytes > roomBytes)
+    throw noRoom(
+      `it is ${sizeWords(bytes)} before it is unpacked, and this worker has room for ${sizeWords(Math.max(0, roomBytes))}`,
+    );
   const config = await registry.smallBlob(manifest.config);
   checkConfig(config);
   const count = manifest.layers.length === 1 ? "one layer" : `${manifest.layers.length} layers`;
@@ -44,7 +49,7 @@ export async function bringImage(
   const root = join(folder, "root");
   mkdirSync(root);
   for (const path of [folder, root]) chmodSync(path, 0o755);
-  const unpacker = new Unpacker(root, bounds, report.going);
+  const unpacker = new Unpacker(root, { ...bounds, roomBytes: roomBytes - bytes }, report.going);
   for (const { sha256 } of manifest.layers) {
     const file = files.get(sha256);
     if (file === undefined) throw new Error("Bug: a layer that was not brought");

@@ -8,6 +8,7 @@ export const imageBounds = {
   imageBytesMax: limits.imageBytesMax,
   imageUnpackedBytesMax: limits.imageUnpackedBytesMax,
   imagesBytesMax: limits.imagesBytesMax,
+  imagesDiskPercentMax: limits.imagesDiskPercentMax,
   imageFilesMax: limits.imageFilesMax,
   imageBringMsMax: limits.imageBringMsMax,
   imageIdleMsMax: limits.imageIdleMsMax,
@@ -34,11 +35,13 @@ export type BringTask = {
   readonly way: ImageWay | null;
   /** Empty, and nobody else's: `root`, `config.json` and `about.json` are made in it. */
   readonly folder: string;
+  /** What it may take of the disk on the way, in all. */
+  readonly roomBytes: number;
   readonly bounds: ImageBounds;
 };
 
 /** Whether whoever asks in this way is given the image: nothing of it is kept. */
-export type CheckTask = Omit<BringTask, "kind" | "folder"> & { readonly kind: "check" };
+export type CheckTask = Omit<BringTask, "kind" | "folder" | "roomBytes"> & { readonly kind: "check" };
 
 /** Which image a tag is now. */
 export type ResolveTask = { readonly kind: "resolve"; readonly name: ImageTag; readonly bounds: ImageBounds };
@@ -67,6 +70,11 @@ export class ImageProblem extends Error {
 /** What has nothing to do with the image, but with the worker or whoever it asks. */
 export function passingProblem(why: string, next: string): ImageProblem {
   return new ImageProblem(why, next, { passes: true });
+}
+
+/** Of an image that is wanted where there is no place for it. */
+export function noRoom(words: string): ImageProblem {
+  return passingProblem(words, "free some space on the worker's disk, or have another worker run the step");
 }
 
 /** An image that whoever made it has to make otherwise. */

@@ -7,6 +7,7 @@
  */
 
 import { createInterface } from "node:readline";
+import { isDiskFull } from "../../blobs.ts";
 import { wordsOf } from "../../error-words.ts";
 import { bringImage, checkImage, resolveTag } from "./bring-image.ts";
 import { type FromImageProcess, ImageProblem, type ToImageProcess } from "./image-messages.ts";
@@ -19,6 +20,8 @@ process.on("SIGINT", () => undefined);
 createInterface({ input: process.stdin })
   .once("line", (line) => void perform(JSON.parse(line) as ToImageProcess))
   .once("close", () => process.exit(1));
+
+const diskFull = { why: "this worker's disk is full", next: "free some space there" };
 
 async function perform(task: ToImageProcess): Promise<void> {
   try {
@@ -33,12 +36,14 @@ async function perform(task: ToImageProcess): Promise<void> {
     end(
       error instanceof ImageProblem
         ? { kind: "failed", why: error.message, next: error.next, passes: error.passes }
-        : {
-            kind: "failed",
-            why: `it failed (${wordsOf(error)})`,
-            next: "look at the worker's disk and its network",
-            passes: true,
-          },
+        : isDiskFull(error)
+          ? { kind: "failed", passes: true, ...diskFull }
+          : {
+              kind: "failed",
+              why: `it failed (${wordsOf(error)})`,
+              next: "look at the worker's disk and its network",
+              passes: true,
+            },
     );
   }
 }

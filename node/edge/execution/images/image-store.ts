@@ -6,7 +6,7 @@
  *
  * Promises: an image is there whole or not at all, also after a crash: it is brought elsewhere, made durable and renamed. One that
  * is here is used without asking anybody, unless it was given to a credential: then its registry says each time who may have it. Who wants the same at once waits for the same; it is brought for as long as somebody
- * waits. All of them together stay within a bound, but for those in use. Only the one process that has the folder uses it.
+ * waits. All of them together stay within a bound and a part of their disk, but for those in use. Only the one process that has the folder uses it.
  */
 
 import {
@@ -16,6 +16,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  statfsSync,
   statSync,
   utimesSync,
 } from "node:fs";
@@ -206,7 +207,9 @@ export class ImageStore {
     try {
       signal.throwIfAborted();
       await mkdir(folder, { mode: 0o755 });
-      await runImageTask({ kind: "bring", name, way, folder, bounds: this.#bounds }, { signal, said });
+      const roomBytes = this.#diskBytesMax() - this.#usedBytes();
+      const task = { kind: "bring", name, way, folder, roomBytes, bounds: this.#bounds } as const;
+      await runImageTask(task, { signal, said });
       this.#add(name.sha256, folder);
     } finally {
       const next = this.#queue.shift();
@@ -237,15 +240,28 @@ export class ImageStore {
     this.#makeRoom(sha256);
   }
 
+  /** What all images may have of the disk that they are on. */
+  #diskBytesMax(): number {
+    const { bavail, bsize } = statfsSync(this.#folder);
+    const held = [...this.#kept.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+    return Math.floor(((bavail * bsize + held) * this.#bounds.imagesDiskPercentMax) / 100);
+  }
+
+  /** Of those that cannot go. */
+  #usedBytes(): number {
+    return [...this.#kept.values()].reduce((sum, { bytes, uses }) => sum + (uses > 0 ? bytes : 0), 0);
+  }
+
   /** @param fresh who waits for it is about to take it. */
   #makeRoom(fresh: string | null): void {
     const byUse = [...this.#kept].sort(
       ([left, { usedMs: leftMs }], [right, { usedMs: rightMs }]) =>
         leftMs - rightMs || compareText(left, right),
     );
+    const bytesMax = Math.min(this.#bounds.imagesBytesMax, this.#diskBytesMax());
     let total = byUse.reduce((sum, [, { bytes }]) => sum + bytes, 0);
     for (const [sha256, { folder, bytes, uses }] of byUse) {
-      if (total <= this.#bounds.imagesBytesMax) break;
+      if (total <= bytesMax) break;
       if (uses > 0 || sha256 === fresh) continue;
       this.#kept.delete(sha256);
       this.#remove(folder);

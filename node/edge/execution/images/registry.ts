@@ -21,6 +21,7 @@ import {
 } from "../../../../protocol/image-documents.ts";
 import { limits } from "../../../../protocol/limits.ts";
 import { sizeWords } from "../../../../protocol/sizes.ts";
+import { isDiskFull } from "../../blobs.ts";
 import { wordsOf } from "../../error-words.ts";
 import { askBySocket } from "./ask-by-socket.ts";
 import {
@@ -160,6 +161,7 @@ export class Registry {
       }
     } catch (error) {
       // What is whole is whole, however the connection ended.
+      if (isDiskFull(error)) throw error;
       if (!transfer.isWhole) throw this.#failed(from, silence, error);
     } finally {
       silence.end();

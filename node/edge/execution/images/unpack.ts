@@ -14,7 +14,7 @@ import { join } from "node:path";
 import type { ReadEntry } from "tar";
 import { limits } from "../../../../protocol/limits.ts";
 import { sizeWords } from "../../../../protocol/sizes.ts";
-import { type ImageBounds, wrongImage } from "./image-messages.ts";
+import { type ImageBounds, noRoom, wrongImage } from "./image-messages.ts";
 import { decompressed, LayerReader } from "./layer-reader.ts";
 import { partsOf, RootFolder, shown } from "./root-folder.ts";
 
@@ -24,9 +24,14 @@ const opaque = ".wh..wh..opq";
 const bytesPerFile = 4096;
 const [readOnlyBits, writeBits, runBits] = [0o444, 0o200, 0o111];
 
+type UnpackBounds = Pick<ImageBounds, "imageUnpackedBytesMax" | "imageFilesMax"> & {
+  /** What there is of the disk. */
+  readonly roomBytes: number;
+};
+
 export class Unpacker {
   readonly root: RootFolder;
-  readonly #bounds: Pick<ImageBounds, "imageUnpackedBytesMax" | "imageFilesMax">;
+  readonly #bounds: UnpackBounds;
   readonly #going: () => void;
   /** What the layer that is being unpacked has put there, and the folders it is in. */
   #made = new Set<string>();
@@ -37,11 +42,7 @@ export class Unpacker {
    * @param root an empty folder, in one that nobody else may enter.
    * @param going is told again and again, for as long as it goes on.
    */
-  constructor(
-    root: string,
-    bounds: Pick<ImageBounds, "imageUnpackedBytesMax" | "imageFilesMax">,
-    going: () => void = () => undefined,
-  ) {
+  constructor(root: string, bounds: UnpackBounds, going: () => void = () => undefined) {
     this.root = new RootFolder(root, (path) => this.#count(path));
     this.#bounds = bounds;
     this.#going = going;
@@ -62,6 +63,8 @@ export class Unpacker {
         throw wrongImage(
           `it is more than ${sizeWords(this.#bounds.imageUnpackedBytesMax)} when it is unpacked`,
         );
+      if (this.bytes > this.#bounds.roomBytes)
+        throw noRoom(`there is not enough room for it on this worker's disk when it is unpacked`);
       reader.write(chunk);
       this.#going();
     }

@@ -70,6 +70,7 @@ export class Isolation {
   readonly #attack: string;
   readonly #listen: string;
   readonly #settings: Settings;
+  readonly #usersFolder: string;
   readonly #programs = {
     sh: systemProgram("sh"),
     setpriv: systemProgram("setpriv"),
@@ -95,6 +96,10 @@ export class Isolation {
     this.#listen = prepared.listen;
     this.#unprepared = prepared.problem;
     this.#settings = new Settings(this.folder);
+    this.#usersFolder = emptyFolder(join(this.folder, "users"));
+    // Where earlier versions had them.
+    for (const name of readdirSync(this.folder))
+      if (/^passwd-\d+-\d+$/.test(name)) rmSync(join(this.folder, name));
     const { prlimit, sh } = this.#programs;
     this.#own =
       options.atMost !== "S3" || prlimit === null || sh === null
@@ -234,7 +239,7 @@ export class Isolation {
   /** The system's users and the slot's: some programs, such as `ssh`, do not run for a user without a name. */
   #usersWith(id: number, home: string, root: string): string {
     const key = `${id} ${root}`;
-    const path = this.#named.get(key) ?? join(this.folder, `passwd-${id}-${this.#named.size}`);
+    const path = this.#named.get(key) ?? join(this.#usersFolder, `${id}-${this.#named.size}`);
     if (this.#named.has(key)) return path;
     const users = join(root, "etc/passwd");
     const others =
@@ -300,6 +305,14 @@ function bounding({ tasksMax, openFilesMax }: StepBounds): readonly string[] {
   const files = most("Max open files", openFilesMax);
   const tasks = most("Max processes", tasksMax + tasksBeyond);
   return ["--core=0", `--nofile=${files}`, `--nproc=${tasks}`];
+}
+
+/** Without what an earlier start left there; everybody passes through it. */
+function emptyFolder(path: string): string {
+  rmSync(path, { recursive: true, force: true });
+  mkdirSync(path, { recursive: true });
+  chmodSync(path, 0o711);
+  return path;
 }
 
 /** All that an attempt may write to. They are there afterwards. */
