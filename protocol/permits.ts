@@ -101,6 +101,8 @@ export function openEarlierPermit(
   const then = openCharter(parts.charter, newest.domain, keys);
   const permit = then.ok ? openSigned(parts.signed, then.value, keys) : then;
   if (!then.ok || !permit.ok) return now;
+  // Whoever signs alone with an earlier date signs for no longer than was ever allowed.
+  if (permit.value.untilMs - permit.value.fromMs > limits.permitMs) return now;
   return wereControls(then.value, newest, permit.value.fromMs - limits.signedApartMsMax) ? permit : now;
 }
 

@@ -165,7 +165,10 @@ export class Peer {
   /** True when this control peer would let a step use what its environment has, as it is leased and was permitted. */
   permits(run: string, index: number): boolean {
     const control = this.answers ? this.#control : null;
-    return control?.leasedStep(run, index) != null && control.whyNotPermitted(run, index) === null;
+    return (
+      control?.leasedStep(run, index) != null &&
+      control.whyNotPermitted(run, index, this.#life?.wallMs ?? 0) === null
+    );
   }
 
   /** True for a run that is not closed, and for what may become one, as this control peer knows. */

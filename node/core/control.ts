@@ -311,8 +311,8 @@ export class ControlCore {
   }
 
   /** Why a step that is leased may use no credential: its gate was not opened. Null: it was, or there is none. */
-  whyNotPermitted(run: string, index: number): string | null {
-    return this.#endorsing.whyNotPermitted(run, index);
+  whyNotPermitted(run: string, index: number, wallMs: number): string | null {
+    return this.#endorsing.whyNotPermitted(run, index, wallMs);
   }
 
   /** Logs that are frozen, since their authors are proven to tell different things in them. */

@@ -202,11 +202,16 @@ export class Endorsing {
     const value = this.#context.value(stepRegister(submission.run, index));
     const gate = value?.kind === "step" && value.state === "done" ? value.gate : undefined;
     const { charter, keys } = this.#bound();
-    // For good: nobody signs it anew when the domain has other control peers, or more of them.
+    // For good, by who they were then: nobody signs it anew when the domain has other control peers, or more of them.
     const permit = gate === undefined ? null : openEarlierPermit(gate.permit, charter, keys);
     if (permit?.ok !== true) return false;
-    const { run: of, manifest, index: at, given, phase } = permit.value;
+    const { run: of, manifest, index: at, given, phase, fromMs } = permit.value;
+    const { validUntilMs } = submission.manifest;
+    const submittedMs = validUntilMs === undefined ? 0 : validUntilMs - limits.submissionMsMax;
+    const sinceMs = submission.released?.release.fromMs ?? submittedMs;
     return (
+      // Nor does a control peer that was alone once sign it with a date before the domain grew.
+      fromMs >= sinceMs - limits.signedApartMsMax &&
       of === submission.run &&
       manifest === submission.manifestCid &&
       at === index &&
@@ -225,16 +230,30 @@ export class Endorsing {
     return this.#rebuilt(id)?.given(index) ?? null;
   }
 
-  /** Why a step that is leased has not passed its gate, as this peer sees it; null: it has, or there is none. */
-  whyNotPermitted(id: string, index: number): string | null {
+  /**
+   * Why a step that is leased has not passed its gate, as this peer sees it; null: it has, or there is none.
+   *
+   * What began by a permit goes on by it, also when the domain has more control peers since, whom nobody asks again: for as long as a
+   * step may take that was given out while the permit was good. So what a lone founder signs with an earlier date than that on which the
+   * domain has grown is worth nothing soon after.
+   */
+  whyNotPermitted(id: string, index: number, wallMs: number): string | null {
     const run = this.#rebuilt(id);
     if (run === null) return "its run is not known here";
     if (this.policies.gateOf(run.submission, index, "before") === null) return null;
     const value = this.#context.value(stepRegister(id, index));
     const gate = value?.kind === "step" && value.state === "leased" ? value.gate : undefined;
-    const { charter, keys } = this.#bound();
-    const permit = gate === undefined ? null : openPermit(gate.permit, charter, keys);
+    const { charter: newest, keys } = this.#bound();
+    const today = gate === undefined ? null : openPermit(gate.permit, newest, keys);
+    const earlier =
+      gate === undefined || today?.ok === true ? null : openEarlierPermit(gate.permit, newest, keys);
+    const permit = earlier ?? today;
     if (permit?.ok !== true) return "a majority of the control peers has signed no permit for it";
+    if (
+      earlier !== null &&
+      wallMs > permit.value.untilMs + run.step(index).timeoutMs + limits.signedApartMsMax
+    )
+      return "its permit is of fewer control peers than there are, and nothing that began by it can still be running";
     const { manifestCid: manifest } = run.submission;
     return whyNotFor(permit.value, { run: id, manifest, index, given: inputsDigest(run.given(index)) });
   }

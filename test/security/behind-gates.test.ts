@@ -88,7 +88,9 @@ function done(signed: { readonly permit: Permit; readonly by: typeof controls } 
 }
 
 /** Why another control peer does not sign that the step has passed; null: it does. */
-function whyNot(value: StepValue, newest: Charter = charter): string | null {
+function whyNot(value: StepValue, newest: Charter = charter, releasedMs = 0): string | null {
+  const released = { ...submission.released, release: { ...release, fromMs: releasedMs } };
+  const theirs = { ...submission, released } as Submission;
   const body = { text: "", policy };
   const document = {
     otto: "document/1",
@@ -106,7 +108,7 @@ function whyNot(value: StepValue, newest: Charter = charter): string | null {
     charter: () => newest,
     document: () => ({ kind: "document", version: 1, bytes }),
     poll: () => undefined,
-    submission: () => submission,
+    submission: () => theirs,
     charterOf: () => null,
     releasedAs: () => run,
   });
@@ -140,6 +142,10 @@ it("is signed as passed when others, and more, are control peers by now than tho
   expect(whyNot(counting(now.wallMs), newest)).toBeNull();
   const later = now.wallMs + 2 * limits.signedApartMsMax;
   expect(whyNot(counting(later), newest)).toBe("the policy does not let it count");
+  // Signed with a date at which the domain had fewer, of a step that was released only later.
+  const releasedMs = now.wallMs + limits.signedApartMsMax;
+  expect(whyNot(counting(now.wallMs), newest, releasedMs)).toBeNull();
+  expect(whyNot(counting(now.wallMs), newest, releasedMs + 1)).toBe("the policy does not let it count");
 });
 
 it.each<[string, StepValue]>([

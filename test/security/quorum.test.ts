@@ -110,6 +110,40 @@ describe("a permit that was kept", () => {
   });
 });
 
+describe("a founder that was alone", () => {
+  const grownMs = 3_600_000;
+  const alone = charterOf([one]);
+  const three = successorOf(alone, charter.controls.slice(0, 3), grownMs);
+  const byIt = (fromMs: number, untilMs: number, by: Charter = alone) =>
+    openEarlierPermit(
+      sealPermit(signed({ ...permit, fromMs, untilMs }, [one]), sealCharter(by, owner)),
+      three,
+      eve,
+    ).ok;
+  const lastMs = grownMs + limits.signedApartMsMax;
+
+  it("permits nothing alone once the domain has grown, by whichever charter", () => {
+    expect(byIt(lastMs, lastMs + 1)).toBe(true);
+    expect(byIt(lastMs + 1, lastMs + 2)).toBe(false);
+    expect(byIt(lastMs + 1, lastMs + 2, three)).toBe(false);
+  });
+
+  it("permits nothing for longer by signing it with an earlier date", () => {
+    expect(byIt(grownMs, grownMs + limits.permitMs)).toBe(true);
+    expect(byIt(grownMs, grownMs + limits.permitMs + 1)).toBe(false);
+  });
+
+  it("is still counted as one that was alone when it was replaced later", () => {
+    const later = successorOf(three, charter.controls.slice(1, 4), 2 * grownMs);
+    const found = openEarlierPermit(
+      sealPermit(signed({ ...permit, fromMs: lastMs + 1 }, [one]), sealCharter(alone, owner)),
+      later,
+      eve,
+    );
+    expect(found.ok).toBe(false);
+  });
+});
+
 describe("a permit", () => {
   it("holds with the signatures of three of five control peers", () => {
     expect(openPermit(signed(permit, [one, two, three]), charter, eve)).toEqual({ ok: true, value: permit });

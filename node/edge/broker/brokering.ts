@@ -41,7 +41,8 @@ export class Brokering {
       keys: identity,
       charter,
       leased: (run: string, index: number) => core()?.leasedStep(run, index) ?? null,
-      whyNotPermitted: (run: string, index: number) => core()?.whyNotPermitted(run, index) ?? null,
+      whyNotPermitted: (run: string, index: number) =>
+        core()?.whyNotPermitted(run, index, realClock.wallMs()) ?? null,
       secret: (name: string) => core()?.documents.get(documentName({ topic: secretTopic, name })) ?? null,
       mayExpose: (secret: string) => core()?.mayExpose(secret) ?? false,
       claims: (run: string, index: number) => core()?.stepClaims(run, index) ?? null,

@@ -229,13 +229,13 @@ describe("a lease of a guarded step", () => {
     const bench = new Bench();
     const { run } = bench.submit([{ ...plannedStep("deploy"), ...guarded }], "n2");
     expect(grants(bench.pull())).toBe(1);
-    expect(bench.core.whyNotPermitted(run, 0)).toBeNull();
+    expect(bench.core.whyNotPermitted(run, 0, bench.now.wallMs)).toBeNull();
     put(bench, {
       "otto-policy": 1,
       environments: { production: { approve: { count: 1, by: ["mia"] } } },
       people: { mia: mia.peer },
     });
-    expect(bench.core.whyNotPermitted(run, 0)).toContain("has signed no permit");
+    expect(bench.core.whyNotPermitted(run, 0, bench.now.wallMs)).toContain("has signed no permit");
   });
 
   it("lets them be used with one", () => {
@@ -244,8 +244,8 @@ describe("a lease of a guarded step", () => {
     approve(bench, { by: mia });
     approve(bench, { by: tom });
     bench.tick(limits.gateEveryMs);
-    expect(bench.core.whyNotPermitted(run, 1)).toBeNull();
-    expect(bench.core.whyNotPermitted("another", 0)).toContain("not known");
+    expect(bench.core.whyNotPermitted(run, 1, bench.now.wallMs)).toBeNull();
+    expect(bench.core.whyNotPermitted("another", 0, bench.now.wallMs)).toContain("not known");
   });
 });
 
