@@ -25,8 +25,8 @@ const lookAgainUs = 1_100_000;
 /** Whoever does not say yes says what it says so often. */
 const triesMax = 12;
 
-/** Gates stand before steps and behind them, and each waits for minutes. */
-const waitsUs = 1_800_000_000;
+/** Gates stand before steps and behind them, and each waits for minutes, one after the other where an environment is locked. */
+const waitsUs = 3_600_000_000;
 
 /**
  * How long worlds with gates get to come to their end. Until when a gate waits is said by the clock of one home; another one, whose

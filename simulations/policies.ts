@@ -22,7 +22,8 @@ const idleUs = 760_000_000;
 export function guarded(base: Schedule): Schedule {
   const { seed } = base;
   const chance = new Chance(seed, "guarded");
-  const runs = base.runs.slice(0, 3).map((run) => withGuards(chance, run));
+  const isLocked = new Chance(seed, "locked").percent(50);
+  const runs = base.runs.slice(0, 3).map((run) => withGuards(chance, run, isLocked));
   const gates = gatesOf(chance, runs, base.overUs);
   const lasting = seed % 64 === 26;
   // Where nobody sets a clock it can be said when a permit is over.
@@ -52,13 +53,22 @@ export function gatesOf(chance: Chance, runs: readonly ScheduledRun[], overUs: n
   return { policies, people };
 }
 
-function withGuards(chance: Chance, run: ScheduledRun): ScheduledRun {
+/** @param isLocked one step at a time works in the environment. */
+function withGuards(chance: Chance, run: ScheduledRun, isLocked: boolean): ScheduledRun {
   const steps = run.plan.steps.map((step) => {
     if (step.action !== undefined || !chance.percent(60)) return step;
     const variables = { ...step.variables, OTTO_EFFECT: "yes" };
     return { ...step, environment: "production", effect: true, variables };
   });
-  return { ...run, plan: { ...run.plan, steps } };
+  if (!isLocked) return { ...run, plan: { ...run.plan, steps } };
+  const { production = { domain: null, settings: {} } } = run.plan.environments;
+  const environments = { ...run.plan.environments, production: { ...production, lock: true as const } };
+  const locked = steps.map((step) =>
+    step.environment === "production" && step.action === undefined
+      ? { ...step, variables: { ...step.variables, OTTO_LOCK: "production" } }
+      : step,
+  );
+  return { ...run, plan: { ...run.plan, environments, steps: locked } };
 }
 
 /** @param before the first of the versions: what it demands behind steps every version does. */

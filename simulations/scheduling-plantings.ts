@@ -12,12 +12,12 @@ export const schedulingPlantings: readonly Planting[] = [
     edits: [
       {
         file: locks,
-        find: "if (lock.holder !== null && lock.holder !== key) {",
+        find: "if ((lock.holder !== null && lock.holder !== key) || !mayHave(lock, step)) {",
         replace: "if (lock.holder === key) {",
       },
       {
         file: locks,
-        find: "if (lock.holder === null && line.offered === null) {",
+        find: "if (lock.holder === null && line.offered === null && mayHave(lock, step)) {",
         replace: "if (line.offered === null) {",
       },
     ],
@@ -90,5 +90,33 @@ export const schedulingPlantings: readonly Planting[] = [
     caughtBy: ["progress"],
     firstSeed: 185,
     seedsMax: 300,
+  },
+  {
+    name: "what waits behind a gate has left its lock",
+    edits: [
+      {
+        file: "node/core/reign.ts",
+        find: "else this.claims.heldBack(run, index);",
+        replace: "else this.claims.ended(run, index);",
+      },
+    ],
+    caughtBy: ["held-locks"],
+    firstSeed: 746,
+    seedsMax: 200,
+    every: 16,
+  },
+  {
+    name: "a home that takes over does not know who has a lock behind a gate",
+    edits: [
+      {
+        file: "node/core/claims.ts",
+        find: '(value.state !== "leased" && value.state !== "gated")',
+        replace: '(value.state !== "leased" || value.token < 0)',
+      },
+    ],
+    caughtBy: ["held-locks"],
+    firstSeed: 1_306,
+    seedsMax: 400,
+    every: 16,
   },
 ];

@@ -19,6 +19,8 @@ import {
   type Command,
   fenceRegister,
   type RegisterValue,
+  runOfRegister,
+  runOfStepRegister,
   stepRegister,
 } from "../../protocol/registers/registers.ts";
 import { encodeValue } from "../../protocol/values.ts";
@@ -85,13 +87,27 @@ export class Claims {
   }
 
   /** What was decided before this reign: who holds which lock, and the highest token. */
-  begin(entries: Iterable<[string, RegisterValue]>): void {
+  begin(entries: readonly [string, RegisterValue][]): void {
     this.#fence = 0;
+    const over = new Set<string | null>();
     for (const [name, value] of entries) {
       if (value.kind === "fence") this.#fence = value.token;
-      if (value.kind === "step" && value.state === "leased" && value.lock !== undefined)
-        this.#locks.hold(value.lock, name.slice("step/".length));
+      if (value.kind === "run" && (value.cancelledBy !== null || value.outcome !== null))
+        over.add(runOfRegister(name));
     }
+    for (const [name, value] of entries) {
+      if (value.kind !== "step" || (value.state !== "leased" && value.state !== "gated")) continue;
+      const isBehind = value.state === "gated";
+      // What waits in a run that was cancelled holds nobody up.
+      if (value.lock === undefined || (isBehind && over.has(runOfStepRegister(name)))) continue;
+      this.#locks.hold(value.lock, name.slice("step/".length), isBehind);
+    }
+  }
+
+  /** An attempt has ended well, and a gate behind the step holds it back: it has its lock until it counts, or does not. */
+  heldBack(run: OpenRun, index: number): void {
+    const lock = run.lockOf(index);
+    if (lock !== null) this.#passOn(lock, this.#locks.stay(lock, { run: run.submission.run, index }));
   }
 
   /** An attempt is over, whatever comes next. */
@@ -102,13 +118,17 @@ export class Claims {
 
   /** The lock goes to whom it may: some who waited for it are not wanted any more. */
   #leave(lock: string, step: ReadyStep): void {
-    const left = [step];
-    for (let gone = left.pop(); gone !== undefined; gone = left.pop())
-      for (const next of this.#locks.leave(lock, gone)) {
-        const open = this.#context.run(next.run);
-        if (open !== undefined && this.#isWanted(open, next.index)) this.#push(open, next.index);
-        else left.push(next);
-      }
+    this.#passOn(lock, this.#locks.leave(lock, step));
+  }
+
+  /** @param left those that may be offered now. */
+  #passOn(lock: string, left: readonly ReadyStep[]): void {
+    const offered = [...left];
+    for (let next = offered.pop(); next !== undefined; next = offered.pop()) {
+      const open = this.#context.run(next.run);
+      if (open !== undefined && this.#isWanted(open, next.index)) this.#push(open, next.index);
+      else offered.push(...this.#locks.leave(lock, next));
+    }
   }
 
   offer(run: OpenRun, index: number): void {
@@ -148,6 +168,7 @@ export class Claims {
   cancelled(id: string): void {
     const run = this.#context.run(id);
     for (const { index } of this.#queue.drop(id)) if (run !== undefined) this.ended(run, index);
+    for (const index of run?.heldBack() ?? []) if (run !== undefined) this.ended(run, index);
   }
 
   /** Pairs what waits with what is ready. Call after each turn's inputs. */

@@ -5,6 +5,9 @@
  *      |                            ^
  *      +----> waits ----------------+  when those before it have left
  *
+ * A step that has ended well, and that a gate behind it holds back, has the lock until that counts: what is judged there is what it made.
+ * Other steps of its run may have it besides, since the gate may wait for them, or what follows may take it back.
+ *
  * First come, first served, in a line for each set of labels: one that nobody can run must not stand in the way of those
  * that somebody can. Only the home grants, so only it keeps the lines. Who holds a lock is in the register of the step
  * itself (its lease names the lock), so there is no second truth that could be left behind: a new home reads it there, of
@@ -16,7 +19,12 @@ import type { ReadyStep } from "./queue/shelf.ts";
 
 type Line = { offered: ReadyStep | null; readonly waiting: Fifo<ReadyStep> };
 
-type Lock = { holder: string | null; readonly lines: Map<string, Line> };
+type Lock = {
+  holder: string | null;
+  /** Steps of one run, each behind its gate. */
+  readonly behind: Set<string>;
+  readonly lines: Map<string, Line>;
+};
 
 export class Locks {
   readonly #locks = new Map<string, Lock>();
@@ -27,7 +35,7 @@ export class Locks {
     const key = labels.join("\n");
     const line = lock.lines.get(key) ?? { offered: null, waiting: new Fifo<ReadyStep>() };
     lock.lines.set(key, line);
-    if (lock.holder === null && line.offered === null) {
+    if (lock.holder === null && line.offered === null && mayHave(lock, step)) {
       line.offered = step;
       return true;
     }
@@ -41,7 +49,7 @@ export class Locks {
     const key = keyOf(step);
     const line = [...lock.lines.values()].find(({ offered }) => offered !== null && keyOf(offered) === key);
     if (line !== undefined) line.offered = null;
-    if (lock.holder !== null && lock.holder !== key) {
+    if ((lock.holder !== null && lock.holder !== key) || !mayHave(lock, step)) {
       line?.waiting.putBack(step);
       return false;
     }
@@ -50,8 +58,18 @@ export class Locks {
   }
 
   /** The step has the lock by what was decided before this reign. */
-  hold(name: string, register: string): void {
-    this.#lock(name).holder = register;
+  hold(name: string, register: string, isBehind: boolean): void {
+    const lock = this.#lock(name);
+    if (isBehind) lock.behind.add(register);
+    else lock.holder = register;
+  }
+
+  /** The step's attempt is over, and a gate behind it holds it back. Returns those that may be offered now. */
+  stay(name: string, step: ReadyStep): ReadyStep[] {
+    const lock = this.#lock(name);
+    lock.behind.add(keyOf(step));
+    if (lock.holder === keyOf(step)) lock.holder = null;
+    return lock.holder === null ? this.#next(name, lock) : [];
   }
 
   /** The step's attempt is over, or nobody wants it any more. Returns those that may be offered now. */
@@ -60,22 +78,24 @@ export class Locks {
     if (lock === undefined) return [];
     const key = keyOf(step);
     if (lock.holder === key) lock.holder = null;
+    lock.behind.delete(key);
     for (const line of lock.lines.values())
       if (line.offered !== null && keyOf(line.offered) === key) line.offered = null;
-    if (lock.holder !== null) return [];
+    return lock.holder === null ? this.#next(name, lock) : [];
+  }
+
+  /** The first of each line, of those who may have it. */
+  #next(name: string, lock: Lock): ReadyStep[] {
     const next: ReadyStep[] = [];
     for (const [labels, line] of lock.lines) {
       if (line.offered !== null) continue;
-      const first = line.waiting.first(() => true);
-      if (first === undefined) {
-        lock.lines.delete(labels);
-        continue;
-      }
-      line.waiting.shift();
-      line.offered = first;
-      next.push(first);
+      const first = line.waiting.takeFirst((step) => mayHave(lock, step));
+      if (first !== undefined) {
+        line.offered = first;
+        next.push(first);
+      } else if (line.waiting.isEmpty) lock.lines.delete(labels);
     }
-    if (lock.lines.size === 0) this.#locks.delete(name);
+    if (lock.lines.size === 0 && lock.behind.size === 0) this.#locks.delete(name);
     return next;
   }
 
@@ -84,10 +104,19 @@ export class Locks {
   }
 
   #lock(name: string): Lock {
-    const lock = this.#locks.get(name) ?? { holder: null, lines: new Map<string, Line>() };
+    const lock = this.#locks.get(name) ?? {
+      holder: null,
+      behind: new Set<string>(),
+      lines: new Map<string, Line>(),
+    };
     this.#locks.set(name, lock);
     return lock;
   }
+}
+
+/** False while steps of another run are behind their gates. */
+function mayHave({ behind }: Lock, { run }: ReadyStep): boolean {
+  return [...behind].every((key) => key.startsWith(`${run}/`));
 }
 
 function keyOf({ run, index }: ReadyStep): string {

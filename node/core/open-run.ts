@@ -185,6 +185,14 @@ export class OpenRun {
     return [...this.#states.keys()].filter((index) => this.#states[index]?.phase === "leased");
   }
 
+  /** Steps that have ended well and that a gate behind them holds back. */
+  heldBack(): number[] {
+    return [...this.#states.keys()].filter((index) => {
+      const state = this.#states[index];
+      return state?.phase === "waiting" && state.held !== null;
+    });
+  }
+
   /** True when nothing is left that could run. */
   get over(): boolean {
     if (this.#left === 0) return true;

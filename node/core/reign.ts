@@ -275,6 +275,7 @@ export class Reign {
       const value = this.#context.committed(stepRegister(submission.run, index));
       if (value?.kind === "step") this.#restore(run, index, value, now);
     }
+    if (run.cancelled) this.claims.cancelled(submission.run);
     this.#offerReady(run, now);
     this.#settle(run, now);
   }
@@ -610,10 +611,15 @@ export class Reign {
   }
 
   /** @param value the step's newest, when it moved on. */
-  #moved({ run: id, index }: GateTicket | ReleaseTicket, value: StepValue | null, now: Now): void {
+  #moved({ kind, run: id, index }: GateTicket | ReleaseTicket, value: StepValue | null, now: Now): void {
     const run = this.#runs.get(id);
     if (run === undefined) return;
-    if (value !== null) return this.#moveOn(run, index, value, null, now);
+    if (value !== null) {
+      this.#moveOn(run, index, value, null, now);
+      // Behind those of its own run that follow from it, a way back among them.
+      if (kind === "gate" && value.state === "done") this.claims.ended(run, index);
+      return;
+    }
     // What has begun to wait in a run that was cancelled meanwhile holds nobody up.
     this.#settle(run, now);
   }
@@ -643,11 +649,14 @@ export class Reign {
   #advance(run: OpenRun, index: number, { value, ...known }: Advance, now: Now): void {
     const past = value.past.at(-1);
     assert(past !== undefined, "an ended attempt is in the past of its step");
-    this.claims.ended(run, index);
     const held = value.state === "gated";
+    if (!held) this.claims.ended(run, index);
     this.chronicle.ended(run, index, { past, final: value.state === "done", held, ...known }, now);
     this.#moveOn(run, index, value, known.report, now);
-    if (held) this.gates.restore(run, index, value, now);
+    if (!held) return;
+    this.gates.restore(run, index, value, now);
+    if (run.cancelled) this.claims.ended(run, index);
+    else this.claims.heldBack(run, index);
   }
 
   /** @param report what its worker said, when that is why it moved on. */

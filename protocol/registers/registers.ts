@@ -54,6 +54,8 @@ export type StepValue =
       readonly approvals: readonly StepAnswer[];
       /** How its last attempt ended, which does not count yet; absent: before the step. */
       readonly ended?: { readonly outcome: string; readonly report: Uint8Array };
+      /** What it has for itself until that counts. */
+      readonly lock?: string;
     }
   | {
       readonly kind: "step";
@@ -344,7 +346,8 @@ function evaluateStep(
   if (command.again) return changed({ kind: "step", state: "queued", ...gate, token: value.token + 1, past });
   if (command.kind === "finish" && command.heldSinceMs !== undefined) {
     const { heldSinceMs: sinceMs, outcome: as, report: signed } = command;
-    const held = { sinceMs, approvals: [], ended: { outcome: as, report: signed } };
+    const lock = value.lock === undefined ? {} : { lock: value.lock };
+    const held = { sinceMs, approvals: [], ended: { outcome: as, report: signed }, ...lock };
     return changed({ kind: "step", state: "gated", token: value.token, past, ...held });
   }
   const report = command.kind === "finish" ? command.report : null;

@@ -9,6 +9,7 @@ import { effectsChecker } from "./effects.ts";
 import { fencesChecker } from "./fences.ts";
 import { forksChecker } from "./forks.ts";
 import { GatesChecker } from "./gates.ts";
+import { HeldLocksChecker } from "./held-locks.ts";
 import { ledgerChecker } from "./ledger.ts";
 import { logsChecker } from "./logs.ts";
 import { plansChecker } from "./plans.ts";
@@ -51,6 +52,7 @@ export function allCheckers(domain = "dev"): Checker[] {
     effectsChecker(),
     fencesChecker(),
     new GatesChecker(domain),
+    new HeldLocksChecker(),
     ...(domain === "dev" ? [new ReleasesChecker()] : []),
     ledgerChecker(),
     valuesChecker(),

@@ -10,6 +10,10 @@ export class Fifo<Item> {
   #items: Item[] = [];
   #taken = 0;
 
+  get isEmpty(): boolean {
+    return this.#taken >= this.#items.length;
+  }
+
   push(item: Item): void {
     this.#items.push(item);
   }
@@ -26,6 +30,18 @@ export class Fifo<Item> {
     for (let item = this.#items[this.#taken]; item !== undefined; item = this.#items[this.#taken]) {
       if (isWanted(item)) return item;
       this.shift();
+    }
+    return undefined;
+  }
+
+  /** Takes the first that is wanted out of the line: the others keep their places. */
+  takeFirst(isWanted: (item: Item) => boolean): Item | undefined {
+    for (let at = this.#taken; at < this.#items.length; at += 1) {
+      const item = this.#items[at] as Item;
+      if (!isWanted(item)) continue;
+      if (at === this.#taken) this.shift();
+      else this.#items.splice(at, 1);
+      return item;
     }
     return undefined;
   }
