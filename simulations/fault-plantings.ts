@@ -223,12 +223,12 @@ export const faultPlantings: readonly Planting[] = [
     edits: [
       {
         file: "node/core/locks.ts",
-        find: "if (lock.holder !== null && lock.holder !== key) {",
+        find: "if ((lock.holder !== null && lock.holder !== key) || !mayHave(lock, step)) {",
         replace: "if (key.length === 0) {",
       },
       {
         file: "node/core/locks.ts",
-        find: "if (lock.holder === null && line.offered === null) {",
+        find: "if (lock.holder === null && line.offered === null && mayHave(lock, step)) {",
         replace: "if (labels.length >= 0) {",
       },
     ],

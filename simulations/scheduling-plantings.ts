@@ -27,7 +27,7 @@ export const schedulingPlantings: readonly Planting[] = [
   },
   {
     name: "the next home forgets who has which lock",
-    edits: [{ file: locks, find: "this.#lock(name).holder = register;", replace: "void [name, register];" }],
+    edits: [{ file: locks, find: "else lock.holder = register;", replace: "void [name, register];" }],
     caughtBy: ["effects", "fences"],
     firstSeed: 11,
     seedsMax: 600,
