@@ -124,6 +124,42 @@ describe("a file of an image", () => {
     }
   });
 
+  it("is another name of itself, and stays what it is", async () => {
+    await unpack([{ a: "1" }, { a: hardLink("a") }]);
+    expect(readFileSync(join(root, "a"), "utf8")).toBe("1");
+  });
+
+  it("is not put below another file, and not in the place of the root", async () => {
+    await expect(unpack([{ a: "1", "a/x": "2" }])).rejects.toThrow(
+      "leads through something that is no folder",
+    );
+    await expect(unpack([{ ".": "mine" }])).rejects.toThrow("its root is no folder");
+  });
+
+  it("that is a link leads somewhere, in so many bytes", async () => {
+    const long = "x".repeat(limits.imagePathBytesMax + 1);
+    await expect(unpack([{ a: link(long) }])).rejects.toThrow("leads nowhere");
+    await expect(unpack([{ a: link("") }])).rejects.toThrow("damaged");
+    await unpack([{ a: link("x".repeat(limits.imagePathBytesMax)) }]);
+  });
+
+  it("is found behind so many links, and no more", async () => {
+    const chain = (count: number): LayerFiles => [
+      ["end/", { type: "Directory" }],
+      ...Array.from({ length: count }, (_, at): [string, LayerFile] => [
+        `l${at}`,
+        link(at + 1 < count ? `l${at + 1}` : "end"),
+      ]),
+    ];
+    await unpack([chain(limits.imageLinksFollowedMax), { "l0/x": "1" }]);
+    expect(readFileSync(join(root, "end/x"), "utf8")).toBe("1");
+    await expect(unpack([chain(limits.imageLinksFollowedMax + 1), { "l0/x": "1" }])).rejects.toThrow(
+      "leads in circles",
+    );
+  });
+});
+
+describe("a file of an image that is none, or of no use", () => {
   it("is no device and no pipe", async () => {
     await unpack([{ "dev/mem": { type: "CharacterDevice" }, "tmp/pipe": { type: "FIFO" }, a: "1" }]);
     expect(readdirSync(root)).toEqual(["a"]);
@@ -161,6 +197,21 @@ describe("what an image takes away", () => {
       await unpack([{ "a/b": link(target) }, { ".wh.a": "" }]);
       await unpack([{ "a/b": link(target) }, { "a/.wh..wh..opq": "" }]);
     }
+  });
+});
+
+describe("what an image takes away below a file", () => {
+  it.each([".wh.x", ".wh..wh..opq"])("is nothing: %s", async (name) => {
+    await unpack([{ a: "1" }, { [`a/${name}`]: "" }]);
+    expect(readFileSync(join(root, "a"), "utf8")).toBe("1");
+  });
+
+  it("is nothing when it is a note that begins as they all do", async () => {
+    await unpack([
+      { a: "1", "b/x": "1" },
+      { ".wh..wh.aufs": "", "b/.wh..wh..wh.plnk": "" },
+    ]);
+    expect(readdirSync(root)).toEqual(["a", "b"]);
   });
 });
 
@@ -202,6 +253,7 @@ describe("an image does not fill the disk or the memory", () => {
       many((at) => [`${at}/d/`, { type: "Directory" }]),
       many((at) => [`l${at}`, link("x")]),
       many((at) => [`d${at}`, { type: "CharacterDevice" }]),
+      many((at) => (at === 0 ? ["f", ""] : [`h${at}`, hardLink("f")])),
       many(() => ["again", ""]),
     ])
       await expect(unpack([files], { imageFilesMax: 19 })).rejects.toThrow("it has more than 19 files");
@@ -210,6 +262,8 @@ describe("an image does not fill the disk or the memory", () => {
   it("with folders inside of folders, or long names", async () => {
     await expect(unpack([{ [`${"d/".repeat(101)}x`]: "" }])).rejects.toThrow("too long a name");
     await expect(unpack([{ ["x".repeat(256)]: "" }])).rejects.toThrow("too long a name");
+    const long = Array.from({ length: 40 }, () => "x".repeat(101)).join("/");
+    await expect(unpack([{ [long]: "" }])).rejects.toThrow("too long a name");
     const deep = "d/".repeat(90);
     await expect(unpack([{ [`${deep}l`]: link(deep), [`${deep}l/x`]: "" }])).rejects.toThrow("too deep");
   });

@@ -157,8 +157,6 @@ export class Unpacker {
       for (const below of readdirSync(folder.path)) this.#removeEarlier(join(folder.path, below));
       return;
     }
-    // Notes of a file system that images were once made with.
-    if (name.startsWith(`${whiteout}${whiteout}`)) return;
     const gone = name.slice(whiteout.length);
     if (gone === "" || gone === "." || gone === "..")
       throw wrongImage(`it takes away ${shown(gone)}, which is no name`);
