@@ -91,7 +91,8 @@ export class Crossing {
     const takesUs = hashBetween(2_000, 300_000, this.#seed, this.#calls, "call takes");
     if (bundle === undefined || listed.length === 0 || chance.percent(lost))
       return void this.#agenda.in(takesUs, () => unreachable("nobody answers"));
-    const to = chance.pick(listed);
+    const unheard = listed.filter(({ traits }) => !told.refusedBy.includes(traits.keys.peer));
+    const to = chance.pick(unheard.length > 0 ? unheard : listed);
     const isAnswerLost = chance.percent(lost);
     const answer = (said: ReleaseAnswer): void => {
       this.#agenda.in(takesUs, () => {
@@ -124,7 +125,8 @@ export class Crossing {
         return answer({ state: "done", outcome: event.outcome });
       }
     const end = events.find(({ kind }) => kind === "run-closed");
-    if (end !== undefined) return answer({ state: "refused", detail: "it was closed before it began" });
+    const by = at.traits.keys.peer;
+    if (end !== undefined) return answer({ state: "refused", detail: "it was closed before it began", by });
     if (at.knows(run)) return answer({ state: "running", detail: "" });
     const opened = openBundle(bundle, side.newest().charter, this.#wallMs, simulatedVerifier);
     if (opened.ok) side.comes(at.name, { bundle, submission: opened.value });
@@ -135,7 +137,7 @@ export class Crossing {
       isAnswered = true;
     };
     const question = this.#ask(side, (isOk, detail) =>
-      once(isOk ? { state: "running", detail: "" } : { state: "refused", detail }),
+      once(isOk ? { state: "running", detail: "" } : { state: "refused", detail, by }),
     );
     at.tell({ kind: "bundle", run, digest, from: null, bytes: bundle, question });
     this.#agenda.in(impatientUs, () => once({ state: "unreachable", detail: "it is silent" }));

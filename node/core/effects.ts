@@ -222,11 +222,15 @@ export type ReleaseTold = {
   readonly charter: Uint8Array;
   /** Trees that the step needs there. */
   readonly trees: readonly string[];
+  /** Control peers of that domain who refuse it: others are asked first. */
+  readonly refusedBy: readonly string[];
 };
 
 /** What the other domain said. */
 export type ReleaseAnswer =
-  | { readonly state: "running" | "refused" | "unreachable"; readonly detail: string }
+  | { readonly state: "running" | "unreachable"; readonly detail: string }
+  /** `by`: the control peer that says so. */
+  | { readonly state: "refused"; readonly detail: string; readonly by: string }
   | { readonly state: "done"; readonly outcome: Uint8Array };
 
 /** Something outside that is to be asked once. */

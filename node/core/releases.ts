@@ -16,6 +16,7 @@ import { limits } from "../../protocol/limits.ts";
 import { type Charter, wereControls } from "../../protocol/membership.ts";
 import { inputsDigest } from "../../protocol/messages.ts";
 import { libraryTrees } from "../../protocol/plan.ts";
+import { quorumOf } from "../../protocol/quorum.ts";
 import { foreignDomainOf, openOutcome, openRelease } from "../../protocol/release.ts";
 import type { Decision } from "../../protocol/registers/home.ts";
 import { type Command, stepRegister, type StepValue } from "../../protocol/registers/registers.ts";
@@ -51,6 +52,8 @@ type Waiting = {
   said: string;
   /** What a majority signed, and the charter by which it is one; null: not yet. */
   signed: Pick<ReleaseTold, "release" | "charter"> | null;
+  /** Its control peers that refuse the step, and why. */
+  readonly refusals: Map<string, string>;
   /** Monotonic; infinite while the other domain is being asked. */
   dueMs: number;
   moving: boolean;
@@ -116,12 +119,34 @@ export class Releases {
     waiting.dueMs = now.monotonicMs + limits.releaseEveryMs;
     // Who is not a control peer any more is not heard there: the next ones sign it anew.
     if (answer.state === "refused" && this.#isOutdated(waiting)) return;
-    if (answer.state === "refused")
-      return this.#settle(waiting, "failed", settlementOf("released", answer.detail));
+    if (answer.state === "refused") return this.#refused(run, waiting, answer, now);
     if (answer.state === "unreachable") waiting.said = `it cannot be reached: ${answer.detail}`;
     if (answer.state === "running") waiting.said = answer.detail;
     // What does not hold says nothing, whoever said it: the domain is asked again.
     if (answer.state === "done") waiting.said = this.#accept(run, waiting, answer.outcome) ?? "";
+  }
+
+  /**
+   * One of its control peers may lag behind the others, or lie: so many must refuse it that too few are left to sign how it ends. Those
+   * who do not decide there hand the question to whoever does, so when the domain refuses it they all say so.
+   */
+  #refused(
+    run: OpenRun,
+    waiting: Waiting,
+    { by, detail }: Extract<ReleaseAnswer, { state: "refused" }>,
+    now: Now,
+  ): void {
+    const to = this.#context.neighbours.byName(this.domainOf(run, waiting.index) ?? "");
+    if (to?.controls.some(({ peer }) => peer === by) !== true) return;
+    const { refusals } = waiting;
+    // Another one is asked at once; the same one again only after a while.
+    if (!refusals.has(by)) waiting.dueMs = now.monotonicMs;
+    refusals.set(by, detail);
+    const refusing = to.controls.flatMap(({ peer }) => refusals.get(peer) ?? []);
+    const needed = to.size - quorumOf(to) + 1;
+    if (refusing.length >= needed)
+      return this.#settle(waiting, "failed", settlementOf("released", [...new Set(refusing)].join("; ")));
+    waiting.said = `${refusing.length} of the ${needed} control peers that it takes refuse it: ${detail}`;
   }
 
   /** Steps that wait for another domain, as people see them. */
@@ -176,6 +201,7 @@ export class Releases {
       sinceWallMs,
       said: "",
       signed: null,
+      refusals: new Map(),
       dueMs: now.monotonicMs,
       moving: false,
     };
@@ -206,7 +232,8 @@ export class Releases {
     const inputs = run.given(waiting.index).inputs.map(({ tree }) => tree);
     const sources = source.kind === "tree" ? [source.tree] : [];
     const trees = [...sources, ...inputs, ...libraryTrees(plan)];
-    this.#context.tell({ run: waiting.run, index: waiting.index, to, ...signed, trees });
+    const refusedBy = [...waiting.refusals.keys()];
+    this.#context.tell({ run: waiting.run, index: waiting.index, to, ...signed, trees, refusedBy });
   }
 
   /** What a majority signed, by the charter that the domain has now. */

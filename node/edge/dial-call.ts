@@ -14,7 +14,12 @@ import type { Identity } from "./identity.ts";
 
 const callProtocol = "/otto/calls/1";
 
-export type Remote = { readonly open: () => Promise<Channel>; readonly close: () => Promise<void> };
+export type Remote = {
+  /** Who answers: it has proven so. */
+  readonly peer: string;
+  readonly open: () => Promise<Channel>;
+  readonly close: () => Promise<void>;
+};
 
 /** @param addresses multiaddrs that end in `/p2p/<peer>`; the first that answers is used. */
 export async function dialForCalls(identity: Identity, addresses: readonly string[]): Promise<Remote> {
@@ -31,6 +36,7 @@ export async function dialForCalls(identity: Identity, addresses: readonly strin
       const connection = await node.dial(multiaddr(address), { signal });
       const peer = connection.remotePeer.toString();
       return {
+        peer,
         open: async () => streamChannel(await connection.newStream(callProtocol), peer),
         close: () => hangUp(node),
       };

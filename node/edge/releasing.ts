@@ -50,10 +50,29 @@ export class Releasing {
     for (const domain of this.#remotes.keys()) await this.#hangUp(domain);
   }
 
-  async #tell({ run, index, to, release, charter, trees }: ReleaseTold): Promise<ReleaseAnswer> {
-    const own = await this.#options.bundle(run);
+  async #tell(told: ReleaseTold): Promise<ReleaseAnswer> {
+    const own = await this.#options.bundle(told.run);
     if (own === null) return { state: "unreachable", detail: "the signed plan is not here" };
-    const remote = await this.#remote(to.domain, to.controls);
+    const { to, refusedBy } = told;
+    if (refusedBy.length === 0) return this.#tellTo(await this.#remote(to.domain, to.controls), told, own);
+    // What one refuses is asked of another; who refuses is asked last.
+    const others = to.controls.toSorted(
+      (one, other) => Number(refusedBy.includes(one.peer)) - Number(refusedBy.includes(other.peer)),
+    );
+    const remote = await dialForCalls(this.#options.identity, addressesOf(others));
+    try {
+      this.#sent.delete(`${told.run}/${told.index}`);
+      return await this.#tellTo(remote, told, own);
+    } finally {
+      await remote.close();
+    }
+  }
+
+  async #tellTo(
+    remote: Remote,
+    { run, index, release, charter, trees }: ReleaseTold,
+    own: Uint8Array,
+  ): Promise<ReleaseAnswer> {
     const open = async (): Promise<Channel> => impatient(await remote.open(), limits.transferSilenceMsMax);
     const name = `${run}/${index}`;
     if (!this.#sent.has(name)) {
@@ -65,7 +84,7 @@ export class Releasing {
     const answer = await askFor(await open(), request, "released");
     if (answer.outcome === null)
       return answer.state === "refused"
-        ? { state: "refused", detail: answer.detail }
+        ? { state: "refused", detail: answer.detail, by: remote.peer }
         : { state: "running", detail: answer.detail };
     await this.#bringOutputs(answer.outcome, open);
     this.#sent.delete(name);
@@ -96,15 +115,7 @@ export class Releasing {
   #remote(domain: string, controls: ReleaseTold["to"]["controls"]): Promise<Remote> {
     const known = this.#remotes.get(domain);
     if (known !== undefined) return known;
-    const addresses = controls.flatMap(({ peer, addresses: own }) =>
-      own.map((address) => withPeer(address, peer)),
-    );
-    if (addresses.length === 0)
-      throw new OttoError("OTTO_UNREACHABLE", {
-        what: "No address of the other domain's control peers is known.",
-        next: "Name the domain anew with `otto domain trust`.",
-      });
-    const remote = dialForCalls(this.#options.identity, addresses);
+    const remote = dialForCalls(this.#options.identity, addressesOf(controls));
     this.#remotes.set(domain, remote);
     return remote;
   }
@@ -118,4 +129,15 @@ export class Releasing {
       () => undefined,
     );
   }
+}
+
+function addressesOf(controls: ReleaseTold["to"]["controls"]): readonly string[] {
+  const addresses = controls.flatMap(({ peer, addresses: own }) =>
+    own.map((address) => withPeer(address, peer)),
+  );
+  if (addresses.length > 0) return addresses;
+  throw new OttoError("OTTO_UNREACHABLE", {
+    what: "No address of the other domain's control peers is known.",
+    next: "Name the domain anew with `otto domain trust`.",
+  });
 }

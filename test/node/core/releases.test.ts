@@ -155,10 +155,39 @@ describe("a release", () => {
   it("is not refused by a domain that knows of newer control peers than those who told it", () => {
     const home = new Home();
     grow(home);
-    home.releases.told(home.place, { state: "refused", detail: "it knows a newer charter" }, home.now);
+    for (const { peer: by } of [first, second])
+      home.releases.told(home.place, { state: "refused", detail: "it knows a newer charter", by }, home.now);
     expect(home.proposed).toEqual([]);
-    const still = new Home();
-    still.releases.told(still.place, { state: "refused", detail: "it will not" }, still.now);
-    expect(still.proposed).toMatchObject([{ kind: "settle", outcome: "failed" }]);
+  });
+
+  it("is refused by as many as leave too few to sign how it ends, and by nobody alone or from elsewhere", () => {
+    const home = new Home();
+    const refuse = (by: { readonly peer: string }, detail = "it will not") =>
+      home.releases.told(home.place, { state: "refused", detail, by: by.peer }, home.now);
+    for (const by of [first, first, own, other]) refuse(by);
+    expect(home.proposed).toEqual([]);
+    expect(home.releases.waiting[0]?.missing[0]).toContain(
+      "1 of the 2 control peers that it takes refuse it",
+    );
+    refuse(second);
+    expect(home.proposed).toMatchObject([
+      { kind: "settle", outcome: "failed", settlement: { cause: "released", detail: "it will not" } },
+    ]);
+  });
+
+  it("that one refuses is told to the others at once, and may end as they say", () => {
+    const home = new Home();
+    const refused = { state: "refused", detail: "it will not", by: first.peer } as const;
+    expect(home.told).toMatchObject([{ refusedBy: [] }]);
+    home.releases.told(home.place, refused, home.now);
+    home.tick(0);
+    expect(home.told.slice(1)).toMatchObject([{ refusedBy: [first.peer] }]);
+    // Nobody else answers: it is not asked again and again.
+    home.releases.told(home.place, refused, home.now);
+    home.tick(0);
+    expect(home.told).toHaveLength(2);
+    home.tick(limits.releaseEveryMs);
+    home.releases.told(home.place, { state: "done", outcome: home.outcome([second, third]) }, home.now);
+    expect(home.proposed).toMatchObject([{ kind: "settle", outcome: "passed" }]);
   });
 });
