@@ -40,7 +40,7 @@ export async function openStorage(folder: string): Promise<OpenedStorage> {
     throw new OttoError("OTTO_STORAGE_LOST", {
       what: `The database in ${folder} lost ${acknowledged.value - durable} writes that it had acknowledged.`,
       state: `It was refused: a peer that forgot what it promised must not take part.${repaired.length > 0 ? ` ${repaired.join(" ")}` : ""}`,
-      next: "Restore the folder, or remove it and join again as a new peer.",
+      next: afterLoss,
     });
   }
   return { storage: storageOn(database, durable, acknowledged, folder), repaired };
@@ -147,11 +147,14 @@ function tornTails(folder: string): string[] {
   return sentences;
 }
 
+const afterLoss =
+  "Join again as a new peer, with another folder. A control peer of several can stay who it is: remove `db` and `acknowledged` from its folder, start it, and say `otto control replace PEER` of it at another.";
+
 function damagedWithin(path: string): OttoError {
   return new OttoError("OTTO_STORAGE_LOST", {
     what: `The database's journal ${path} is damaged in its middle: writes that were acknowledged cannot be read.`,
     state: "It was refused: a peer that forgot what it promised must not take part.",
-    next: "Restore the folder, or remove it and join again as a new peer.",
+    next: afterLoss,
   });
 }
 
