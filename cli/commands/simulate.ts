@@ -97,7 +97,7 @@ export async function simulate(options: SimulateOptions): Promise<ExitCode> {
   if (options.json === true)
     process.stdout.write(`${JSON.stringify(asJson(asked, answers, other, again), null, 2)}\n`);
   else write(asked, { answers, other, again, from, isAsked: compared !== null });
-  if (options.report !== undefined) await report(options.report, answers);
+  if (options.report !== undefined) await report(options.report, answers, options);
   for (const fate of broken.slice(0, 3)) process.stderr.write(brokenWords(fate));
   return broken.length > 0 ? exitCodes.failed : exitCodes.passed;
 }
@@ -305,7 +305,11 @@ function brokenWords({ seed, violation }: Fate): string {
 }
 
 /** The run that the faults harmed most: one that a promise was broken in, one that failed or stalled, else the longest. */
-async function report(file: string, answers: readonly Answer[]): Promise<void> {
+async function report(
+  file: string,
+  answers: readonly Answer[],
+  { pipeline, mesh, parameters = [] }: SimulateOptions,
+): Promise<void> {
   const all = answers.flatMap(({ scenario, fates }) => fates.map((fate) => ({ scenario, fate })));
   const harm = ({ violation, end, tookMs }: Fate): number =>
     (violation === null ? 0 : 4e12) + (end === "finished" ? 0 : 2e12) + (tookMs ?? 1e12);
@@ -313,10 +317,16 @@ async function report(file: string, answers: readonly Answer[]): Promise<void> {
   if (worst === undefined) return;
   const { scenario, fate } = worst;
   const where = scenario.site === null ? scenario.name : `${scenario.name} ${scenario.site}`;
+  const given = [
+    ...(pipeline === undefined ? [] : ["--pipeline", pipeline]),
+    ...(mesh === undefined ? [] : ["--mesh", mesh]),
+    ...parameters.flatMap((parameter) => ["--parameters", parameter]),
+  ];
   const replayed = `otto simulate --scenario ${scenario.name} --seed ${fate.seed}`;
+  const command = [replayed, ...given.map(shellWord)].join(" ");
   const { html } = await reportOf(fate.schedule, {
     title: `${where}, seed ${fate.seed}: ${fate.end}`,
-    replay: replayed,
+    replay: command,
   });
   await writePage(file, html);
 }

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -62,6 +62,18 @@ describe("otto simulate", () => {
       scenarios: [{ name: "rolling-upgrade", site: null, runs: 1, finished: 1, violations: [] }],
       compared: null,
     });
+  });
+
+  it("writes a page that says how the run that it shows is had again", async () => {
+    const mesh = file(
+      "one machine.yaml",
+      "otto-mesh: 1\nsites:\n  a: { control: 1, workers: [{ count: 1 }] }\n",
+    );
+    const words = ["--scenario", "slow-worker", "--mesh", mesh, "--seeds", "2", "--report", "page.html"];
+    expect(await otto("simulate", ...words)).toMatchObject({ code: 0, stderr: "" });
+    expect(readFileSync(join(folder, "page.html"), "utf8")).toMatch(
+      /otto simulate --scenario slow-worker --seed [12] --mesh (?:'|&#39;)one machine\.yaml(?:'|&#39;)/u,
+    );
   });
 
   it("runs a schedule again that was kept", async () => {
