@@ -41,6 +41,7 @@ import { encodeTree, parseTree } from "../protocol/tree.ts";
 import { decodeUntrusted, encodeValue } from "../protocol/values.ts";
 import { readPolicy } from "../planner/policy/read-policy.ts";
 import type { Target } from "./fuzz-target.ts";
+import { trustTargets } from "./fuzz-trust-targets.ts";
 import { imageTargets } from "./fuzz-image-targets.ts";
 import { simulatedKeys } from "./keys.ts";
 import { Chance } from "./random.ts";
@@ -279,6 +280,7 @@ function moreTargets({
     { kind: "blob", digest: "d", size: 1 },
   ] as const;
   return [
+    ...trustTargets(charter),
     { name: "renewals", valid: [renewal], decode: (bytes) => openRenewal(bytes, charter, startWallMs, keys) },
     {
       name: "revocations",

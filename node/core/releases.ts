@@ -137,7 +137,7 @@ export class Releases {
     now: Now,
   ): void {
     const to = this.#context.neighbours.byName(this.domainOf(run, waiting.index) ?? "");
-    if (to?.controls.some(({ peer }) => peer === by) !== true) return;
+    if (to === null) return;
     const { refusals } = waiting;
     // Another one is asked at once; the same one again only after a while.
     if (!refusals.has(by)) waiting.dueMs = now.monotonicMs;

@@ -31,6 +31,9 @@ export async function benchCertificates(): Promise<Row[]> {
     size: 3,
     controls: controls.map(({ peer }) => ({ peer, store: "s", addresses: [] })),
   };
+  const both = shown.map((_, index) =>
+    sealQuorum(controls.slice(0, 2).map((keys) => certify({ name: `worker ${index}` }, keys))),
+  );
   const permit = { otto: "permit/1", run: "r", manifest: "m", index: 0, step: "s", given: "0" };
   const times = { approvedBy: [], fromMs: wallMs, untilMs: wallMs + 1 };
   const signed = controls
@@ -42,10 +45,11 @@ export async function benchCertificates(): Promise<Row[]> {
   const signature = sign(null, bytes, privateKey);
   const gateway = new Gateway(() => Promise.reject(new Error("A step without credentials asks nobody.")));
   const plain = assignmentOf("", ["true"]);
-  const seen: Record<"certificate" | "permit" | "charter" | "bare" | "open", number[]> = {
+  const seen: Record<"certificate" | "quorum" | "permit" | "charter" | "bare" | "open", number[]> = {
     certificate: [],
     permit: [],
     charter: [],
+    quorum: [],
     bare: [],
     open: [],
   };
@@ -53,6 +57,9 @@ export async function benchCertificates(): Promise<Row[]> {
     seen.bare.push(perSecond(certificates, () => verify(null, bytes, publicKey, signature)));
     seen.certificate.push(
       perSecond(certificates, (index) => openCertificate(shown[index] ?? bytes, charter, wallMs, stranger)),
+    );
+    seen.quorum.push(
+      perSecond(certificates, (index) => openCertificate(both[index] ?? bytes, three, wallMs, stranger)),
     );
     seen.permit.push(perSecond(certificates, () => openPermit(permitBytes, three, stranger)));
     seen.charter.push(perSecond(certificates, () => openCharter(charterBytes, null, stranger)));
@@ -68,6 +75,7 @@ export async function benchCertificates(): Promise<Row[]> {
   return [
     { name: "Ed25519 signatures checked", value: bare, unit: "a second" },
     row("certificates checked", seen.certificate),
+    row("certificates of two signatures checked", seen.quorum),
     row("permits of two signatures checked", seen.permit),
     row("charters checked", seen.charter),
     { name: "opening no credentials, a step", value: median(seen.open), unit: "us" },
