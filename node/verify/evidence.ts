@@ -234,7 +234,7 @@ class Evidencing {
         this.#findings.add(
           "worker-not-entitled",
           null,
-          "A certificate is signed by the owner or a control peer of the domain.",
+          "A certificate is signed by the owner, or by more than half of the domain's control peers.",
           `One of the certificates does not hold: ${opened.problem}.`,
         );
         continue;
