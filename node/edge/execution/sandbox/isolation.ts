@@ -10,20 +10,16 @@
 
 import {
   chmodSync,
-  constants,
-  copyFileSync,
-  existsSync,
   lchownSync,
   lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from "node:fs";
 import { totalmem } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { limits } from "../../../../protocol/limits.ts";
 import { type ImageName, parseImageName } from "../../../../protocol/image-name.ts";
@@ -34,6 +30,7 @@ import type { Confinement } from "../runner-messages.ts";
 import type { Workspace } from "../workspaces.ts";
 import { bubblewrapArguments, type BubblewrapPolicy, systemProgram } from "./bubblewrap.ts";
 import { type OwnPrograms, ownPrograms } from "./own-programs.ts";
+import { emptyFolder, passableFile, passableFolder, plainFile } from "./passable.ts";
 import { type StepBounds, usualBounds } from "../step-usage.ts";
 import { systemCallFilter } from "./seccomp.ts";
 import { Settings } from "./settings.ts";
@@ -267,7 +264,8 @@ type Prepared = {
 
 /** Has slots' users get to the folders and programs that they need. Where the disk does not take them, nobody gets a user. */
 function prepare(atMost: SandboxLevel, folder: string, identity: string): Prepared {
-  const [attack, listen] = [programPath("attack"), programPath("listen")];
+  const attack = programPath("attack");
+  const listen = atMost === "S0" ? programPath("listen") : plainFile(programPath("listen"), folder);
   const own = { users: null, folder, node: process.execPath, attack, listen, problem: null };
   const users = atMost === "S0" ? null : pickSlotUsers(identity);
   if (users === null) return own;
@@ -307,14 +305,6 @@ function bounding({ tasksMax, openFilesMax }: StepBounds): readonly string[] {
   return ["--core=0", `--nofile=${files}`, `--nproc=${tasks}`];
 }
 
-/** Without what an earlier start left there; everybody passes through it. */
-function emptyFolder(path: string): string {
-  rmSync(path, { recursive: true, force: true });
-  mkdirSync(path, { recursive: true });
-  chmodSync(path, 0o711);
-  return path;
-}
-
 /** All that an attempt may write to. They are there afterwards. */
 export function foldersOf({ folder, temporary, said, home }: Workspace): readonly string[] {
   return [folder, temporary, said, home];
@@ -326,49 +316,6 @@ export function makeOwnFolders({ said, home }: Workspace): void {
     mkdirSync(path, { recursive: true, mode: 0o700 });
     chmodSync(path, 0o700);
   }
-}
-
-/** Where a worker that runs as root keeps workspaces when its data is behind folders that are closed to others. */
-const elsewhere = "/var/lib/otto";
-/** Says in there whose it is. */
-const ownerFile = "data-folder";
-
-function passableFolder(folder: string, identity: string): string {
-  if (isPassable(folder)) return folder;
-  const other = join(elsewhere, identity);
-  mkdirSync(other, { recursive: true, mode: 0o711 });
-  writeFileSync(join(other, ownerFile), folder, { mode: 0o600 });
-  for (const name of readdirSync(elsewhere)) removeIfLeft(join(elsewhere, name));
-  return other;
-}
-
-/** A worker whose own folder was removed comes back for nothing. */
-function removeIfLeft(folder: string): void {
-  const owner = join(folder, ownerFile);
-  if (existsSync(owner) && !existsSync(readFileSync(owner, "utf8")))
-    rmSync(folder, { recursive: true, force: true });
-}
-
-/** The file itself, or a copy in the folder where the way to it is closed. */
-function passableFile(path: string, folder: string): string {
-  if (isPassable(dirname(path))) return path;
-  // Outside of its package a module is told by its name.
-  const other = join(folder, basename(path).replace(/\.(js|ts)$/, ".m$1"));
-  rmSync(other, { force: true });
-  try {
-    copyFileSync(path, other, constants.COPYFILE_FICLONE);
-  } catch (error) {
-    rmSync(other, { force: true });
-    throw error;
-  }
-  chmodSync(other, 0o755);
-  return other;
-}
-
-/** Whether everybody can pass through the folder and all above it. */
-function isPassable(folder: string): boolean {
-  if ((statSync(folder).mode & 0o001) === 0) return false;
-  return folder === dirname(folder) || isPassable(dirname(folder));
 }
 
 /** Follows no link; nothing of the step runs yet. */

@@ -3,7 +3,7 @@
  * connects to them in there is accepted out here, and nothing else of the network is. A socket stays in the namespace that it was
  * made in, so nothing has to stay behind that forwards.
  *
- * Stands alone, and runs before anything of the step does: `listen-process PORT...`, with Node's channel to the runner.
+ * Stands alone, has no types in it (`isolation.ts` runs it as it is), and runs before anything of the step does: `listen-process PORT...`, with Node's channel to the runner.
  */
 
 import { createServer } from "node:net";
