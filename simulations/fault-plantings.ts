@@ -170,7 +170,7 @@ export const faultPlantings: readonly Planting[] = [
         file: "node/core/anti-entropy.ts",
         find: 'asked(from: string, known: Extract<Message, { kind: "vector" }>): void {',
         replace:
-          'asked(from: string, known: Extract<Message, { kind: "vector" }>): void {\n    this.ask(from);',
+          'asked(from: string, known: Extract<Message, { kind: "vector" }>): void {\n    this.#describe(from, "");',
       },
     ],
     caughtBy: ["storms"],

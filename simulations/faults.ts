@@ -84,7 +84,9 @@ type OwnerFault =
   /** The owner has these control peers take over. */
   | { readonly kind: "recharter"; readonly controls: readonly PeerName[] }
   /** A crash that takes the disk with it; the owner lets the peer in again. Only while every other member has its own. */
-  | { readonly kind: "wipe"; readonly peer: PeerName };
+  | { readonly kind: "wipe"; readonly peer: PeerName }
+  /** The owner revokes a worker, or a person by the name: it may lie from then on. */
+  | { readonly kind: "revoke"; readonly peer: PeerName };
 
 type LyingFault =
   /** So often the peer says something that is not true, besides all that it says as ever. */

@@ -29,6 +29,8 @@ export type InjectionAround = {
   /** Peers that never come back. */
   readonly lost: readonly PeerName[];
   readonly owner: Owner;
+  /** Has the owner revoke a peer or a person. */
+  readonly revoke: (name: PeerName) => void;
   /** A control peer's disk is gone, with what was only there. */
   readonly wiped: () => void;
   readonly tell: (text: string, fault: Fault | null) => void;
@@ -147,6 +149,8 @@ export class Injection {
         return this.#peer(fault.peer).hurt(fault, untilUs);
       case "recharter":
         return this.#around.owner.want(fault.controls);
+      case "revoke":
+        return this.#around.revoke(fault.peer);
       case "wipe":
         return this.#wipe(this.#peer(fault.peer), fault.lastsUs);
       case "rot":

@@ -10,7 +10,7 @@ import { controlActs, rulingActs, workerActs } from "./liars.ts";
 import type { PeerName } from "./observation.ts";
 import type { Chance } from "./random.ts";
 
-type KindWithin = Exclude<FaultKind, "amnesia" | "recharter" | "wipe" | "false-home">;
+type KindWithin = Exclude<FaultKind, "amnesia" | "recharter" | "wipe" | "revoke" | "false-home">;
 
 const kinds: readonly KindWithin[] = [
   "partition",
@@ -302,6 +302,8 @@ function randomFault(chance: Chance, kind: FaultKind, around: Around): Fault {
     case "amnesia":
     case "wipe":
       return { ...when, kind, peer: chance.pick(controls) };
+    case "revoke":
+      return { ...when, kind, peer: chance.pick(workers) };
     case "recharter":
       return { ...when, kind, controls };
     case "false-home":

@@ -33,6 +33,8 @@ function words(observation: Observation, nameOf: (id: string) => PeerName): stri
     }
     case "recorded":
       return `recorded ${observation.events.map((event) => plain(event, nameOf)).join(" | ")}`;
+    case "revoked":
+      return `has ${observation.name} revoked`;
     case "handed":
       return `is handed ${observation.submission.run}`;
     case "submitted":

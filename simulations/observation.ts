@@ -63,6 +63,8 @@ export type Observation = { readonly atUs: number; readonly peer: PeerName } & (
   /** The owner has signed a version of the domain's policy; a control peer has said that it is the domain's. */
   | { readonly kind: "policy-signed"; readonly version: number; readonly policy: Policy }
   | { readonly kind: "policy-chosen"; readonly version: number }
+  /** A control peer has said that this peer or person is revoked in the domain. */
+  | { readonly kind: "revoked"; readonly name: PeerName; readonly id: string }
   /** A person shows what somebody has signed to a control peer: a yes, or a no. */
   | {
       readonly kind: "asked-to-approve";

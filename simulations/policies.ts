@@ -9,7 +9,9 @@ import type { Schedule, ScheduledApprover, ScheduledGates, ScheduledRun } from "
 type Rules = NonNullable<Policy["environments"]>[string];
 
 /** Among the mixtures, those of control peers that take each other's places, those of rivals, and the encoded ones. */
-const guardedSeeds: ReadonlySet<number> = new Set([10, 12, 14, 16, 26]);
+const guardedSeeds: ReadonlySet<number> = new Set([10, 12, 14, 16, 26, 30]);
+/** In those of them somebody is revoked. */
+const revokingSeed = 30;
 
 export function isGuarded(seed: number): boolean {
   return guardedSeeds.has(seed % 32);
@@ -31,10 +33,17 @@ export function guarded(base: Schedule): Schedule {
     ? base.faults.filter(({ kind }) => kind !== "clock-jump" && kind !== "stop")
     : base.faults;
   const lying = lies(chance, base);
-  const faults = [...own, ...lying, ...falseHome(base, lying), ...(lasting ? idle(base) : [])];
+  const revokes = seed % 32 === revokingSeed ? revocation(base) : { peers: base.peers, faults: [] };
+  const faults = [
+    ...own,
+    ...lying,
+    ...falseHome(base, lying),
+    ...(lasting ? idle(base) : []),
+    ...revokes.faults,
+  ];
   const overUs = lasting ? idleUs + chance.between(5_000_000, 60_000_000) : base.overUs;
   faults.sort((left, right) => left.atUs - right.atUs);
-  return { ...base, runs, gates, faults, overUs };
+  return { ...base, peers: revokes.peers, runs, gates, faults, overUs };
 }
 
 /** What an owner demands of the steps of these runs that reach an environment, and who says what to it. */
@@ -151,6 +160,16 @@ function falseHome({ seed, peers, faults, overUs }: Schedule, lying: readonly Fa
   const how = chance.percent(70) ? "invents" : "ignores";
   const everyUs = chance.between(100_000, 2_000_000);
   return [{ atUs, lastsUs: overUs, kind: "false-home", peer, how, everyUs }];
+}
+
+/** One more worker than there was, at which nobody submits, or somebody whom policies name: some time revoked. */
+function revocation({ seed, peers, overUs }: Schedule): Pick<Schedule, "peers" | "faults"> {
+  const chance = new Chance(seed, "revocation");
+  const name = `worker${peers.filter(({ role }) => role === "worker").length}`;
+  const more = { name, role: "worker", labels: ["gpu"], slots: 3, fastPpm: 0, startUs: 0 } as const;
+  const peer = chance.percent(60) ? name : "kai";
+  const atUs = chance.between(1_000_000, Math.max(2_000_000, overUs));
+  return { peers: [...peers, more], faults: [{ atUs, lastsUs: 0, kind: "revoke", peer }] };
 }
 
 function idle({ peers }: Schedule): Fault[] {

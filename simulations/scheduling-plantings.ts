@@ -119,4 +119,32 @@ export const schedulingPlantings: readonly Planting[] = [
     seedsMax: 400,
     every: 16,
   },
+  {
+    name: "who was revoked is heard and given steps on",
+    edits: [
+      {
+        file: "node/core/control.ts",
+        find: 'if (this.#revocations.all.has(from)) return this.#count("revoked", from);',
+        replace: "",
+      },
+    ],
+    caughtBy: ["revocations"],
+    firstSeed: 2_718,
+    seedsMax: 40,
+    every: 32,
+  },
+  {
+    name: "what a person approved counts who was revoked",
+    edits: [
+      {
+        file: "node/core/control.ts",
+        find: "charter: () => this.#revocations.roll,\n      document:",
+        replace: "charter: () => this.#configurations.charter,\n      document:",
+      },
+    ],
+    caughtBy: ["revocations"],
+    firstSeed: 3_646,
+    seedsMax: 40,
+    every: 32,
+  },
 ];

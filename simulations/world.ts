@@ -29,6 +29,7 @@ import { configured, Owner } from "./owner.ts";
 import { Peer, type Seen, type Surroundings } from "./peer.ts";
 import { Chance, traced } from "./random.ts";
 import type { DelayUs, Schedule, ScheduledNeighbour, ScheduledRun } from "./schedule.ts";
+import { Revoking } from "./revoking.ts";
 import { StandingWork } from "./standing.ts";
 import {
   bundleAt,
@@ -142,6 +143,7 @@ class World {
   readonly #charter: Charter;
   readonly #domain: Domain;
   readonly #owner: Owner;
+  readonly #revoking: Revoking;
   readonly #byNonce = new Map<string, Submission>();
   /** What people submitted and a peer keeps. */
   readonly #kept = new Map<string, Workload>();
@@ -211,6 +213,14 @@ class World {
       wallMs: () => startWallMs + Math.floor(this.#agenda.nowUs / 1_000),
       in: (afterUs, action) => this.#agenda.in(afterUs, action),
       ask: (to, bytes) => to.tell({ kind: "recharter", bytes, question: this.#ask({ kind: "recharter" }) }),
+    });
+    this.#revoking = new Revoking({
+      charter,
+      wallMs: () => startWallMs + Math.floor(this.#agenda.nowUs / 1_000),
+      in: (afterUs, action) => this.#agenda.in(afterUs, action),
+      controls: () => this.#controls(),
+      ask: () => this.#ask({ kind: "policy" }),
+      see: (peer, seen) => this.#see(peer, seen),
     });
     for (const [index, atUs] of (schedule.forgedUs ?? []).entries())
       this.#agenda.at(atUs, () => this.#forge(index));
@@ -346,6 +356,7 @@ class World {
       peers: this.#peers,
       lost,
       owner: this.#owner,
+      revoke: (name: PeerName) => this.#revoking.revoke(name),
       wiped: () => {
         for (const [run, workload] of this.#kept) this.#submitAgain(run, workload);
       },
@@ -592,6 +603,7 @@ class World {
     if (observation.kind === "answered") this.#answered(observation);
     this.#standing?.observe(observation);
     this.#gated?.observe(observation);
+    this.#revoking?.observe(observation);
     this.#injection?.observe(observation);
     const detail = "message" in observation ? (observation.message?.kind ?? "") : "";
     this.#traceHash = traced(this.#traceHash, observation.atUs, peer, observation.kind, detail);
@@ -638,7 +650,7 @@ class World {
 
   /** What is not yet as it must be in the end, in words. */
   #open(): string[] {
-    const open = this.#owner.open();
+    const open = [...this.#owner.open(), ...this.#revoking.open()];
     const members = this.#survivingControls();
     open.push(...(this.#standing?.open(this.#agenda.nowUs, members) ?? []));
     open.push(...(this.#gated?.open() ?? []));

@@ -113,21 +113,20 @@ export class Claims {
   /** An attempt is over, whatever comes next. */
   ended(run: OpenRun, index: number): void {
     const lock = run.lockOf(index);
-    if (lock !== null) this.#leave(lock, { run: run.submission.run, index });
+    if (lock !== null) this.#passOn(lock, this.#locks.leave(lock, { run: run.submission.run, index }));
   }
 
-  /** The lock goes to whom it may: some who waited for it are not wanted any more. */
-  #leave(lock: string, step: ReadyStep): void {
-    this.#passOn(lock, this.#locks.leave(lock, step));
-  }
-
-  /** @param left those that may be offered now. */
+  /**
+   * The lock goes to whom it may: some who waited for it are not wanted any more.
+   *
+   * @param left those that may be offered now.
+   */
   #passOn(lock: string, left: readonly ReadyStep[]): void {
     const offered = [...left];
     for (let next = offered.pop(); next !== undefined; next = offered.pop()) {
       const open = this.#context.run(next.run);
       if (open !== undefined && this.#isWanted(open, next.index)) this.#push(open, next.index);
-      else offered.push(...this.#locks.leave(lock, next));
+      else offered.push(...this.#locks.pass(lock, next));
     }
   }
 
@@ -182,7 +181,7 @@ export class Claims {
     if (run === undefined) return false;
     const lock = run.lockOf(step.index);
     if (!this.#isWanted(run, step.index) || this.#context.sentBack(run, step.index, now)) {
-      if (lock !== null) this.#leave(lock, step);
+      if (lock !== null) this.#passOn(lock, this.#locks.pass(lock, step));
       return false;
     }
     return lock === null || this.#locks.take(lock, step);

@@ -181,8 +181,10 @@ export class Gates {
       this.#waits(run, index, value, now);
       return null;
     }
+    // An approval that came too late has moved nothing.
+    if (changed === null) return null;
     this.#gated.delete(keyOf(ticket));
-    if (changed?.kind === "permit") this.#opened(run, index, changed.permit, now);
+    if (changed.kind === "permit") this.#opened(run, index, changed.permit, now);
     if (value.state === "done" && value.settlement !== undefined) this.#settled(run, index, value, now);
     return value.state === "queued" || value.state === "done" ? value : null;
   }

@@ -72,13 +72,20 @@ export class Locks {
     return lock.holder === null ? this.#next(name, lock) : [];
   }
 
-  /** The step's attempt is over, or nobody wants it any more. Returns those that may be offered now. */
+  /** The step's attempt is over, and nothing holds it back. Returns those that may be offered now. */
   leave(name: string, step: ReadyStep): ReadyStep[] {
+    const lock = this.#locks.get(name);
+    const key = keyOf(step);
+    if (lock?.holder === key) lock.holder = null;
+    lock?.behind.delete(key);
+    return this.pass(name, step);
+  }
+
+  /** Whoever was offered it does not want it, or not any more: it may have it already. Returns those that may be offered now. */
+  pass(name: string, step: ReadyStep): ReadyStep[] {
     const lock = this.#locks.get(name);
     if (lock === undefined) return [];
     const key = keyOf(step);
-    if (lock.holder === key) lock.holder = null;
-    lock.behind.delete(key);
     for (const line of lock.lines.values())
       if (line.offered !== null && keyOf(line.offered) === key) line.offered = null;
     return lock.holder === null ? this.#next(name, lock) : [];

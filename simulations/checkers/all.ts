@@ -19,6 +19,7 @@ import { progressChecker } from "./progress.ts";
 import { RegistersChecker } from "./registers.ts";
 import { ReleasesChecker } from "./releases.ts";
 import { retirementChecker } from "./retirement.ts";
+import { revocationsChecker } from "./revocations.ts";
 import { schedulesChecker } from "./schedules.ts";
 import { silenceChecker } from "./silence.ts";
 import { stormsChecker } from "./storms.ts";
@@ -53,6 +54,7 @@ export function allCheckers(domain = "dev"): Checker[] {
     fencesChecker(),
     new GatesChecker(domain),
     new HeldLocksChecker(),
+    revocationsChecker(),
     ...(domain === "dev" ? [new ReleasesChecker()] : []),
     ledgerChecker(),
     valuesChecker(),

@@ -299,8 +299,9 @@ export class GatesChecker implements Checker {
     );
     if (Math.max(0, ...waits) < minuteMs - apartMs)
       throw this.#violation(`${run}/${step} is said to have waited for too long, and has not for a minute`);
-    // What a false home has written down holds up what follows from it.
-    if (atUs < this.#healedUs + soonUs || this.#liars.haveFalseHome) return;
+    // What a false home has written down holds up what follows from it; and whose approval it was may count no more.
+    const isSpoilt = this.#liars.haveFalseHome || ["mia", "noa", "kai"].some((name) => this.#liars.has(name));
+    if (atUs < this.#healedUs + soonUs || isSpoilt) return;
     for (const value of this.#values.get(stepRegister(run, index)) ?? []) {
       const isBehind = this.#held.has(`${run}/${step}`);
       if (value.state !== "gated" || (value.ended !== undefined) !== isBehind) continue;

@@ -11,7 +11,8 @@ export class KnownLiars {
   observe(observation: Observation): void {
     if (observation.kind !== "fault") return;
     const { fault } = observation;
-    if (fault?.kind !== "liar" && fault?.kind !== "false-home") return;
+    // What runs at a worker that is revoked goes on there, and what it says is no peer's any more.
+    if (fault?.kind !== "liar" && fault?.kind !== "false-home" && fault?.kind !== "revoke") return;
     this.#hasFalseHome ||= fault.kind === "false-home";
     this.#names.add(fault.peer);
     this.#ids.add(simulatedKeys(fault.peer).peer);

@@ -106,6 +106,24 @@ describe("a named lock", () => {
   });
 });
 
+describe("a lock that a step has behind its gate", () => {
+  it("is not given up when that step stands in the line once more, nor while its attempt goes on", () => {
+    const locks = new Locks();
+    const [step, other] = [
+      { run: "r1", index: 0 },
+      { run: "r2", index: 0 },
+    ];
+    expect(locks.enter("shop", step, [])).toBe(true);
+    expect(locks.take("shop", step)).toBe(true);
+    expect(locks.enter("shop", step, [])).toBe(false);
+    expect(locks.enter("shop", other, [])).toBe(false);
+    expect(locks.pass("shop", step)).toEqual([]);
+    expect(locks.stay("shop", step)).toEqual([step]);
+    expect(locks.pass("shop", step)).toEqual([]);
+    expect(locks.leave("shop", step)).toEqual([other]);
+  });
+});
+
 describe("a fencing token", () => {
   it("rises with each exclusive step over all runs, and with each attempt, also when the home changes", () => {
     const bench = new Bench();
