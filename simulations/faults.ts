@@ -86,7 +86,7 @@ type OwnerFault =
   /** A crash that takes the disk with it; the owner lets the peer in again. Only while every other member has its own. */
   | { readonly kind: "wipe"; readonly peer: PeerName }
   /** The owner revokes a worker, or a person by the name: it may lie from then on. */
-  | { readonly kind: "revoke"; readonly peer: PeerName };
+  | { readonly kind: "revoke"; readonly whom: PeerName };
 
 type LyingFault =
   /** So often the peer says something that is not true, besides all that it says as ever. */

@@ -150,7 +150,7 @@ export class Injection {
       case "recharter":
         return this.#around.owner.want(fault.controls);
       case "revoke":
-        return this.#around.revoke(fault.peer);
+        return this.#around.revoke(fault.whom);
       case "wipe":
         return this.#wipe(this.#peer(fault.peer), fault.lastsUs);
       case "rot":

@@ -303,7 +303,7 @@ function randomFault(chance: Chance, kind: FaultKind, around: Around): Fault {
     case "wipe":
       return { ...when, kind, peer: chance.pick(controls) };
     case "revoke":
-      return { ...when, kind, peer: chance.pick(workers) };
+      return { ...when, kind, whom: chance.pick(workers) };
     case "recharter":
       return { ...when, kind, controls };
     case "false-home":

@@ -167,9 +167,9 @@ function revocation({ seed, peers, overUs }: Schedule): Pick<Schedule, "peers" |
   const chance = new Chance(seed, "revocation");
   const name = `worker${peers.filter(({ role }) => role === "worker").length}`;
   const more = { name, role: "worker", labels: ["gpu"], slots: 3, fastPpm: 0, startUs: 0 } as const;
-  const peer = chance.percent(60) ? name : "kai";
+  const whom = chance.percent(60) ? name : "kai";
   const atUs = chance.between(1_000_000, Math.max(2_000_000, overUs));
-  return { peers: [...peers, more], faults: [{ atUs, lastsUs: 0, kind: "revoke", peer }] };
+  return { peers: [...peers, more], faults: [{ atUs, lastsUs: 0, kind: "revoke", whom }] };
 }
 
 function idle({ peers }: Schedule): Fault[] {

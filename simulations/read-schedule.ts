@@ -69,7 +69,7 @@ const faultFields = {
   amnesia: { peer: name },
   recharter: { controls: listOf(name).check(z.minLength(1), z.maxLength(limits.controlPeersMax)) },
   wipe: { peer: name },
-  revoke: { peer: name },
+  revoke: { whom: name },
   liar: { peer: name, acts: listOf(z.enum(acts)), everyUs: count },
   "false-home": { peer: name, how: z.enum(["invents", "ignores"]), everyUs: count },
 } as const satisfies Record<Fault["kind"], Record<string, z.core.$ZodType>>;

@@ -14,8 +14,9 @@ export class KnownLiars {
     // What runs at a worker that is revoked goes on there, and what it says is no peer's any more.
     if (fault?.kind !== "liar" && fault?.kind !== "false-home" && fault?.kind !== "revoke") return;
     this.#hasFalseHome ||= fault.kind === "false-home";
-    this.#names.add(fault.peer);
-    this.#ids.add(simulatedKeys(fault.peer).peer);
+    const name = fault.kind === "revoke" ? fault.whom : fault.peer;
+    this.#names.add(name);
+    this.#ids.add(simulatedKeys(name).peer);
   }
 
   /** True once somebody would open gates alone who may be home. */
