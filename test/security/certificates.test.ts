@@ -178,6 +178,21 @@ describe("three control peers of which one has gone bad", () => {
         expect(await asked(node, eve, { call: "peers", certificate })).toBe("OTTO_NOT_A_MEMBER");
   });
 
+  it("sign for one use of an invite, whichever of them is asked, though it has had it used for another", async () => {
+    const [one, two] = others;
+    if (one === undefined || two === undefined) throw new Error("There are not two.");
+    const { bytes: invite, domain, key } = inviteOfCode(await mesh.invite(one));
+    const certificate = new DataFolder(mesh.controls[2]?.folder ?? "").need("certificate");
+    const sign = (node: MeshNode, { peer }: Identity) => {
+      const applied = { otto: "application/1", peer, person: peer, name: "eve" } as const;
+      const claim = { kind: "invite", invite, application: sealApplication(domain, applied, key) } as const;
+      return asked(node, bad, { call: "certify", certificate, fromMs: Date.now(), claim });
+    };
+    expect(await sign(one, eve)).toBeNull();
+    expect(await sign(two, newIdentity())).toBe("OTTO_INVITE_INVALID");
+    expect(await sign(two, eve)).toBeNull();
+  });
+
   it("sign nothing for an invite that it made", async () => {
     const [node] = others;
     if (node === undefined) throw new Error("There is no such control peer.");
