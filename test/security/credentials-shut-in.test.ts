@@ -42,12 +42,8 @@ beforeEach(() => {
 function workerAt(level: SandboxLevel): { readonly at: Surroundings } {
   const worker = {} as { at: Surroundings };
   beforeAll(async () => {
-    const open = async (
-      assignment: Assignment,
-      folder: string,
-      loopback?: "machine" | "sandbox",
-    ): Promise<OpenedCredentials> => {
-      const opened = await mesh.gateway().open(assignment, folder, loopback);
+    const open = async (...words: Parameters<Gateway["open"]>): Promise<OpenedCredentials> => {
+      const opened = await mesh.gateway().open(...words);
       const accept: OpenedCredentials["accept"] = (port, server) => {
         listeners.push(server);
         opened.accept(port, server);

@@ -3,10 +3,22 @@
  * said so: the signed plan, whoever set the secret, and the owner of the domain; and then only to that step.
  */
 
-import { existsSync, readFileSync, statSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { readPolicy } from "../../planner/policy/read-policy.ts";
 import { whyNotAdmitted } from "../../planner/policy/judge.ts";
+import { makeMemoryFolder } from "../../node/edge/execution/memory-folder.ts";
+import { identityOf } from "../../node/edge/execution/processes.ts";
 import { StreamDuplex } from "../../node/edge/broker/stream-duplex.ts";
 import { decodeAnswer, encodeHello } from "../../protocol/credentials/hello.ts";
 import { encodeFrame } from "../../protocol/frames.ts";
@@ -15,7 +27,9 @@ import { sealSecret } from "../../node/edge/broker/sealing.ts";
 import type { SecretHeader } from "../../protocol/credentials/secret.ts";
 import type { StepCredential } from "../../protocol/plan.ts";
 import { planOf, plannedStep } from "../node/view/example.ts";
+import { makeSurroundings } from "../node/execution/surroundings.ts";
 import { canary, destinationOf, Mesh, Upstream } from "./brokered.ts";
+import { isolated, missing } from "./isolated.ts";
 
 let upstream: Upstream;
 let mesh: Mesh;
@@ -41,6 +55,51 @@ async function asks(
   mesh.records.set("token", { version: header.version, bytes: await mesh.seal(header) });
   return mesh.runs([{ name: "token", kind: "http", to: own(), ...credential }]);
 }
+
+describe("the value of a secret that a step is given", () => {
+  const left = (): readonly string[] => readdirSync("/dev/shm").filter((name) => name.startsWith("otto-"));
+  const show = 'cat "$OTTO_CREDENTIAL_TOKEN_FILE" | wc -c; stat -f -c %T "$OTTO_CREDENTIAL_TOKEN_FILE"';
+
+  it.skipIf(process.platform !== "linux").each(["S0", "S1", "S2"] as const)(
+    "is on no disk, and nowhere when the step is over: %s (skipped where there is no such level)",
+    async (level) => {
+      if (level !== "S0" && missing(level) !== null) return;
+      const before = left();
+      const credentials = mesh.gateway();
+      const worker = await (level === "S0"
+        ? makeSurroundings({ credentials })
+        : isolated(level, { credentials }));
+      try {
+        mesh.exposable = ["token"];
+        const header = await mesh.header(destinationOf(upstream), { class: "exposed" });
+        mesh.records.set("token", { version: header.version, bytes: await mesh.seal(header) });
+        const leased = mesh.leases([{ name: "token", kind: "http", to: own(), expose: "file" }]);
+        const report = await worker.run([show, 'test ! -w "$OTTO_CREDENTIAL_TOKEN_FILE" || id -u'], leased);
+        expect(report, report.problem).toMatchObject({ outcome: "passed" });
+        expect(report.tail).toContain(`${canary.length}\ntmpfs\n`);
+        expect(left()).toEqual(before);
+      } finally {
+        await worker.close();
+      }
+    },
+  );
+
+  it.skipIf(process.platform !== "linux")(
+    "is not there any more when a worker comes back that died with it",
+    async () => {
+      const folder = mkdtempSync(join(tmpdir(), "otto-exposed-"));
+      mkdirSync(join(folder, "execution"));
+      const lost = makeMemoryFolder(identityOf(join(folder, "execution"))) ?? "";
+      writeFileSync(join(lost, "exposed-0"), canary);
+      const worker = await makeSurroundings({ folder });
+      try {
+        expect(existsSync(lost)).toBe(false);
+      } finally {
+        await worker.close();
+      }
+    },
+  );
+});
 
 describe("a secret itself", () => {
   it("is given where all three say so: in a file of the step's own, in no variable, and it is in the book", async () => {

@@ -69,20 +69,25 @@ export class Gateway {
     this.#openStream = openStream;
   }
 
-  /** @param folder of the attempt alone; files that clients read are put there. */
+  /**
+   * @param folder of the attempt alone; files that clients read are put there.
+   * @param memory one that is in memory, for values of secrets; null: there is none.
+   */
   async open(
     assignment: Assignment,
     folder: string,
     loopback: Loopback = "machine",
+    memory: string | null = null,
   ): Promise<OpenedCredentials> {
     const { credentials } = assignment;
     if (credentials.length === 0) return noCredentials;
     const doors: Door[] = [];
     const place = join(folder, "credentials");
+    const exposedAt = memory ?? place;
     const close = (): void => {
       for (const door of doors) door.close();
       // Its folder is cleared away with the workspace, a while later.
-      for (const at of credentials.keys()) rmSync(join(place, `exposed-${at}`), { force: true });
+      for (const at of credentials.keys()) rmSync(join(exposedAt, `exposed-${at}`), { force: true });
     };
     const open = async (carry: Door["carry"]): Promise<Door> => {
       const door = new Door(carry);
@@ -120,14 +125,17 @@ export class Gateway {
       }
       const proxy = await this.#proxy(assignment, open);
       const told = [
-        toldOf(listening, place, proxy),
-        toldOfLogins(logins, place),
-        toldOfExposed(exposed, place),
-      ];
-      for (const { files } of told)
+        [place, toldOf(listening, place, proxy)],
+        [place, toldOfLogins(logins, place)],
+        [exposedAt, toldOfExposed(exposed, exposedAt)],
+      ] as const;
+      for (const [at, { files }] of told)
         for (const [name, text] of Object.entries(files))
-          writeFileSync(join(place, name), text, { encoding: "latin1", mode: 0o600 });
-      const variables = Object.assign({}, ...told.map((each) => each.variables)) as Record<string, string>;
+          writeFileSync(join(at, name), text, { encoding: "latin1", mode: 0o600 });
+      const variables = Object.assign({}, ...told.map(([, each]) => each.variables)) as Record<
+        string,
+        string
+      >;
       return {
         variables,
         secrets: exposed.map(({ value }) => value),

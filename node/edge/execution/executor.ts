@@ -27,6 +27,7 @@ import { type PreparedLibrary, prepareLibrary } from "./libraries.ts";
 import type { ImageWay } from "./images/image-messages.ts";
 import { type Image, ImageStore } from "./images/image-store.ts";
 import { readLog } from "./attempt-log.ts";
+import { makeMemoryFolder, removeMemoryFolder, removeMemoryFolders } from "./memory-folder.ts";
 import { maskReport } from "./masked-report.ts";
 import { secretsAmong } from "./pass-variables.ts";
 import { identityOf, killAll } from "./processes.ts";
@@ -82,6 +83,7 @@ export async function startExecutor(options: ExecutorOptions): Promise<LocalExec
   mkdirSync(join(folder, "home"), { recursive: true });
   const identity = identityOf(folder);
   await killAll(identity);
+  removeMemoryFolders(identity);
   const { secrets, ...wanted } = options.isolation ?? noIsolation;
   const isolation = new Isolation(folder, identity, wanted);
   const workspaces = new Workspaces(isolation.folder);
@@ -102,7 +104,7 @@ export async function startExecutor(options: ExecutorOptions): Promise<LocalExec
   const logFile = (serial: number): string => join(folder, "logs", String(serial));
   const probed =
     wanted.atMost === "S0" ? [] : await probeLevels({ isolation, runner, workspaces, logFile, secrets });
-  return new LocalExecutor(options, { runner, workspaces, isolation, probed });
+  return new LocalExecutor(options, { identity, runner, workspaces, isolation, probed });
 }
 
 type Attempt = {
@@ -119,6 +121,8 @@ type Attempt = {
   library: PreparedLibrary | null;
   /** The root of its file system, where that is an image. */
   image: Image | null;
+  /** In memory, for what it is given itself; null: there is none, or it is given nothing. */
+  memory: string | null;
   readonly level: SandboxLevel | null;
   /** What it may know and others may not; of a step that did not begin, what every step may know. */
   secrets: readonly Uint8Array[];
@@ -127,6 +131,7 @@ type Attempt = {
 
 export class LocalExecutor implements Executor {
   readonly #options: ExecutorOptions;
+  readonly #identity: string;
   readonly #runner: RunnerLink;
   readonly #workspaces: Workspaces;
   readonly #isolation: Isolation;
@@ -144,6 +149,7 @@ export class LocalExecutor implements Executor {
   constructor(
     options: ExecutorOptions,
     parts: {
+      readonly identity: string;
       readonly runner: RunnerLink;
       readonly workspaces: Workspaces;
       readonly isolation: Isolation;
@@ -151,6 +157,7 @@ export class LocalExecutor implements Executor {
     },
   ) {
     this.#options = options;
+    this.#identity = parts.identity;
     this.#runner = parts.runner;
     this.#workspaces = parts.workspaces;
     this.#isolation = parts.isolation;
@@ -191,6 +198,7 @@ export class LocalExecutor implements Executor {
       sought: [],
       library: null,
       image: null,
+      memory: null,
       level: this.#isolation.levelFor(assignment),
       secrets: this.#secrets,
       mask: this.#mask,
@@ -245,6 +253,7 @@ export class LocalExecutor implements Executor {
     const report = await this.#report(attempt, end, taken);
     if (workspace !== null) this.#workspaces.release(workspace);
     attempt.image?.release();
+    removeMemoryFolder(attempt.memory);
     this.#attempts.delete(attempt.assignment.id);
     this.#options.observer.ended(attempt.assignment.id, report);
   }
@@ -280,7 +289,14 @@ export class LocalExecutor implements Executor {
         ...attempt.notes,
         `Isolation of this worker ends at ${level}: until the step ends, whatever runs on the machine can use its credentials.`,
       ];
-    return credentials.open(attempt.assignment, temporary, apart ? "sandbox" : "machine");
+    const isGivenFiles = attempt.assignment.credentials.some(({ expose }) => expose === "file");
+    if (isGivenFiles) attempt.memory = makeMemoryFolder(this.#identity);
+    if (isGivenFiles && attempt.memory === null)
+      attempt.notes = [
+        ...attempt.notes,
+        "This worker has no folder in memory: until the step ends, what it is given itself is on the worker's disk.",
+      ];
+    return credentials.open(attempt.assignment, temporary, apart ? "sandbox" : "machine", attempt.memory);
   }
 
   async #run(
@@ -290,7 +306,7 @@ export class LocalExecutor implements Executor {
   ): Promise<End> {
     const { assignment, library, image } = attempt;
     const said = openSaid(workspace.said, assignment);
-    await this.#isolation.handOver(level, workspace);
+    await this.#isolation.handOver(level, workspace, attempt.memory);
     attempt.isRunning = true;
     const result = await this.#runner.run(
       {
@@ -313,6 +329,7 @@ export class LocalExecutor implements Executor {
         confinement: this.#isolation.confine(level, workspace, {
           ports: opened.ports,
           root: image?.root ?? null,
+          memory: attempt.memory,
         }),
         bounds: this.#isolation.bounds,
         folders: level === "S0" ? [workspace.folder, workspace.temporary] : foldersOf(workspace),

@@ -165,22 +165,28 @@ export class Isolation {
   }
 
   /** Makes the folders of the slot the attempt's own, with all that is in them. To be called when all is there. */
-  async handOver(level: SandboxLevel, workspace: Workspace): Promise<void> {
+  async handOver(level: SandboxLevel, workspace: Workspace, memory: string | null = null): Promise<void> {
     const user = this.#userOf(level, workspace);
     if (user === null) return;
-    for (const folder of foldersOf(workspace)) await giveTo(user, folder);
+    const folders = memory === null ? foldersOf(workspace) : [...foldersOf(workspace), memory];
+    for (const folder of folders) await giveTo(user, folder);
   }
 
   /**
    * What the runner needs to know; null for S0. `handOver` comes first.
    *
    * @param ports where something is to listen inside, for the worker to accept.
+   * @param memory a folder of the attempt's that is in memory, which it may read.
    * @param root where the image is whose file system it gets; null below S3.
    */
   confine(
     level: SandboxLevel,
     workspace: Workspace,
-    { ports, root }: { readonly ports: readonly number[]; readonly root: string | null },
+    {
+      ports,
+      root,
+      memory = null,
+    }: { readonly ports: readonly number[]; readonly root: string | null; readonly memory?: string | null },
   ): Confinement | null {
     const { setpriv, prlimit, bwrap, sh } = this.#programs;
     const user = this.#userOf(level, workspace);
@@ -199,7 +205,10 @@ export class Isolation {
     const filter = this.#filter;
     const words = bubblewrapArguments({
       folders,
-      visible: [...new Set([...(root === null ? ours : []), ...this.#options.visible])],
+      visible: [
+        ...new Set([...(root === null ? ours : []), ...this.#options.visible]),
+        ...(memory === null ? [] : [memory]),
+      ],
       workspace: workspace.folder,
       system,
       users: user === null && root === null ? null : this.#usersWith(id, workspace.home, root ?? "/"),
