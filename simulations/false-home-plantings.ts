@@ -63,4 +63,18 @@ export const falseHomePlantings: readonly Planting[] = [
     seedsMax: 200,
     every: 16,
   },
+  {
+    name: "a control peer that has not heard of the policy signs whatever it is asked to",
+    edits: [
+      {
+        file: endorsing,
+        find: "if (this.policies.gateOf(run.submission, permit.index, phaseOf(run, permit.index)) === null)\n",
+        replace: "if (now.wallMs < 0)\n",
+      },
+    ],
+    caughtBy,
+    firstSeed: 12,
+    seedsMax: 40,
+    every: 32,
+  },
 ];
