@@ -1,7 +1,7 @@
 /**
  * A schedule from a seed. One seed in eight each is about something of its own: leases of steps that reach outside,
  * control peers that take each other's places, steps that people settle, homes that follow one another, schedules over minutes; the rest is a mixture.
- * In one world in six steps are guarded, besides (`policies.ts`), in one in ten some are another domain's (`neighbours.ts`). In one world in five runs may be admitted for seconds only, so that they are forgotten while it lasts.
+ * In one world in five steps are guarded, besides (`policies.ts`), in one in ten some are another domain's (`neighbours.ts`). In one world in five runs may be admitted for seconds only, so that they are forgotten while it lasts.
  */
 
 import type { Plan } from "../protocol/plan.ts";

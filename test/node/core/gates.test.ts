@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import type { ControlEffect } from "../../../node/core/effects.ts";
 import { sealAnswer } from "../../../protocol/answers.ts";
-import { type Document, sealDocument } from "../../../protocol/documents.ts";
+import { type Document, openDocument, sealDocument } from "../../../protocol/documents.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { sealCharter, successorOf } from "../../../protocol/membership.ts";
 import { openPermit } from "../../../protocol/permits.ts";
@@ -41,7 +41,16 @@ function benchWith(policy: Policy, version = 1): Bench {
   return bench;
 }
 
-function put(bench: Bench, policy: Policy, version = 1, signer = simulatedKeys("owner")): unknown[] {
+function put(...which: Parameters<typeof putting>): unknown[] {
+  return answers(putting(...which));
+}
+
+function putting(
+  bench: Bench,
+  policy: Policy,
+  version = 1,
+  signer = simulatedKeys("owner"),
+): ControlEffect[] {
   const document: Document = {
     otto: "document/1",
     topic: "policy",
@@ -51,7 +60,7 @@ function put(bench: Bench, policy: Policy, version = 1, signer = simulatedKeys("
     body: { text: "", policy },
   };
   const bytes = sealDocument(document, exampleCharter.domain, { keys: signer, certificate: null });
-  return answers(bench.tell({ kind: "put-document", bytes, question: (asked += 1) }));
+  return bench.tell({ kind: "put-document", bytes, question: (asked += 1) });
 }
 
 type Said = { readonly by: typeof mia; readonly step?: string; readonly no?: true; readonly given?: string };
@@ -102,6 +111,27 @@ describe("a policy", () => {
     bench.restart();
     bench.tick(limits.gateEveryMs);
     expect(missing(bench)).toEqual(["0 of 2 approvals of team/release"]);
+  });
+
+  it("is told to workers when they come, and when there is a newer one; a step that it guards comes with its permit", () => {
+    const { bench, run } = gated();
+    const policies = (effects: readonly ControlEffect[]) =>
+      said(effects, "policy").map(({ document }) =>
+        openDocument(document, exampleCharter, simulatedVerifier),
+      );
+    expect(policies(bench.pull(5))).toMatchObject([{ ok: true, value: { document: { version: 1 } } }]);
+    expect(policies(putting(bench, twoOf, 2))).toMatchObject([
+      { ok: true, value: { document: { version: 2 } } },
+    ]);
+    expect(policies(putting(bench, twoOf, 2))).toEqual([]);
+    const effects = [
+      ...approve(bench, { by: mia }),
+      ...approve(bench, { by: tom }),
+      ...bench.tick(limits.gateEveryMs),
+    ];
+    const [lease] = said(effects, "grant").flatMap(({ leases }) => leases);
+    const permit = openPermit(lease?.permit ?? new Uint8Array(), exampleCharter, simulatedVerifier);
+    expect(permit).toMatchObject({ ok: true, value: { run, index: 1 } });
   });
 
   it("refuses a submission that it does not admit, with its reasons", () => {
