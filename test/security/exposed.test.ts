@@ -27,7 +27,7 @@ import { sealSecret } from "../../node/edge/broker/sealing.ts";
 import type { SecretHeader } from "../../protocol/credentials/secret.ts";
 import type { StepCredential } from "../../protocol/plan.ts";
 import { planOf, plannedStep } from "../node/view/example.ts";
-import { makeSurroundings } from "../node/execution/surroundings.ts";
+import { makeSurroundings, type Surroundings } from "../node/execution/surroundings.ts";
 import { canary, destinationOf, Mesh, Upstream } from "./brokered.ts";
 import { isolated, missing } from "./isolated.ts";
 
@@ -57,14 +57,17 @@ async function asks(
 }
 
 describe("the value of a secret that a step is given", () => {
-  const left = (): readonly string[] => readdirSync("/dev/shm").filter((name) => name.startsWith("otto-"));
-  const show = 'cat "$OTTO_CREDENTIAL_TOKEN_FILE" | wc -c; stat -f -c %T "$OTTO_CREDENTIAL_TOKEN_FILE"';
+  const left = (worker: Surroundings): readonly string[] => {
+    const own = `otto-${identityOf(join(worker.folder, "execution")).slice(0, 16)}`;
+    return readdirSync("/dev/shm").filter((name) => name.startsWith(own));
+  };
+  const show =
+    'echo "$OTTO_CREDENTIAL_TOKEN_FILE"; cat "$OTTO_CREDENTIAL_TOKEN_FILE" | wc -c; stat -f -c %T "$OTTO_CREDENTIAL_TOKEN_FILE"';
 
   it.skipIf(process.platform !== "linux").each(["S0", "S1", "S2"] as const)(
     "is on no disk, and nowhere when the step is over: %s (skipped where there is no such level)",
     async (level) => {
       if (level !== "S0" && missing(level) !== null) return;
-      const before = left();
       const credentials = mesh.gateway();
       const worker = await (level === "S0"
         ? makeSurroundings({ credentials })
@@ -77,7 +80,8 @@ describe("the value of a secret that a step is given", () => {
         const report = await worker.run([show, 'test ! -w "$OTTO_CREDENTIAL_TOKEN_FILE" || id -u'], leased);
         expect(report, report.problem).toMatchObject({ outcome: "passed" });
         expect(report.tail).toContain(`${canary.length}\ntmpfs\n`);
-        expect(left()).toEqual(before);
+        expect(report.tail).toMatch(/^\/dev\/shm\/otto-/mu);
+        expect(left(worker)).toEqual([]);
       } finally {
         await worker.close();
       }
