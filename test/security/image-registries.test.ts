@@ -15,9 +15,11 @@ import {
   imageBounds,
 } from "../../node/edge/execution/images/image-messages.ts";
 import { ImageStore } from "../../node/edge/execution/images/image-store.ts";
+import { shutInWords } from "../../node/edge/execution/images/unpack-apart.ts";
 import { programPath } from "../../node/edge/programs.ts";
 import type { ImageName } from "../../protocol/image-name.ts";
 import { limits } from "../../protocol/limits.ts";
+import { missing } from "./isolated.ts";
 import {
   descriptorOf,
   digestOf,
@@ -305,6 +307,32 @@ describe("a registry that does not come to an end", () => {
     expect(registry.asked.some(({ path }) => path.includes(digestOf(layer)))).toBe(false);
   });
 });
+
+describe.skipIf(missing("S2") !== null)(
+  "the process that unpacks an image (skipped without bubblewrap)",
+  () => {
+    const inside = (script: string): string =>
+      execFileSync("bwrap", [...shutInWords(join(folder, "own")), "/bin/sh", "-c", script], {
+        encoding: "utf8",
+      });
+
+    it("writes to nothing but the image's own folder", () => {
+      mkdirSync(join(folder, "own"));
+      const places = [folder, "/tmp", "/var/tmp", "/root", "/dev/shm", process.cwd()];
+      const tries = places.map((place) => `(echo x > ${place}/otto-attack) 2>/dev/null && echo ${place}`);
+      expect(inside(`${tries.join("; ")}; echo x > ${folder}/own/x && echo own`)).toBe("own\n");
+      expect(existsSync(join(folder, "own", "x"))).toBe(true);
+    });
+
+    it("has no network, sees no other process, and lives no longer than who wants it", () => {
+      mkdirSync(join(folder, "own"));
+      expect(inside("tail -n +3 /proc/net/dev | cut -d: -f1; ls /proc | grep -c '^[0-9]'").trim()).toMatch(
+        /^lo\n[2-5]$/,
+      );
+      expect(shutInWords(folder)).toContain("--die-with-parent");
+    });
+  },
+);
 
 describe("the process that brings an image", () => {
   it("has nothing of the worker's in its environment", async () => {

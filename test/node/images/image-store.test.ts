@@ -17,6 +17,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Unprepared } from "../../../node/edge/execution/ends.ts";
+import { missing } from "../../security/isolated.ts";
 import type { ImageBounds } from "../../../node/edge/execution/images/image-messages.ts";
 import { ImageStore } from "../../../node/edge/execution/images/image-store.ts";
 import type { ImageName } from "../../../protocol/image-name.ts";
@@ -70,6 +71,10 @@ describe("an image", () => {
     expect(readFileSync(join(image.root, "etc/motd"), "utf8")).toBe("hello");
     expect(image.environment).toEqual({ PATH: "/bin", A: "b=c", E: "" });
     expect(statSync(join(folder, "images", name.sha256)).mode & 0o777).toBe(0o755);
+    const about = JSON.parse(
+      readFileSync(join(folder, "images", name.sha256, "about.json"), "utf8"),
+    ) as object;
+    if (missing("S2") === null) expect(about).toMatchObject({ isShutIn: true });
     expect(said.join("\n")).toContain("2 layers");
     expect(readdirSync(join(folder, "images", "temporary"))).toEqual([]);
   });

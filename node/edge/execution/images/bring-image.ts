@@ -1,7 +1,7 @@
 /** One image, brought from its registry and unpacked: what the process does that is started for it. */
 
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   decodeImageConfig,
@@ -20,9 +20,8 @@ import {
   wrongImage,
   noRoom,
 } from "./image-messages.ts";
-import { finishRoot } from "./mount-points.ts";
 import { Registry } from "./registry.ts";
-import { Unpacker } from "./unpack.ts";
+import { unpackApart } from "./unpack-apart.ts";
 
 type Manifest = Extract<ImageDocument, { kind: "manifest" }>;
 
@@ -46,19 +45,17 @@ export async function bringImage(
   report.said(`It comes in ${count}, ${sizeWords(bytes)}.`);
   const files = await bringLayers(registry, manifest.layers, folder);
   report.said("It is here, and is being unpacked.");
-  const root = join(folder, "root");
-  mkdirSync(root);
-  for (const path of [folder, root]) chmodSync(path, 0o755);
-  const unpacker = new Unpacker(root, { ...bounds, roomBytes: roomBytes - bytes }, report.going);
-  for (const { sha256 } of manifest.layers) {
-    const file = files.get(sha256);
-    if (file === undefined) throw new Error("Bug: a layer that was not brought");
-    await unpacker.add(file);
-  }
-  finishRoot(unpacker.root);
+  const unpacking = {
+    kind: "unpack",
+    folder,
+    layers: manifest.layers.map(({ sha256 }) => files.get(sha256) ?? ""),
+    roomBytes: roomBytes - bytes,
+    bounds,
+  } as const;
+  const unpacked = await unpackApart(unpacking, report.going);
   for (const file of files.values()) rmSync(file);
   writeFileSync(join(folder, "config.json"), config);
-  const about = { bytes: unpacker.bytes, isPrivate: way !== null };
+  const about = { bytes: unpacked.bytes, isShutIn: unpacked.isShutIn, isPrivate: way !== null };
   writeFileSync(join(folder, "about.json"), JSON.stringify(about));
   report.going();
   makeDurable(folder);

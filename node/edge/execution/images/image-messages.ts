@@ -19,7 +19,7 @@ export const imageBounds = {
 export type ImageBounds = Readonly<Record<keyof typeof imageBounds, number>>;
 
 /** Said once; then the input stays open for as long as whoever asked is there and wants it. */
-export type ToImageProcess = BringTask | CheckTask | ResolveTask;
+export type ToImageProcess = BringTask | CheckTask | ResolveTask | UnpackTask;
 
 /** How a registry is asked that does not give the image to everybody: by a socket of this machine, to a broker. */
 export type ImageWay = {
@@ -43,6 +43,15 @@ export type BringTask = {
 /** Whether whoever asks in this way is given the image: nothing of it is kept. */
 export type CheckTask = Omit<BringTask, "kind" | "folder" | "roomBytes"> & { readonly kind: "check" };
 
+/** Makes `root` of the layers that were brought to the folder, in this order. */
+export type UnpackTask = {
+  readonly kind: "unpack";
+  readonly folder: string;
+  readonly layers: readonly string[];
+  readonly roomBytes: number;
+  readonly bounds: ImageBounds;
+};
+
 /** Which image a tag is now. */
 export type ResolveTask = { readonly kind: "resolve"; readonly name: ImageTag; readonly bounds: ImageBounds };
 
@@ -51,6 +60,7 @@ export type FromImageProcess =
   | { readonly kind: "going" }
   | { readonly kind: "brought" }
   | { readonly kind: "checked" }
+  | { readonly kind: "unpacked"; readonly bytes: number }
   | { readonly kind: "resolved"; readonly sha256: string }
   | { readonly kind: "failed"; readonly why: string; readonly next: string; readonly passes: boolean };
 

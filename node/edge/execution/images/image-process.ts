@@ -9,6 +9,7 @@
 import { createInterface } from "node:readline";
 import { isDiskFull } from "../../blobs.ts";
 import { wordsOf } from "../../error-words.ts";
+import { unpackHere } from "./unpack-apart.ts";
 import { bringImage, checkImage, resolveTag } from "./bring-image.ts";
 import { type FromImageProcess, ImageProblem, type ToImageProcess } from "./image-messages.ts";
 
@@ -26,6 +27,7 @@ const diskFull = { why: "this worker's disk is full", next: "free some space the
 async function perform(task: ToImageProcess): Promise<void> {
   try {
     if (task.kind === "resolve") return end({ kind: "resolved", sha256: await resolveTag(task) });
+    if (task.kind === "unpack") return end({ kind: "unpacked", bytes: await unpackHere(task, going) });
     if (task.kind === "check") {
       await checkImage(task);
       return end({ kind: "checked" });
