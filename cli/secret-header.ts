@@ -1,12 +1,8 @@
 /** From the options of `otto secret set` to what a secret is for: where it may be sent, and how it goes there. */
 
 import { readFileSync } from "node:fs";
-import {
-  type Destination,
-  isSecretHeader,
-  placeOf,
-  type SecretHeader,
-} from "../protocol/credentials/secret.ts";
+import { placeOf } from "../protocol/credentials/place.ts";
+import { type Destination, isSecretHeader, type SecretHeader } from "../protocol/credentials/secret.ts";
 import { type SshPlace, sshPlaceOf } from "../protocol/credentials/ssh-place.ts";
 import { OttoError } from "../protocol/errors.ts";
 import { credentialKinds, type StepCredential } from "../protocol/plan.ts";

@@ -2,7 +2,7 @@
 
 import type { ImageName } from "../image-name.ts";
 import type { StepCredential } from "../plan.ts";
-import { placeOf } from "./secret.ts";
+import { placeOf } from "./place.ts";
 
 /** Null: the image is asked for as everybody asks. */
 export function credentialForImage(

@@ -12,7 +12,8 @@ import { credentialKinds, type StepCredential } from "../plan.ts";
 import { failure, type Result, success } from "../errors.ts";
 import { type SshLogin, sshLogin } from "./ssh-login.ts";
 import { isSamePlace, sshPlaceOf, sshPlaceWords } from "./ssh-place.ts";
-import { isPathTemplate, isUnderPrefix, pathProblem } from "./paths.ts";
+import { isPathTemplate, isUnderPrefix } from "./paths.ts";
+import { placeOf } from "./place.ts";
 
 /**
  * `brokered`: the value stays with control peers, who use it in the step's name. `exposed`: a step may be given the value itself,
@@ -157,19 +158,4 @@ export function originOf({ scheme, host, port }: Pick<Destination, "scheme" | "h
 /** Host and port as a `Host` header has them. */
 export function authorityOf({ scheme, host, port }: Pick<Destination, "scheme" | "host" | "port">): string {
   return port === (scheme === "https" ? 443 : 80) ? host : `${host}:${port}`;
-}
-
-/** A URL, or a host alone, taken apart. Null: it is neither, or says more than a place. */
-export function placeOf(to: string): {
-  readonly scheme: "https" | "http";
-  readonly host: string;
-  readonly port: number;
-  readonly prefix: string;
-} | null {
-  const [, scheme = "https", host, port, path = ""] =
-    /^(?:(https?):\/\/)?([^/:@?#\\\s]+|\[[0-9a-fA-F:.]+\])(?::(\d{1,5}))?(\/[^?#\s]*)?$/u.exec(to) ?? [];
-  if (host === undefined || (scheme !== "https" && scheme !== "http")) return null;
-  const prefix = path.replace(/\/$/u, "");
-  if (prefix !== "" && pathProblem(prefix) !== null) return null;
-  return { scheme, host: host.toLowerCase(), port: Number(port ?? (scheme === "https" ? 443 : 80)), prefix };
 }

@@ -7,7 +7,7 @@ import { Buffer } from "node:buffer";
 import type { StepCredential } from "../plan.ts";
 import { sha256Hex } from "../values.ts";
 import { placeholderPrefix } from "./judge.ts";
-import { placeOf } from "./secret.ts";
+import { placeOf } from "./place.ts";
 
 /** The attempt that a placeholder is for. */
 export type AttemptOfStep = { readonly run: string; readonly index: number; readonly attempt: number };

@@ -16,7 +16,7 @@ import { finished, type Duplex } from "node:stream";
 import type { Stream } from "@libp2p/interface";
 import { type BrokerAnswer, decodeAnswer, encodeHello } from "../../../protocol/credentials/hello.ts";
 import { type ExposedValue, toldOfExposed } from "../../../protocol/credentials/exposed-told.ts";
-import { placeOf } from "../../../protocol/credentials/secret.ts";
+import { placeOf } from "../../../protocol/credentials/place.ts";
 import { type SshPlace, sshPlaceOf } from "../../../protocol/credentials/ssh-place.ts";
 import { type LoginListening, toldOfLogins } from "../../../protocol/credentials/ssh-told.ts";
 import {

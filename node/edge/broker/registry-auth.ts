@@ -5,7 +5,8 @@
  * @source https://distribution.github.io/distribution/spec/auth/token/
  */
 
-import { type Destination, originOf, placeOf } from "../../../protocol/credentials/secret.ts";
+import { placeOf } from "../../../protocol/credentials/place.ts";
+import { type Destination, originOf } from "../../../protocol/credentials/secret.ts";
 import { limits } from "../../../protocol/limits.ts";
 import type { RequestAuth } from "./grants.ts";
 import { type Answered, askUpstream } from "./ask-upstream.ts";

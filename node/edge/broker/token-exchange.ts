@@ -5,7 +5,8 @@
  * @source RFC 8693, OAuth 2.0 Token Exchange
  */
 
-import { type Destination, placeOf } from "../../../protocol/credentials/secret.ts";
+import { placeOf } from "../../../protocol/credentials/place.ts";
+import type { Destination } from "../../../protocol/credentials/secret.ts";
 import { askUpstream } from "./ask-upstream.ts";
 import type { Resolver } from "./upstream.ts";
 
