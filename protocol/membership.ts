@@ -110,6 +110,14 @@ export function sizeAt({ size, controls, former }: Charter, timeMs: number): num
   return size - later + still;
 }
 
+/** True for one of those that `sizeAt` counts. */
+export function wasControl({ controls, former }: Charter, peer: string, timeMs: number): boolean {
+  return (
+    controls.some((one) => one.peer === peer && (one.fromMs ?? 0) <= timeMs) ||
+    former.some((one) => one.peer === peer && (one.fromMs ?? 0) <= timeMs && timeMs < one.sinceMs)
+  );
+}
+
 /** True when the first charter takes the place of the second. */
 export function isNewer(charter: Charter, known: Charter): boolean {
   return (charter.configuration - known.configuration || charter.version - known.version) > 0;

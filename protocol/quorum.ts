@@ -13,7 +13,7 @@ import {
   type Verifier,
 } from "./envelope.ts";
 import { limits } from "./limits.ts";
-import { type Charter, sizeAt, spokeUntilMs } from "./membership.ts";
+import { type Charter, sizeAt, spokeUntilMs, wasControl } from "./membership.ts";
 import { decodeUntrusted, encodeValue } from "./values.ts";
 
 /** How many control peers must sign: more than half. */
@@ -40,7 +40,8 @@ export function saidByQuorum(bytes: Uint8Array): unknown {
  * were ones when it was signed. Returns the payload's value, whose shape is the caller's to judge.
  *
  * @param what `signedMs`: when it was signed, as the value says, milliseconds since 1970; null: it does not say, and nobody who was
- * taken out since counts. `isOfItsDay`: it takes more than half of those that were control peers then, not of today's.
+ * taken out since counts. `isOfItsDay`: it takes more than half of those that were control peers then, not of today's, and nobody
+ * else counts: one that came later would sign alone what it dates before the domain grew, and one that left what it dates after that.
  */
 export function openQuorum(
   bytes: Uint8Array,
@@ -70,8 +71,18 @@ export function openQuorum(
     said = { payload: envelope.payload, value };
     signers.add(envelope.signer);
   }
-  const dayMs = what.isOfItsDay === true ? (what.signedMs(said?.value) ?? Infinity) : Infinity;
-  const size = Math.max(1, sizeAt(charter, dayMs));
-  if (said === null || signers.size < quorumOf({ size })) return failure("unsigned");
+  if (said === null) return failure("unsigned");
+  const dayMs = what.isOfItsDay === true ? what.signedMs(said.value) : null;
+  const isEnough =
+    dayMs === null ? signers.size >= quorumOf(charter) : areEnoughOfDay([...signers], charter, dayMs);
+  if (!isEnough) return failure("unsigned");
   return success({ value: said.value, signers: [...signers] });
+}
+
+/** Or enough of today's: they may sign whatever they like, and their clocks may be behind that of the owner who made the domain grow. */
+function areEnoughOfDay(signers: readonly string[], charter: Charter, dayMs: number): boolean {
+  const size = Math.max(1, sizeAt(charter, dayMs));
+  const today = signers.filter((signer) => charter.controls.some(({ peer }) => peer === signer));
+  const then = signers.filter((signer) => wasControl(charter, signer, dayMs));
+  return today.length >= quorumOf(charter) || then.length >= quorumOf({ size });
 }

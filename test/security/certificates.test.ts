@@ -74,6 +74,24 @@ describe("a certificate", () => {
   });
 });
 
+describe("a certificate with a date at which the domain had fewer control peers", () => {
+  it("is not signed alone by one that came later, and it says the day before", () => {
+    expect(open(by(grownMs - 1, second))).toEqual(refused("unsigned"));
+    expect(open(certify({ ...worker(grownMs - 1), role: "person" }, second)).ok).toBe(false);
+    expect(open(by(grownMs - 1, control, second)).ok).toBe(true);
+    expect(open(by(grownMs - 1, second, third)).ok).toBe(true);
+  });
+
+  it("is not signed alone by one that was taken out, and it says the moment after", () => {
+    const shrunkMs = wallMs - limits.dayMs;
+    const one = successorOf(three, listed.slice(0, 1), shrunkMs);
+    for (const fromMs of [shrunkMs, shrunkMs + limits.signedApartMsMax])
+      expect(open(by(fromMs, second), one)).toEqual(refused("unsigned"));
+    expect(open(by(shrunkMs - 1, second, third), one).ok).toBe(true);
+    expect(open(by(shrunkMs, control), one).ok).toBe(true);
+  });
+});
+
 describe("what another control peer signs", () => {
   const key = newIdentity();
   const invite: Invite = {
