@@ -101,8 +101,6 @@ export function openEarlierPermit(
   const then = openCharter(parts.charter, newest.domain, keys);
   const permit = then.ok ? openSigned(parts.signed, then.value, keys) : then;
   if (!then.ok || !permit.ok) return now;
-  // Whoever signs alone with an earlier date signs for no longer than was ever allowed.
-  if (permit.value.untilMs - permit.value.fromMs > limits.permitMs) return now;
   return wereControls(then.value, newest, permit.value.fromMs - limits.signedApartMsMax) ? permit : now;
 }
 
@@ -117,7 +115,9 @@ function openSigned(bytes: Uint8Array, charter: Charter, keys: Verifier): Result
   const opened = openQuorum(bytes, { kind: "permit", signedMs }, charter, keys);
   if (!opened.ok) return opened;
   const { value } = opened.value;
-  return isPermit(value) ? success(value) : failure("malformed");
+  if (!isPermit(value)) return failure("malformed");
+  // Whoever signs with an earlier date signs for no longer than was ever allowed.
+  return value.untilMs - value.fromMs > limits.permitMs ? failure("malformed") : success(value);
 }
 
 export function isPermit(found: unknown): found is Permit {

@@ -42,6 +42,7 @@ export function saidByQuorum(bytes: Uint8Array): unknown {
  * @param what `signedMs`: when it was signed, as the value says, milliseconds since 1970; null: it does not say, and nobody who was
  * taken out since counts. `isOfItsDay`: it takes more than half of those that were control peers then, not of today's, and nobody
  * else counts: one that came later would sign alone what it dates before the domain grew, and one that left what it dates after that.
+ * Without it, it takes as many as today, whoever of them has left since.
  */
 export function openQuorum(
   bytes: Uint8Array,
@@ -72,17 +73,45 @@ export function openQuorum(
     signers.add(envelope.signer);
   }
   if (said === null) return failure("unsigned");
-  const dayMs = what.isOfItsDay === true ? what.signedMs(said.value) : null;
-  const isEnough =
-    dayMs === null ? signers.size >= quorumOf(charter) : areEnoughOfDay([...signers], charter, dayMs);
-  if (!isEnough) return failure("unsigned");
+  const enough = new Count([...signers], charter, what.signedMs(said.value));
+  if (what.isOfItsDay === true ? !enough.ofToday && !enough.ofItsDay : !enough.now)
+    return failure("unsigned");
   return success({ value: said.value, signers: [...signers] });
 }
 
-/** Or enough of today's: they may sign whatever they like, and their clocks may be behind that of the owner who made the domain grow. */
-function areEnoughOfDay(signers: readonly string[], charter: Charter, dayMs: number): boolean {
-  const size = Math.max(1, sizeAt(charter, dayMs));
-  const today = signers.filter((signer) => charter.controls.some(({ peer }) => peer === signer));
-  const then = signers.filter((signer) => wasControl(charter, signer, dayMs));
-  return today.length >= quorumOf(charter) || then.length >= quorumOf({ size });
+/** Whether signers are enough, by who was a control peer when. */
+class Count {
+  readonly #signers: readonly string[];
+  readonly #charter: Charter;
+  readonly #dayMs: number | null;
+
+  constructor(signers: readonly string[], charter: Charter, dayMs: number | null) {
+    this.#signers = signers;
+    this.#charter = charter;
+    this.#dayMs = dayMs;
+  }
+
+  /** They may sign whatever they like, and their clocks may be behind that of the owner who made the domain grow. */
+  get ofToday(): boolean {
+    const { controls } = this.#charter;
+    const today = this.#signers.filter((signer) => controls.some(({ peer }) => peer === signer));
+    return today.length >= quorumOf(this.#charter);
+  }
+
+  get ofItsDay(): boolean {
+    return this.#dayMs !== null && this.#areEnoughAt(this.#dayMs);
+  }
+
+  /** As many as it takes today, and who left since counts with those that it took then: a domain that shrinks gives none of them more say. */
+  get now(): boolean {
+    if (this.ofToday) return true;
+    const day = this.#dayMs;
+    if (day === null || this.#signers.length < quorumOf(this.#charter)) return false;
+    return [day, day - limits.signedApartMsMax - 1].some((timeMs) => this.#areEnoughAt(timeMs));
+  }
+
+  #areEnoughAt(timeMs: number): boolean {
+    const then = this.#signers.filter((signer) => wasControl(this.#charter, signer, timeMs));
+    return then.length >= quorumOf({ size: Math.max(1, sizeAt(this.#charter, timeMs)) });
+  }
 }

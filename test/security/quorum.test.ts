@@ -110,6 +110,30 @@ describe("a permit that was kept", () => {
   });
 });
 
+describe("a control peer that was taken out when the domain became smaller", () => {
+  const smallerMs = 3_600_000;
+  const shrunk = (by: readonly Identity[], from: number, to: number, fromMs: number) => {
+    const before = charterOf(controls.slice(0, from));
+    const after = successorOf(before, before.controls.slice(0, to), smallerMs);
+    return openPermit(signed({ ...permit, fromMs, untilMs: fromMs + 1 }, by), after, eve).ok;
+  };
+
+  it.each([-1, 0, 1, limits.signedApartMsMax])(
+    "permits nothing alone, dated %i ms after, and two of five nothing for the one that is left",
+    (apartMs) => {
+      expect(shrunk([two], 3, 1, smallerMs + apartMs)).toBe(false);
+      expect(shrunk([two, three], 5, 1, smallerMs + apartMs)).toBe(false);
+      expect(shrunk([one], 3, 1, smallerMs + apartMs)).toBe(true);
+    },
+  );
+
+  it("counts with those with whom it was a majority", () => {
+    expect(shrunk([two, three], 3, 1, smallerMs - 1)).toBe(true);
+    expect(shrunk([two, three], 3, 1, smallerMs + limits.signedApartMsMax)).toBe(true);
+    expect(shrunk([two, three], 3, 1, smallerMs + limits.signedApartMsMax + 1)).toBe(false);
+  });
+});
+
 describe("a founder that was alone", () => {
   const grownMs = 3_600_000;
   const alone = charterOf([one]);
@@ -201,6 +225,13 @@ describe("a permit", () => {
     expect(openPermit(encodeValue(forged), charter, eve)).toEqual({ ok: false, problem: "bad-signature" });
   });
 
+  it("is not good for longer than a permit may be", () => {
+    const until = (untilMs: number) =>
+      openPermit(signed({ ...permit, untilMs }, [one, two, three]), charter, eve);
+    expect(until(permit.fromMs + limits.permitMs).ok).toBe(true);
+    expect(until(permit.fromMs + limits.permitMs + 1)).toEqual({ ok: false, problem: "malformed" });
+  });
+
   it("is bounded: no list of a thousand signatures is checked", () => {
     const envelope = sealEnvelope("permit", charter.domain, permit, one);
     expect(openPermit(sealQuorum(Array.from({ length: 8 }, () => envelope)), charter, eve)).toEqual({
@@ -212,7 +243,8 @@ describe("a permit", () => {
 
   it("is not signed by control peers that the owner has taken out since, unless it was before that", () => {
     const { charterNow, lastMs } = replaced();
-    const at = (fromMs: number) => openPermit(signed({ ...permit, fromMs }, [one, two]), charterNow, eve);
+    const at = (fromMs: number) =>
+      openPermit(signed({ ...permit, fromMs, untilMs: fromMs + 1 }, [one, two, three]), charterNow, eve);
     expect(at(lastMs).ok).toBe(true);
     expect(at(lastMs + 1)).toEqual({ ok: false, problem: "stranger" });
     expect(openPermit(signed({ ...permit, fromMs: "now" }, [one, two]), charterNow, eve).ok).toBe(false);
@@ -265,7 +297,10 @@ describe("a release", () => {
   it("is not signed by control peers that the owner has taken out since, unless it was before that", () => {
     const { next, lastMs } = replaced();
     const at = (fromMs: number) =>
-      openRelease({ release: signed({ ...release, fromMs }, [one, two], "release"), charter: next }, eve);
+      openRelease(
+        { release: signed({ ...release, fromMs }, [one, two, three], "release"), charter: next },
+        eve,
+      );
     expect(at(lastMs).ok).toBe(true);
     expect(at(lastMs + 1)).toEqual({ ok: false, problem: "stranger" });
   });
@@ -275,7 +310,10 @@ describe("a release", () => {
 function replaced() {
   const sinceMs = 1_700_000_000_000;
   const others = [newIdentity(), newIdentity(), newIdentity()];
-  const charterNow = charterOf(others, { former: controls.map(({ peer }) => ({ peer, sinceMs })) });
+  const charterNow = charterOf(others, {
+    controls: others.map(({ peer }) => ({ peer, store: "s", addresses: [], fromMs: sinceMs })),
+    former: controls.map(({ peer }) => ({ peer, sinceMs })),
+  });
   return { charterNow, next: sealCharter(charterNow, owner), lastMs: sinceMs + limits.signedApartMsMax };
 }
 
