@@ -41,7 +41,7 @@ it("runs a program in any language, in the workspace, with what it is given as J
     { with: { name: "it's", count: 3, flag: true } },
   );
   const { outcome, tail } = await run(call);
-  expect(outcome).toBe("passed");
+  expect({ outcome, tail }).toMatchObject({ outcome: "passed" });
   expect(tail).toMatch(/^workspace\n/);
   expect(tail).toMatch(/of the library$/);
   const json: unknown = JSON.parse(tail.slice(tail.indexOf("{"), tail.lastIndexOf("}") + 1));
