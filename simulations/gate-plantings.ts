@@ -36,8 +36,9 @@ export const gatePlantings: readonly Planting[] = [
       },
       {
         file: "protocol/quorum.ts",
-        find: "signers.add(envelope.signer);",
-        replace: "signers.add(`${envelope.signer}${signers.size}`);",
+        find: "const signers = new Set<string>();",
+        replace:
+          "const signers = Object.assign([] as string[], { add(this: string[], one: string) { this.push(one); } });",
       },
     ],
     caughtBy,
