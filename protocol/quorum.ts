@@ -42,7 +42,7 @@ export function saidByQuorum(bytes: Uint8Array): unknown {
  * @param what `signedMs`: when it was signed, as the value says, milliseconds since 1970; null: it does not say, and nobody who was
  * taken out since counts. `isOfItsDay`: it takes more than half of those that were control peers then, not of today's, and nobody
  * else counts: one that came later would sign alone what it dates before the domain grew, and one that left what it dates after that.
- * Without it, it takes as many as today, whoever of them has left since.
+ * Without it, it takes as many as today; who has left since counts where those that it took then have signed.
  */
 export function openQuorum(
   bytes: Uint8Array,
