@@ -3,12 +3,12 @@
  * and `--verify FILE` says, without a node, what of it is proven.
  */
 
-import { readFileSync, writeFileSync } from "node:fs";
 import * as z from "zod/mini";
 import { verifySignature } from "../node/edge/identity.ts";
 import { type SignedBook, verifyBook } from "../node/verify/audit-book.ts";
 import { type ExitCode, exitCodes, OttoError } from "../protocol/errors.ts";
 import { type Charter, openCharter } from "../protocol/membership.ts";
+import { jsonNamed, writeNamed } from "./named-files.ts";
 import { countWords } from "./words.ts";
 
 type Books = {
@@ -28,7 +28,7 @@ export function writeAudit(file: string, { charter, books }: Books): void {
   const of = (some: Uint8Array): string => Buffer.from(some).toString("base64");
   const written = books.map(({ peer, end, lines }) => ({ peer, end: of(end), lines }));
   const text = JSON.stringify({ otto: "audit-books/1", charter: of(charter), books: written }, null, 1);
-  writeFileSync(file, `${text}\n`, { mode: 0o600 });
+  writeNamed(file, `${text}\n`, 0o600);
 }
 
 /** @param expected the name or id of the domain whose books they must be; null: whoever's. */
@@ -80,18 +80,12 @@ function jsonLines(seen: readonly Seen[]): string[] {
 }
 
 function readAudit(file: string): Books {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (cause) {
-    throw new OttoError("OTTO_FILE_UNREADABLE", {
-      what: `${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}.`,
+  const parsed = fileSchema.safeParse(
+    jsonNamed(file, {
       state: "Nothing was verified.",
       next: "Name a file that `otto secret audit --export FILE` wrote.",
-      cause,
-    });
-  }
-  const parsed = fileSchema.safeParse(jsonIn(text));
+    }),
+  );
   if (!parsed.success) throw invalid(file, "it is no file of books of uses, or not all of one");
   const { charter, books } = parsed.data;
   const of = (some: string): Uint8Array => Buffer.from(some, "base64");
@@ -99,14 +93,6 @@ function readAudit(file: string): Books {
     charter: of(charter),
     books: books.map(({ peer, end, lines }) => ({ peer, end: of(end), lines })),
   };
-}
-
-function jsonIn(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
 
 function invalid(file: string, why: string): OttoError {

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { Channel } from "../node/edge/channel.ts";
 import { DataFolder, ottoHome } from "../node/edge/data-folder.ts";
 import { connectLocally } from "../node/edge/local-socket.ts";
-import { OttoError } from "../protocol/errors.ts";
+import { type ExitCode, exitCodes, OttoError } from "../protocol/errors.ts";
 import { openCertificate } from "../protocol/certificate.ts";
 import { type Charter, openCharter } from "../protocol/membership.ts";
 import { embeddedFolders } from "./embedded.ts";
@@ -42,6 +42,20 @@ export function targetWords({ node, peer, domain }: TargetOptions): string {
   return named
     .map(([option, value]) => (value === undefined ? "" : ` ${option} ${shellWord(value)}`))
     .join("");
+}
+
+/** Does something with the node that the options name, and hangs up. */
+export async function withTarget(
+  options: TargetOptions,
+  work: (target: Target) => Promise<void>,
+): Promise<ExitCode> {
+  const target = await findTarget(options);
+  try {
+    await work(target);
+    return exitCodes.passed;
+  } finally {
+    await target.close();
+  }
 }
 
 export async function findTarget(options: TargetOptions): Promise<Target> {

@@ -3,7 +3,6 @@
  * the signatures that there are. It holds no secret; whoever changes it makes a file that nobody's signature fits.
  */
 
-import { readFileSync, writeFileSync } from "node:fs";
 import * as z from "zod/mini";
 import { verifySignature } from "../node/edge/identity.ts";
 import { type Statement, statementIn } from "../protocol/envelope.ts";
@@ -11,6 +10,7 @@ import { OttoError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
 import { areOwners, type Owners } from "../protocol/owners.ts";
 import { sha256Hex } from "../protocol/values.ts";
+import { jsonNamed, writeNamed } from "./named-files.ts";
 import { shellWord } from "./words.ts";
 
 export type ToSign = {
@@ -34,7 +34,9 @@ const fileSchema = z.object({
 });
 
 export function readToSign(file: string): ToSign {
-  const parsed = fileSchema.safeParse(parse(file));
+  const parsed = fileSchema.safeParse(
+    jsonNamed(file, { state: "Nothing was signed.", next: "Name the file that another owner handed on." }),
+  );
   if (!parsed.success) throw damaged(file, "it is no such file, or not all of one");
   const { owners, untilMs, ...rest } = parsed.data;
   const bytes = Buffer.from(rest.statement, "base64");
@@ -54,7 +56,7 @@ export function writeToSign(
   const of = (some: Uint8Array): string => Buffer.from(some).toString("base64");
   const signatures = Object.fromEntries([...signed].map(([key, one]) => [key, of(one)]));
   const written = { otto: "to-sign/1", statement: of(bytes), owners, untilMs, signed: signatures };
-  writeFileSync(file, `${JSON.stringify(written, null, 2)}\n`);
+  writeNamed(file, `${JSON.stringify(written, null, 2)}\n`);
 }
 
 /** Writes what one of several owners has begun, and says what the others do. */
@@ -71,25 +73,6 @@ export function handOn({
     state: `Nothing was changed. What they are to sign within a day is in ${file}.`,
     next: `Hand it to another owner: \`otto domain sign ${shellWord(file)} --owner-key KEY\`. Whoever completes it has the domain take it.`,
   });
-}
-
-function parse(file: string): unknown {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (cause) {
-    throw new OttoError("OTTO_FILE_UNREADABLE", {
-      what: `${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}.`,
-      state: "Nothing was signed.",
-      next: "Name the file that another owner handed on.",
-      cause,
-    });
-  }
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
 
 function damaged(file: string, why: string): OttoError {

@@ -13,14 +13,14 @@ import {
   type Verdict,
   verdicts,
 } from "../../protocol/answers.ts";
-import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
+import { type ExitCode, OttoError } from "../../protocol/errors.ts";
 import { decodeBundles, type SignedStatement } from "../../protocol/provenance/bundle.ts";
 import { mayBeGated, type PlannedStep } from "../../protocol/plan.ts";
 import { suggestion } from "../../planner/suggestions.ts";
 import { person } from "../person.ts";
 import { viewOf } from "../run-view.ts";
 import { gatesOf } from "./gate.ts";
-import { findTarget, type Target, type TargetOptions, targetWords } from "../target.ts";
+import { type Target, type TargetOptions, targetWords, withTarget } from "../target.ts";
 import { shellWord } from "../words.ts";
 
 export type ApproveOptions = TargetOptions & {
@@ -37,7 +37,7 @@ export async function approve(
   const provenances = await Promise.all((options.provenance ?? []).map(readProvenance));
   const detail = options.comment ?? (provenances.length > 0 ? "with a provenance" : undefined);
   const said = { verdict: options.reject === true ? "failed" : "passed", detail, provenances } as const;
-  return withTarget(options, async (target) => {
+  return tell(options, async (target) => {
     const view = await viewOf(run, target);
     const gates = (await gatesOf(target)).filter((gate) => gate.run === view.run);
     const [only] = gates;
@@ -63,7 +63,7 @@ export async function settle(
       next: `Say passed, failed or inconclusive (${suggestion(verdict, verdicts, "verdict")})`,
     });
   }
-  return withTarget(options, async (target) => {
+  return tell(options, async (target) => {
     const waiting = chooseStep(await viewOf(run, target), step, "wait");
     const said = { verdict: known, detail: options.comment };
     await askFor(await target.open(), callOf(target, waiting, said), "done");
@@ -76,7 +76,7 @@ export async function settle(
 
 /** Prints a token that settles one step of one run, and nothing else. */
 export async function callback(run: string, step: string, options: TargetOptions): Promise<ExitCode> {
-  return withTarget(options, async (target) => {
+  return tell(options, async (target) => {
     const waiting = chooseStep(await viewOf(run, target), step, "wait");
     const { answer } = callOf(target, waiting, { verdict: null, detail: "" });
     return `${Buffer.from(answer).toString("base64url")}\n`;
@@ -98,17 +98,10 @@ async function readProvenance(path: string): Promise<SignedStatement> {
   }
 }
 
-async function withTarget(
-  options: TargetOptions,
-  perform: (target: Target) => Promise<string>,
-): Promise<ExitCode> {
-  const target = await findTarget(options);
-  try {
+function tell(options: TargetOptions, perform: (target: Target) => Promise<string>): Promise<ExitCode> {
+  return withTarget(options, async (target) => {
     process.stdout.write(await perform(target));
-    return exitCodes.passed;
-  } finally {
-    await target.close();
-  }
+  });
 }
 
 type Waiting = {

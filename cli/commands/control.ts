@@ -25,7 +25,7 @@ import { keepStanding, person } from "../person.ts";
 import { controlsTable } from "../render/controls.ts";
 import { wantsColor } from "../render/renderer.ts";
 import { ownerOf, type OwnerOptions, signsAlone } from "../owner.ts";
-import { findTarget, type Target, type TargetOptions } from "../target.ts";
+import { type Target, type TargetOptions, withTarget } from "../target.ts";
 import { shellWord, shortId } from "../words.ts";
 import { configOf, type NodeOptions } from "./up.ts";
 
@@ -167,19 +167,6 @@ function ownedBy(files: readonly string[]): (charter: Charter) => Signer {
       throw usage(`${missing.what}.`, "Name each key with --owner-key.");
     return ownerOf(options, charter, ownersWord);
   };
-}
-
-async function withTarget(
-  options: TargetOptions,
-  work: (target: Target) => Promise<void>,
-): Promise<ExitCode> {
-  const target = await findTarget(options);
-  try {
-    await work(target);
-    return exitCodes.passed;
-  } finally {
-    await target.close();
-  }
 }
 
 async function look(target: Target): Promise<Known> {

@@ -6,11 +6,11 @@
 import { readFileSync } from "node:fs";
 import { verifySignature } from "../../node/edge/identity.ts";
 import { askFor } from "../../node/edge/client.ts";
-import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
+import { type ExitCode, OttoError } from "../../protocol/errors.ts";
 import { type Charter, openCharter } from "../../protocol/membership.ts";
 import { charterOf, documentsOf, putDocument } from "../domain-documents.ts";
 import { ownerOf, type OwnerOptions } from "../owner.ts";
-import { findTarget, type Target, type TargetOptions } from "../target.ts";
+import { type Target, type TargetOptions, withTarget } from "../target.ts";
 import { countWords } from "../words.ts";
 
 const prefix = "otto-domain1-";
@@ -105,17 +105,4 @@ function usage(what: string): OttoError {
     state: "Nothing was changed.",
     next: "The other domain prints its card with `otto domain card`; `otto domain ls` lists those that are trusted.",
   });
-}
-
-async function withTarget(
-  options: TargetOptions,
-  work: (target: Target) => Promise<void>,
-): Promise<ExitCode> {
-  const target = await findTarget(options);
-  try {
-    await work(target);
-    return exitCodes.passed;
-  } finally {
-    await target.close();
-  }
 }

@@ -5,7 +5,7 @@ import { receiveExport } from "../receive-export.ts";
 import { findTarget, type TargetOptions } from "../target.ts";
 import { sizeWords } from "../../protocol/sizes.ts";
 import { shellWord } from "../words.ts";
-import { writeNamed } from "../write-file.ts";
+import { writeNamed } from "../named-files.ts";
 
 export type ExportOptions = TargetOptions & { readonly output?: string };
 
@@ -14,7 +14,7 @@ export async function exportRun(run: string, options: ExportOptions): Promise<Ex
   try {
     const bytes = await receiveExport(run, target);
     const path = options.output ?? `${run}.otto-run`;
-    await writeNamed(path, bytes);
+    writeNamed(path, bytes);
     process.stdout.write(
       `Wrote ${path}, ${sizeWords(bytes.length)}. Verify it anywhere with: otto verify ${shellWord(verifiable(path))}\n`,
     );

@@ -2,8 +2,8 @@
 
 import { askFor } from "../../node/edge/client.ts";
 import type { GateSeen } from "../../protocol/calls.ts";
-import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
-import { findTarget, type Target, type TargetOptions, targetWords } from "../target.ts";
+import { type ExitCode, OttoError } from "../../protocol/errors.ts";
+import { type Target, type TargetOptions, targetWords, withTarget } from "../target.ts";
 import { momentWords, shellWord, shortId } from "../words.ts";
 
 export type GateOptions = TargetOptions & { readonly json?: boolean };
@@ -15,7 +15,7 @@ export async function gatesOf(target: Target): Promise<readonly GateSeen[]> {
 }
 
 export async function listGates(options: GateOptions): Promise<ExitCode> {
-  return withTarget(options, async (target) => {
+  return tell(options, async (target) => {
     const gates = await gatesOf(target);
     if (options.json === true) return gates.map((gate) => JSON.stringify(gate));
     if (gates.length === 0) return ["No step waits at a gate."];
@@ -31,7 +31,7 @@ export async function whyGate(
   step: string | undefined,
   options: GateOptions,
 ): Promise<ExitCode> {
-  return withTarget(options, async (target) => {
+  return tell(options, async (target) => {
     const gates = (await gatesOf(target)).filter((gate) => gate.run.startsWith(run) || gate.run === run);
     const gate = step === undefined && gates.length === 1 ? gates[0] : gates.find((one) => one.step === step);
     if (gate === undefined) throw noGate(run, step, gates);
@@ -75,15 +75,11 @@ function noGate(run: string, step: string | undefined, gates: readonly GateSeen[
   });
 }
 
-async function withTarget(
+function tell(
   options: TargetOptions,
   lines: (target: Target) => Promise<readonly string[]>,
 ): Promise<ExitCode> {
-  const target = await findTarget(options);
-  try {
+  return withTarget(options, async (target) => {
     process.stdout.write((await lines(target)).map((line) => `${line}\n`).join(""));
-    return exitCodes.passed;
-  } finally {
-    await target.close();
-  }
+  });
 }

@@ -3,13 +3,13 @@
  * peer judges by it, and `otto explain --policy` shows beforehand what it will say.
  */
 
-import { readFileSync } from "node:fs";
 import { readPolicy } from "../../planner/policy/read-policy.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import { type Policy, type PolicyBody, policyDocument, policyIn } from "../../protocol/policy.ts";
 import { charterOf, documentsOf, putDocument } from "../domain-documents.ts";
+import { readNamed } from "../named-files.ts";
 import { ownerOf, type OwnerOptions } from "../owner.ts";
-import { findTarget, type Target, type TargetOptions } from "../target.ts";
+import { type Target, type TargetOptions, withTarget } from "../target.ts";
 import { countWords } from "../words.ts";
 
 export async function setPolicy(file: string, options: OwnerOptions): Promise<ExitCode> {
@@ -46,17 +46,8 @@ export function checkPolicy(file: string): Promise<ExitCode> {
 
 /** Throws `OTTO_FILE_UNREADABLE` or `OTTO_POLICY_INVALID`, with every mistake and its line. */
 export function policyOfFile(file: string): PolicyBody {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (error) {
-    throw new OttoError("OTTO_FILE_UNREADABLE", {
-      what: `${file} cannot be read: ${error instanceof Error ? error.message : String(error)}.`,
-      state: "Nothing was changed.",
-      next: "Name the file of a policy.",
-      cause: error,
-    });
-  }
+  const unread = { state: "Nothing was changed.", next: "Name the file of a policy." };
+  const text = readNamed(file, unread).toString("utf8");
   const read = readPolicy(text);
   if (read.ok) return { text, policy: read.policy };
   const { mistakes } = read;
@@ -82,17 +73,4 @@ function words({ environments = {}, admit = [], people = {} }: Policy): string {
     countWords(Object.keys(people).length, "person", "people"),
   ];
   return parts.join(", ");
-}
-
-async function withTarget(
-  options: TargetOptions,
-  work: (target: Target) => Promise<void>,
-): Promise<ExitCode> {
-  const target = await findTarget(options);
-  try {
-    await work(target);
-    return exitCodes.passed;
-  } finally {
-    await target.close();
-  }
 }

@@ -5,7 +5,7 @@ import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import { encodeBundles } from "../../protocol/provenance/bundle.ts";
 import { findTarget, type TargetOptions } from "../target.ts";
 import { shellWord, shortId } from "../words.ts";
-import { writeNamed } from "../write-file.ts";
+import { writeNamed } from "../named-files.ts";
 
 export type ProvenanceOptions = TargetOptions & { readonly output?: string };
 
@@ -22,7 +22,7 @@ export async function provenance(
     for await (const item of callFor(await target.open(), { ...request, certificate })) {
       if (item.kind !== "provenance") continue;
       const path = options.output ?? `${run}.${output}.sigstore.jsonl`;
-      await writeNamed(path, encodeBundles(item));
+      writeNamed(path, encodeBundles(item));
       const { signatures, absent } = item;
       const of = signatures.length + absent.length;
       process.stdout.write(

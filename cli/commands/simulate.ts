@@ -3,8 +3,7 @@
  * only command that reaches the simulator, which is loaded with it and with nothing else.
  */
 
-import { readFile, writeFile } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { basename, join } from "node:path";
 import { DataFolder, ottoHome } from "../../node/edge/data-folder.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import { type Charter, openCharter } from "../../protocol/membership.ts";
@@ -40,6 +39,7 @@ import { person } from "../person.ts";
 import { paint } from "../render/line.ts";
 import { wantsColor } from "../render/renderer.ts";
 import { tableLines } from "../render/table.ts";
+import { readNamed, writeNamed } from "../named-files.ts";
 import { shellWord } from "../words.ts";
 
 export type SimulateOptions = Omit<LoadOptions, "file"> & {
@@ -162,23 +162,14 @@ function sitesOf({ controls }: Charter): { site: string; count: number }[] {
 
 async function meshIn(file: string, plan: Plan): Promise<Mesh> {
   const names = new Set(plan.steps.flatMap(({ name, from }) => [name, from]));
-  const read = readMesh(await bytesOf(file), file, names);
+  const read = readMesh(bytesOf(file), file, names);
   if (read.ok) return read.value;
   const { diagnostics, text } = read.problem;
   throw new PipelineError(file, diagnostics, text, "Correct the file; `otto simulate --help` shows one.");
 }
 
-async function bytesOf(file: string): Promise<Uint8Array> {
-  try {
-    return await readFile(resolve(file));
-  } catch (cause) {
-    throw new OttoError("OTTO_FILE_UNREADABLE", {
-      what: `${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}.`,
-      state: "Nothing was simulated.",
-      next: "Name a file that you may read.",
-      cause,
-    });
-  }
+function bytesOf(file: string): Uint8Array {
+  return readNamed(file, { state: "Nothing was simulated.", next: "Name a file that you may read." });
 }
 
 function checkWorkers(mesh: Mesh, plan: Plan): void {
@@ -328,25 +319,12 @@ async function report(
     title: `${where}, seed ${fate.seed}: ${fate.end}`,
     replay: command,
   });
-  await writePage(file, html);
-}
-
-async function writePage(file: string, html: string): Promise<void> {
-  try {
-    await writeFile(resolve(file), html);
-  } catch (cause) {
-    throw new OttoError("OTTO_FILE_UNREADABLE", {
-      what: `${file} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}.`,
-      state: "What was simulated was told, and not written.",
-      next: "Name a file in a folder that you may write in.",
-      cause,
-    });
-  }
+  writeNamed(file, html);
 }
 
 /** A schedule from a file, once. @returns 0 as expected, 1 a promise was broken that should hold, 8 undecided. */
 async function replay(file: string, { json = false, report: page }: SimulateOptions): Promise<ExitCode> {
-  const read = readKept(new TextDecoder().decode(await bytesOf(file)));
+  const read = readKept(new TextDecoder().decode(bytesOf(file)));
   if (!read.ok)
     throw usage(
       `${file} is no schedule: ${read.problem}.`,
@@ -355,7 +333,7 @@ async function replay(file: string, { json = false, report: page }: SimulateOpti
   const { schedule, expected } = read.value;
   const command = `otto simulate --replay ${shellWord(file)}`;
   const { result, html } = await reportOf(schedule, { title: basename(file), replay: command });
-  if (page !== undefined) await writePage(page, html);
+  if (page !== undefined) writeNamed(page, html);
   const { verdict, violation, virtualUs, messages } = result;
   const found = violation?.checker ?? verdict;
   const what = violation?.message ?? null;

@@ -13,15 +13,15 @@ import type { GateSeen } from "../../protocol/calls.ts";
 import type { LoggedEvent } from "../../protocol/events.ts";
 import type { Submission } from "../../protocol/manifest.ts";
 import { inputsDigest } from "../../protocol/messages.ts";
-import { type RegisterValue, stepRegister, type StepValue } from "../../protocol/registers/registers.ts";
+import { stepRegister, type StepValue } from "../../protocol/registers/registers.ts";
 import type { StepAnswer } from "../../protocol/registers/settling.ts";
 import type { WireRecord } from "../../protocol/registers/messages.ts";
-import { decodedOnce } from "../decoded.ts";
 import type { Assignment } from "../../node/ports.ts";
 import { type Checker, type Ending, type Observation, type PeerName, Violation } from "../observation.ts";
 import { startWallMs } from "../workload.ts";
 import { Demands, type Place } from "./demands.ts";
 import { KnownLiars } from "./known-liars.ts";
+import { ProposedRegisters } from "./proposed-registers.ts";
 
 /** Clocks that nobody has set differ by less. */
 const apartMs = 15_000;
@@ -57,7 +57,7 @@ export class GatesChecker implements Checker {
   readonly #submissions = new Map<string, Submission>();
   /** What was ever proposed for a step, by its register: all of it, and what holds a lease by its token. */
   readonly #values = new Map<string, Set<StepValue>>();
-  readonly #known = new WeakSet<readonly WireRecord[]>();
+  readonly #proposals = new ProposedRegisters();
   /** What was granted, by run, place and token: digests. */
   readonly #given = new Map<string, string>();
   readonly #noes = new Map<number, string>();
@@ -153,15 +153,10 @@ export class GatesChecker implements Checker {
   }
 
   #proposed(records: readonly WireRecord[]): void {
-    if (this.#known.has(records)) return;
-    this.#known.add(records);
-    for (const { names, value } of records)
-      for (const name of names) {
-        if (!name.startsWith("step/")) continue;
-        const step = decodedOnce(value) as RegisterValue;
-        const all = this.#values.get(name) ?? new Set();
-        if (step.kind === "step") this.#values.set(name, all.add(step));
-      }
+    for (const [name, step] of this.#proposals.newIn(records)) {
+      const all = this.#values.get(name) ?? new Set();
+      if (step.kind === "step") this.#values.set(name, all.add(step));
+    }
   }
 
   #started({ atUs, peer, assignment }: Of<"step-started">): void {

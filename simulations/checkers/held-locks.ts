@@ -4,11 +4,11 @@
  */
 
 import type { Submission } from "../../protocol/manifest.ts";
-import { type RegisterValue, runOfRegister } from "../../protocol/registers/registers.ts";
+import { runOfRegister } from "../../protocol/registers/registers.ts";
 import type { WireRecord } from "../../protocol/registers/messages.ts";
-import { decodedOnce } from "../decoded.ts";
 import { type Checker, type Observation, type PeerName, Violation } from "../observation.ts";
 import { KnownLiars } from "./known-liars.ts";
+import { ProposedRegisters } from "./proposed-registers.ts";
 
 /** As in `effects.ts`. */
 const awakeUs = 600_000;
@@ -32,7 +32,7 @@ export class HeldLocksChecker implements Checker {
   readonly #behind = new Map<string, Map<string, string>>();
   /** Registers of steps that somebody wanted to be over, and runs that were to be cancelled or closed: from then on nothing is promised. */
   readonly #over = new Set<string>();
-  readonly #known = new WeakSet<readonly WireRecord[]>();
+  readonly #proposals = new ProposedRegisters();
   readonly #asleep = new Map<PeerName, number>();
   readonly #liars = new KnownLiars();
 
@@ -64,17 +64,12 @@ export class HeldLocksChecker implements Checker {
   }
 
   #proposed(records: readonly WireRecord[]): void {
-    if (this.#known.has(records)) return;
-    this.#known.add(records);
-    for (const { names, value } of records)
-      for (const name of names) {
-        if (!name.startsWith("step/") && !name.startsWith("run/")) continue;
-        const register = decodedOnce(value) as RegisterValue;
-        if (register.kind === "step" && register.state === "done") this.#over.add(name);
-        const isEnding =
-          register.kind === "run" && (register.cancelledBy !== null || register.outcome !== null);
-        if (isEnding) this.#over.add(runOfRegister(name) ?? "");
-      }
+    for (const [name, register] of this.#proposals.newIn(records)) {
+      if (register.kind === "step" && register.state === "done") this.#over.add(name);
+      const isEnding =
+        register.kind === "run" && (register.cancelledBy !== null || register.outcome !== null);
+      if (isEnding) this.#over.add(runOfRegister(name) ?? "");
+    }
   }
 
   #recorded({ events }: Of<"recorded">): void {

@@ -13,7 +13,7 @@ import type { LoggedEvent } from "../../protocol/events.ts";
 import type { Submission } from "../../protocol/manifest.ts";
 import { type Charter, openCharter } from "../../protocol/membership.ts";
 import type { Message, SignedResult } from "../../protocol/messages.ts";
-import { type RegisterValue, stepRegister, type StepValue } from "../../protocol/registers/registers.ts";
+import { stepRegister, type StepValue } from "../../protocol/registers/registers.ts";
 import type { WireRecord } from "../../protocol/registers/messages.ts";
 import type { StepReport } from "../../protocol/report.ts";
 import { encodeValue } from "../../protocol/values.ts";
@@ -22,6 +22,7 @@ import { simulatedKeys, simulatedVerifier } from "../keys.ts";
 import type { Assignment } from "../../node/ports.ts";
 import { type Checker, type Observation, Violation } from "../observation.ts";
 import { neighbourName } from "../workload.ts";
+import { ProposedRegisters } from "./proposed-registers.ts";
 
 /** What is known of one of the two domains. */
 class Seen {
@@ -32,7 +33,7 @@ class Seen {
   readonly admitted = new Map<string, Set<string>>();
   /** Who signed a statement: who asked for it, and who was asked. */
   readonly signers = new Map<string, Set<string>>();
-  readonly #known = new WeakSet<readonly WireRecord[]>();
+  readonly #proposals = new ProposedRegisters();
 
   observe(observation: Observation): void {
     if (observation.kind === "configured") {
@@ -72,19 +73,13 @@ class Seen {
   }
 
   #proposed(records: readonly WireRecord[]): void {
-    if (this.#known.has(records)) return;
-    this.#known.add(records);
-    for (const { names, value } of records)
-      for (const name of names) {
-        if (!name.startsWith("step/") && !name.startsWith("run/")) continue;
-        const register = decodedOnce(value) as RegisterValue;
-        if (register.kind === "step")
-          this.values.set(name, (this.values.get(name) ?? new Set()).add(register));
-        if (register.kind === "run") {
-          const run = name.slice("run/".length);
-          this.admitted.set(run, (this.admitted.get(run) ?? new Set()).add(register.envelope));
-        }
+    for (const [name, register] of this.#proposals.newIn(records)) {
+      if (register.kind === "step") this.values.set(name, (this.values.get(name) ?? new Set()).add(register));
+      if (register.kind === "run") {
+        const run = name.slice("run/".length);
+        this.admitted.set(run, (this.admitted.get(run) ?? new Set()).add(register.envelope));
       }
+    }
   }
 }
 
