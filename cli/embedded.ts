@@ -11,7 +11,6 @@
 import { fork } from "node:child_process";
 import { createHash } from "node:crypto";
 import { closeSync, mkdirSync, openSync, renameSync, rmSync, statSync } from "node:fs";
-import { createServer } from "node:net";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -29,6 +28,7 @@ import { type ErrorCode, errorCodes, OttoError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
 import { renewFromMs } from "../protocol/renewal.ts";
 import { openCharter } from "../protocol/membership.ts";
+import { freePort } from "./free-port.ts";
 import { person } from "./person.ts";
 
 export type Embedded = {
@@ -228,17 +228,5 @@ function startFailed(program: Program, folder: DataFolder, cause: unknown): Otto
     state: "Nothing was submitted.",
     next: `Look at ${join(folder.path, "log")} for the reason.`,
     cause,
-  });
-}
-
-/** A port on loopback that nobody listens on now. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
   });
 }

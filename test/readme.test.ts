@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { codeCache, ottoProgram } from "./built-otto.ts";
 
-import { freeAddress } from "./mesh/mesh.ts";
+import { freeAddress } from "./ports.ts";
 import { patienceMs } from "./mesh/program.ts";
 
 const root = join(import.meta.dirname, "..");

@@ -5,7 +5,7 @@
 
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort } from "../../cli/embedded.ts";
+import { freeAddress } from "../ports.ts";
 import { askFor } from "../../node/edge/client.ts";
 import { DataFolder } from "../../node/edge/data-folder.ts";
 import { connectLocally } from "../../node/edge/local-socket.ts";
@@ -41,7 +41,7 @@ export class Controls {
   }
 
   async #start(): Promise<void> {
-    const listen = async (): Promise<string[]> => ["--listen", `127.0.0.1:${await freePort()}`];
+    const listen = async (): Promise<string[]> => ["--listen", await freeAddress()];
     const founder = this.#node(1, ["up", "--control", "--of", "3", "--lease", "3600", ...(await listen())]);
     await founder.said(/ is up\./u);
     const codes = [...founder.stdout.matchAll(/otto join (otto1-\S+)/gu)].map(([, code]) => code ?? "");

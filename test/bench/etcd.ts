@@ -13,7 +13,7 @@ import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { type ClientHttp2Session, connect } from "node:http2";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort } from "../../cli/embedded.ts";
+import { freeAddress } from "../ports.ts";
 import {
   gapRestMs,
   LongestGap,
@@ -76,8 +76,8 @@ export class Etcd {
     for (const name of ["a", "b", "c"])
       places.push({
         name,
-        client: `http://127.0.0.1:${await freePort()}`,
-        peer: `http://127.0.0.1:${await freePort()}`,
+        client: `http://${await freeAddress()}`,
+        peer: `http://${await freeAddress()}`,
       });
     const cluster = places.map(({ name, peer }) => `${name}=${peer}`).join(",");
     const members = places.map(({ name, client, peer }): Member => {

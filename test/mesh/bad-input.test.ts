@@ -5,7 +5,8 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { freeAddress, Mesh, type MeshNode } from "./mesh.ts";
+import { freeAddress } from "../ports.ts";
+import { Mesh, type MeshNode } from "./mesh.ts";
 import type { Ended } from "./program.ts";
 
 let mesh: Mesh;

@@ -4,7 +4,8 @@ import { readdirSync, rmSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { sha256Hex } from "../../protocol/values.ts";
-import { freeAddress, Mesh, type MeshNode } from "./mesh.ts";
+import { freeAddress } from "../ports.ts";
+import { Mesh, type MeshNode } from "./mesh.ts";
 import { eventually } from "./program.ts";
 
 let mesh: Mesh;

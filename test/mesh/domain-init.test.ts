@@ -3,7 +3,8 @@
 import { existsSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
-import { freeAddress, Mesh } from "./mesh.ts";
+import { freeAddress } from "../ports.ts";
+import { Mesh } from "./mesh.ts";
 
 const mesh = new Mesh();
 afterAll(() => mesh.end());

@@ -5,7 +5,8 @@ import { DataFolder } from "../../node/edge/data-folder.ts";
 import { verifySignature } from "../../node/edge/identity.ts";
 import { certifiersOf } from "../../protocol/certificate.ts";
 import { openCharter } from "../../protocol/membership.ts";
-import { freeAddress, Mesh, type MeshNode } from "./mesh.ts";
+import { freeAddress } from "../ports.ts";
+import { Mesh, type MeshNode } from "./mesh.ts";
 import { eventually } from "./program.ts";
 
 let mesh: Mesh;

@@ -5,7 +5,6 @@
 
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { askFor } from "../../node/edge/client.ts";
@@ -13,6 +12,7 @@ import { DataFolder } from "../../node/edge/data-folder.ts";
 import { connectLocally } from "../../node/edge/local-socket.ts";
 import type { NodeSeen, PeerSeen, RunSummary } from "../../protocol/calls.ts";
 import { codeCache } from "../built-otto.ts";
+import { freeAddress } from "../ports.ts";
 import { Gate, Mailbox } from "./fifo.ts";
 import { type Ended, eventually, Program } from "./program.ts";
 import { isLiving, stepProcessesOf } from "./step-processes.ts";
@@ -307,17 +307,4 @@ export class MeshNode {
 
 function readText(path: string): string {
   return existsSync(path) ? readFileSync(path, "utf8") : "";
-}
-
-/** HOST:PORT on loopback that nobody listens on. */
-export function freeAddress(): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      const port = typeof address === "object" && address !== null ? address.port : 0;
-      server.close(() => resolve(`127.0.0.1:${port}`));
-    });
-  });
 }

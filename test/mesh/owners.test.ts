@@ -3,7 +3,8 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { freeAddress, Mesh, type MeshNode } from "./mesh.ts";
+import { freeAddress } from "../ports.ts";
+import { Mesh, type MeshNode } from "./mesh.ts";
 
 const mesh = new Mesh();
 let first: MeshNode;

@@ -1,7 +1,8 @@
 /** A manifest goes in at any peer, its steps run wherever there is room, and every peer tells the same story. */
 
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { freeAddress, Mesh, type MeshNode } from "./mesh.ts";
+import { freeAddress } from "../ports.ts";
+import { Mesh, type MeshNode } from "./mesh.ts";
 
 let mesh: Mesh;
 let everyone: readonly MeshNode[];

@@ -1,11 +1,10 @@
 /** A real SSH server on this machine. */
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
 import { userInfo } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../../cli/free-port.ts";
 
 export type SshServer = {
   readonly port: number;
@@ -41,13 +40,4 @@ export async function serveSsh(place: string, authorized: string): Promise<SshSe
     if (chunk.includes("Server listening")) break;
   const line = readFileSync(`${own}.pub`, "utf8").split(" ").slice(0, 2).join(" ");
   return { port, line, process: server };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
