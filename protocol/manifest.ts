@@ -77,6 +77,12 @@ export function validUntilOf({ manifest, slotMs }: Submission): number | null {
   return slotMs === null ? (manifest.validUntilMs ?? null) : null;
 }
 
+/** When it was submitted, or later: the slot of an order, the release of a step, else what its last moment allows; milliseconds since 1970. */
+export function submittedSinceMs({ manifest, released, slotMs }: Submission): number {
+  const { validUntilMs = limits.submissionMsMax } = manifest;
+  return released?.release.fromMs ?? slotMs ?? validUntilMs - limits.submissionMsMax;
+}
+
 /** An order that is kept and run at its slots, as opposed to a run. */
 export function orderOf({ manifest, slotMs }: Submission): StandingOrder | null {
   return slotMs === null ? (manifest.order ?? null) : null;

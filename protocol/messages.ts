@@ -11,8 +11,9 @@ import type { ForkEvidence } from "./fork.ts";
 import { limits } from "./limits.ts";
 import type { Scalar } from "./plan.ts";
 import type { ConfigurationMessage, RegisterMessage } from "./registers/messages.ts";
+import type { LetCount } from "./attempt-content.ts";
 import type { StepReport } from "./report.ts";
-import { decodeUntrusted, encodeValue, sha256Hex } from "./values.ts";
+import { decodeUntrusted, encodeValue } from "./values.ts";
 
 /** Names one lease: the step's place in the run's plan, and the token it was granted under. */
 export type LeaseRef = { readonly run: string; readonly index: number; readonly token: number };
@@ -27,6 +28,8 @@ export type GrantedLease = LeaseRef & {
   readonly values?: readonly GivenValue[];
   /** Of a guarded step: what a majority of the control peers signed (`permits.ts`). */
   readonly permit?: Uint8Array;
+  /** Of the steps before it, those that a gate behind them has let count; only when there are some. */
+  readonly letCount?: readonly LetCount[];
 };
 
 export type GivenValue = { readonly name: string; readonly value: Scalar };
@@ -44,25 +47,6 @@ export type SignedResult = LeaseRef & {
   readonly inputs: string;
   readonly report: StepReport;
 };
-
-/** Names what an attempt was given, files and values, by content: a result must stay small. */
-export function inputsDigest({ inputs, values = [] }: Pick<GrantedLease, "inputs" | "values">): string {
-  const trees = inputs.map(({ name, tree }) => [name, tree]);
-  return sha256Hex(encodeValue([trees, values.map(({ name, value }) => [name, value])]));
-}
-
-/** What an attempt that ended well has made; it does not count yet. */
-export type HeldEnd = Pick<StepReport, "outputs" | "values"> & {
-  readonly token: number;
-  /** `passed`, or one of the step's own. */
-  readonly outcome: string;
-};
-
-/** Names what an attempt has made of what it was given. Whatever says so about the step before it began says something else. */
-export function endDigest(given: string, { token, outcome, outputs, values = {} }: HeldEnd): string {
-  const trees = outputs.map(({ name, tree }) => [name, tree]);
-  return sha256Hex(encodeValue(["ended", given, token, outcome, trees, values]));
-}
 
 /**
  * `again`: asked before, perhaps of another home, and not answered: what it was granted then is told again.
@@ -144,8 +128,8 @@ type SharedMessage =
   | { readonly kind: "hello"; readonly certificate: Uint8Array; readonly charter: Uint8Array }
   /** Who is a peer of the domain no more, as it was signed (`revocation.ts`). */
   | { readonly kind: "revocations"; readonly documents: readonly Uint8Array[] }
-  /** What the domain demands, as its owner signed it last (`documents.ts`). */
-  | { readonly kind: "policy"; readonly document: Uint8Array }
+  /** What the domain demands, as its owner signed it last (`documents.ts`); null: the sender has heard of nothing. */
+  | { readonly kind: "policy"; readonly document: Uint8Array | null }
   /** Where the sender, and control peers that it knows of, can be reached. A hint: whoever answers there proves who it is. */
   | { readonly kind: "addresses"; readonly peers: readonly PeerAddresses[] }
   /** A bundle exists and can be fetched from the sender by its digest. */
@@ -227,6 +211,18 @@ const pull = {
   atHand: z.optional(z.array(text).check(z.maxLength(limits.warmCachesMax + limits.warmTreesMax))),
 };
 const ack = { lease, verdict: z.enum(["accepted", "stale", "duplicate"]) };
+const said = z.union([z.string(), z.boolean(), z.number()]);
+const letCount = z.object({
+  index: count,
+  given: text,
+  ended: z.object({
+    token: count,
+    outcome: text,
+    outputs: z.array(input),
+    values: z.optional(z.record(text, said)),
+  }),
+  permit: bytes,
+});
 const granted = z.object({
   run: text,
   index: count,
@@ -234,10 +230,9 @@ const granted = z.object({
   attempt: count,
   fence: z.optional(count),
   inputs: z.array(input),
-  values: z.optional(
-    z.array(z.object({ name: text, value: z.union([z.string(), z.boolean(), z.number()]) })),
-  ),
+  values: z.optional(z.array(z.object({ name: text, value: said }))),
   permit: z.optional(bytes),
+  letCount: z.optional(z.array(letCount)),
 });
 
 function kind<Kind extends string, Fields extends z.core.$ZodLooseShape>(name: Kind, fields: Fields) {
@@ -321,7 +316,7 @@ const message = z.discriminatedUnion("kind", [
   kind("revocations", {
     documents: z.array(bytes).check(z.maxLength(limits.revocationsPerMessageMax)),
   }),
-  kind("policy", { document: bytes }),
+  kind("policy", { document: z.nullable(bytes) }),
   kind("addresses", {
     peers: z
       .array(

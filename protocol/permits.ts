@@ -57,6 +57,27 @@ export function openPermit(
   return openSigned(partsOf(bytes)?.signed ?? bytes, charter, keys);
 }
 
+/**
+ * True for a permit that lets this step count with just what it has made.
+ *
+ * @param sinceMs when its run was submitted, or later, milliseconds since 1970: nobody lets count before what is submitted then, so
+ * what a control peer that was alone once signs with a date before the domain grew is worth nothing for it.
+ */
+export function isToCount(
+  permit: Permit,
+  { run, manifest, index, given }: Pick<Permit, "run" | "manifest" | "index" | "given">,
+  sinceMs: number,
+): boolean {
+  return (
+    permit.phase === "after" &&
+    permit.run === run &&
+    permit.manifest === manifest &&
+    permit.index === index &&
+    permit.given === given &&
+    permit.fromMs >= sinceMs - limits.signedApartMsMax
+  );
+}
+
 /** Why a permit is not to begin this step with what it is given; null: it is. */
 export function whyNotFor(
   permit: Permit,

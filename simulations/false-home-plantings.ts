@@ -40,12 +40,40 @@ export const falseHomePlantings: readonly Planting[] = [
     edits: [
       {
         file: "node/core/worker.ts",
-        find: "if (this.#permits.hear(value)) this.#store",
-        replace: "if (this.#permits === null) this.#store",
+        find: "if (this.#permits.hear(value, from) && value !== null)",
+        replace: "if (this.#permits.hear(null, from) && value !== null)",
       },
     ],
     caughtBy,
     firstSeed: 10,
+    seedsMax: 60,
+    every: 16,
+  },
+  {
+    name: "a worker begins what needs a step that nothing has let count",
+    edits: [
+      {
+        file: "node/core/shown-permits.ts",
+        find: "if (!this.#isLetCount(submission, at, lease)) {",
+        replace: "if (at < 0) {",
+      },
+    ],
+    caughtBy,
+    firstSeed: 9_658,
+    seedsMax: 60,
+    every: 16,
+  },
+  {
+    name: "a worker begins what needs a step that the home alone has let count",
+    edits: [
+      {
+        file: "node/core/shown-permits.ts",
+        find: "return permit?.ok === true && isToCount(",
+        replace: "return permit?.ok !== true || isToCount(",
+      },
+    ],
+    caughtBy,
+    firstSeed: 9_658,
     seedsMax: 60,
     every: 16,
   },

@@ -66,6 +66,11 @@ export function signatureInvented(
   return { kind: "endorsed", what, run, index, envelope };
 }
 
+/** What it tells others of the policy that it ignores. */
+export function unknowing(message: Message, falseness: Falseness | null): Message {
+  return message.kind === "policy" && falseness === "ignores" ? { ...message, document: null } : message;
+}
+
 function marking({ peer }: { readonly peer: string }): Pick<Keys, "peer" | "sign"> {
   return { peer, sign: () => mark };
 }

@@ -7,7 +7,8 @@
  * beyond the design.
  */
 
-import { inputsDigest, type GrantedLease, type Message, type SignedResult } from "../protocol/messages.ts";
+import { inputsDigest } from "../protocol/attempt-content.ts";
+import type { GrantedLease, Message, SignedResult } from "../protocol/messages.ts";
 import { sealAnnouncements } from "../protocol/announcement.ts";
 import { sealEnvelope } from "../protocol/envelope.ts";
 import { unreachable } from "../protocol/errors.ts";

@@ -3,7 +3,7 @@
 import type { Plan, PlannedStep } from "../protocol/plan.ts";
 import { outcomes } from "../protocol/plan.ts";
 import { type Peers, randomFaults, recharteringFaults } from "./mixes.ts";
-import { gatesOf, lies } from "./policies.ts";
+import { falseHome, gatesOf, lies } from "./policies.ts";
 import { Chance } from "./random.ts";
 import type { Schedule, ScheduledPeer, ScheduledRun } from "./schedule.ts";
 import { neighbourName } from "./workload.ts";
@@ -29,8 +29,17 @@ export function double(base: Schedule): Schedule {
   });
   const liars = able.length > 0 && chance.percent(60) ? [chance.pick(able)] : [];
   const lostPercent = chance.pick([0, 20, 60]);
-  const neighbour = { lostPercent, liars, schedule: { ...beside, overUs } };
-  return { ...base, runs, overUs, neighbour };
+  const liar = liars[0] ?? null;
+  const schedule = { ...beside, overUs };
+  const faults = [
+    ...base.faults,
+    ...falseHome(
+      base,
+      base.faults.filter(({ kind }) => kind === "liar"),
+      { liar },
+    ),
+  ];
+  return { ...base, runs, faults, overUs, neighbour: { lostPercent, liars, schedule } };
 }
 
 /** Effects are the other domain's, and no step says a value: what is handed over is files. */

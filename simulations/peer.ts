@@ -27,7 +27,7 @@ import { encodeValue } from "../protocol/values.ts";
 import type { Agenda } from "./agenda.ts";
 import { type Ailment, Ailments } from "./ailments.ts";
 import { coreOf } from "./cores.ts";
-import { type Falseness, faithless } from "./false-home.ts";
+import { type Falseness, faithless, unknowing } from "./false-home.ts";
 import { SimulatedExecutor } from "./executor.ts";
 import { type ClockTraits, Life, MachineTime } from "./life.ts";
 import type { Arrival, SimulatedNetwork } from "./network.ts";
@@ -410,8 +410,9 @@ export class Peer {
       return;
     }
     const { network, encoded } = this.#around;
-    if (this.#ailments.isNewer) return this.#sendNewer(name, message);
-    network.send(this.name, name, encoded ? encodeMessage(message) : message);
+    const told = unknowing(message, this.falseness);
+    if (this.#ailments.isNewer) return this.#sendNewer(name, told);
+    network.send(this.name, name, encoded ? encodeMessage(told) : told);
   }
 
   /** As a later version would say it: with a field more, and something else besides now and then. */

@@ -6,7 +6,8 @@
 import type { Answer } from "../protocol/answers.ts";
 import { sealEnvelope } from "../protocol/envelope.ts";
 import { unreachable } from "../protocol/errors.ts";
-import { inputsDigest, type Message } from "../protocol/messages.ts";
+import { inputsDigest } from "../protocol/attempt-content.ts";
+import type { Message } from "../protocol/messages.ts";
 import { isPermit, type Permit } from "../protocol/permits.ts";
 import { decodeUntrusted, decodeValue, encodeValue, sha256Hex } from "../protocol/values.ts";
 import type { Keys } from "../node/ports.ts";

@@ -327,8 +327,8 @@ export const plantings: readonly Planting[] = [
     edits: [
       {
         file: "node/core/claims.ts",
-        find: "...run.given(index), ...(permit",
-        replace: "...run.given(index), inputs: [], ...(permit",
+        find: "      ...given,\n",
+        replace: "      ...given,\n      inputs: [],\n",
       },
     ],
     caughtBy: ["verification", "progress"],

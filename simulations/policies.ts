@@ -26,7 +26,7 @@ export function guarded(base: Schedule): Schedule {
   const chance = new Chance(seed, "guarded");
   const isLocked = new Chance(seed, "locked").percent(50);
   const runs = base.runs.slice(0, 3).map((run) => withGuards(chance, run, isLocked));
-  const gates = gatesOf(chance, runs, base.overUs);
+  const gates = behindOnly(seed, gatesOf(chance, runs, base.overUs));
   const lasting = seed % 64 === 26;
   // Where nobody sets a clock it can be said when a permit is over.
   const own = lasting
@@ -44,6 +44,21 @@ export function guarded(base: Schedule): Schedule {
   const overUs = lasting ? idleUs + chance.between(5_000_000, 60_000_000) : base.overUs;
   faults.sort((left, right) => left.atUs - right.atUs);
   return { ...base, peers: revokes.peers, runs, gates, faults, overUs };
+}
+
+/** In some worlds nothing is demanded before a step, and something once it has ended. */
+function behindOnly(seed: number, gates: ScheduledGates): ScheduledGates {
+  const hasAfter = gates.policies[0]?.policy.environments?.["production"]?.after !== undefined;
+  if (!hasAfter || !new Chance(seed, "behind only").percent(40)) return gates;
+  const policies = gates.policies.map(({ atUs, policy }) => {
+    const { after, waitMinutes } = policy.environments?.["production"] ?? {};
+    const production = {
+      ...(waitMinutes === undefined ? {} : { waitMinutes }),
+      ...(after === undefined ? {} : { after }),
+    };
+    return { atUs, policy: { ...policy, environments: { production } } };
+  });
+  return { ...gates, policies };
 }
 
 /** What an owner demands of the steps of these runs that reach an environment, and who says what to it. */
@@ -148,14 +163,25 @@ export function lies(chance: Chance, { peers, overUs }: Schedule): Fault[] {
   return [{ atUs: 0, lastsUs: overUs, kind: "liar", peer, acts: permitActs, everyUs }];
 }
 
-/** In some of these worlds one control peer is false while it is home: whoever lies already, and never half of them. */
-function falseHome({ seed, peers, faults, overUs }: Schedule, lying: readonly Fault[]): Fault[] {
-  const chance = new Chance(seed, "false home");
+/**
+ * In some of these worlds one control peer is false while it is home: whoever lies already, and never half of them.
+ *
+ * @param liar whoever else lies about something.
+ */
+export function falseHome(
+  { seed, peers, faults, overUs }: Schedule,
+  lying: readonly Fault[],
+  { liar = null, domain = "dev" }: { readonly liar?: string | null; readonly domain?: string } = {},
+): Fault[] {
+  const chance = domain === "dev" ? new Chance(seed, "false home") : new Chance(seed, domain, "false home");
   const controls = peers.filter(({ role }) => role === "control").map(({ name }) => name);
   const areFew = faults.some((fault) => fault.kind === "recharter" && fault.controls.length < 3);
   if (controls.length < 3 || areFew || !chance.percent(40)) return [];
-  const [liar] = lying.flatMap((fault) => (fault.kind === "liar" ? [fault.peer] : []));
-  const peer = liar ?? chance.pick(controls);
+  const liars = [liar, ...lying.map((fault) => (fault.kind === "liar" ? fault.peer : null))].filter(
+    (name) => name !== null && controls.includes(name),
+  );
+  if (new Set(liars).size > 1) return [];
+  const peer = liars[0] ?? chance.pick(controls);
   const atUs = chance.between(1_000_000, Math.max(2_000_000, Math.floor(overUs / 2)));
   const how = chance.percent(70) ? "invents" : "ignores";
   const everyUs = chance.between(100_000, 2_000_000);

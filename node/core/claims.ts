@@ -12,6 +12,7 @@
  */
 
 import { limits } from "../../protocol/limits.ts";
+import type { LetCount } from "../../protocol/attempt-content.ts";
 import type { GrantedLease, Message, Pull } from "../../protocol/messages.ts";
 import type { Decision } from "../../protocol/registers/home.ts";
 import { isExclusive, requirementsOf } from "../../protocol/plan.ts";
@@ -55,6 +56,8 @@ export type ClaimsContext = {
   sentBack(run: OpenRun, index: number, now: Now): boolean;
   /** Its worker never heard of the lease, or must not keep it. */
   takeBack(lease: HeldLease): void;
+  /** What lets the steps count that it needs and that a gate holds back. */
+  letCount(run: OpenRun, index: number, given: Pick<GrantedLease, "inputs" | "values">): readonly LetCount[];
   /** What the worker is to be told of its results. */
   acks(worker: string): Pick<Extract<Message, { kind: "grant" }>, "acks">;
 };
@@ -221,7 +224,7 @@ export class Claims {
         this.#chronicle.started(run, index, decision.value, now);
         // A worker that is gone is not told, so it holds nothing: the step is offered again at once.
         if (run.cancelled || !this.#isPresent(order.pull)) this.#context.takeBack(held);
-        else order.leases.push(grantOf(run, held));
+        else order.leases.push(this.#grantOf(run, held));
       }
     }
     if (order.left > 0) return;
@@ -233,9 +236,24 @@ export class Claims {
   #grantAgain(pull: ParkedPull, leases: readonly HeldLease[]): void {
     const granted = leases.flatMap((lease) => {
       const open = this.#context.run(lease.run);
-      return open === undefined ? [] : [grantOf(open, lease)];
+      return open === undefined ? [] : [this.#grantOf(open, lease)];
     });
     this.#grant(pull, granted);
+  }
+
+  #grantOf(run: OpenRun, { index, token, attempt, fence, permit }: HeldLease): GrantedLease {
+    const given = run.given(index);
+    const letCount = this.#context.letCount(run, index, given);
+    return {
+      run: run.submission.run,
+      index,
+      token,
+      attempt,
+      ...(fence === undefined ? {} : { fence }),
+      ...given,
+      ...(permit === undefined ? {} : { permit }),
+      ...(letCount.length === 0 ? {} : { letCount }),
+    };
   }
 
   /** In one message, or in several when it would be long: they carry what other steps said, and permits. */
@@ -253,6 +271,7 @@ export class Claims {
       part.push(lease);
       if (lease.values !== undefined) bytes += encodeValue(lease.values).length;
       bytes += lease.permit?.length ?? 0;
+      if (lease.letCount !== undefined) bytes += encodeValue(lease.letCount).length;
       if (bytes >= limits.grantedValuesBytesMax) tell();
     }
     if (part.length > 0) tell();
@@ -266,9 +285,4 @@ export class Claims {
   #isPresent(pull: ParkedPull): boolean {
     return this.#leases.session(pull.session) !== undefined;
   }
-}
-
-function grantOf(run: OpenRun, { index, token, attempt, fence, permit }: HeldLease): GrantedLease {
-  const lease = { run: run.submission.run, index, token, attempt, ...(fence === undefined ? {} : { fence }) };
-  return { ...lease, ...run.given(index), ...(permit === undefined ? {} : { permit }) };
 }

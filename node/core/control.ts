@@ -1109,11 +1109,10 @@ export class ControlCore {
     this.#tellPolicy([...this.#linked].flatMap(([peer, role]) => (role === "worker" ? [peer] : [])));
   }
 
-  /** Workers know what is guarded from whichever control peer knows it. */
+  /** Workers know what is guarded from whichever control peer knows it, and that more than half know of nothing. */
   #tellPolicy(workers: readonly string[]): void {
-    const { kept } = this.#endorsing.policies;
-    if (kept !== undefined)
-      for (const peer of workers) this.#send(peer, { kind: "policy", document: kept.bytes });
+    const document = this.#endorsing.policies.kept?.bytes ?? null;
+    for (const peer of workers) this.#send(peer, { kind: "policy", document });
   }
 
   #redirect(worker: string): void {

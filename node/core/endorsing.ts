@@ -10,12 +10,14 @@ import { unreachable } from "../../protocol/errors.ts";
 import { openAnswer, type OpenedAnswer } from "../../protocol/answers.ts";
 import { type Signer, sealEnvelope, type Verifier } from "../../protocol/envelope.ts";
 import { limits } from "../../protocol/limits.ts";
-import type { Submission } from "../../protocol/manifest.ts";
+import { submittedSinceMs, type Submission } from "../../protocol/manifest.ts";
 import type { Charter } from "../../protocol/membership.ts";
-import { type GrantedLease, inputsDigest, type Message } from "../../protocol/messages.ts";
+import { inputsDigest } from "../../protocol/attempt-content.ts";
+import type { GrantedLease, Message } from "../../protocol/messages.ts";
 import {
   type GatePhase,
   isPermit,
+  isToCount,
   openEarlierPermit,
   openPermit,
   type Permit,
@@ -205,18 +207,11 @@ export class Endorsing {
     // For good, by who they were then: nobody signs it anew when the domain has other control peers, or more of them.
     const permit = gate === undefined ? null : openEarlierPermit(gate.permit, charter, keys);
     if (permit?.ok !== true) return false;
-    const { run: of, manifest, index: at, given, phase, fromMs } = permit.value;
-    const { validUntilMs } = submission.manifest;
-    const submittedMs = validUntilMs === undefined ? 0 : validUntilMs - limits.submissionMsMax;
-    const sinceMs = submission.released?.release.fromMs ?? submittedMs;
-    return (
-      // Nor does a control peer that was alone once sign it with a date before the domain grew.
-      fromMs >= sinceMs - limits.signedApartMsMax &&
-      of === submission.run &&
-      manifest === submission.manifestCid &&
-      at === index &&
-      phase === "after" &&
-      given === run.judged(index)
+    const { run: id, manifestCid: manifest } = submission;
+    return isToCount(
+      permit.value,
+      { run: id, manifest, index, given: run.judged(index) },
+      submittedSinceMs(submission),
     );
   }
 

@@ -15,13 +15,8 @@ import { assert } from "../../protocol/errors.ts";
 import { type AttemptCause, isGivenBack, isOfLostWorker, isOfPlatform } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Submission } from "../../protocol/manifest.ts";
-import {
-  endDigest,
-  type GivenValue,
-  type GrantedLease,
-  type HeldEnd,
-  inputsDigest,
-} from "../../protocol/messages.ts";
+import { endDigest, type HeldEnd, inputsDigest, type LetCount } from "../../protocol/attempt-content.ts";
+import type { GivenValue, GrantedLease } from "../../protocol/messages.ts";
 import {
   isSettledByMesh,
   lockOf,
@@ -49,6 +44,8 @@ type StepState = {
   made: Made;
   /** How it ended, when its gate behind it let that count or has yet to. */
   held: HeldEnd | null;
+  /** What let it count. */
+  permit: Uint8Array | null;
   /** Workers who had it and could not run it. */
   avoided: readonly string[];
 };
@@ -82,6 +79,7 @@ export class OpenRun {
       token: 0,
       made: nothing,
       held: null,
+      permit: null,
       avoided: [],
     }));
     this.#dependents = this.#steps.map(() => []);
@@ -232,6 +230,7 @@ export class OpenRun {
     } else if (state.phase !== "done") {
       state.made = made ?? nothing;
       state.held = value.gate === undefined ? null : heldEnd(value, value.outcome, made);
+      state.permit = value.gate?.permit ?? null;
       this.#end(index, value.outcome);
       for (const dependent of this.#dependents[index] ?? []) this.#release(dependent, changes);
     }
@@ -249,6 +248,17 @@ export class OpenRun {
   /** How the step ended, while that does not count yet, or where a gate let it count. */
   held(index: number): HeldEnd | null {
     return this.#state(index).held;
+  }
+
+  /** What is shown of a step that a gate behind it has let count; null: none has. */
+  letCount(index: number): LetCount | null {
+    const { held, permit } = this.#state(index);
+    if (held === null || permit === null) return null;
+    const { token, outcome, values } = held;
+    // Nothing more of its report: that is none of the next worker's business.
+    const outputs = held.outputs.map(({ name, tree }) => ({ name, tree }));
+    const ended = { token, outcome, outputs, ...(values === undefined ? {} : { values }) };
+    return { index, given: inputsDigest(this.given(index)), ended, permit };
   }
 
   /** What a gate judges, by content: what the step is given or, behind it, what it has made of that. */

@@ -29,6 +29,9 @@ export class Policies {
   #policy = none;
   /** What the policy has said to a submission: most are asked about again and again until there is room for them. */
   #said = new WeakMap<Submission, { readonly by: Policy; readonly why: string | null }>();
+  readonly #reaching = new WeakMap<Submission, ReadonlySet<number>>();
+  /** Places of a plan's steps that a gate holds back behind them: asked about at each grant of the run. */
+  #held = new WeakMap<Submission, { readonly by: Policy; readonly places: ReadonlySet<number> }>();
 
   constructor(context: PoliciesContext) {
     this.#context = context;
@@ -78,6 +81,31 @@ export class Policies {
     const step = plan.steps[released?.release.index ?? index];
     if (step === undefined || foreignDomainOf(plan, step, this.#context.charter().name) !== null) return null;
     return gateOf(this.#newest(), plan, step, phase);
+  }
+
+  /** Places of the steps that a gate holds back once they have ended well. */
+  heldBack(submission: Submission): ReadonlySet<number> {
+    const by = this.#newest();
+    const known = this.#held.get(submission);
+    if (known?.by === by) return known.places;
+    const all = [...submission.manifest.plan.steps.keys()];
+    const places = new Set(all.filter((index) => this.gateOf(submission, index, "after") !== null));
+    this.#held.set(submission, { by, places });
+    return places;
+  }
+
+  /** Places of the steps that reach an environment of this domain, of which a policy may demand something. */
+  reaching(submission: Submission): ReadonlySet<number> {
+    const known = this.#reaching.get(submission);
+    if (known !== undefined) return known;
+    const { environments, steps } = submission.manifest.plan;
+    const { name: domain } = this.#context.charter();
+    const all = [...steps.entries()].filter(
+      ([, step]) => step.environment !== null && foreignDomainOf({ environments }, step, domain) === null,
+    );
+    const places = new Set(all.map(([index]) => index));
+    this.#reaching.set(submission, places);
+    return places;
   }
 
   #newest(): Policy {

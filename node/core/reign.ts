@@ -12,13 +12,8 @@ import type { AttemptCause, UnreportedCause } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Noted } from "../../protocol/log.ts";
 import type { Submission } from "../../protocol/manifest.ts";
-import {
-  inputsDigest,
-  type LeaseRef,
-  type Message,
-  type SignedResult,
-  type WorkerMessage,
-} from "../../protocol/messages.ts";
+import { inputsDigest } from "../../protocol/attempt-content.ts";
+import type { LeaseRef, Message, SignedResult, WorkerMessage } from "../../protocol/messages.ts";
 import type { Decision } from "../../protocol/registers/home.ts";
 import {
   type Command,
@@ -42,6 +37,7 @@ import { Gates, type GatesContext, type GateTicket } from "./gates.ts";
 import { Outcomes, type OutcomesContext } from "./outcomes.ts";
 import { madeBy } from "./released.ts";
 import { Releases, type ReleasesContext, type ReleaseTicket } from "./releases.ts";
+import { heldBefore } from "./held-before.ts";
 import { OpenRun } from "./open-run.ts";
 import { Settlements, type SettleTicket } from "./settlements.ts";
 import type { ScheduleTicket } from "./schedules.ts";
@@ -140,6 +136,11 @@ export class Reign {
         return isGuarded;
       },
       takeBack: (lease) => this.expire(lease, "released"),
+      letCount: (run, index, given) => {
+        const held = context.signing.endorsing.policies.heldBack(run.submission);
+        if (held.size === 0) return [];
+        return heldBefore(run.submission, index, given, held).flatMap((at) => run.letCount(at) ?? []);
+      },
       acks: (worker) => this.#acks.take(worker),
     };
     this.claims = new Claims(claimsContext, leases, this.chronicle);

@@ -14,7 +14,7 @@ import type { GateSeen } from "../../protocol/calls.ts";
 import type { Event } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
 import { type Charter, wereControls } from "../../protocol/membership.ts";
-import { inputsDigest } from "../../protocol/messages.ts";
+import { inputsDigest } from "../../protocol/attempt-content.ts";
 import { libraryTrees } from "../../protocol/plan.ts";
 import { quorumOf } from "../../protocol/quorum.ts";
 import { foreignDomainOf, openOutcome, openRelease } from "../../protocol/release.ts";

@@ -15,10 +15,10 @@ import { unreachable } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import { openBundle, orderOf, slotsAreTheDomains, type Submission } from "../../protocol/manifest.ts";
 import { type Charter, isNewer } from "../../protocol/membership.ts";
+import { inputsDigest } from "../../protocol/attempt-content.ts";
 import {
   acksIn,
   type GrantedLease,
-  inputsDigest,
   type LeaseRef,
   type Message,
   type Pull,
@@ -125,7 +125,7 @@ export class WorkerCore {
     this.#permits = new ShownPermits({ keys: options.keys, charter: () => this.#charter });
     for (const [key, bytes] of options.stored) {
       if (key === workerKeys.policy) {
-        this.#permits.hear(bytes);
+        this.#permits.know(bytes);
         continue;
       }
       const opened = openBundle(bytes, options.charter, now.wallMs, options.keys);
@@ -282,7 +282,8 @@ export class WorkerCore {
         return this.#revoke(message.lease, message.cause);
       case "policy": {
         const { document: value } = message;
-        if (this.#permits.hear(value)) this.#store([{ kind: "put", key: workerKeys.policy, value }]);
+        if (this.#permits.hear(value, from) && value !== null)
+          this.#store([{ kind: "put", key: workerKeys.policy, value }]);
         return;
       }
       case "announced":
@@ -507,7 +508,7 @@ export class WorkerCore {
       if (held.phase !== "queued") continue;
       const { id, lease } = held;
       const submission = this.#bundles.get(lease.bundle);
-      if (submission !== undefined && this.#permits.whyNot(submission, lease) !== null) {
+      if (submission !== undefined && this.#permits.whyNot(submission, lease, now.wallMs) !== null) {
         // The newest policy, or that there is none any more, may be on its way.
         if (now.monotonicMs - held.heldSinceMs >= limits.permitAwaitedMs) this.#giveBack(lease, "refused");
         continue;

@@ -2,7 +2,8 @@
 
 import { type AttemptEnded, isGivenBack, isOfLostWorker } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
-import { type GrantedLease, inputsDigest, type SignedResult } from "../../protocol/messages.ts";
+import { inputsDigest } from "../../protocol/attempt-content.ts";
+import type { GrantedLease, SignedResult } from "../../protocol/messages.ts";
 import type { PlannedStep } from "../../protocol/plan.ts";
 import { reportOutput, type StepReport } from "../../protocol/report.ts";
 import { encodeValue } from "../../protocol/values.ts";

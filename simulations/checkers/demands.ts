@@ -67,7 +67,14 @@ export class Demands {
     if (!this.#asked.has(key)) this.#asked.set(key, atUs);
   }
 
-  guards({ manifest }: Submission, index: number): boolean {
+  /** True for a step before which something is demanded. */
+  guards(submission: Submission, index: number): boolean {
+    const [first] = this.#versions;
+    if (first === undefined || !this.#mayGuard(submission, index)) return false;
+    return rulesOf(first.policy, "before").some(({ approve, open, freeze }) => approve ?? open ?? freeze);
+  }
+
+  #mayGuard({ manifest }: Submission, index: number): boolean {
     const step = manifest.plan.steps[index];
     if (step?.included !== true || step.environment === null || step.action !== undefined) return false;
     const owner = manifest.plan.environments[step.environment]?.domain ?? this.#domain;
@@ -76,7 +83,7 @@ export class Demands {
 
   holdsBack(submission: Submission, index: number): boolean {
     const [first] = this.#versions;
-    if (first === undefined || !this.guards(submission, index)) return false;
+    if (first === undefined || !this.#mayGuard(submission, index)) return false;
     return rulesOf(first.policy, "after").length > 0;
   }
 

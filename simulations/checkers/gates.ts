@@ -12,7 +12,8 @@
 import type { GateSeen } from "../../protocol/calls.ts";
 import type { LoggedEvent } from "../../protocol/events.ts";
 import type { Submission } from "../../protocol/manifest.ts";
-import { inputsDigest } from "../../protocol/messages.ts";
+import { type Outcome, outcomes } from "../../protocol/plan.ts";
+import { inputsDigest } from "../../protocol/attempt-content.ts";
 import { stepRegister, type StepValue } from "../../protocol/registers/registers.ts";
 import type { StepAnswer } from "../../protocol/registers/settling.ts";
 import type { WireRecord } from "../../protocol/registers/messages.ts";
@@ -238,8 +239,11 @@ export class GatesChecker implements Checker {
       const index = manifest.plan.steps.findIndex(({ name }) => name === need.step);
       const submission = this.#submissions.get(run);
       if (submission === undefined || !this.#demands.holdsBack(submission, index)) continue;
-      // A home that lies may give out what nothing is demanded of, whatever that needs.
-      if (this.#liars.haveFalseHome && !this.#demands.guards(submission, own)) continue;
+      // A home that lies may say that it has failed to whatever begins then, too.
+      const isTold = need.outcomes.some(
+        (outcome) => outcomes.includes(outcome as Outcome) && outcome !== "passed",
+      );
+      if (this.#liars.haveFalseHome && isTold) continue;
       const values = [...(this.#values.get(stepRegister(run, index)) ?? [])];
       const ends = values.filter((value) => value.state === "done");
       const isRight = ends.some((value) => this.#whyNotCounting(submission, index, value) === null);

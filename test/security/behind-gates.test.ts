@@ -12,7 +12,7 @@ import { sealEnvelope } from "../../protocol/envelope.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Submission } from "../../protocol/manifest.ts";
 import { type Charter, sealCharter, successorOf } from "../../protocol/membership.ts";
-import { endDigest, inputsDigest } from "../../protocol/messages.ts";
+import { endDigest, inputsDigest } from "../../protocol/attempt-content.ts";
 import { type Permit, sealPermit } from "../../protocol/permits.ts";
 import type { Policy } from "../../protocol/policy.ts";
 import { sealQuorum } from "../../protocol/quorum.ts";

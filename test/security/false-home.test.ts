@@ -13,7 +13,9 @@ import { sealDocument } from "../../protocol/documents.ts";
 import { sealEnvelope } from "../../protocol/envelope.ts";
 import { limits } from "../../protocol/limits.ts";
 import { type Charter, sealCharter, successorOf } from "../../protocol/membership.ts";
-import { endDigest, inputsDigest, type Message } from "../../protocol/messages.ts";
+import { submittedSinceMs } from "../../protocol/manifest.ts";
+import { endDigest, inputsDigest, type LetCount } from "../../protocol/attempt-content.ts";
+import type { GrantedLease, Message } from "../../protocol/messages.ts";
 import { type Permit, sealPermit } from "../../protocol/permits.ts";
 import type { Policy } from "../../protocol/policy.ts";
 import { sealQuorum } from "../../protocol/quorum.ts";
@@ -34,9 +36,19 @@ const owner = simulatedKeys("owner");
 const charter = charterOf([home, one, two], 10_000);
 const wallMs = 1_700_000_000_000;
 const reaching = { environment: "production", effect: true } as const;
+const url = "a".repeat(64);
+const passed = (step: string) => ({ step, outcomes: ["passed"] });
 const steps = [
-  { ...plannedStep("deploy"), ...reaching },
+  { ...plannedStep("deploy"), ...reaching, outputs: [{ name: "url", files: ["url"] }] },
   { ...plannedStep("promote", ["deploy"]), ...reaching },
+  // Nothing is demanded of these themselves.
+  {
+    ...plannedStep("announce"),
+    needs: [passed("deploy")],
+    inputs: [{ name: "url", step: "deploy", output: "url" }],
+  },
+  { ...plannedStep("archive"), needs: [passed("announce")] },
+  { ...plannedStep("clean"), needs: [{ step: "deploy", outcomes: ["passed", "failed", "skipped"] }] },
 ];
 const { submission, bundle } = submissionOf(steps, charter, "n1");
 const { run, digest, manifestCid: manifest } = submission;
@@ -70,7 +82,7 @@ function document(version: number, body: Policy = policy, signer = owner): Uint8
   return sealDocument(document, charter.domain, { keys: signer, certificate: null });
 }
 
-/** A worker that another control peer has told what the domain demands, unless it was told nothing. */
+/** A worker that another control peer has told what the domain demands, unless it was told nothing; the home says that it knows of nothing. */
 class Worker {
   readonly core: WorkerCore;
   readonly stored: StoredEntry[] = [];
@@ -81,6 +93,7 @@ class Worker {
     const place = { incarnation: "w", labels: [], slots: 1, random: { integer: () => 0 }, stored };
     this.core = new WorkerCore({ charter, keys: simulatedKeys("worker"), ...place }, this.now);
     for (const { peer } of [one, home]) this.tell({ kind: "peer-up", peer, role: "control" });
+    this.hear({ kind: "policy", document: null });
     if (told !== null) this.hear({ kind: "policy", document: told }, one.peer);
     this.hear({ kind: "welcome", home: home.peer, leaseMs: charter.leaseMs });
   }
@@ -102,9 +115,9 @@ class Worker {
     this.tell({ kind: "message", from, message });
   }
 
-  /** The home grants the step, and renews its lease for as long as the worker waits. */
-  given(shown: Uint8Array | null): this {
-    const lease = { run, index: 0, token: 1, attempt: 1, fence: 1, inputs: [] };
+  /** The home grants the first step, or this one, and renews its lease for as long as the worker waits. */
+  given(shown: Uint8Array | null, more: Partial<GrantedLease> = {}): this {
+    const lease = { run, index: 0, token: 1, attempt: 1, fence: 1, inputs: [], ...more };
     const leases = [shown === null ? lease : { ...lease, permit: shown }];
     this.hear({ kind: "grant", nonce: "w:1/1", leases, bundles: { [run]: digest } });
     this.tell({ kind: "bundle", run, digest, from: home.peer, bytes: bundle, question: null });
@@ -157,8 +170,24 @@ describe("a worker that is granted a guarded step", () => {
   it("knows what is guarded after a restart, before anybody has told it anew", () => {
     const { stored } = new Worker();
     expect(stored.map(([key]) => key)).toEqual([workerKeys.policy]);
-    expect(new Worker(null, stored).given(null).began).toBe(false);
-    expect(new Worker(null).given(null).began).toBe(true);
+    const restarted = new Worker(null, stored);
+    restarted.hear({ kind: "policy", document: null }, two.peer);
+    expect(restarted.given(null).began).toBe(false);
+  });
+
+  it("does not take the home's word alone that nothing is demanded: it begins once a second of the three knows of nothing either", () => {
+    const worker = new Worker(null).given(null);
+    worker.hear({ kind: "policy", document: null });
+    expect(worker.later(1).began).toBe(false);
+    worker.hear({ kind: "policy", document: null }, two.peer);
+    expect(worker.began).toBe(true);
+    expect(new Worker(null).given(null).later(limits.permitAwaitedMs).gaveBack).toBe(true);
+  });
+
+  it("does not begin it by a permit that was over long ago", () => {
+    const signedAt = (untilMs: number) => signed([one, two], { ...permit, fromMs: untilMs - 1, untilMs });
+    expect(new Worker().given(signedAt(wallMs - limits.signedApartMsMax)).began).toBe(true);
+    expect(new Worker().given(signedAt(wallMs - limits.signedApartMsMax - 1)).began).toBe(false);
   });
 
   it("is not told by the home that nothing is demanded any more: not by an earlier version, nor by what the owner did not sign", () => {
@@ -229,6 +258,70 @@ function whyNot(gate: Uint8Array | null): string | null {
   );
   return told.kind === "not-endorsed" ? told.why : null;
 }
+
+const ended = { token: 1, outcome: "passed", outputs: [{ name: "url", tree: url }] };
+const letsCount: Permit = { ...permit, phase: "after", given: endDigest(nothing, ended) };
+const files = { inputs: [{ name: "url", tree: url }] };
+
+function letCount(shown: Uint8Array, made = ended): Pick<GrantedLease, "letCount"> {
+  return { letCount: [{ index: 0, given: nothing, ended: made, permit: shown }] };
+}
+
+describe("a worker that is granted what needs a step that a gate holds back", () => {
+  it("begins it, and what needs that, with what a majority has signed to let that step count", () => {
+    const shown = letCount(signed([one, two], letsCount));
+    expect(new Worker().given(null, { index: 2, ...files, ...shown }).began).toBe(true);
+    expect(new Worker().given(null, { index: 3, ...shown }).began).toBe(true);
+  });
+
+  it("begins what runs whether that has failed or not, as long as it is given nothing of it", () => {
+    expect(new Worker().given(null, { index: 4 }).began).toBe(true);
+  });
+
+  const other = { ...ended, outputs: [{ name: "url", tree: "b".repeat(64) }] };
+  it.each<[string, Pick<GrantedLease, "letCount">]>([
+    ["when nothing let it count", {}],
+    ["when the home alone did", letCount(signed([home], letsCount))],
+    ["when the permit was to begin it", letCount(signed([one, two]))],
+    ["when it was let count for another run", letCount(signed([one, two], { ...letsCount, run: "other" }))],
+    [
+      "when it was let count for another submission",
+      letCount(signed([one, two], { ...letsCount, manifest: "other" })),
+    ],
+    [
+      "when another step was let count",
+      letCount(signed([one, two], { ...letsCount, index: 1, step: "promote" })),
+    ],
+    [
+      "when something else was let count than it is given",
+      letCount(signed([one, two], { ...letsCount, given: endDigest(nothing, other) }), other),
+    ],
+    ["when it is said to have made what was not let count", letCount(signed([one, two], letsCount), other)],
+    [
+      "when what is shown is of another step",
+      { letCount: [{ ...(letCount(signed([one, two], letsCount)).letCount?.[0] as LetCount), index: 1 }] },
+    ],
+  ])("does not begin it %s", (_, shown) => {
+    expect(
+      new Worker().given(null, { index: 2, ...files, ...shown }).later(limits.permitAwaitedMs).began,
+    ).toBe(false);
+  });
+
+  it("does not begin it by a permit from before it was submitted", () => {
+    const sinceMs = submittedSinceMs(submission);
+    const at = (fromMs: number) =>
+      letCount(signed([one, two], { ...letsCount, fromMs, untilMs: fromMs + 1 }));
+    const began = (fromMs: number) => new Worker().given(null, { index: 2, ...files, ...at(fromMs) }).began;
+    expect([began(sinceMs - limits.signedApartMsMax), began(sinceMs - limits.signedApartMsMax - 1)]).toEqual([
+      true,
+      false,
+    ]);
+  });
+
+  it("does not begin what is further behind it when it is not let count", () => {
+    expect(new Worker().given(null, { index: 3 }).later(limits.permitAwaitedMs).began).toBe(false);
+  });
+});
 
 describe("the permit for what needs a step that a gate holds back", () => {
   it("is signed once a majority has let that step count", () => {

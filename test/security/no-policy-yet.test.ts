@@ -3,7 +3,7 @@
 import { expect, it } from "vitest";
 import { Endorsing } from "../../node/core/endorsing.ts";
 import { sealDocument } from "../../protocol/documents.ts";
-import { inputsDigest } from "../../protocol/messages.ts";
+import { inputsDigest } from "../../protocol/attempt-content.ts";
 import type { Permit } from "../../protocol/permits.ts";
 import type { Policy } from "../../protocol/policy.ts";
 import type { DocumentValue } from "../../protocol/registers/document.ts";

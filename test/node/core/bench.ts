@@ -6,12 +6,8 @@ import type { StoredEntry } from "../../../node/ports.ts";
 import { sealEnvelope } from "../../../protocol/envelope.ts";
 import type { LoggedEvent } from "../../../protocol/events.ts";
 import { limits } from "../../../protocol/limits.ts";
-import {
-  type GrantedLease,
-  inputsDigest,
-  type Message,
-  type SignedResult,
-} from "../../../protocol/messages.ts";
+import { inputsDigest } from "../../../protocol/attempt-content.ts";
+import type { GrantedLease, Message, SignedResult } from "../../../protocol/messages.ts";
 import type { PlannedStep } from "../../../protocol/plan.ts";
 import type { StepReport } from "../../../protocol/report.ts";
 import { submissionOf } from "../../../simulations/workload.ts";

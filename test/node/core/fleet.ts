@@ -2,12 +2,8 @@
 
 import type { ControlEffect } from "../../../node/core/effects.ts";
 import { sealEnvelope } from "../../../protocol/envelope.ts";
-import {
-  encodeMessage,
-  type GrantedLease,
-  inputsDigest,
-  type SignedResult,
-} from "../../../protocol/messages.ts";
+import { inputsDigest } from "../../../protocol/attempt-content.ts";
+import { encodeMessage, type GrantedLease, type SignedResult } from "../../../protocol/messages.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { simulatedKeys } from "../../../simulations/keys.ts";
 import { plannedStep, reportOf } from "../view/example.ts";

@@ -117,7 +117,7 @@ describe("a policy", () => {
     const { bench, run } = gated();
     const policies = (effects: readonly ControlEffect[]) =>
       said(effects, "policy").map(({ document }) =>
-        openDocument(document, exampleCharter, simulatedVerifier),
+        document === null ? null : openDocument(document, exampleCharter, simulatedVerifier),
       );
     expect(policies(bench.pull(5))).toMatchObject([{ ok: true, value: { document: { version: 1 } } }]);
     expect(policies(putting(bench, twoOf, 2))).toMatchObject([

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { Endorsing } from "../../../node/core/endorsing.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { type Charter, sealCharter, successorOf } from "../../../protocol/membership.ts";
-import { inputsDigest } from "../../../protocol/messages.ts";
+import { inputsDigest } from "../../../protocol/attempt-content.ts";
 import { type Permit, sealPermit } from "../../../protocol/permits.ts";
 import { sealEnvelope } from "../../../protocol/envelope.ts";
 import type { PlannedStep } from "../../../protocol/plan.ts";
