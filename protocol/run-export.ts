@@ -19,6 +19,8 @@ export type ExportedRun = {
   readonly bundle: Uint8Array | null;
   /** Every signed entry that speaks of the run, one log after the other, each in its order. */
   readonly entries: readonly Uint8Array[];
+  /** What the domain's owner demands, as signed last and known where it was exported; only when something is. */
+  readonly policy?: Uint8Array;
   /** What proves that logs of the domain fork (`protocol/fork.ts`); only when some do. */
   readonly forks?: readonly ForkEvidence[];
   /** The certificates of the workers that the entries name, as far as the node has seen them. */
@@ -47,6 +49,7 @@ function isExport(value: unknown): value is ExportedRun {
     exported.charter instanceof Uint8Array &&
     (exported.bundle === null || exported.bundle instanceof Uint8Array) &&
     areBytes(exported.entries) &&
+    (exported.policy === undefined || exported.policy instanceof Uint8Array) &&
     (exported.forks === undefined || areForks(exported.forks)) &&
     areBytes(exported.certificates)
   );

@@ -151,8 +151,8 @@ export const gatePlantings: readonly Planting[] = [
     edits: [
       {
         file: gates,
-        find: 'if (value.state === "gated") this.#waits(run, index, value, now);\n    const approvals',
-        replace: "const approvals",
+        find: 'if (value.state === "gated") this.#waits(run, index, value, now);\n    const gate',
+        replace: "const gate",
       },
     ],
     caughtBy: ["progress"],
@@ -361,5 +361,19 @@ export const gatePlantings: readonly Planting[] = [
     firstSeed: 76,
     seedsMax: 60,
     every: 32,
+  },
+  {
+    name: "a home that takes over does not tell who opened the gate of what has not ended",
+    edits: [
+      {
+        file: "node/core/gates.ts",
+        find: 'value.state === "gated" || value.state === "waiting" ? undefined : value.gate;',
+        replace: 'value.state === "done" ? value.gate : undefined;',
+      },
+    ],
+    caughtBy: ["verification"],
+    firstSeed: 3_706,
+    seedsMax: 200,
+    every: 16,
   },
 ];

@@ -157,6 +157,11 @@ export class Peer {
     return this.#life === null ? [] : (this.#control?.forks ?? []).map(({ log }) => log);
   }
 
+  /** What the domain's owner demands, as this control peer knows it. */
+  get policy(): Uint8Array | undefined {
+    return this.answers ? this.#control?.policy : undefined;
+  }
+
   /** What a person who asks this control peer is told to wait at a gate. */
   get closedGates(): readonly GateSeen[] {
     return this.answers ? (this.#control?.closedGates ?? []) : [];

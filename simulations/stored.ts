@@ -64,6 +64,7 @@ export function exportOf(peer: Peer, others: readonly Peer[], run: string, domai
     bundle,
     entries,
     ...domain,
+    ...(peer.policy === undefined ? {} : { policy: peer.policy }),
     ...(forks.length > 0 ? { forks } : {}),
   };
 }

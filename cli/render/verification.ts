@@ -20,6 +20,7 @@ export function verificationText(verification: Verification, { color, hint }: Op
   if (findings.length > 0) lines.push([]);
   lines.push([{ text: factWords(verification) }]);
   if (domain !== null) lines.push([{ text: domainWords(domain, hint) }]);
+  if (verification.policy !== null) lines.push([{ text: policyWords(verification.policy) }]);
   if (uncertified.length > 0)
     lines.push([
       {
@@ -62,6 +63,13 @@ function factWords({ steps, attempts, entries, authors, workers, submitter }: Ve
     `${countWords(steps, "step")}, ${countWords(attempts, "attempt")} on ${countWords(workers.length, "worker")}; ` +
     `${countWords(entries, "entry", "entries")} signed by ${countWords(authors.length, "control peer")}${by}.`
   );
+}
+
+function policyWords({ version, signedMs, judged }: NonNullable<Verification["policy"]>): string {
+  const policy = `version ${version} of its policy, signed ${new Date(signedMs).toISOString()}`;
+  return judged
+    ? `Gates are judged by ${policy}.`
+    : `What the records show of gates is judged, and not what was demanded: ${policy}, is no older than the run.`;
 }
 
 function domainWords(

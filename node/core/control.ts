@@ -277,6 +277,11 @@ export class ControlCore {
     return this.#table.stage === "home" ? [...gates.closed, ...releases.waiting] : [];
   }
 
+  /** What the domain's owner demands, as signed last and heard of here. */
+  get policy(): Uint8Array | undefined {
+    return this.#endorsing.policies.kept?.bytes;
+  }
+
   /** Documents by topic and name, as they were signed (`protocol/documents.ts`). */
   get documents(): ReadonlyMap<string, DocumentValue> {
     return this.#table.documents.all;

@@ -119,9 +119,10 @@ export class Gates {
   /** What was decided by an earlier home, or when the step ended; the run has heard of it. */
   restore(run: OpenRun, index: number, value: StepValue, now: Now): void {
     if (value.state === "gated") this.#waits(run, index, value, now);
-    const approvals = value.state === "gated" ? value.approvals : [];
+    const gate = value.state === "gated" || value.state === "waiting" ? undefined : value.gate;
+    const approvals = value.state === "gated" ? value.approvals : (gate?.approvals ?? []);
     for (const approval of approvals) this.#approved(run, index, approval, now);
-    if (value.state === "done" && value.gate !== undefined) this.#opened(run, index, value.gate.permit, now);
+    if (gate !== undefined) this.#opened(run, index, gate.permit, now);
     if (value.state === "done" && value.settlement !== undefined) this.#settled(run, index, value, now);
   }
 

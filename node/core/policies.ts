@@ -75,12 +75,8 @@ export class Policies {
   }
 
   /** Null: the step begins as soon as what it needs has ended, or counts as soon as it has. */
-  gateOf({ manifest, released }: Submission, index: number, phase: GatePhase): Gate | null {
-    // A released step is the only one of its run, and is judged by the whole plan that it is of.
-    const plan = released?.plan ?? manifest.plan;
-    const step = plan.steps[released?.release.index ?? index];
-    if (step === undefined || foreignDomainOf(plan, step, this.#context.charter().name) !== null) return null;
-    return gateOf(this.#newest(), plan, step, phase);
+  gateOf(submission: Submission, index: number, phase: GatePhase): Gate | null {
+    return gateBy(this.#newest(), submission, index, { phase, domain: this.#context.charter().name });
   }
 
   /** Places of the steps that a gate holds back once they have ended well. */
@@ -119,4 +115,18 @@ export class Policies {
     if (found !== null) this.#policy = found.policy;
     return this.#policy;
   }
+}
+
+/** What a domain's policy demands of the step at this place; null: nothing. @param at `domain`: its name. */
+export function gateBy(
+  policy: Policy,
+  { manifest, released }: Submission,
+  index: number,
+  at: { readonly phase: GatePhase; readonly domain: string },
+): Gate | null {
+  // A released step is the only one of its run, and is judged by the whole plan that it is of.
+  const plan = released?.plan ?? manifest.plan;
+  const step = plan.steps[released?.release.index ?? index];
+  if (step === undefined || foreignDomainOf(plan, step, at.domain) !== null) return null;
+  return gateOf(policy, plan, step, at.phase);
 }

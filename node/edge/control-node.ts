@@ -414,7 +414,7 @@ class ControlNode implements RunningNode {
         );
         if (!answer.ok) throw answerRefused(answer);
       },
-      export: (run) => exportRun(this.host, run),
+      export: (run) => exportRun(this.host, run, this.#core?.policy),
       renew: (renewal) => this.#joining.renew(renewal),
       certify: ({ claim, fromMs }) => this.#certifying.sign(claim, fromMs),
       useInvite: (nonce, peer) => this.#inviteUse.here(nonce, peer),
@@ -424,7 +424,7 @@ class ControlNode implements RunningNode {
       gates: () => this.#core?.closedGates ?? [],
       putDocument: (bytes) => this.#put(bytes),
       uses: (all, verify) => this.brokering.uses(all, verify),
-      provenance: (name, all) => signProvenance(this.host, name, all),
+      provenance: (name, all) => signProvenance(this.host, name, { policy: this.#core?.policy, all }),
       documents: async (topic) => {
         // Whoever asks is about to seal a secret; an embedded mesh has told nobody for whom before that.
         if (topic === recipientTopic) await this.brokering.tellRecipient();

@@ -11,8 +11,16 @@ import { controlKeys } from "../core/control.ts";
 import { entriesOfRun } from "../core/history.ts";
 import { certificateKey, type NodeHost } from "./node-host.ts";
 
-/** The bytes of the export. Throws when nothing is known of the run here, or more than an export may hold. */
-export async function exportRun(host: NodeHost, run: string): Promise<Uint8Array> {
+/**
+ * The bytes of the export. Throws when nothing is known of the run here, or more than an export may hold.
+ *
+ * @param policy as the domain's owner signed it; undefined: there is none.
+ */
+export async function exportRun(
+  host: NodeHost,
+  run: string,
+  policy: Uint8Array | undefined,
+): Promise<Uint8Array> {
   const { storage, membership, identity } = host;
   const entries: Uint8Array[] = [];
   const workers = new Set<string>();
@@ -54,6 +62,7 @@ export async function exportRun(host: NodeHost, run: string): Promise<Uint8Array
     bundle,
     entries,
     certificates,
+    ...(policy === undefined ? {} : { policy }),
     ...(forks.length > 0 ? { forks } : {}),
   });
 }

@@ -15,14 +15,17 @@ import { wordsOf } from "./error-words.ts";
 import { exportRun } from "./exporting.ts";
 import type { NodeHost } from "./node-host.ts";
 
-/** @param all also by the other control peers, of whom some may be away or see it otherwise. */
+/**
+ * @param policy as the domain's owner signed it; undefined: there is none.
+ * @param all also by the other control peers, of whom some may be away or see it otherwise.
+ */
 export async function signProvenance(
   host: NodeHost,
   name: OutputName,
-  all: boolean,
+  { policy, all }: { readonly policy: Uint8Array | undefined; readonly all: boolean },
 ): Promise<ProvenanceSeen> {
   const { identity, membership, network } = host;
-  const payload = await statementBytes(host, name);
+  const payload = await statementBytes(host, name, policy);
   const signatures = [{ peer: identity.peer, signature: identity.sign(toBeSigned(payload)) }];
   const absent: { peer: string; why: string }[] = [];
   if (!all) return { payload, signatures, absent };
@@ -45,9 +48,13 @@ export async function signProvenance(
   return { payload, signatures, absent };
 }
 
-async function statementBytes(host: NodeHost, name: OutputName): Promise<Uint8Array> {
+async function statementBytes(
+  host: NodeHost,
+  name: OutputName,
+  policy: Uint8Array | undefined,
+): Promise<Uint8Array> {
   const { identity, fetching, blobs } = host;
-  const exported = decodeExport(await exportRun(host, name.run));
+  const exported = decodeExport(await exportRun(host, name.run, policy));
   if (!exported.ok) throw refused("The records of the run cannot be read.");
   const provenance = provenanceOf(exported.value, name, identity);
   if (!provenance.ok) throw refused(provenance.problem);

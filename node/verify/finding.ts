@@ -45,6 +45,8 @@ const findingCodes = {
   "answer-not-entitled": "somebody answered who is not among those who may",
   "approvals-missing": "fewer people approved than the plan asks for",
   "permit-invalid": "a gate was opened by what a majority did not sign, or signed for something else",
+  "permit-missing": "a guarded step began, or counts, and no majority has signed that it may",
+  "policy-invalid": "what is shown as the domain's policy is none that its owner has signed",
   "outcome-invalid": "a step of another domain's ended otherwise than that domain signed",
   "gate-passed": "a step began while it waited at a gate",
   "refused-result-won": "a result that was refused decided a step",

@@ -11,10 +11,12 @@
 
 import type { Verifier } from "../../protocol/envelope.ts";
 import type { Event } from "../../protocol/events.ts";
+import { limits } from "../../protocol/limits.ts";
 import type { RunOutcome } from "../../protocol/registers/registers.ts";
 import type { ExportedRun } from "../../protocol/run-export.ts";
 import { compareText, encodeValue, sha256Hex } from "../../protocol/values.ts";
-import { type Account, openEvidence } from "./evidence.ts";
+import { checkDemanded, isOlder, openPolicy } from "./demanded.ts";
+import { type Account, type Evidence, openEvidence } from "./evidence.ts";
 import { type Finding, Findings } from "./finding.ts";
 import { replay, type Replayed } from "./replay.ts";
 import { checkApprovals } from "./settled.ts";
@@ -34,6 +36,8 @@ export type Verification = {
   readonly entries: number;
   readonly authors: readonly string[];
   readonly workers: readonly string[];
+  /** The domain's policy in the records, by which gates were judged; `judged` is false when it is newer than the run. Null: there is none. */
+  readonly policy: { readonly version: number; readonly signedMs: number; readonly judged: boolean } | null;
   /** Workers whose membership rests on the word of the control peers: their certificates are not there. */
   readonly uncertified: readonly string[];
   readonly findings: readonly Finding[];
@@ -41,8 +45,17 @@ export type Verification = {
   readonly findingsLeft: number;
 };
 
-/** @param domain the name or id of the domain that the run must be of; null: any, and the caller looks at the id. */
-export function verifyRun(exported: ExportedRun, domain: string | null, keys: Verifier): Verification {
+/**
+ * @param domain the name or id of the domain that the run must be of; null: any, and the caller looks at the id.
+ * @param policyApartMs a policy that is older than the run by less is not held against it; unless told otherwise what a domain
+ * takes a signature for, which may be that old.
+ */
+export function verifyRun(
+  exported: ExportedRun,
+  domain: string | null,
+  keys: Verifier,
+  policyApartMs: number = limits.signedApartMsMax,
+): Verification {
   const findings = new Findings();
   const evidence = openEvidence(exported, keys, findings);
   const { charter, submission, accounts } = evidence;
@@ -56,6 +69,7 @@ export function verifyRun(exported: ExportedRun, domain: string | null, keys: Ve
   const events = accounts.flatMap(({ told }) => told.map(({ event }) => event));
   checkAgreement(events, findings);
   const plan = submission?.manifest.plan ?? null;
+  const policy = judgePolicy(exported, evidence, findings, { keys, policyApartMs });
   const end = events.find((event) => event.kind === "run-closed");
   if (submission !== null) {
     const replayed = accounts.flatMap((account) => replay(account, submission, findings));
@@ -85,10 +99,34 @@ export function verifyRun(exported: ExportedRun, domain: string | null, keys: Ve
     entries: evidence.entries,
     authors: authorsOf(accounts),
     workers: [...workers].sort(compareText),
+    policy,
     uncertified: evidence.uncertified,
     findings: findings.all,
     findingsLeft: findings.left,
   };
+}
+
+function judgePolicy(
+  { policy: bytes }: ExportedRun,
+  { charter, submission, accounts }: Evidence,
+  findings: Findings,
+  { keys, policyApartMs }: { readonly keys: Verifier; readonly policyApartMs: number },
+): Verification["policy"] {
+  if (bytes === undefined || charter === null) return null;
+  const shown = openPolicy(bytes, charter, keys);
+  if (shown === null) {
+    findings.add(
+      "policy-invalid",
+      null,
+      "A domain's policy is signed by its owner.",
+      "What is shown as the policy is not.",
+    );
+    return null;
+  }
+  const { policy, version, signedMs } = shown;
+  const judged = submission !== null && isOlder(shown, accounts, submission, policyApartMs);
+  if (judged) checkDemanded(accounts, { submission, policy, domain: charter.name }, findings);
+  return { version, signedMs, judged };
 }
 
 function authorsOf(accounts: readonly Account[]): readonly string[] {

@@ -10,8 +10,11 @@ import { equals } from "uint8arrays/equals";
 import { verifyRun } from "../../node/verify/verify.ts";
 import { decodeExport, encodeExport, type ExportedRun } from "../../protocol/run-export.ts";
 import { simulatedVerifier } from "../keys.ts";
+import { openEnvelope } from "../../protocol/envelope.ts";
+import type { Document } from "../../protocol/documents.ts";
+import { decodedOnce } from "../decoded.ts";
 import type { LoggedEvent } from "../../protocol/events.ts";
-import { type Checker, type PeerName, Violation } from "../observation.ts";
+import { type Checker, type Observation, type PeerName, Violation } from "../observation.ts";
 import { KnownLiars } from "./known-liars.ts";
 
 /** What whoever holds a lease, or guesses that it will, may get away with until it is verified. */
@@ -29,21 +32,26 @@ const falseHomeCodes: ReadonlySet<FindingCode> = new Set<FindingCode>([
   "answer-invalid",
   "answer-missing",
   "gate-passed",
+  "permit-missing",
 ]);
 
 export function verificationChecker(domain: string): Checker {
   const liars = new KnownLiars();
+  const heard = new Heard();
   return {
     name: "verification",
-    looksAt: ["fault"],
-    observe: (observation) => liars.observe(observation),
+    looksAt: ["fault", "policy-chosen", "submitted", "handed"],
+    observe: (observation) => {
+      liars.observe(observation);
+      heard.observe(observation);
+    },
     finish: ({ finished, controls, submissions }) => {
       if (!finished) return;
       // What several peers show alike is judged once.
       const judged = new Map<string, ExportedRun>();
       for (const { peer, exported, events } of controls)
         for (const { run } of submissions) {
-          const shown = exported(run);
+          const shown = heard.shownTo(run, exported(run));
           const before = judged.get(run);
           if (before !== undefined && showAlike(before, shown)) continue;
           judged.set(run, shown);
@@ -54,6 +62,35 @@ export function verificationChecker(domain: string): Checker {
         }
     },
   };
+}
+
+/** Which runs came when a policy had been decided already: no home that admits them may have another one. */
+class Heard {
+  readonly #chosenUs = new Map<number, number>();
+  readonly #cameUs = new Map<string, number>();
+  #clocksAreSet = false;
+
+  observe(observation: Observation): void {
+    const { kind, atUs } = observation;
+    if (kind === "policy-chosen") this.#chosenUs.set(observation.version, atUs);
+    if ((kind === "submitted" || kind === "handed") && !this.#cameUs.has(observation.submission.run))
+      this.#cameUs.set(observation.submission.run, atUs);
+    if (kind === "fault" && observation.fault?.kind === "clock-jump") this.#clocksAreSet = true;
+  }
+
+  /** A policy that came later is left out: whether it may be held against the run is for clocks to say. */
+  shownTo(run: string, { policy, ...exported }: ExportedRun): ExportedRun {
+    const version = policy === undefined ? null : versionOf(policy);
+    const chosenUs = version === null ? Infinity : (this.#chosenUs.get(version) ?? Infinity);
+    const isFirst = chosenUs < (this.#cameUs.get(run) ?? -Infinity) && !this.#clocksAreSet;
+    return policy !== undefined && isFirst ? { ...exported, policy } : exported;
+  }
+}
+
+function versionOf(policy: Uint8Array): number | null {
+  const [envelope] = decodedOnce(policy) as [Uint8Array];
+  const opened = openEnvelope(envelope, { kind: "document", domain: null }, simulatedVerifier);
+  return opened.ok ? (opened.value.value as Document).version : null;
 }
 
 /** The same entries in the same order, of the same plan. Evidence of forks is compared as it would be handed over. */
@@ -89,7 +126,7 @@ function judge(
   { lied, told }: { readonly lied: ReadonlySet<string>; readonly told: ReadonlySet<FindingCode> },
 ): void {
   const { run } = shown;
-  const { findings, state, uncertified } = verifyRun(shown, domain, simulatedVerifier);
+  const { findings, state, uncertified } = verifyRun(shown, domain, simulatedVerifier, 0);
   // Who told of the run told different things, or opened gates that nobody has: whatever else is found, a stranger is told so.
   if (findings.some(({ code }) => code === "log-forked" || told.has(code))) return;
   const [first] = findings.filter(

@@ -18,6 +18,7 @@ const kept: Verification = {
   entries: 40,
   authors: ["a", "b", "c"],
   workers: ["w"],
+  policy: null,
   uncertified: [],
   findings: [],
   findingsLeft: 0,
@@ -53,6 +54,16 @@ and 3 more deviations
 Domain dev, 49c5.
 Not shown: certificates of 12D3…abcd. That they are workers of the domain is what its control peers say.
 `);
+});
+
+it("says by which policy gates were judged, or that it came with the run or later", () => {
+  const policy = { version: 3, signedMs: 1_700_000_000_000 };
+  expect(verificationText({ ...kept, policy: { ...policy, judged: true } }, options)).toContain(
+    "Gates are judged by version 3 of its policy, signed 2023-11-14T22:13:20.000Z.\n",
+  );
+  expect(verificationText({ ...kept, policy: { ...policy, judged: false } }, options)).toContain(
+    "What the records show of gates is judged, and not what was demanded: version 3 of its policy, signed 2023-11-14T22:13:20.000Z, is no older than the run.\n",
+  );
 });
 
 it("says of a run that goes on that it does, whatever was found so far", () => {

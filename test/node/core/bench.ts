@@ -32,9 +32,9 @@ export class Bench {
     return { monotonicMs: this.nowMs, wallMs: 1_700_000_000_000 + this.nowMs };
   }
 
-  restart(): void {
+  restart(): ControlEffect[] {
     this.core = this.#start();
-    this.tick();
+    return this.tick();
   }
 
   /** Inputs that come in one turn; what they lead to comes in turns of its own. */

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import type { ControlEffect } from "../../../node/core/effects.ts";
+import { historyKeys } from "../../../node/core/history.ts";
 import { sealAnswer } from "../../../protocol/answers.ts";
 import { type Document, openDocument, sealDocument } from "../../../protocol/documents.ts";
 import { limits } from "../../../protocol/limits.ts";
@@ -286,6 +287,24 @@ describe("a gate", () => {
     bench.restart();
     bench.pull(5);
     expect(grants([...approve(bench, { by: tom }), ...bench.tick(limits.gateEveryMs)])).toBe(1);
+  });
+
+  it("is told to have been opened, and by whom, by the next home when the one that opened it could not", () => {
+    const { bench } = gated();
+    approve(bench, { by: mia });
+    approve(bench, { by: tom });
+    bench.tick(limits.gateEveryMs);
+    for (const isBegun of [false, true]) {
+      if (isBegun) bench.pull(5);
+      for (const key of bench.disk.keys())
+        if (Object.values(historyKeys).some((prefix) => key.startsWith(prefix))) bench.disk.delete(key);
+      const told = events([...bench.restart(), ...bench.tick(limits.notesHeldMs)]);
+      expect(told.flatMap((event) => (event.kind === "step-answered" ? [event.by] : []))).toEqual([
+        mia.peer,
+        tom.peer,
+      ]);
+      expect(told.filter(({ kind }) => kind === "gate-opened")).toMatchObject([{ step: "deploy" }]);
+    }
   });
 
   it("goes back to its gate when nobody claimed it while its permit was good, with the approvals that it had", () => {

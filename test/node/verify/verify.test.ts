@@ -135,6 +135,7 @@ describe("a run kept to its plan", () => {
   it("when all went as planned", () => {
     expect(verified(exportOf(entries), "dev")).toEqual({
       otto: "verify/1",
+      policy: null,
       run,
       verdict: "kept",
       state: "passed",
