@@ -17,7 +17,6 @@ import { inputsDigest } from "../../protocol/attempt-content.ts";
 import { stepRegister, type StepValue } from "../../protocol/registers/registers.ts";
 import type { StepAnswer } from "../../protocol/registers/settling.ts";
 import type { WireRecord } from "../../protocol/registers/messages.ts";
-import type { Assignment } from "../../node/ports.ts";
 import { type Checker, type Ending, type Observation, type PeerName, Violation } from "../observation.ts";
 import { startWallMs } from "../workload.ts";
 import { Demands, type Place } from "./demands.ts";
@@ -164,7 +163,7 @@ export class GatesChecker implements Checker {
     const { run, index, token, step } = assignment;
     const submission = this.#submissions.get(run);
     if (submission === undefined) return;
-    this.#checkNeeds(submission, assignment);
+    this.#checkNeeds(submission, step, `${run}/${step} begins`);
     if (!this.#demands.guards(submission, index)) return;
     if (this.#ended.has(`${run}/${step}`))
       throw this.#violation(
@@ -229,10 +228,11 @@ export class GatesChecker implements Checker {
     const why = this.#demands.whyNotSigned(place, permit, { evidence, nowMs });
     if (why !== null)
       throw this.#violation(`${peer} signs a permit for ${permit.run}/${permit.step}: ${why}`);
+    this.#checkNeeds(submission, permit.step, `${peer} signs a permit for ${permit.run}/${permit.step}`);
   }
 
-  /** What needs a step that was held begins only once that counts. */
-  #checkNeeds({ manifest, run }: Submission, { step }: Assignment): void {
+  /** What needs a step that was held begins only once that counts, and is permitted only then. */
+  #checkNeeds({ manifest, run }: Submission, step: string, what: string): void {
     const own = manifest.plan.steps.findIndex(({ name }) => name === step);
     const needs = manifest.plan.steps[own]?.needs ?? [];
     for (const need of needs) {
@@ -249,7 +249,7 @@ export class GatesChecker implements Checker {
       const isRight = ends.some((value) => this.#whyNotCounting(submission, index, value) === null);
       if (ends.length > 0 && !isRight)
         throw this.#violation(
-          `${run}/${step} begins, and ${need.step} does not count yet: ${this.#whyNotCounting(submission, index, ends[0] as StepValue)}`,
+          `${what}, and ${need.step} does not count yet: ${this.#whyNotCounting(submission, index, ends[0] as StepValue)}`,
         );
     }
   }
