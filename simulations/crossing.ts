@@ -4,6 +4,7 @@
  * lost; a control peer that lies releases what no majority has, and says how steps ended that did not.
  */
 
+import { outcomeSigned, whyUnsigned } from "../node/core/released.ts";
 import type { ReleaseAnswer, ReleaseTold } from "../node/core/effects.ts";
 import { type Document, sealDocument } from "../protocol/documents.ts";
 import { sealEnvelope } from "../protocol/envelope.ts";
@@ -119,14 +120,15 @@ export class Crossing {
     const lie = isLiar && chance.percent(60) ? this.#falseOutcome(at, bundle, chance) : null;
     if (lie !== null) return answer({ state: "done", outcome: lie });
     const events = eventsOf(at, side.newest().charter.domain).filter((event) => event.run === run);
-    for (const event of events)
-      if (event.kind === "outcome-signed") {
-        this.#outcomes.push(event.outcome);
-        return answer({ state: "done", outcome: event.outcome });
-      }
-    const end = events.find(({ kind }) => kind === "run-closed");
+    const outcome = outcomeSigned(events, side.newest().charter.domain, simulatedVerifier);
+    if (outcome !== null) {
+      this.#outcomes.push(outcome);
+      return answer({ state: "done", outcome });
+    }
     const by = at.traits.keys.peer;
-    if (end !== undefined) return answer({ state: "refused", detail: "it was closed before it began", by });
+    for (const event of events)
+      if (event.kind === "run-closed")
+        return answer({ state: "refused", detail: whyUnsigned(event.outcome), by });
     if (at.knows(run)) return answer({ state: "running", detail: "" });
     const opened = openBundle(bundle, side.newest().charter, this.#wallMs, simulatedVerifier);
     if (opened.ok) side.comes(at.name, { bundle, submission: opened.value });

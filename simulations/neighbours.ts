@@ -30,7 +30,12 @@ export function double(base: Schedule): Schedule {
   const liars = able.length > 0 && chance.percent(60) ? [chance.pick(able)] : [];
   const lostPercent = chance.pick([0, 20, 60]);
   const liar = liars[0] ?? null;
-  const schedule = { ...beside, overUs };
+  const theirs = falseHome(
+    beside,
+    beside.faults.filter(({ kind }) => kind === "liar"),
+    { liar, domain: neighbourName },
+  );
+  const schedule = { ...beside, faults: [...beside.faults, ...theirs], overUs };
   const faults = [
     ...base.faults,
     ...falseHome(

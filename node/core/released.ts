@@ -1,8 +1,14 @@
 /** What is said between two domains about one step: how it is released, and how it ended. Pure; both are the same for every peer. */
 
 import type { Verifier } from "../../protocol/envelope.ts";
+import type { LoggedEvent } from "../../protocol/events.ts";
 import { openOutcome, type Release, type ReleasedOutcome } from "../../protocol/release.ts";
-import { type RegisterValue, stepRegister, type StepValue } from "../../protocol/registers/registers.ts";
+import {
+  type RegisterValue,
+  type RunOutcome,
+  stepRegister,
+  type StepValue,
+} from "../../protocol/registers/registers.ts";
 import type { StepReport } from "../../protocol/report.ts";
 import { compareText } from "../../protocol/values.ts";
 import type { OpenRun } from "./open-run.ts";
@@ -57,6 +63,27 @@ export function outcomeOf(
     outputs: isPassed ? (report?.outputs ?? []) : [],
     values: isPassed ? (report?.values ?? {}) : {},
   };
+}
+
+/** What a majority of this domain's control peers signed about how a released run has ended, by what is told of the run; null: nothing that holds. */
+export function outcomeSigned(
+  events: readonly LoggedEvent[],
+  domain: string,
+  keys: Verifier,
+): Uint8Array | null {
+  for (const event of events) {
+    const opened = event.kind === "outcome-signed" ? openOutcome(event.outcome, keys) : null;
+    if (event.kind === "outcome-signed" && opened?.ok === true && opened.value.from.charter.domain === domain)
+      return event.outcome;
+  }
+  return null;
+}
+
+/** Why nobody can show such a signature any more. @param end how the run ended. */
+export function whyUnsigned(end: RunOutcome): string {
+  return end === "cancelled"
+    ? "it was cancelled before it began"
+    : `it is over there, as ${end}, and fewer than half of the control peers have signed that`;
 }
 
 /** What a step has made, here or in another domain, as its register tells. What was settled otherwise has made nothing that counts. */

@@ -13,6 +13,7 @@ import { nameBundle } from "../../protocol/manifest.ts";
 import { isFormed } from "../../protocol/membership.ts";
 import type { Request } from "../../protocol/requests.ts";
 import { recipientTopic } from "../../protocol/credentials/sealed-secret.ts";
+import { outcomeSigned, whyUnsigned } from "../core/released.ts";
 import { ControlCore, controlKeys, keysAtStart } from "../core/control.ts";
 import type { ControlEffect, ControlInput, PollRequest, ReleaseTold } from "../core/effects.ts";
 import { Loop } from "../core/loop.ts";
@@ -358,11 +359,12 @@ class ControlNode implements RunningNode {
   async #released(bundle: Uint8Array): Promise<Extract<AnswerItem, { kind: "released" }>> {
     const name = nameBundle(bundle);
     const run = name?.run ?? "";
-    const outcome = await this.#views.outcomeOf(run);
+    const { membership, identity } = this.host;
+    const events = await this.#views.eventsOf(run);
+    const outcome = outcomeSigned(events, membership.charter.domain, identity);
     if (outcome !== null) return { kind: "released", state: "done", detail: "", outcome };
     const end = await this.#views.endOf(run);
-    if (end !== null)
-      return { kind: "released", state: "refused", detail: `it was ${end} before it began`, outcome: null };
+    if (end !== null) return { kind: "released", state: "refused", detail: whyUnsigned(end), outcome: null };
     if (this.#core?.isKnown(run) !== true) {
       try {
         await this.#submit(bundle);

@@ -9,6 +9,7 @@
 
 import type { FoundPlan, RunSummary, WatchItem } from "../../protocol/calls.ts";
 import { OttoError } from "../../protocol/errors.ts";
+import type { RunOutcome } from "../../protocol/registers/registers.ts";
 import { type AttemptEnded, type Event, isOfRun } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
 import { openEntry } from "../../protocol/log.ts";
@@ -131,15 +132,13 @@ export class Views {
     return [...all.values()].toSorted((left, right) => byStart(right, left)).slice(0, countMax);
   }
 
-  /** What a majority signed about how a released run has ended; null: nothing. */
-  async outcomeOf(run: string): Promise<Uint8Array | null> {
-    const { events } = await this.#load(run);
-    const signed = events.find((event) => event.kind === "outcome-signed");
-    return signed?.kind === "outcome-signed" ? signed.outcome : null;
+  /** All that is told of a run here. */
+  async eventsOf(run: string): Promise<readonly Event[]> {
+    return (await this.#load(run)).events;
   }
 
   /** How a run ended; null: it has not, or is not known. */
-  async endOf(run: string): Promise<string | null> {
+  async endOf(run: string): Promise<RunOutcome | null> {
     return viewOf(await this.#load(run)).outcome;
   }
 

@@ -33,6 +33,8 @@ const falseHomeCodes: ReadonlySet<FindingCode> = new Set<FindingCode>([
   "answer-missing",
   "gate-passed",
   "permit-missing",
+  // It admits a step that was never released.
+  "bundle-invalid",
 ]);
 
 export function verificationChecker(domain: string): Checker {

@@ -5,10 +5,11 @@
 
 import { expect, it } from "vitest";
 import { Endorsing } from "../../node/core/endorsing.ts";
-import { outcomeOf } from "../../node/core/released.ts";
+import { outcomeOf, outcomeSigned, whyUnsigned } from "../../node/core/released.ts";
 import { OpenRun } from "../../node/core/open-run.ts";
 import { sealDocument } from "../../protocol/documents.ts";
 import { sealEnvelope } from "../../protocol/envelope.ts";
+import type { LoggedEvent } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Submission } from "../../protocol/manifest.ts";
 import { type Charter, sealCharter, successorOf } from "../../protocol/membership.ts";
@@ -17,6 +18,7 @@ import { type Permit, sealPermit } from "../../protocol/permits.ts";
 import type { Policy } from "../../protocol/policy.ts";
 import { sealQuorum } from "../../protocol/quorum.ts";
 import type { StepValue } from "../../protocol/registers/registers.ts";
+import { sealOutcome } from "../../protocol/release.ts";
 import { encodeValue } from "../../protocol/values.ts";
 import { simulatedKeys } from "../../simulations/keys.ts";
 import { charterOf, submissionOf } from "../../simulations/workload.ts";
@@ -121,6 +123,28 @@ function whyNot(value: StepValue, newest: Charter = charter, releasedMs = 0): st
 
 it("is signed as passed when a majority has signed that just this may count", () => {
   expect(whyNot(done({ permit, by: [one, two] }))).toBeNull();
+});
+
+it("is shown to the other domain once a majority has signed it, and not what the home wrote down as signed", () => {
+  const outcome = outcomeOf(new OpenRun(submission), {
+    value: () => done({ permit, by: [one, two] }),
+    reportIn: () => report,
+  });
+  const signedBy = (signers: typeof controls, domain = charter.domain): LoggedEvent => {
+    const quorum = sealQuorum(signers.map((keys) => sealEnvelope("outcome", domain, outcome, keys)));
+    const bytes = sealOutcome(quorum, sealCharter(charter, simulatedKeys("owner")));
+    return { kind: "outcome-signed", run, timeMs: 1, outcome: bytes };
+  };
+  const shown = (...events: LoggedEvent[]) => outcomeSigned(events, charter.domain, one);
+  const sound = signedBy([one, two]);
+  expect(shown(signedBy([home]), signedBy([home, home]), sound)).toBe(
+    sound.kind === "outcome-signed" ? sound.outcome : null,
+  );
+  expect(shown(signedBy([home]), signedBy([home, home]))).toBeNull();
+  expect(outcomeSigned([sound], "another", one)).toBeNull();
+  expect(whyUnsigned("passed")).toBe(
+    "it is over there, as passed, and fewer than half of the control peers have signed that",
+  );
 });
 
 it("is signed as passed when others, and more, are control peers by now than those who let it count, and not when these had been taken out", () => {
