@@ -68,6 +68,11 @@ export function isFormed(charter: Charter): boolean {
   return charter.controls.length === charter.size;
 }
 
+/** True for one of those whose word counts now. */
+export function isListed({ controls }: Pick<Charter, "controls">, peer: string): boolean {
+  return controls.some((control) => control.peer === peer);
+}
+
 /** True for a control peer of this charter or of one before it: it may have recorded what happened, and certified. */
 export function hasSpoken(charter: Charter, peer: string): boolean {
   return spokeUntilMs(charter, peer) !== null;
@@ -75,7 +80,7 @@ export function hasSpoken(charter: Charter, peer: string): boolean {
 
 /** Until when the word of a control peer counts, milliseconds since 1970: `Infinity` while it is one. Null: it never was. */
 export function spokeUntilMs({ controls, former }: Charter, peer: string): number | null {
-  if (controls.some((control) => control.peer === peer)) return Infinity;
+  if (isListed({ controls }, peer)) return Infinity;
   return former.find((one) => one.peer === peer)?.sinceMs ?? null;
 }
 

@@ -1,31 +1,42 @@
-/** Which calls are for some roles alone. */
+/** Which calls are for some of the domain's members alone. */
 
 import { OttoError } from "../../protocol/errors.ts";
-import type { Role } from "../../protocol/membership.ts";
+import type { Certificate } from "../../protocol/certificate.ts";
+import { type Charter, isListed } from "../../protocol/membership.ts";
 import type { Request } from "../../protocol/requests.ts";
 
 /**
  * Over the network not everybody asks everything; over the local socket whoever the machine lets does. A worker hands on what is
  * asked at its own socket, so whoever is at its machine asks a control peer for what is a control peer's.
+ *
+ * What control peers ask each other is asked by those whom the newest charter lists: a certificate as one is also what a peer has that
+ * is not one yet, and for a while one that was taken out.
  */
-const reserved: Partial<Record<Request["call"], readonly Role[]>> = {
-  stop: [],
-  backup: [],
-  "use-invite": ["control"],
-  certify: ["control"],
+const reserved: Partial<Record<Request["call"], "nobody" | "listed">> = {
+  stop: "nobody",
+  backup: "nobody",
+  "use-invite": "listed",
+  certify: "listed",
 };
 
-/** Null: the call is for this role, too. */
-export function whyReserved(call: Request["call"], role: Role): OttoError | null {
-  const roles = Object.hasOwn(reserved, call) ? reserved[call] : undefined;
-  if (roles === undefined || roles.includes(role)) return null;
-  const who = roles.length === 0 ? "nobody over the network" : `a ${roles.join(" or a ")}`;
+/** Null: the call is for this member, too. */
+export function whyReserved(
+  call: Request["call"],
+  { peer, role }: Pick<Certificate, "peer" | "role">,
+  charter: Charter,
+): OttoError | null {
+  const who = Object.hasOwn(reserved, call) ? reserved[call] : undefined;
+  if (who === undefined || (who === "listed" && role === "control" && isListed(charter, peer))) return null;
+  const [whose, next] =
+    who === "nobody"
+      ? ["nobody over the network", "Ask on the machine of the node itself, with --node."]
+      : [
+          "a control peer that the charter lists",
+          "Ask a control peer as a person of the domain, with --peer, or on its own machine.",
+        ];
   return new OttoError("OTTO_NOT_A_MEMBER", {
-    what: `The call ${call} is for ${who}, and this came from a ${role}.`,
+    what: `The call ${call} is for ${whose}, and this came from a ${role}${role === "control" ? " peer that is not" : ""}.`,
     state: "Nothing was done.",
-    next:
-      roles.length === 0
-        ? "Ask on the machine of the node itself, with --node."
-        : "Ask a control peer as a person of the domain, with --peer, or on its own machine.",
+    next,
   });
 }

@@ -17,7 +17,7 @@ import {
 import { OttoError, unreachable } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import { openCertificate } from "../../protocol/certificate.ts";
-import { isFormed } from "../../protocol/membership.ts";
+import { isFormed, isListed } from "../../protocol/membership.ts";
 import { decodeRequest, type Request } from "../../protocol/requests.ts";
 import { receiveBlobs, sendBlobs } from "./blob-transfer.ts";
 import { whyReserved } from "./call-roles.ts";
@@ -99,7 +99,7 @@ export class CallServer {
     const opened =
       shown === null ? null : openCertificate(shown, rollOf(membership), realClock.wallMs(), identity);
     if (opened?.ok === true && opened.value.peer === channel.peer) {
-      const refusal = whyReserved(request.call, opened.value.role);
+      const refusal = whyReserved(request.call, opened.value, membership.charter);
       if (refusal === null) return;
       this.#count("role");
       throw refusal;
@@ -112,7 +112,7 @@ export class CallServer {
   }
 
   #isControl(peer: string | null): boolean {
-    return this.#host.membership.charter.controls.some((control) => control.peer === peer);
+    return peer !== null && isListed(this.#host.membership.charter, peer);
   }
 
   #count(because: Parameters<NodeHost["refused"]["set"]>[0]): void {

@@ -128,8 +128,8 @@ describe("a call over the network", () => {
     },
   );
 
-  it.each<Role>(["worker", "person"])(
-    "uses up no invite for a %s, and signs nothing for it",
+  it.each<Role>(["worker", "person", "control"])(
+    "uses up no invite for a %s that the charter does not list, and signs nothing for it",
     async (role) => {
       const eve = newIdentity();
       const certificate = certify(owner(), charter, { peer: eve.peer, role, name: "eve" });
