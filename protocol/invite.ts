@@ -28,7 +28,15 @@ export type Invite = {
   readonly addresses: readonly string[];
 };
 
-/** For which keys an invite is used, and what they are to be called. */
+/**
+ * For which keys an invite is used, and what they are to be called. The machine's is that of the peer that asks for it.
+ *
+ * Nobody proves to have the person's key, and it is worth nothing to name another's. What becomes of it is a certificate for that key,
+ * which counts beside what the key itself has signed and at no other place: so whoever names a key gives rights to it, as much as by
+ * handing on the code, and takes none. It takes none from it either: of the certificates that a key has each holds, one that makes a control
+ * peer a person does not (`openCertificate`), and none is made for a key that was revoked. What a key is called is its own word or that
+ * of whoever invited it, and nothing that a policy protects goes by it (`planner/policy/people.ts`).
+ */
 export type Application = {
   readonly otto: "application/1";
   readonly peer: string;

@@ -1,7 +1,8 @@
-/** Which calls are for some of the domain's members alone. */
+/** Which calls are for some of the domain's members alone, and in whose name a call counts. */
 
 import { OttoError } from "../../protocol/errors.ts";
 import type { Certificate } from "../../protocol/certificate.ts";
+import { limits } from "../../protocol/limits.ts";
 import { type Charter, isListed } from "../../protocol/membership.ts";
 import type { Request } from "../../protocol/requests.ts";
 
@@ -39,4 +40,13 @@ export function whyReserved(
     state: "Nothing was done.",
     next,
   });
+}
+
+/**
+ * The call as it counts: who is told to have asked for it is whose key has asked over the network, besides the name that was said. A
+ * control peer hands on what it was asked, and has judged that itself.
+ */
+export function attributed(request: Request, peer: string | null, charter: Charter): Request {
+  if (!("by" in request) || peer === null || isListed(charter, peer)) return request;
+  return { ...request, by: `${request.by.slice(0, limits.nameCharactersMax)} (${peer})` };
 }

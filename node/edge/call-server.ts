@@ -20,7 +20,7 @@ import { openCertificate } from "../../protocol/certificate.ts";
 import { isFormed, isListed } from "../../protocol/membership.ts";
 import { decodeRequest, type Request } from "../../protocol/requests.ts";
 import { receiveBlobs, sendBlobs } from "./blob-transfer.ts";
-import { whyReserved } from "./call-roles.ts";
+import { attributed, whyReserved } from "./call-roles.ts";
 import type { CallActions, ControlActions, RequestOf } from "./call-actions.ts";
 import type { Channel } from "./channel.ts";
 import { realClock } from "./clock.ts";
@@ -84,10 +84,11 @@ export class CallServer {
         next: "Check that both sides run compatible versions of Otto.",
       });
     this.#authorize(channel, request.value);
+    const asked = attributed(request.value, channel.peer, this.#host.membership.charter);
     // A control peer asked because it takes this one for home: two that disagree would hand a call round and round.
-    const target = this.#isControl(channel.peer) ? null : this.#actions.relayTo(request.value);
-    if (target === null) await this.#perform(channel, request.value, frames);
-    else await this.#relay(channel, request.value, target);
+    const target = this.#isControl(channel.peer) ? null : this.#actions.relayTo(asked);
+    if (target === null) await this.#perform(channel, asked, frames);
+    else await this.#relay(channel, asked, target);
     await channel.close();
   }
 

@@ -118,6 +118,15 @@ describe("a call over the network", () => {
     expect(await asked(keys.person, peers(certificates.worker))).toBe("OTTO_NOT_A_MEMBER");
   });
 
+  it("is told to be of whose key has made it, whoever it says that it is of", async () => {
+    const run = await mesh.submit(mesh.repository("long", "  one:\n    run: echo never\n"), control());
+    const followed = control().watch(run);
+    await followed.event("run-admitted");
+    const cancelling = { call: "cancel", certificate: certificates.worker, run, by: "mia" } as const;
+    expect(await asked(keys.worker, cancelling)).toBe("OTTO_UNREACHABLE");
+    expect(await followed.event("cancel-requested")).toMatchObject({ by: `mia (${keys.worker.peer})` });
+  });
+
   it.each<Role>(["worker", "person", "control"])(
     "stops nothing and copies nothing for a %s",
     async (role) => {
