@@ -17,10 +17,10 @@ import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import type { UsesSeen } from "../../protocol/calls.ts";
 import type { Charter } from "../../protocol/membership.ts";
 import { compareText } from "../../protocol/values.ts";
-import { askFor, callFor } from "../../node/edge/client.ts";
+import { callFor } from "../../node/edge/client.ts";
 import type { SignedBook } from "../../node/verify/audit-book.ts";
 import { verifyAudit, writeAudit } from "../audit-file.ts";
-import { charterOf, documentsOf, putDocument, recipientsOf } from "../domain-documents.ts";
+import { charterOf, controlsOf, documentsOf, putDocument, recipientsOf } from "../domain-documents.ts";
 import { ownerOf, type OwnerOptions } from "../owner.ts";
 import { person } from "../person.ts";
 import { readValue } from "../read-value.ts";
@@ -132,7 +132,7 @@ async function exportAudit(file: string, options: AuditOptions): Promise<ExitCod
   let absent = 0;
   const code = await withDomain(options, async ({ target }) => {
     const { certificate } = target;
-    const seen = await askFor(await target.open(), { call: "control", certificate }, "control");
+    const seen = await controlsOf(target);
     const books: (SignedBook & { readonly peer: string })[] = [];
     const request = { call: "uses", certificate, all: true, verify: true } as const;
     for await (const item of callFor(await target.open(), request)) {
