@@ -17,6 +17,7 @@ import {
   type Roll,
   spokeUntilMs,
 } from "./membership.ts";
+import { isShownName } from "./names.ts";
 import { openQuorum, sealQuorum } from "./quorum.ts";
 
 export type Certificate = {
@@ -110,7 +111,7 @@ function isCertificate(value: unknown): value is Certificate {
   return (
     certificate?.otto === "certificate/1" &&
     typeof certificate.peer === "string" &&
-    typeof certificate.name === "string" &&
+    isShownName(certificate.name) &&
     isRole(certificate.role) &&
     (certificate.allowed === undefined || isAllowed(certificate.allowed)) &&
     Number.isSafeInteger(certificate.expiresMs)

@@ -57,7 +57,12 @@ export function judgeClaim(
   if (!invite.ok) return invite;
   const { role, allowed, machineOnly } = invite.value;
   const application = openApplication(claim.application, invite.value, charter.domain, keys);
-  if (!application.ok) return failure("whoever shows it does not have its code");
+  if (!application.ok)
+    return failure(
+      application.problem === "malformed"
+        ? `a name has at most ${limits.nameCharactersMax} characters, of one line`
+        : "whoever shows it does not have its code",
+    );
   const { peer, person, name } = application.value;
   for (const one of [peer, person])
     if (charter.revoked?.has(one) === true) return failure(`the key of ${one} was revoked`);

@@ -12,6 +12,7 @@ import { failure, type Result, success } from "./errors.ts";
 import { openEnvelope, type RefusedBecause, sealEnvelope, type Signer, type Verifier } from "./envelope.ts";
 import { limits } from "./limits.ts";
 import { areTexts, isRole, type Role, type Roll } from "./membership.ts";
+import { isShownName } from "./names.ts";
 import { decodeUntrusted, encodeValue } from "./values.ts";
 
 export type Invite = {
@@ -140,7 +141,7 @@ function isApplication(value: unknown): value is Application {
   return (
     application?.otto === "application/1" &&
     [application.peer, application.person, application.name].every(
-      (text) => typeof text === "string" && text.length <= limits.nameCharactersMax,
+      (text) => isShownName(text) && text.length <= limits.nameCharactersMax,
     )
   );
 }

@@ -9,6 +9,7 @@
 import { failure, type Result, success } from "./errors.ts";
 import { openEnvelope, type RefusedBecause, sealEnvelope, type Signer, type Verifier } from "./envelope.ts";
 import { limits } from "./limits.ts";
+import { isShownName } from "./names.ts";
 import { areOwners, type Owners, ownersId } from "./owners.ts";
 import type { Revoked } from "./revocation.ts";
 import { encodeValue, sha256Hex } from "./values.ts";
@@ -193,7 +194,8 @@ function isCharter(value: unknown): value is Charter {
     charter?.otto === "charter/1" &&
     !("revoked" in charter) &&
     (charter.owners === undefined || areOwners(charter.owners)) &&
-    [charter.domain, charter.name, charter.owner].every((text) => typeof text === "string") &&
+    [charter.domain, charter.owner].every((text) => typeof text === "string") &&
+    isShownName(charter.name) &&
     [charter.version, charter.configuration, charter.size, charter.leaseMs].every(
       (count) => Number.isSafeInteger(count) && count > 0,
     ) &&

@@ -17,6 +17,7 @@ import { sizeWords } from "../../protocol/sizes.ts";
 import { controlsOf } from "../domain-documents.ts";
 import { keepStanding, person } from "../person.ts";
 import { controlsTable } from "../render/controls.ts";
+import { visible } from "../render/sanitize.ts";
 import { wantsColor } from "../render/renderer.ts";
 import { ownerOf, type OwnerOptions, signsAlone } from "../owner.ts";
 import { type Target, type TargetOptions, withTarget } from "../target.ts";
@@ -178,7 +179,7 @@ function change(
     const request = { call: "recharter", certificate, charter: sealCharter(next, owner) } as const;
     await askFor(await target.open(), request, "done");
     const after = await untilInstalled(target, next);
-    process.stdout.write(`${changedLines(seen.opened, next, after).join("\n")}\n`);
+    process.stdout.write(`${changedLines(seen.opened, next, after).map(visible).join("\n")}\n`);
   });
 }
 
