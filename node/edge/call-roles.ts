@@ -50,3 +50,8 @@ export function attributed(request: Request, peer: string | null, charter: Chart
   if (!("by" in request) || peer === null || isListed(charter, peer)) return request;
   return { ...request, by: `${request.by.slice(0, limits.nameCharactersMax)} (${peer})` };
 }
+
+/** True for what those are told who have nothing that lets them ask. */
+export function isTrespass({ code }: OttoError): boolean {
+  return code === "OTTO_NOT_A_MEMBER" || code === "OTTO_INVITE_INVALID" || code === "OTTO_MESSAGE_INVALID";
+}

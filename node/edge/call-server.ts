@@ -20,7 +20,7 @@ import { openCertificate } from "../../protocol/certificate.ts";
 import { isFormed, isListed } from "../../protocol/membership.ts";
 import { decodeRequest, type Request } from "../../protocol/requests.ts";
 import { receiveBlobs, sendBlobs } from "./blob-transfer.ts";
-import { attributed, whyReserved } from "./call-roles.ts";
+import { attributed, isTrespass, whyReserved } from "./call-roles.ts";
 import type { CallActions, ControlActions, RequestOf } from "./call-actions.ts";
 import type { Channel } from "./channel.ts";
 import { realClock } from "./clock.ts";
@@ -380,6 +380,7 @@ export class CallServer {
     } catch {
       channel.abort();
     }
+    if (channel.peer !== null && isTrespass(told)) this.#host.network.refusedCall(channel.peer);
   }
 }
 

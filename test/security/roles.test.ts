@@ -13,6 +13,7 @@ import { dialForCalls } from "../../node/edge/dial-call.ts";
 import { type Identity, openIdentity } from "../../node/edge/identity.ts";
 import { certify } from "../../node/edge/founding.ts";
 import type { ErrorCode } from "../../protocol/errors.ts";
+import { limits } from "../../protocol/limits.ts";
 import { type Charter, openCharter, type Role } from "../../protocol/membership.ts";
 import { type Message, messageKinds } from "../../protocol/messages.ts";
 import type { Request } from "../../protocol/requests.ts";
@@ -28,6 +29,42 @@ const ofBoth = ["announce", "events"];
 
 const refusals = (effects: readonly ControlEffect[], from: string) =>
   effects.filter((one) => one.kind === "count-refused" && one.because === "role" && one.from === from);
+
+/** How often a stranger is told that its invite is none, until nobody answers it. */
+async function refusalsOf(identity: Identity, address: string): Promise<number> {
+  const remote = await dialForCalls(identity, [address]);
+  const join = { call: "join", certificate: null, addresses: [], store: "" } as const;
+  const [invite, application] = [new Uint8Array(9), new Uint8Array(9)];
+  let heard = 0;
+  try {
+    for (; heard < 10 * limits.refusalsMax; heard += 1) {
+      const answer = askFor(await remote.open(), { ...join, invite, application }, "joined");
+      const code = await answer.then(
+        () => null,
+        (error: unknown) => (error as { readonly code?: ErrorCode }).code,
+      );
+      if (code !== "OTTO_INVITE_INVALID") break;
+    }
+  } catch {
+    // The connection is closed.
+  } finally {
+    await remote.close();
+  }
+  return heard;
+}
+
+/** What a control peer answers: null, or the code of its refusal. */
+async function ask(address: string, identity: Identity, request: Request): Promise<ErrorCode | null> {
+  const remote = await dialForCalls(identity, [address]);
+  try {
+    await askFor(await remote.open(), request, "peers");
+    return null;
+  } catch (error) {
+    return (error as { code: ErrorCode }).code;
+  } finally {
+    await remote.close();
+  }
+}
 
 describe("a control peer", () => {
   it.each(messageKinds.filter((kind) => ![...ofWorkers, ...ofBoth].includes(kind)))(
@@ -85,18 +122,7 @@ describe("a call over the network", () => {
   });
   afterAll(() => mesh?.end());
 
-  /** What the control peer answers: null, or the code of its refusal. */
-  async function asked(identity: Identity, request: Request): Promise<ErrorCode | null> {
-    const remote = await dialForCalls(identity, [control().address]);
-    try {
-      await askFor(await remote.open(), request, "peers");
-      return null;
-    } catch (error) {
-      return (error as { code: ErrorCode }).code;
-    } finally {
-      await remote.close();
-    }
-  }
+  const asked = (identity: Identity, request: Request) => ask(control().address, identity, request);
   const peers = (certificate: Uint8Array | null): Request => ({ call: "peers", certificate });
 
   it("is answered for whose certificate it is", async () => {
@@ -116,6 +142,15 @@ describe("a call over the network", () => {
       expect(await asked(eve, peers(shown))).toBe("OTTO_NOT_A_MEMBER");
     expect(await asked(keys.worker, peers(certificates.person))).toBe("OTTO_NOT_A_MEMBER");
     expect(await asked(keys.person, peers(certificates.worker))).toBe("OTTO_NOT_A_MEMBER");
+  });
+
+  it("of a stranger is refused so often, and then has no connection, while members are answered", async () => {
+    const eve = newIdentity();
+    const heard = await refusalsOf(eve, control().address);
+    expect(heard).toBeGreaterThan(limits.refusalsMax / 2);
+    expect(heard).toBeLessThanOrEqual(limits.refusalsMax);
+    await expect(dialForCalls(eve, [control().address]).then((again) => again.open())).rejects.toThrow();
+    expect(await asked(keys.person, peers(certificates.person))).toBe(null);
   });
 
   it("is told to be of whose key has made it, whoever it says that it is of", async () => {
