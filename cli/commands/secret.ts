@@ -25,11 +25,12 @@ import { ownerOf, type OwnerOptions } from "../owner.ts";
 import { person } from "../person.ts";
 import { readValue } from "../read-value.ts";
 import { wantsColor } from "../render/renderer.ts";
-import { secretsTable, usesTable } from "../render/secrets.ts";
+import { visible } from "../render/sanitize.ts";
+import { placesOf, secretsTable, usesTable } from "../render/secrets.ts";
 import { checkHeader, type Purpose, purposeOf, type PurposeOptions } from "../secret-header.ts";
 import { whyRotate } from "../secret-recipients.ts";
 import { findTarget, type Target, type TargetOptions } from "../target.ts";
-import { countWords } from "../words.ts";
+import { countWords, momentWords } from "../words.ts";
 
 type ValueOptions = { readonly from?: string };
 export type SetOptions = TargetOptions & PurposeOptions & ValueOptions;
@@ -54,8 +55,12 @@ export async function setSecret(name: string, options: SetOptions): Promise<Exit
 /** A new value for the same purpose, for those who are control peers now. */
 export async function rotateSecret(name: string, options: RotateOptions): Promise<ExitCode> {
   return withDomain(options, async (domain) => {
-    const { secret } = await known(domain, name);
+    const { secret, by, timeMs } = await known(domain, name);
     if (secret.kind === "oidc") throw noValue(name);
+    // Any person of the domain may have said so since: the value goes where that is, and is asked for only now.
+    const places = placesOf(secret).join(" ");
+    const said = `otto: ${name} may be sent to ${places}, as ${by} said on ${momentWords(timeMs)} UTC.`;
+    process.stderr.write(`${visible(said)}\n`);
     const version = await seal(domain, name, { purpose: secret, from: options.from });
     process.stdout.write(
       `Secret ${name} has a new value, version ${version}. Take back the old one where it was issued.\n`,

@@ -3,8 +3,11 @@
 import { OttoError } from "../../protocol/errors.ts";
 import type { Certificate } from "../../protocol/certificate.ts";
 import { limits } from "../../protocol/limits.ts";
+import { secretTopic } from "../../protocol/credentials/sealed-secret.ts";
 import { type Charter, isListed } from "../../protocol/membership.ts";
 import type { Request } from "../../protocol/requests.ts";
+
+type Whose = "nobody" | "listed" | "no worker";
 
 /**
  * Over the network not everybody asks everything; over the local socket whoever the machine lets does. A worker hands on what is
@@ -13,7 +16,7 @@ import type { Request } from "../../protocol/requests.ts";
  * What control peers ask each other is asked by those whom the newest charter lists: a certificate as one is also what a peer has that
  * is not one yet, and for a while one that was taken out.
  */
-const reserved: Partial<Record<Request["call"], "nobody" | "listed">> = {
+const reserved: Partial<Record<Request["call"], Whose>> = {
   stop: "nobody",
   backup: "nobody",
   "use-invite": "listed",
@@ -22,24 +25,34 @@ const reserved: Partial<Record<Request["call"], "nobody" | "listed">> = {
 
 /** Null: the call is for this member, too. */
 export function whyReserved(
-  call: Request["call"],
+  request: Request,
   { peer, role }: Pick<Certificate, "peer" | "role">,
   charter: Charter,
 ): OttoError | null {
-  const who = Object.hasOwn(reserved, call) ? reserved[call] : undefined;
-  if (who === undefined || (who === "listed" && role === "control" && isListed(charter, peer))) return null;
-  const [whose, next] =
+  const { call } = request;
+  const who = whoseIs(request);
+  if (who === null || (who === "no worker" && role !== "worker")) return null;
+  if (who === "listed" && role === "control" && isListed(charter, peer)) return null;
+  const whose = {
+    nobody: "nobody over the network",
+    listed: "a control peer that the charter lists",
+    "no worker": "a person or a control peer",
+  }[who];
+  const next =
     who === "nobody"
-      ? ["nobody over the network", "Ask on the machine of the node itself, with --node."]
-      : [
-          "a control peer that the charter lists",
-          "Ask a control peer as a person of the domain, with --peer, or on its own machine.",
-        ];
+      ? "Ask on the machine of the node itself, with --node."
+      : "Ask a control peer as a person of the domain, with --peer, or on its own machine.";
   return new OttoError("OTTO_NOT_A_MEMBER", {
     what: `The call ${call} is for ${whose}, and this came from a ${role}${role === "control" ? " peer that is not" : ""}.`,
     state: "Nothing was done.",
     next,
   });
+}
+
+/** Null: everybody's. Sealed secrets are for those who seal and open them: no machine that runs steps keeps them for a later day. */
+function whoseIs(request: Request): Whose | null {
+  if (request.call === "documents") return request.topic === secretTopic ? "no worker" : null;
+  return Object.hasOwn(reserved, request.call) ? (reserved[request.call] ?? null) : null;
 }
 
 /**

@@ -100,7 +100,7 @@ export class CallServer {
     const opened =
       shown === null ? null : openCertificate(shown, rollOf(membership), realClock.wallMs(), identity);
     if (opened?.ok === true && opened.value.peer === channel.peer) {
-      const refusal = whyReserved(request.call, opened.value, membership.charter);
+      const refusal = whyReserved(request, opened.value, membership.charter);
       if (refusal === null) return;
       this.#count("role");
       throw refusal;

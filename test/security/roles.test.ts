@@ -66,6 +66,24 @@ async function ask(address: string, identity: Identity, request: Request): Promi
   }
 }
 
+/** A worker that is away, and a person: who they are, and what they have to show. */
+async function membersOf(mesh: Mesh, node: MeshNode) {
+  const [bad] = mesh.workers;
+  if (bad === undefined) throw new Error("The mesh has no worker.");
+  await bad.kill();
+  await mesh.succeed(["join", await mesh.invite(node, ["--role", "person"])], { home: "mia" });
+  const folder = new DataFolder(bad.folder);
+  const keys = {
+    worker: openIdentity(folder.key),
+    person: openIdentity(join(mesh.folder, "mia", "person.key")),
+  };
+  const opened = openCharter(folder.need("charter"), null, keys.worker);
+  if (!opened.ok) throw new Error(opened.problem);
+  const personal = join(mesh.folder, "mia", "domains", opened.value.domain, "certificate");
+  const certificates = { worker: folder.need("certificate"), person: readFileSync(personal) };
+  return { keys, certificates, charter: opened.value };
+}
+
 describe("a control peer", () => {
   it.each(messageKinds.filter((kind) => ![...ofWorkers, ...ofBoth].includes(kind)))(
     "takes no word of another control peer from a worker: %s",
@@ -104,21 +122,7 @@ describe("a call over the network", () => {
 
   beforeAll(async () => {
     mesh = await Mesh.found({ controls: 1, workers: [[]] });
-    const [bad] = mesh.workers;
-    if (bad === undefined) throw new Error("The mesh has no worker.");
-    await bad.kill();
-    await mesh.succeed(["join", await mesh.invite(control(), ["--role", "person"])], { home: "mia" });
-    const opened = openCharter(new DataFolder(bad.folder).need("charter"), null, owner());
-    if (!opened.ok) throw new Error(opened.problem);
-    charter = opened.value;
-    keys = {
-      worker: openIdentity(new DataFolder(bad.folder).key),
-      person: openIdentity(join(mesh.folder, "mia", "person.key")),
-    };
-    certificates = {
-      worker: new DataFolder(bad.folder).need("certificate"),
-      person: readFileSync(join(mesh.folder, "mia", "domains", charter.domain, "certificate")),
-    };
+    ({ keys, certificates, charter } = await membersOf(mesh, control()));
   });
   afterAll(() => mesh?.end());
 
@@ -160,6 +164,15 @@ describe("a call over the network", () => {
     const cancelling = { call: "cancel", certificate: certificates.worker, run, by: "mia" } as const;
     expect(await asked(keys.worker, cancelling)).toBe("OTTO_UNREACHABLE");
     expect(await followed.event("cancel-requested")).toMatchObject({ by: `mia (${keys.worker.peer})` });
+  });
+
+  it("shows a worker no sealed secrets, and all else that the domain signed", async () => {
+    const about = (topic: string, by: "worker" | "person") =>
+      asked(keys[by], { call: "documents", certificate: certificates[by], topic });
+    expect(await about("secret", "worker")).toBe("OTTO_NOT_A_MEMBER");
+    // It ends without what was waited for.
+    expect(await about("secret", "person")).toBe("OTTO_UNREACHABLE");
+    expect(await about("policy", "worker")).toBe("OTTO_UNREACHABLE");
   });
 
   it.each<Role>(["worker", "person", "control"])(
