@@ -126,6 +126,15 @@ describe("what another control peer signs", () => {
     }
   });
 
+  it("is for an invite that is good for a week at most", () => {
+    const until = (expiresMs: number): CertificateClaim => {
+      const made = sealInvite(charter.domain, { ...invite, expiresMs }, { keys: person, certificate: shown });
+      return { ...joining(eve.peer), invite: made };
+    };
+    expect(judge(until(wallMs + limits.inviteMsMax)).ok).toBe(true);
+    expect(judge(until(wallMs + limits.inviteMsMax + 1))).toEqual(refused("it is good for too long"));
+  });
+
   it("is not for somebody else who has seen the invite, and not its code", () => {
     const stolen = { ...joining(person.peer), application: applied(eve.peer, control) };
     expect(judge(stolen)).toEqual(refused("whoever shows it does not have its code"));
