@@ -81,3 +81,12 @@ it("has no invite used up, and nothing signed by those that are left", async () 
   expect(await asked({ call: "certify", ...shown, fromMs: Date.now(), claim })).toContain(unlisted);
   expect(await asked({ call: "use-invite", ...shown, nonce: key.peer, peer })).toContain(unlisted);
 });
+
+it("is the one that is revoked by its id, and no worker that is called so", async () => {
+  const code = await mesh.invite(founder);
+  const liar = await mesh.join("liar", code, ["--name", bad.peer]);
+  mesh.workers.push(liar);
+  const { stdout } = await mesh.succeed(["revoke", bad.peer, "--node", founder.folder]);
+  expect(stdout).toBe(`${bad.peer} is none of domain dev any more.\n`);
+  expect(await asked({ call: "peers", certificate: certificate() })).not.toBe("peers");
+});
