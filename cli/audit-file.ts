@@ -9,6 +9,7 @@ import { type SignedBook, verifyBook } from "../node/verify/audit-book.ts";
 import { type ExitCode, exitCodes, OttoError } from "../protocol/errors.ts";
 import { type Charter, openCharter } from "../protocol/membership.ts";
 import { jsonNamed, writeNamed } from "./named-files.ts";
+import { visible } from "./render/sanitize.ts";
 import { countWords } from "./words.ts";
 
 type Books = {
@@ -31,7 +32,7 @@ export function writeAudit(file: string, { charter, books }: Books): void {
   writeNamed(file, `${text}\n`, 0o600);
 }
 
-/** @param expected the name or id of the domain whose books they must be; null: whoever's. */
+/** @param expected the id of the domain whose books they must be; null: whoever's. */
 export function verifyAudit(
   file: string,
   { domain: expected = null, json = false }: { readonly domain?: string | null; readonly json?: boolean },
@@ -47,16 +48,30 @@ export function verifyAudit(
   const missing = charter.controls.filter(({ peer }) => books.every((book) => book.peer !== peer));
   const isWhole = seen.every(({ proven }) => proven.ok) && missing.length === 0;
   const lines = json ? jsonLines(seen) : wordsOf(charter, seen, expected !== null);
+  const gone = charter.former.filter(({ peer }) => books.every((book) => book.peer !== peer));
+  for (const { peer, sinceMs } of gone)
+    lines.push(
+      json
+        ? JSON.stringify({ peer, sinceMs, problem: "missing" })
+        : `${peer}  was one until ${new Date(sinceMs).toISOString()}; its book is not in the file`,
+    );
   for (const { peer } of missing)
     lines.push(json ? JSON.stringify({ peer, problem: "missing" }) : `${peer}  its book is not in the file`);
-  process.stdout.write(`${lines.join("\n")}\n`);
+  process.stdout.write(`${lines.map(visible).join("\n")}\n`);
   return isWhole ? exitCodes.passed : exitCodes.failed;
 }
 
 type Seen = { readonly peer: string; readonly proven: ReturnType<typeof verifyBook> };
 
-function wordsOf({ name, domain }: Charter, seen: readonly Seen[], isNamed: boolean): string[] {
-  const lines = [`Domain ${name} (${domain}), by the charter in the file, which its owner signed`];
+function wordsOf(
+  { name, domain, configuration, controls }: Charter,
+  seen: readonly Seen[],
+  isNamed: boolean,
+): string[] {
+  const lines = [
+    `Domain ${name} (${domain}), by the charter in the file, which its owner signed`,
+    `  It is configuration ${configuration}, of ${countWords(controls.length, "control peer")}. That there is no newer one is not proven.`,
+  ];
   if (!isNamed) lines.push("  That it is the domain that you mean is not proven: say its id with --domain.");
   for (const { peer, proven } of seen) {
     if (!proven.ok) {

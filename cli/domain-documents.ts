@@ -11,19 +11,35 @@ import {
 import { type Document, type OpenedDocument, openDocument, sealDocument } from "../protocol/documents.ts";
 import type { Signer } from "../protocol/envelope.ts";
 import { OttoError } from "../protocol/errors.ts";
-import { type Charter, openCharter } from "../protocol/membership.ts";
+import type { AnswerItem } from "../protocol/calls.ts";
+import { type Charter, isNewer, openCharter } from "../protocol/membership.ts";
 import type { Target } from "./target.ts";
+
+type ControlsSeen = Extract<AnswerItem, { kind: "control" }> & { readonly opened: Charter };
+
+/**
+ * What the asked node says of its control peers, by the newest charter that it knows. Whom secrets are sealed for, and whom an invite leads
+ * to, is in it, and any node may be asked: so it is the charter of the domain that was meant, and none from before the one known here.
+ */
+export async function controlsOf(target: Target): Promise<ControlsSeen> {
+  const { certificate } = target;
+  const known = target.charter();
+  const seen = await askFor(await target.open(), { call: "control", certificate }, "control");
+  const opened = openCharter(seen.charter, known.domain, { verify: verifySignature });
+  if (opened.ok && !isNewer(known, opened.value)) {
+    if (isNewer(opened.value, known)) target.learn(opened.value, seen.charter);
+    return { ...seen, opened: opened.value };
+  }
+  throw new OttoError("OTTO_MESSAGE_INVALID", {
+    what: `The node answered with ${opened.ok ? "an older charter of" : "no charter that was signed by the owner of"} domain ${known.name}${opened.ok ? " than this user has seen" : ""}.`,
+    state: "Nothing was done.",
+    next: "Ask another node with --node or --peer.",
+  });
+}
 
 /** The newest charter that the asked node knows. */
 export async function charterOf(target: Target): Promise<Charter> {
-  const { certificate } = target;
-  const seen = await askFor(await target.open(), { call: "control", certificate }, "control");
-  const opened = openCharter(seen.charter, null, { verify: verifySignature });
-  if (opened.ok) return opened.value;
-  throw new OttoError("OTTO_MESSAGE_INVALID", {
-    what: "The node answered with a charter that its owner has not signed.",
-    next: "Ask another node with --node or --peer.",
-  });
+  return (await controlsOf(target)).opened;
 }
 
 /** Those of one topic whose signatures hold, in the order of their names; taken away ones have no body. */

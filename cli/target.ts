@@ -11,7 +11,7 @@ import { type ExitCode, exitCodes, OttoError } from "../protocol/errors.ts";
 import { openCertificate } from "../protocol/certificate.ts";
 import { type Charter, openCharter } from "../protocol/membership.ts";
 import { embeddedFolders } from "./embedded.ts";
-import { person, standing, type Standing } from "./person.ts";
+import { charterOfStanding, keepStanding, person, standing, type Standing } from "./person.ts";
 import { renewPerson } from "./renew-person.ts";
 import { shellWord } from "./words.ts";
 
@@ -28,6 +28,10 @@ export type Target = {
   readonly certificate: Uint8Array | null;
   /** The domain that is submitted to, and what the submitter shows there. */
   standing(): Standing;
+  /** Of the domain that is meant, as it is known on this machine. */
+  charter(): Charter;
+  /** A node has shown a newer one. */
+  learn(charter: Charter, bytes: Uint8Array): void;
   readonly open: () => Promise<Channel>;
   readonly close: () => Promise<void>;
 };
@@ -96,6 +100,13 @@ export function localTarget(folder: DataFolder): Target {
         return { domain: charter.value.domain, certificate: own };
       return standing(charter.ok ? charter.value.domain : null);
     },
+    charter() {
+      const charter = openCharter(folder.need("charter"), null, person());
+      if (charter.ok) return charter.value;
+      throw noCharter(folder.path);
+    },
+    // The node itself keeps what it hears of.
+    learn: () => undefined,
     open: () => connectLocally(folder.socket),
     close: () => Promise.resolve(),
   };
@@ -123,7 +134,21 @@ async function remoteTarget(address: string, domain: string | null): Promise<Tar
       return own().certificate;
     },
     standing: own,
+    charter() {
+      const charter = charterOfStanding(own().domain);
+      if (charter !== null) return charter;
+      throw noCharter(ottoHome());
+    },
+    learn: (charter, bytes) => keepStanding(charter, bytes, own().certificate),
     open: remote.open,
     close: remote.close,
   };
+}
+
+function noCharter(where: string): OttoError {
+  return new OttoError("OTTO_NOT_A_MEMBER", {
+    what: `There is no charter in ${where} that the owner of a domain has signed.`,
+    state: "Nothing was done.",
+    next: "Join the domain anew with `otto join CODE`.",
+  });
 }

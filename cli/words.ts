@@ -7,6 +7,7 @@ import { styleText } from "node:util";
 
 import { exitCodes } from "../protocol/errors.ts";
 import type { OttoError } from "../protocol/errors.ts";
+import { visible } from "./render/sanitize.ts";
 
 const secondMs = 1_000;
 const minuteMs = 60 * secondMs;
@@ -63,9 +64,11 @@ export function shellWord(word: string): string {
 
 /** The whole text of an error on the terminal: what, the state now, what to do next, and the code to look up. */
 export function formatError(error: OttoError, color: boolean): string {
-  const lines = [`${paintError("otto:", color)} ${error.message}`];
-  if (error.state !== undefined) lines.push(error.state);
-  lines.push(`Next: ${error.next}`, `Code: ${error.code}`);
+  // A node that was asked may have said these words.
+  const shown = (text: string): string => text.split("\n").map(visible).join("\n");
+  const lines = [`${paintError("otto:", color)} ${shown(error.message)}`];
+  if (error.state !== undefined) lines.push(shown(error.state));
+  lines.push(`Next: ${shown(error.next)}`, `Code: ${error.code}`);
   return lines.join("\n");
 }
 

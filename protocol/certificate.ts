@@ -8,7 +8,16 @@ import { type Allowed, isAllowed } from "./allowed.ts";
 import { failure, type Result, success } from "./errors.ts";
 import { openEnvelope, type RefusedBecause, sealEnvelope, type Signer, type Verifier } from "./envelope.ts";
 import { limits } from "./limits.ts";
-import { type Charter, isRevoked, isRole, type Role, type Roll, spokeUntilMs } from "./membership.ts";
+import {
+  type Charter,
+  isListed,
+  isRevoked,
+  isRole,
+  type Role,
+  type Roll,
+  spokeUntilMs,
+} from "./membership.ts";
+import { isShownName } from "./names.ts";
 import { openQuorum, sealQuorum } from "./quorum.ts";
 
 export type Certificate = {
@@ -53,7 +62,7 @@ export function openCertificate(
   if (!opened.ok) return opened;
   const { certificate, signers } = opened.value;
   const { peer, role } = certificate;
-  if (role !== "control" && charter.controls.some((control) => control.peer === peer)) return failure("role");
+  if (role !== "control" && isListed(charter, peer)) return failure("role");
   if (role !== "control" && signers.includes(peer)) return failure("role");
   if ([peer, ...signers].some((one) => isRevoked(charter, one, wallMs))) return failure("revoked");
   return certificate.expiresMs < wallMs ? failure("stranger") : success(certificate);
@@ -102,7 +111,7 @@ function isCertificate(value: unknown): value is Certificate {
   return (
     certificate?.otto === "certificate/1" &&
     typeof certificate.peer === "string" &&
-    typeof certificate.name === "string" &&
+    isShownName(certificate.name) &&
     isRole(certificate.role) &&
     (certificate.allowed === undefined || isAllowed(certificate.allowed)) &&
     Number.isSafeInteger(certificate.expiresMs)

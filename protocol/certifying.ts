@@ -8,7 +8,7 @@ import { failure, type Result, success } from "./errors.ts";
 import type { Verifier } from "./envelope.ts";
 import { type Invite, judgeInvite, openApplication } from "./invite.ts";
 import { limits } from "./limits.ts";
-import type { Roll } from "./membership.ts";
+import { isListed, type Roll } from "./membership.ts";
 import { openRenewal } from "./renewal.ts";
 
 /** What the subject shows: an invite, used for its keys; or the certificate that it has, which is to be renewed. */
@@ -48,13 +48,21 @@ export function judgeClaim(
   if (claim.kind === "renewal") {
     const opened = openRenewal(claim.renewal, charter, wallMs, keys);
     if (!opened.ok) return failure(`the one that is to be renewed does not hold here: ${opened.problem}`);
+    // The charter makes control peers. Who was taken out of it, or never came in, is one for no longer than its certificate says.
+    if (opened.value.role === "control" && !isListed(charter, opened.value.peer))
+      return failure("it is a control peer's, and the charter lists it as none");
     return success({ certificates: [certified(opened.value)], used: null });
   }
   const invite = judgeInvite(claim.invite, charter, wallMs, keys);
   if (!invite.ok) return invite;
   const { role, allowed, machineOnly } = invite.value;
   const application = openApplication(claim.application, invite.value, charter.domain, keys);
-  if (!application.ok) return failure("whoever shows it does not have its code");
+  if (!application.ok)
+    return failure(
+      application.problem === "malformed"
+        ? `a name has at most ${limits.nameCharactersMax} characters, of one line`
+        : "whoever shows it does not have its code",
+    );
   const { peer, person, name } = application.value;
   for (const one of [peer, person])
     if (charter.revoked?.has(one) === true) return failure(`the key of ${one} was revoked`);

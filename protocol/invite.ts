@@ -12,6 +12,7 @@ import { failure, type Result, success } from "./errors.ts";
 import { openEnvelope, type RefusedBecause, sealEnvelope, type Signer, type Verifier } from "./envelope.ts";
 import { limits } from "./limits.ts";
 import { areTexts, isRole, type Role, type Roll } from "./membership.ts";
+import { isShownName } from "./names.ts";
 import { decodeUntrusted, encodeValue } from "./values.ts";
 
 export type Invite = {
@@ -28,7 +29,15 @@ export type Invite = {
   readonly addresses: readonly string[];
 };
 
-/** For which keys an invite is used, and what they are to be called. */
+/**
+ * For which keys an invite is used, and what they are to be called. The machine's is that of the peer that asks for it.
+ *
+ * Nobody proves to have the person's key, and it is worth nothing to name another's. What becomes of it is a certificate for that key,
+ * which counts beside what the key itself has signed and at no other place: so whoever names a key gives rights to it, as much as by
+ * handing on the code, and takes none. It takes none from it either: of the certificates that a key has each holds, one that makes a control
+ * peer a person does not (`openCertificate`), and none is made for a key that was revoked. What a key is called is its own word or that
+ * of whoever invited it, and nothing that a policy protects goes by it (`planner/policy/people.ts`).
+ */
 export type Application = {
   readonly otto: "application/1";
   readonly peer: string;
@@ -132,7 +141,7 @@ function isApplication(value: unknown): value is Application {
   return (
     application?.otto === "application/1" &&
     [application.peer, application.person, application.name].every(
-      (text) => typeof text === "string" && text.length <= limits.nameCharactersMax,
+      (text) => isShownName(text) && text.length <= limits.nameCharactersMax,
     )
   );
 }

@@ -269,6 +269,8 @@ export const limits = {
   /** One signed document of a domain (`documents.ts`), and how many it keeps. */
   documentBytesMax: 64 * KiB,
   documentsMax: 10_000,
+  /** Of these: places that only the owner's documents and revocations take. */
+  documentsKeptFree: 1_000,
   /** Revocations that are told in one message. */
   revocationsPerMessageMax: 16,
   /** What a majority of the control peers signed. */

@@ -9,6 +9,7 @@
 import { failure, type Result, success } from "./errors.ts";
 import { openEnvelope, type RefusedBecause, sealEnvelope, type Signer, type Verifier } from "./envelope.ts";
 import { limits } from "./limits.ts";
+import { isShownName } from "./names.ts";
 import { areOwners, type Owners, ownersId } from "./owners.ts";
 import type { Revoked } from "./revocation.ts";
 import { encodeValue, sha256Hex } from "./values.ts";
@@ -68,6 +69,11 @@ export function isFormed(charter: Charter): boolean {
   return charter.controls.length === charter.size;
 }
 
+/** True for one of those whose word counts now. */
+export function isListed({ controls }: Pick<Charter, "controls">, peer: string): boolean {
+  return controls.some((control) => control.peer === peer);
+}
+
 /** True for a control peer of this charter or of one before it: it may have recorded what happened, and certified. */
 export function hasSpoken(charter: Charter, peer: string): boolean {
   return spokeUntilMs(charter, peer) !== null;
@@ -75,7 +81,7 @@ export function hasSpoken(charter: Charter, peer: string): boolean {
 
 /** Until when the word of a control peer counts, milliseconds since 1970: `Infinity` while it is one. Null: it never was. */
 export function spokeUntilMs({ controls, former }: Charter, peer: string): number | null {
-  if (controls.some((control) => control.peer === peer)) return Infinity;
+  if (isListed({ controls }, peer)) return Infinity;
   return former.find((one) => one.peer === peer)?.sinceMs ?? null;
 }
 
@@ -188,7 +194,8 @@ function isCharter(value: unknown): value is Charter {
     charter?.otto === "charter/1" &&
     !("revoked" in charter) &&
     (charter.owners === undefined || areOwners(charter.owners)) &&
-    [charter.domain, charter.name, charter.owner].every((text) => typeof text === "string") &&
+    [charter.domain, charter.owner].every((text) => typeof text === "string") &&
+    isShownName(charter.name) &&
     [charter.version, charter.configuration, charter.size, charter.leaseMs].every(
       (count) => Number.isSafeInteger(count) && count > 0,
     ) &&

@@ -20,6 +20,14 @@ export function isPlainName(name: string): boolean {
   return isShort(name) && plainName.test(name);
 }
 
+/**
+ * What peers, people and domains are called, by whoever names them: any text of one line. A terminal shows it as it is; nothing in it
+ * moves a cursor, or turns round what stands behind it.
+ */
+export function isShownName(name: unknown): name is string {
+  return typeof name === "string" && !/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u.test(name);
+}
+
 /** Parameters, axes of a matrix and variables: conditions and shells can say them. */
 export function isIdentifier(name: string): boolean {
   return isShort(name) && identifier.test(name);

@@ -8,21 +8,16 @@ import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { askFor, callFor } from "../../node/edge/client.ts";
 import { DataFolder } from "../../node/edge/data-folder.ts";
-import { verifySignature } from "../../node/edge/identity.ts";
 import type { Signer } from "../../protocol/envelope.ts";
-import type { AnswerItem, ControlSeen } from "../../protocol/calls.ts";
+import type { ControlSeen } from "../../protocol/calls.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
-import {
-  type Charter,
-  type ControlPeer,
-  openCharter,
-  sealCharter,
-  successorOf,
-} from "../../protocol/membership.ts";
+import { type Charter, type ControlPeer, sealCharter, successorOf } from "../../protocol/membership.ts";
 import { sizeWords } from "../../protocol/sizes.ts";
+import { controlsOf } from "../domain-documents.ts";
 import { keepStanding, person } from "../person.ts";
 import { controlsTable } from "../render/controls.ts";
+import { visible } from "../render/sanitize.ts";
 import { wantsColor } from "../render/renderer.ts";
 import { ownerOf, type OwnerOptions, signsAlone } from "../owner.ts";
 import { type Target, type TargetOptions, withTarget } from "../target.ts";
@@ -34,8 +29,7 @@ export type BackupOptions = TargetOptions & { readonly output?: string };
 export type RestoreOptions = NodeOptions &
   Pick<OwnerOptions, "ownerKey"> & { readonly othersAreLost?: boolean };
 
-type Seen = Extract<AnswerItem, { kind: "control" }>;
-type Known = Seen & { readonly opened: Charter };
+type Known = Awaited<ReturnType<typeof controlsOf>>;
 
 /** Members get their tables within moments; a command does not wait for one that is away. */
 const settlesWithinMs = 15_000;
@@ -47,7 +41,7 @@ const ownersWord = {
 
 export async function listControls(options: ControlOptions): Promise<ExitCode> {
   return withTarget(options, async (target) => {
-    const seen = await look(target);
+    const seen = await controlsOf(target);
     const { opened, controls } = seen;
     const { stdout } = process;
     if (options.json === true) {
@@ -100,7 +94,7 @@ export function replaceControl(
 
 export async function backUp(options: BackupOptions): Promise<ExitCode> {
   return withTarget(options, async (target) => {
-    const { opened } = await look(target);
+    const { opened } = await controlsOf(target);
     const path = options.output ?? `${opened.name}.otto-backup`;
     let bytes = 0;
     await whole(path, async (write) => {
@@ -169,41 +163,30 @@ function ownedBy(files: readonly string[]): (charter: Charter) => Signer {
   };
 }
 
-async function look(target: Target): Promise<Known> {
-  const { certificate } = target;
-  const seen = await askFor(await target.open(), { call: "control", certificate }, "control");
-  const opened = openCharter(seen.charter, null, { verify: verifySignature });
-  if (opened.ok) return { ...seen, opened: opened.value };
-  throw new OttoError("OTTO_MESSAGE_INVALID", {
-    what: "The node answered with a charter that its owner has not signed.",
-    next: "Ask another node with --node or --peer.",
-  });
-}
-
 /** The owner signs, the domain decides, and the command waits until the members have their tables. */
 function change(
   options: OwnerOptions,
-  controlsOf: (seen: Known) => readonly ControlPeer[],
+  membersOf: (seen: Known) => readonly ControlPeer[],
 ): Promise<ExitCode> {
   return withTarget(options, async (target) => {
-    const seen = await look(target);
+    const seen = await controlsOf(target);
     // Where others sign it later, it counts from the end of their time on: what is signed meanwhile keeps counting.
     const isNow = signsAlone(options, seen.opened, ownersWord);
     const atMs = Date.now() + (isNow ? 0 : limits.ownersSignMsMax);
-    const next = successorOf(seen.opened, controlsOf(seen), atMs);
+    const next = successorOf(seen.opened, membersOf(seen), atMs);
     const owner = ownerOf(options, next, ownersWord);
     const { certificate } = target;
     const request = { call: "recharter", certificate, charter: sealCharter(next, owner) } as const;
     await askFor(await target.open(), request, "done");
     const after = await untilInstalled(target, next);
-    process.stdout.write(`${changedLines(seen.opened, next, after).join("\n")}\n`);
+    process.stdout.write(`${changedLines(seen.opened, next, after).map(visible).join("\n")}\n`);
   });
 }
 
 async function untilInstalled(target: Target, next: Charter): Promise<Known> {
   const deadlineMs = performance.now() + settlesWithinMs;
   for (;;) {
-    const seen = await look(target);
+    const seen = await controlsOf(target);
     const isSettled = next.controls.every(({ peer }) =>
       seen.controls.some((control) => control.peer === peer && control.configuration >= next.configuration),
     );

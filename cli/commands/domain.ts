@@ -5,10 +5,9 @@
 
 import { readFileSync } from "node:fs";
 import { verifySignature } from "../../node/edge/identity.ts";
-import { askFor } from "../../node/edge/client.ts";
 import { type ExitCode, OttoError } from "../../protocol/errors.ts";
 import { type Charter, openCharter } from "../../protocol/membership.ts";
-import { charterOf, documentsOf, putDocument } from "../domain-documents.ts";
+import { charterOf, controlsOf, documentsOf, putDocument } from "../domain-documents.ts";
 import { ownerOf, type OwnerOptions } from "../owner.ts";
 import { type Target, type TargetOptions, withTarget } from "../target.ts";
 import { countWords } from "../words.ts";
@@ -18,8 +17,7 @@ const prefix = "otto-domain1-";
 /** Prints what another domain's owner needs to trust this one: its charter, as its own owner signed it. */
 export async function printCard(options: TargetOptions): Promise<ExitCode> {
   return withTarget(options, async (target) => {
-    const { certificate } = target;
-    const { charter } = await askFor(await target.open(), { call: "control", certificate }, "control");
+    const { charter } = await controlsOf(target);
     process.stdout.write(`${prefix}${Buffer.from(charter).toString("base64url")}\n`);
   });
 }

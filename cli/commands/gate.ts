@@ -3,6 +3,7 @@
 import { askFor } from "../../node/edge/client.ts";
 import type { GateSeen } from "../../protocol/calls.ts";
 import { type ExitCode, OttoError } from "../../protocol/errors.ts";
+import { visible } from "../render/sanitize.ts";
 import { type Target, type TargetOptions, targetWords, withTarget } from "../target.ts";
 import { momentWords, shellWord, shortId } from "../words.ts";
 
@@ -19,10 +20,11 @@ export async function listGates(options: GateOptions): Promise<ExitCode> {
     const gates = await gatesOf(target);
     if (options.json === true) return gates.map((gate) => JSON.stringify(gate));
     if (gates.length === 0) return ["No step waits at a gate."];
-    return gates.flatMap(({ run, step, environment, missing, untilMs, ended }) => [
+    const lines = gates.flatMap(({ run, step, environment, missing, untilMs, ended }) => [
       `${run}  ${step}  gate ${ended === undefined ? "of" : "after it of"} ${environment}, until ${momentWords(untilMs)} UTC`,
       ...(missing.length === 0 ? ["  control peers are asked to sign"] : missing.map((one) => `  ${one}`)),
     ]);
+    return lines.map(visible);
   });
 }
 
@@ -36,7 +38,7 @@ export async function whyGate(
     const gate = step === undefined && gates.length === 1 ? gates[0] : gates.find((one) => one.step === step);
     if (gate === undefined) throw noGate(run, step, gates);
     if (options.json === true) return [JSON.stringify(gate)];
-    return whyLines(gate, options);
+    return whyLines(gate, options).map(visible);
   });
 }
 

@@ -1,12 +1,12 @@
 /** `otto invite`: a code with which one machine or person can join the domain, once. */
 
-import { askFor } from "../../node/edge/client.ts";
 import { type Inviter, makeInvite } from "../../node/edge/invite-code.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import type { Allowed } from "../../protocol/allowed.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Role } from "../../protocol/membership.ts";
 import { sandboxLevels } from "../../protocol/plan.ts";
+import { controlsOf } from "../domain-documents.ts";
 import { person } from "../person.ts";
 import { findTarget, type Target, targetFolder, type TargetOptions } from "../target.ts";
 import { ownerOfFolder } from "../../node/edge/owner.ts";
@@ -35,9 +35,8 @@ export async function invite(options: InviteOptions): Promise<ExitCode> {
   const bounds = boundsOf(role, options);
   const target = await findTarget(options);
   try {
-    const { certificate } = target;
     const validMs = Math.round(minutes * limits.minuteMs);
-    const seen = await askFor(await target.open(), { call: "control", certificate }, "control");
+    const seen = await controlsOf(target);
     const code = makeInvite(inviter(target, options), seen, { role, validMs, ...bounds });
     process.stdout.write(`${code}\n`);
     return exitCodes.passed;

@@ -13,6 +13,7 @@ import { areOwners } from "../../protocol/owners.ts";
 import { publicKeyOf } from "../../protocol/peer-id.ts";
 import { charterOf } from "../domain-documents.ts";
 import { person } from "../person.ts";
+import { visible } from "../render/sanitize.ts";
 import { findTarget, targetFolder, type Target, type TargetOptions } from "../target.ts";
 import { found, type NodeOptions, up, type UpOptions } from "./up.ts";
 
@@ -143,7 +144,7 @@ export async function showDomain(options: TargetOptions & { readonly json?: bool
       ...(own === null ? [] : [`  ${endWords(own)}  person   ${person().peer}  you`]),
     ];
     if (node.revoked.length > 0) lines.push(`${node.revoked.length} revoked: otto revoke`);
-    process.stdout.write(`${lines.join("\n")}\n`);
+    process.stdout.write(`${lines.map(visible).join("\n")}\n`);
     return exitCodes.passed;
   } finally {
     await target.close();

@@ -72,11 +72,15 @@ async function find(named: string, target: Target): Promise<Named> {
   const known = await policyOfDomain(target);
   const people = Object.entries(known?.policy.people ?? {}).map(([name, peer]) => ({ peer, name }));
   const all = [...peers.map(({ peer, name }) => ({ peer, name })), ...people];
-  const fitting = all.filter(({ peer, name }) => name === named || peer.startsWith(named));
+  // A whole id is that key's, whatever others choose to be called.
+  const isId = peerId.test(named);
+  const fitting = all.filter(({ peer, name }) =>
+    isId ? peer === named : name === named || peer.startsWith(named),
+  );
   const [only] = fitting;
   const keys = new Set(fitting.map(({ peer }) => peer));
   if (only !== undefined && keys.size === 1) return only;
-  if (only === undefined && peerId.test(named)) return { peer: named, name: "" };
+  if (only === undefined && isId) return { peer: named, name: "" };
   throw usage(
     only === undefined
       ? `The node that was asked knows nobody called ${named}.`

@@ -17,19 +17,20 @@ import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import type { UsesSeen } from "../../protocol/calls.ts";
 import type { Charter } from "../../protocol/membership.ts";
 import { compareText } from "../../protocol/values.ts";
-import { askFor, callFor } from "../../node/edge/client.ts";
+import { callFor } from "../../node/edge/client.ts";
 import type { SignedBook } from "../../node/verify/audit-book.ts";
 import { verifyAudit, writeAudit } from "../audit-file.ts";
-import { charterOf, documentsOf, putDocument, recipientsOf } from "../domain-documents.ts";
+import { charterOf, controlsOf, documentsOf, putDocument, recipientsOf } from "../domain-documents.ts";
 import { ownerOf, type OwnerOptions } from "../owner.ts";
 import { person } from "../person.ts";
 import { readValue } from "../read-value.ts";
 import { wantsColor } from "../render/renderer.ts";
-import { secretsTable, usesTable } from "../render/secrets.ts";
+import { visible } from "../render/sanitize.ts";
+import { placesOf, secretsTable, usesTable } from "../render/secrets.ts";
 import { checkHeader, type Purpose, purposeOf, type PurposeOptions } from "../secret-header.ts";
 import { whyRotate } from "../secret-recipients.ts";
 import { findTarget, type Target, type TargetOptions } from "../target.ts";
-import { countWords } from "../words.ts";
+import { countWords, momentWords } from "../words.ts";
 
 type ValueOptions = { readonly from?: string };
 export type SetOptions = TargetOptions & PurposeOptions & ValueOptions;
@@ -54,8 +55,12 @@ export async function setSecret(name: string, options: SetOptions): Promise<Exit
 /** A new value for the same purpose, for those who are control peers now. */
 export async function rotateSecret(name: string, options: RotateOptions): Promise<ExitCode> {
   return withDomain(options, async (domain) => {
-    const { secret } = await known(domain, name);
+    const { secret, by, timeMs } = await known(domain, name);
     if (secret.kind === "oidc") throw noValue(name);
+    // Any person of the domain may have said so since: the value goes where that is, and is asked for only now.
+    const places = placesOf(secret).join(" ");
+    const said = `otto: ${name} may be sent to ${places}, as ${by} said on ${momentWords(timeMs)} UTC.`;
+    process.stderr.write(`${visible(said)}\n`);
     const version = await seal(domain, name, { purpose: secret, from: options.from });
     process.stdout.write(
       `Secret ${name} has a new value, version ${version}. Take back the old one where it was issued.\n`,
@@ -132,7 +137,7 @@ async function exportAudit(file: string, options: AuditOptions): Promise<ExitCod
   let absent = 0;
   const code = await withDomain(options, async ({ target }) => {
     const { certificate } = target;
-    const seen = await askFor(await target.open(), { call: "control", certificate }, "control");
+    const seen = await controlsOf(target);
     const books: (SignedBook & { readonly peer: string })[] = [];
     const request = { call: "uses", certificate, all: true, verify: true } as const;
     for await (const item of callFor(await target.open(), request)) {

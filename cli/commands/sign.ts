@@ -11,10 +11,12 @@ import { sealedBy } from "../../protocol/envelope.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import { type Charter, openCharter } from "../../protocol/membership.ts";
 import { ownersId, sealOwnersSignature } from "../../protocol/owners.ts";
-import { policyIn } from "../../protocol/policy.ts";
+import { type PolicyBody, policyIn } from "../../protocol/policy.ts";
 import { decodeUntrusted, encodeValue } from "../../protocol/values.ts";
 import { charterOf } from "../domain-documents.ts";
+import { readPolicy } from "../../planner/policy/read-policy.ts";
 import type { OwnerOptions } from "../owner.ts";
+import { visible } from "../render/sanitize.ts";
 import { findTarget } from "../target.ts";
 import { readToSign, type ToSign, writeToSign } from "../to-sign.ts";
 
@@ -22,7 +24,7 @@ export type SignOptions = OwnerOptions & { readonly show?: boolean };
 
 export async function sign(file: string, options: SignOptions): Promise<ExitCode> {
   const before = readToSign(file);
-  process.stdout.write(`${wordsOf(before).join("\n")}\n`);
+  process.stdout.write(`${wordsOf(before).map(visible).join("\n")}\n`);
   if (options.show === true) return exitCodes.passed;
   if (before.untilMs < Date.now())
     throw refused(
@@ -98,8 +100,8 @@ async function submit({ owners, statement, signed }: ToSign, options: SignOption
   }
 }
 
-/** What an owner signs, before it is signed: nobody else's word for it is needed. */
-function wordsOf({ owners, bytes, statement, signed }: ToSign): string[] {
+/** What an owner signs, before it is signed: nobody else's word for it is needed, and all of it that counts is shown. */
+function wordsOf({ name, owners, bytes, statement, signed }: ToSign): string[] {
   const value = decodeUntrusted(statement.payload);
   const who = owners.keys.map((key) => `  ${signed.has(key) ? "signed " : "missing"}  ${key}`);
   const by = [`It takes ${owners.threshold} of ${owners.keys.length} owners:`, ...who];
@@ -112,14 +114,20 @@ function wordsOf({ owners, bytes, statement, signed }: ToSign): string[] {
     });
     if (charter.ok) return [...charterWords(charter.value), ...by];
   }
-  if (statement.kind === "document" && value.ok) return [...documentWords(value.value as Document), ...by];
+  if (statement.kind === "document" && value.ok) {
+    const where = `Domain ${name} (${statement.domain})`;
+    return [where, ...documentWords(value.value as Document), ...by];
+  }
   throw refused("It is nothing that owners sign.", "Ask whoever handed it on what it is.");
 }
 
 function charterWords({ name, configuration, controls, former }: Charter): string[] {
   return [
     `Domain ${name}, configuration ${configuration}: its control peers are to be`,
-    ...controls.map(({ peer, addresses }) => `  ${peer}  ${addresses.join(" ")}`),
+    ...controls.map(
+      ({ peer, addresses, fromMs }) =>
+        `  ${peer}  ${addresses.join(" ")}${fromMs === undefined ? "" : `, from ${new Date(fromMs).toISOString()}`}`,
+    ),
     ...former.map(({ peer, sinceMs }) => `  no more: ${peer}, from ${new Date(sinceMs).toISOString()}`),
   ];
 }
@@ -127,8 +135,20 @@ function charterWords({ name, configuration, controls, former }: Charter): strin
 function documentWords({ topic, name, version, body }: Document): string[] {
   const head = `Document ${topic}/${name}, version ${version}${body === null ? ": it is taken away" : ""}`;
   const policy = topic === "policy" ? policyIn(body) : null;
-  if (policy !== null) return [`${head}:`, ...policy.text.split("\n").map((line) => `  ${line}`)];
+  if (policy !== null && !isSaid(policy))
+    throw refused(
+      "The policy demands something else than its own words show.",
+      "Ask whoever handed it on what that is, and do not sign it.",
+    );
+  if (policy !== null) return [`${head}:`, ...policy.text.split(/\r?\n/u).map((line) => `  ${line}`)];
   return body === null ? [head] : [`${head}:`, `  ${JSON.stringify(body, shownBytes)}`];
+}
+
+/** What counts is the policy, and what is read are its words, where a terminal shows all of them. */
+function isSaid({ text, policy }: PolicyBody): boolean {
+  const read = readPolicy(text);
+  const isShown = text.split(/\r?\n|\t/u).every((line) => visible(line) === line);
+  return isShown && read.ok && Buffer.from(encodeValue(read.policy)).equals(encodeValue(policy));
 }
 
 /** Of a charter in a document, who it is: nobody reads the bytes. */

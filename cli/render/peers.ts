@@ -8,6 +8,7 @@ import type { Revocation } from "../../protocol/revocation.ts";
 import { agoWords, shortId } from "../words.ts";
 import { paint } from "./line.ts";
 import type { Style } from "./line.ts";
+import { visible } from "./sanitize.ts";
 import { tableLines } from "./table.ts";
 
 const stateStyles: Record<PeerSeen["state"], Style> = { self: "dim", linked: "green", unlinked: "red" };
@@ -44,7 +45,7 @@ function addressOf({ peer, addresses: [address = ""] }: PeerSeen): string {
 export function revokedWords({ peer, name, because, atMs }: Revocation): string {
   const who = name === "" ? peer : `${name} (${peer})`;
   const why = because === "" ? "" : `: ${because}`;
-  return `Revoked at ${new Date(atMs).toISOString().slice(0, 16)}Z: ${who}${why}`;
+  return visible(`Revoked at ${new Date(atMs).toISOString().slice(0, 16)}Z: ${who}${why}`);
 }
 
 /** The code in front stays, for whoever looks for it in the text. */

@@ -131,7 +131,7 @@ function eventLine(event: Event, view: RunView): string | null {
     case "run-refused":
       return `${view.pipeline || "run"}  refused: ${event.reason}`;
     case "cancel-requested":
-      return `${view.pipeline || "run"}  cancel requested by ${shortId(event.by)}`;
+      return `${view.pipeline || "run"}  cancel requested by ${event.by}`;
     case "attempt-started":
       return `${event.step}  started on worker ${shortId(event.worker)} (attempt ${event.attempt})`;
     case "attempt-ended":

@@ -23,7 +23,7 @@ export function secretsTable(secrets: readonly SeenSecret[], options: Options): 
     { text: secret.kind },
     { text: secret.class },
     { text: String(secret.version) },
-    { text: [...secret.destinations.map(originOf), ...secret.logins.map(sshPlaceWords)].join(" ") },
+    { text: placesOf(secret).join(" ") },
     { text: momentWords(timeMs) },
     { text: by },
   ]);
@@ -34,6 +34,11 @@ export function secretsTable(secrets: readonly SeenSecret[], options: Options): 
       : [paint([{ text: `${name}: ${what}`, style: "yellow" }], { width: null, color: options.color })],
   );
   return [...lines(titles, rows, options), ...todo];
+}
+
+/** Where a secret may be sent. */
+export function placesOf({ destinations, logins }: OpenedSecret["secret"]): readonly string[] {
+  return [...destinations.map(originOf), ...logins.map(sshPlaceWords)];
 }
 
 export function usesTable(uses: readonly CredentialUse[], options: Options): readonly string[] {

@@ -36,7 +36,7 @@ import {
 } from "../../protocol/registers/registers.ts";
 import { bundleOfSlot, nameBundle, orderOf, type Submission, validUntilOf } from "../../protocol/manifest.ts";
 import type { ScheduleValue } from "../../protocol/registers/schedule.ts";
-import type { Revoked } from "../../protocol/revocation.ts";
+import { type Revoked, revocationTopic } from "../../protocol/revocation.ts";
 import { entriesOf } from "../../protocol/log.ts";
 import { RegisterTable, type TableOutput } from "../../protocol/registers/table.ts";
 import { decodeValue } from "../../protocol/values.ts";
@@ -474,9 +474,12 @@ export class ControlCore {
   #whyNotDocument(opened: OpenedDocument, wallMs: number): string | null {
     const { document } = opened;
     const { all } = this.#table.documents;
-    if (!all.has(documentName(document)) && all.size >= limits.documentsMax)
-      return `the domain keeps ${limits.documentsMax} documents already`;
     const { owner, owners } = this.#configurations.charter;
+    // Nobody fills the domain with theirs, so that it could not get rid of them.
+    const isFirst = opened.signer === owner || document.topic === revocationTopic;
+    const most = limits.documentsMax - (isFirst ? 0 : limits.documentsKeptFree);
+    if (!all.has(documentName(document)) && all.size >= most)
+      return `the domain keeps ${most} documents already`;
     // Several owners sign one after the other what one of them has begun.
     const sinceMs = owners !== undefined && opened.signer === owner ? limits.ownersSignMsMax : 0;
     const agoMs = wallMs - document.timeMs;

@@ -17,10 +17,10 @@ import {
 import { OttoError, unreachable } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import { openCertificate } from "../../protocol/certificate.ts";
-import { isFormed } from "../../protocol/membership.ts";
+import { isFormed, isListed } from "../../protocol/membership.ts";
 import { decodeRequest, type Request } from "../../protocol/requests.ts";
 import { receiveBlobs, sendBlobs } from "./blob-transfer.ts";
-import { whyReserved } from "./call-roles.ts";
+import { attributed, isTrespass, whyReserved } from "./call-roles.ts";
 import type { CallActions, ControlActions, RequestOf } from "./call-actions.ts";
 import type { Channel } from "./channel.ts";
 import { realClock } from "./clock.ts";
@@ -84,10 +84,11 @@ export class CallServer {
         next: "Check that both sides run compatible versions of Otto.",
       });
     this.#authorize(channel, request.value);
+    const asked = attributed(request.value, channel.peer, this.#host.membership.charter);
     // A control peer asked because it takes this one for home: two that disagree would hand a call round and round.
-    const target = this.#isControl(channel.peer) ? null : this.#actions.relayTo(request.value);
-    if (target === null) await this.#perform(channel, request.value, frames);
-    else await this.#relay(channel, request.value, target);
+    const target = this.#isControl(channel.peer) ? null : this.#actions.relayTo(asked);
+    if (target === null) await this.#perform(channel, asked, frames);
+    else await this.#relay(channel, asked, target);
     await channel.close();
   }
 
@@ -99,7 +100,7 @@ export class CallServer {
     const opened =
       shown === null ? null : openCertificate(shown, rollOf(membership), realClock.wallMs(), identity);
     if (opened?.ok === true && opened.value.peer === channel.peer) {
-      const refusal = whyReserved(request.call, opened.value.role);
+      const refusal = whyReserved(request, opened.value, membership.charter);
       if (refusal === null) return;
       this.#count("role");
       throw refusal;
@@ -112,7 +113,7 @@ export class CallServer {
   }
 
   #isControl(peer: string | null): boolean {
-    return this.#host.membership.charter.controls.some((control) => control.peer === peer);
+    return peer !== null && isListed(this.#host.membership.charter, peer);
   }
 
   #count(because: Parameters<NodeHost["refused"]["set"]>[0]): void {
@@ -379,6 +380,7 @@ export class CallServer {
     } catch {
       channel.abort();
     }
+    if (channel.peer !== null && isTrespass(told)) this.#host.network.refusedCall(channel.peer);
   }
 }
 

@@ -13,6 +13,7 @@ import { sealCertificate } from "../../protocol/certificate.ts";
 import { type CertificateClaim, type Certifying as Judged, judgeClaim } from "../../protocol/certifying.ts";
 import { openEnvelope } from "../../protocol/envelope.ts";
 import { OttoError } from "../../protocol/errors.ts";
+import { isListed } from "../../protocol/membership.ts";
 import { quorumOf, sealQuorum } from "../../protocol/quorum.ts";
 import { encodeValue } from "../../protocol/values.ts";
 import { askFor } from "./client.ts";
@@ -59,6 +60,7 @@ export class Certifying {
 
   /** With the signatures of as many control peers as it takes. */
   async certify(claim: CertificateClaim): Promise<readonly Uint8Array[]> {
+    if (!isListed(this.#host.membership.charter, this.#host.identity.peer)) throw notListed();
     const fromMs = realClock.wallMs();
     const judged = await this.#entitled(claim, fromMs);
     const own = this.#signed(judged);
@@ -127,6 +129,14 @@ export class Certifying {
   get #domain(): string {
     return this.#host.membership.charter.domain;
   }
+}
+
+function notListed(): OttoError {
+  return new OttoError("OTTO_UNREACHABLE", {
+    what: "This control peer is not one of those that the charter lists, so what it signs lets nobody in.",
+    state: "Nobody was certified; an invite is as good as it was.",
+    next: "Ask another one: `otto control ls` shows them.",
+  });
 }
 
 function tooFew(needed: number, problems: readonly string[]): OttoError {

@@ -5,7 +5,7 @@ import type { Signer } from "../../protocol/envelope.ts";
 import { OttoError } from "../../protocol/errors.ts";
 import { type Invite, openInvite, sealInvite } from "../../protocol/invite.ts";
 import { limits } from "../../protocol/limits.ts";
-import { type Charter, openCharter } from "../../protocol/membership.ts";
+import { isListed, openCharter } from "../../protocol/membership.ts";
 import { decodeUntrusted, encodeValue } from "../../protocol/values.ts";
 import { realClock } from "./clock.ts";
 import { type Identity, identityOfSeed, seedOf, verifySignature } from "./identity.ts";
@@ -35,7 +35,7 @@ export function makeInvite(
   if (!charter.ok) throw invalid("the asked node shows no charter");
   const key = identityOfSeed();
   const addressed = seen.controls
-    .filter(({ peer, state }) => state === "self" || isListed(peer, charter.value))
+    .filter(({ peer }) => isListed(charter.value, peer))
     .toSorted((one, other) => Number(other.state === "self") - Number(one.state === "self"))
     .flatMap(({ peer, addresses }) => addresses.map((address) => withPeer(address, peer)));
   const invite: Invite = {
@@ -71,8 +71,4 @@ export function invalid(why: string): OttoError {
     state: "Nobody joined.",
     next: "Ask for a new one: `otto invite` on any peer of the domain.",
   });
-}
-
-function isListed(peer: string, { controls }: Charter): boolean {
-  return controls.some((control) => control.peer === peer);
 }

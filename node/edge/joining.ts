@@ -10,7 +10,7 @@
 import type { AnswerItem } from "../../protocol/calls.ts";
 import type { CertificateClaim } from "../../protocol/certifying.ts";
 import { OttoError } from "../../protocol/errors.ts";
-import { type Charter, isFormed, sealCharter } from "../../protocol/membership.ts";
+import { type Charter, isFormed, isListed, sealCharter } from "../../protocol/membership.ts";
 import type { Request } from "../../protocol/requests.ts";
 import type { Certifying } from "./certifying.ts";
 import { realClock } from "./clock.ts";
@@ -67,7 +67,7 @@ export class Joining {
   #addControl(peer: string, store: string, addresses: readonly string[]): void {
     const { membership, folder } = this.#host;
     const { charter } = membership;
-    if (charter.controls.some((control) => control.peer === peer)) return;
+    if (isListed(charter, peer)) return;
     const controls = [...charter.controls, { peer, store, addresses }];
     const next: Charter = { ...charter, version: charter.version + 1, controls };
     this.#host.adoptCharter(sealCharter(next, ownerOfFolder(folder)), next);

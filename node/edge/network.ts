@@ -83,6 +83,7 @@ export type RealNetwork = Network & {
   /** Keeps links to these peers, and to nobody else. */
   dialExactly(peers: readonly PeerAddresses[]): void;
   /** Keeps no link to the peer any more; one that is there goes on until it breaks. */
+  refusedCall(peer: string): void;
   stopDialling(peer: string): void;
   /** Breaks all links with the peer, and takes none from it until it is allowed again. */
   deny(peer: string): void;
@@ -209,6 +210,11 @@ class LinkedNetwork implements RealNetwork {
     const wanted = new Set(peers.map(({ peer }) => peer));
     for (const peer of this.#dialling.peers) if (!wanted.has(peer)) this.#dialling.stop(peer);
     for (const { peer, addresses } of peers) this.keepDialling(peer, addresses);
+  }
+
+  /** Who is nobody of the domain, and goes on asking for what it is refused, has no connection for a while. */
+  refusedCall(peer: string): void {
+    if ((this.#links.get(peer)?.role ?? null) === null) this.#gatekeeper.misbehaved(peer);
   }
 
   stopDialling(peer: string): void {

@@ -2,7 +2,8 @@
  * A node's certificate, renewed by itself: from when a third of its life is left, at a moment of its own, the node asks a control
  * peer for the next one, keeps it, and shows it to everybody that it is linked to.
  *
- * A control peer that the charter names signs its own: that it is one is the owner's word, and the certificate adds nothing to it.
+ * A control peer that the charter lists signs its own: that it is one is the owner's word, and the certificate adds nothing to it. One
+ * that it does not list, or no more, has what it came with, until that ends.
  */
 
 import { askFor } from "./client.ts";
@@ -16,7 +17,7 @@ import type { RealNetwork } from "./network.ts";
 import { OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import { type Certificate, lifeMs, openCertificate } from "../../protocol/certificate.ts";
-import { type Charter, openCharter } from "../../protocol/membership.ts";
+import { type Charter, isListed, openCharter } from "../../protocol/membership.ts";
 import { renewFromMs, sealRenewal } from "../../protocol/renewal.ts";
 import type { Timer } from "../ports.ts";
 
@@ -79,9 +80,12 @@ export class Renewing {
   async #renew(): Promise<void> {
     const { membership, identity, network, folder } = this.#options;
     const own = certifiedByItself(folder, identity, membership.charter);
-    const [control] = [...network.links].filter(([, { role }]) => role === "control").map(([peer]) => peer);
-    // It is tried again, and what lacks is a link.
-    if (own === null && control === undefined) return;
+    // Any of those that certify: one of them that answers nothing that holds is not asked for ever.
+    const controls = [...network.links.keys()].filter((peer) => isListed(membership.charter, peer));
+    const control = controls[realRandom.integer(Math.max(1, controls.length))];
+    // It is tried again: what lacks is a link, or that the charter lists this control peer, whose certificate nobody else renews.
+    const isRenewed = control !== undefined && folder.config().role !== "control";
+    if (own === null && !isRenewed) return;
     const next = own ?? (await this.#asked(control ?? ""));
     if (this.#stopped) return;
     folder.write("certificate", next);
@@ -105,7 +109,7 @@ export class Renewing {
 /** Null: the charter does not name the node, so others have to. */
 function certifiedByItself(folder: DataFolder, identity: Identity, charter: Charter): Uint8Array | null {
   const { peer } = identity;
-  if (!charter.controls.some((control) => control.peer === peer)) return null;
+  if (!isListed(charter, peer)) return null;
   return certify(identity, charter, { peer, role: "control", name: folder.config().name });
 }
 

@@ -433,7 +433,8 @@ it("says what must be rotated since a control peer was removed, until it is", as
     expect(listed).toContain(
       `api: rotate it: ${leaving?.peer} could open it, and is no control peer any more`,
     );
-    await three.succeed(["secret", "rotate", "api", ...target, "--from", file]);
+    const rotated = await three.succeed(["secret", "rotate", "api", ...target, "--from", file]);
+    expect(rotated.stderr).toMatch(/^otto: api may be sent to https?:\S+, as \S+ said on /u);
     expect((await three.succeed(["secret", "ls", ...target])).stdout).not.toContain("rotate it");
     expect(listed).toContain(
       `rotate the key that signs tokens with \`otto domain oidc\`: ${leaving?.peer} could open it`,

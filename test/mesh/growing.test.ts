@@ -1,9 +1,14 @@
 /** A domain grows from one control peer to two: who was certified by the founder alone stays a member, and is certified by both. */
 
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { askFor } from "../../node/edge/client.ts";
 import { DataFolder } from "../../node/edge/data-folder.ts";
-import { verifySignature } from "../../node/edge/identity.ts";
+import { dialForCalls } from "../../node/edge/dial-call.ts";
+import { openIdentity, verifySignature } from "../../node/edge/identity.ts";
+import { inviteOfCode } from "../../node/edge/invite-code.ts";
 import { certifiersOf } from "../../protocol/certificate.ts";
+import { sealApplication } from "../../protocol/invite.ts";
 import { openCharter } from "../../protocol/membership.ts";
 import { freeAddress } from "../ports.ts";
 import { Mesh, type MeshNode } from "./mesh.ts";
@@ -23,6 +28,24 @@ function certifiers(node: MeshNode): readonly string[] {
   return charter.ok ? (certifiersOf(folder.need("certificate"), charter.value, keys) ?? []) : [];
 }
 
+/** What is asked of a control peer that has joined and is not listed yet goes to one that is. */
+async function letsNobodyInYet(spare: MeshNode, founder: MeshNode): Promise<void> {
+  const code = inviteOfCode(await mesh.invite(spare));
+  expect(code.invite.addresses.every((address) => address.endsWith(founder.peer))).toBe(true);
+  const identity = openIdentity(join(mesh.folder, "late.key"));
+  const { peer } = identity;
+  const application = { otto: "application/1", peer, person: peer, name: "late" } as const;
+  const remote = await dialForCalls(identity, [spare.address]);
+  try {
+    const sealed = sealApplication(code.domain, application, code.key);
+    const own = { certificate: null, invite: code.bytes, application: sealed, addresses: [], store: "" };
+    const joined = askFor(await remote.open(), { call: "join", ...own }, "joined");
+    await expect(joined).rejects.toThrow("not one of those that the charter lists");
+  } finally {
+    await remote.close();
+  }
+}
+
 it("certifies its members anew, who go on meanwhile", async () => {
   const [founder] = mesh.controls;
   const [worker] = mesh.workers;
@@ -37,6 +60,7 @@ it("certifies its members anew, who go on meanwhile", async () => {
     return controls.some(({ name, standing }) => name === "second" && standing === "spare");
   };
   await eventually("the second is linked", isSpare, (is) => is);
+  await letsNobodyInYet(second, founder);
   await mesh.succeed(["control", "add", "second", "--node", founder.folder]);
   const both = [founder.peer, second.peer].toSorted();
   await eventually(

@@ -180,6 +180,27 @@ describe("many connections", () => {
 });
 
 describe("gossip", () => {
+  it("is about one thing: what else a peer says that it listens to is not kept; by default all of it is", async () => {
+    const kept = async (node: GossipingNode): Promise<number> => {
+      const { pubsub } = node.services;
+      pubsub.subscribe("otto/test/announcements");
+      const other = await started(
+        createLibp2p({
+          transports: [tcp()],
+          connectionEncrypters: [noise()],
+          streamMuxers: [yamux()],
+          services: { identify: identify(), pubsub: gossipsub({ globalSignaturePolicy: "StrictNoSign" }) },
+        }),
+      );
+      for (const topic of ["x", "y", "z", "otto/test/announcements"]) other.services.pubsub.subscribe(topic);
+      await other.dial(node.getMultiaddrs());
+      await until(() => pubsub.getSubscribers("otto/test/announcements").length === 1);
+      return ["x", "y", "z"].filter((topic) => pubsub.getSubscribers(topic).length > 0).length;
+    };
+    expect(await kept(await hub())).toBe(0);
+    expect(await kept(await hub({ gossip: true }))).toBe(3);
+  });
+
   it("of a piece that is too large is refused loudly; by default it reaches nobody and nobody is told", async () => {
     const peers = new Peers(2);
     closing.push(() => peers.end());

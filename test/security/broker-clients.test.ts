@@ -77,7 +77,8 @@ describe("git", () => {
     await run("git", ["clone", "-q", url(), "clone"], options);
     await run("git", ["-C", "clone", "push", "-q", "origin", "main:release"], options);
     for (const [what, words] of [
-      ["not for a push to refs/heads/main", ["main:main2", "main:release2"]],
+      ["not for a push to refs/heads/main", ["main:main2"]],
+      ["a ref that begins as a listed one does", ["main:release2"]],
       ["another beside a listed one", ["main:release", "main:main3"]],
       ["a removal", [":release"]],
     ] as const)

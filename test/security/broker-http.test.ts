@@ -300,6 +300,14 @@ describe("names that lead elsewhere", () => {
     expect(await ask(base, "GET /")).toContain("403 Forbidden");
   });
 
+  it("does not get it from another machine: its listener is this machine's own", async () => {
+    const base = await url(destinationOf(upstream));
+    expect(new URL(base).hostname).toBe("127.0.0.1");
+    // Whoever listens at every address of the machine listens here, too.
+    const elsewhere = base.replace("127.0.0.1", "127.0.0.2");
+    await expect(raw(elsewhere, requestOf(base, "GET /"))).rejects.toThrow("ECONNREFUSED");
+  });
+
   it("does not get it to a server that cannot show that it is the host", async () => {
     const other = await Upstream.start();
     try {
@@ -338,6 +346,7 @@ describe("a client whose host is fixed", () => {
       const told = await mesh.gives(destinationOf(upstream));
       await expect(curl(told, `https://localhost:${evil.port}/`)).rejects.toThrow(/403/u);
       await expect(curl(told, "https://evil.example.org/")).rejects.toThrow(/403/u);
+      await expect(curl(told, `https://evil.example.org:${upstream.port}/`)).rejects.toThrow(/403/u);
       expect((await curl(told, `http://localhost:${upstream.port}/`)).stdout).toContain(
         "connects to no other",
       );

@@ -126,6 +126,15 @@ describe("what another control peer signs", () => {
     }
   });
 
+  it("is for an invite that is good for a week at most", () => {
+    const until = (expiresMs: number): CertificateClaim => {
+      const made = sealInvite(charter.domain, { ...invite, expiresMs }, { keys: person, certificate: shown });
+      return { ...joining(eve.peer), invite: made };
+    };
+    expect(judge(until(wallMs + limits.inviteMsMax)).ok).toBe(true);
+    expect(judge(until(wallMs + limits.inviteMsMax + 1))).toEqual(refused("it is good for too long"));
+  });
+
   it("is not for somebody else who has seen the invite, and not its code", () => {
     const stolen = { ...joining(person.peer), application: applied(eve.peer, control) };
     expect(judge(stolen)).toEqual(refused("whoever shows it does not have its code"));
@@ -138,6 +147,22 @@ describe("what another control peer signs", () => {
     expect(judge({ kind: "renewal", renewal: own }).ok).toBe(true);
     const foreign = sealRenewal(wallMs, charter.domain, { keys: control, certificate: shown });
     expect(judge({ kind: "renewal", renewal: foreign }).ok).toBe(false);
+  });
+
+  it("is a control peer's for whom the charter lists: not for one that was taken out, nor for one that has only joined", () => {
+    const two = successorOf(three, listed.slice(0, 2), wallMs);
+    const renewed = (keys: Identity, by: Charter) => {
+      const own = { peer: keys.peer, role: "control", expiresMs: wallMs + limits.dayMs } as const;
+      const renewal = sealRenewal(wallMs, charter.domain, { keys, certificate: certify(own) });
+      return judgeClaim({ kind: "renewal", renewal }, wallMs, by, { wallMs, keys: owner });
+    };
+    const unlisted = refused("it is a control peer's, and the charter lists it as none");
+    expect(renewed(third, three).ok).toBe(true);
+    expect(renewed(third, two)).toEqual(unlisted);
+    expect(renewed(eve, three)).toEqual(unlisted);
+    const invited = { ...invite, role: "control" } as const;
+    const made = sealInvite(charter.domain, invited, { keys: person, certificate: shown });
+    expect(judge({ ...joining(eve.peer), invite: made })).toMatchObject({ ok: true });
   });
 });
 

@@ -178,10 +178,24 @@ describe("a link", () => {
   });
   afterEach(() => peers.end());
 
-  function certificateOf({ peer }: Identity, expiresMs: number): Uint8Array {
-    const certificate = { otto: "certificate/1", peer, role: "worker", name: "w", expiresMs } as const;
+  function certificateOf({ peer }: Identity, expiresMs: number, role: Role = "worker"): Uint8Array {
+    const certificate = { otto: "certificate/1", peer, role, name: "w", expiresMs } as const;
     return sealCertificate(peers.charter.domain, certificate, peers.owner);
   }
+
+  it("is not a person's, who has a certificate and is no node", async () => {
+    const hub = await peers.control(0);
+    const identity = newIdentity();
+    const person = await peers.start({
+      role: "worker",
+      identity,
+      certificate: certificateOf(identity, Date.now() + limits.dayMs, "person"),
+    });
+    person.dials(hub);
+    await peers.until(() => hub.refused.length > 0);
+    expect(hub.refused).toContain("role");
+    expect(hub.isLinked(person)).toBe(false);
+  });
 
   it("ends with the certificate of the other side, and goes on when a new one was shown before that", async () => {
     const hub = await peers.control(0);

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { ControlEffect } from "../../../node/core/effects.ts";
 import { sealAnswer } from "../../../protocol/answers.ts";
 import { type Document, sealDocument } from "../../../protocol/documents.ts";
+import { limits } from "../../../protocol/limits.ts";
 import { simulatedKeys } from "../../../simulations/keys.ts";
 import { certificateOf, submissionOf } from "../../../simulations/workload.ts";
 import { plannedStep } from "../view/example.ts";
@@ -46,6 +47,26 @@ function approve(bench: Bench): unknown[] {
 
 const granted = (effects: readonly ControlEffect[]): number =>
   said(effects, "grant").flatMap(({ leases }) => leases).length;
+
+it("takes the place that is kept for it, where a person has filled the domain with secrets", () => {
+  const bench = new Bench();
+  const certificate = certificateOf(exampleCharter, mia.peer, "person");
+  const timeMs = bench.now.wallMs;
+  const putting = (name: string) => {
+    const document: Document = { otto: "document/1", topic: "secret", name, version: 1, timeMs, body: null };
+    const bytes = sealDocument(document, exampleCharter.domain, { keys: mia, certificate });
+    return { kind: "put-document", bytes, question: (asked += 1) } as const;
+  };
+  const secret = (name: string): unknown[] => answers(bench.tell(putting(name)));
+  const most = limits.documentsMax - limits.documentsKeptFree;
+  bench.tell(...Array.from({ length: most - 1 }, (_, index) => putting(`s${index + 1}`)));
+  expect(secret(`s${most}`)).toEqual([{ ok: true }]);
+  expect(secret("one-more")).toMatchObject([
+    { ok: false, detail: `the domain keeps ${most} documents already` },
+  ]);
+  revoke(bench, mia.peer);
+  expect(secret("s1")).toMatchObject([{ ok: false }]);
+});
 
 describe("a worker that is revoked", () => {
   it("loses its step at the next tick, whatever its lease, and is offered no other", () => {

@@ -283,11 +283,17 @@ describe("an approval by a team", () => {
     );
   });
 
-  it("takes a person who is named from the key that the policy says alone, if it says one", () => {
-    const { run, answer } = startedWith(policy, { by: ["ann", "cyd"], count: 2 });
+  it("takes a person who is named from the key that the policy says alone, as soon as it names anybody", () => {
+    const { run, answer } = startedWith(policy, { by: ["ann", "bob"], count: 2 });
     expect(answers(answer(answerBy("ann", run, {}, "eve")))).toEqual(isRefused("ann is not among those"));
-    expect(answers(answer(answerBy("cyd", run, {}, "cyd")))).toEqual([{ ok: true }]);
+    expect(answers(answer(answerBy("bob", run, {}, "bob")))).toEqual([{ ok: true }]);
     expect(answers(answer(answerBy("ann", run, {})))).toEqual([{ ok: true }]);
+  });
+
+  it("takes whoever is called so where the policy names nobody", () => {
+    const { run, answer } = startedWith({ "otto-policy": 1 }, { by: ["cyd"] });
+    expect(answers(answer(answerBy("dan", run, {}, "cyd")))).toEqual(isRefused("not among those"));
+    expect(answers(answer(answerBy("cyd", run, {}, "cyd")))).toEqual([{ ok: true }]);
   });
 
   it("is of a team that the policy knows, and that has as many as it takes, or the plan is refused", () => {
@@ -301,6 +307,12 @@ describe("an approval by a team", () => {
     expect(refusedWith(policy, { by: team, count: 3 })).toMatchObject(
       why("ok is to be approved by 3, and team/release are at most 2"),
     );
-    expect(refusedWith(policy, { by: [...team, "cyd"], count: 3 })).toEqual([{ ok: true }]);
+    expect(refusedWith(policy, { by: [...team, "cyd"], count: 1 })).toMatchObject(
+      why("ok is to be approved by cyd, whom the policy does not know"),
+    );
+    expect(refusedWith(policy, { by: [...team, "ann"], count: 3 })).toMatchObject(
+      why("ok is to be approved by 3, and team/release, ann are at most 2"),
+    );
+    expect(refusedWith(none, { by: ["cyd", "dan"], count: 2 })).toEqual([{ ok: true }]);
   });
 });
