@@ -92,8 +92,8 @@ export class Brokering {
       const { certificate } = membership;
       const request = { call: "uses", certificate, all: false, verify } as const;
       const asked = network.openCall(peer).then((channel) => askFor(channel, request, "uses"));
-      // One that is away has its book on its own disk, and is said to be missing.
-      yield await asked.catch(() => ({ peer, uses: null }));
+      // One that is away has its book on its own disk, and is said to be missing. Whose book it is, is not for the answer to say.
+      yield { ...(await asked.catch(() => ({ uses: null }))), peer };
     }
   }
 
