@@ -82,6 +82,8 @@ export type AttemptEnded = Fact<
     /** It ended well, and that does not count yet: the domain's policy demands something first. */
     held?: true;
     report: StepReport | null;
+    /** Why its worker refused it, as that said: part of a sentence. A home that took over may not know. */
+    why?: string;
   }
 >;
 /** A result that came under a token which is no longer the newest: recorded, and it cannot win. */

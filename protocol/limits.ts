@@ -40,6 +40,8 @@ export const limits = {
   commandsPerStepMax: 200,
   outputsPerStepMax: 40,
   nameCharactersMax: 100,
+  /** Why a worker refuses a step: more of it is not kept. */
+  refusalCharactersMax: 200,
   /** The name of a matrix cell with all its values: `test (os=linux, ruby=3.4)`. */
   cellNameCharactersMax: 500,
   /** Entries of one list or map of a step: variables, inputs, outputs, labels. */

@@ -84,6 +84,8 @@ export type WorkerMessage =
       readonly kind: "release";
       readonly leases: readonly LeaseRef[];
       readonly how: "unstarted" | "begun" | "refused";
+      /** Why it cannot be run, for a person: part of a sentence. */
+      readonly why?: string;
     }
   | {
       readonly kind: "output";
@@ -291,7 +293,7 @@ const message = z.discriminatedUnion("kind", [
   kind("pull", pull),
   kind("renew", { session: text, sentMs: z.number(), held: leases }),
   kind("result", { envelope: bytes, pull: z.optional(z.object(pull)) }),
-  kind("release", { leases, how: z.enum(["unstarted", "begun", "refused"]) }),
+  kind("release", { leases, how: z.enum(["unstarted", "begun", "refused"]), why: z.optional(text) }),
   kind("output", {
     run: text,
     index: count,

@@ -18,6 +18,8 @@ type Ended = {
   readonly report: StepReport | null;
   /** The worker's signed result that holds the report, or null when none came. */
   readonly result: Uint8Array | null;
+  /** Why its worker refused it; absent where it did not, or did not say. */
+  readonly why?: string | undefined;
 };
 
 export class Chronicle {
@@ -48,7 +50,7 @@ export class Chronicle {
     this.#note({ kind: "attempt-started", run: run.submission.run, timeMs: now.wallMs, step, ...lease });
   }
 
-  ended(run: OpenRun, index: number, { past, final, held, report, result }: Ended, now: Now): void {
+  ended(run: OpenRun, index: number, { past, final, held, report, result, why }: Ended, now: Now): void {
     const step = run.step(index).name;
     const { run: id } = run.submission;
     const event: Event = {
@@ -60,6 +62,7 @@ export class Chronicle {
       final,
       ...(held ? { held } : {}),
       report,
+      ...(why === undefined ? {} : { why }),
     };
     this.#tell({ event, result });
   }

@@ -52,7 +52,12 @@ export type Ticket =
       readonly result: SignedResult;
       readonly envelope: Uint8Array;
     }
-  | { readonly kind: "expire"; readonly lease: HeldLease; readonly cause: UnreportedCause }
+  | {
+      readonly kind: "expire";
+      readonly lease: HeldLease;
+      readonly cause: UnreportedCause;
+      readonly why?: string | undefined;
+    }
   | { readonly kind: "cancel"; readonly run: string; readonly by: string; readonly question: number }
   | { readonly kind: "close"; readonly run: string }
   | SettleTicket
@@ -95,6 +100,7 @@ type Advance = {
   readonly value: StepValue;
   readonly report: StepReport | null;
   readonly result: Uint8Array | null;
+  readonly why?: string | undefined;
 };
 
 export class Reign {
@@ -350,21 +356,31 @@ export class Reign {
   }
 
   /** The worker gives leases back. */
-  release(from: string, { leases, how }: Extract<WorkerMessage, { kind: "release" }>): void {
+  release(from: string, { leases, how, why }: Extract<WorkerMessage, { kind: "release" }>): void {
     for (const ref of leases) {
       const held = this.#leases.get(ref.run, ref.index);
       if (held !== undefined && held.token === ref.token && held.worker === from)
-        this.expire(held, how === "refused" ? "refused" : "released", how === "begun");
+        this.expire(held, how === "refused" ? "refused" : "released", {
+          begun: how === "begun",
+          why: why?.slice(0, limits.refusalCharactersMax),
+        });
     }
   }
 
-  /** @param begun true when its worker had started the step: what reaches outside may have done half of its work. */
-  expire(lease: HeldLease, why: Exclude<UnreportedCause, "cancelled">, begun = false): void {
+  /**
+   * @param said `begun`: true when its worker had started the step: what reaches outside may have done half of its work; `why`: what
+   * a worker says that refuses it.
+   */
+  expire(
+    lease: HeldLease,
+    because: Exclude<UnreportedCause, "cancelled">,
+    { begun = false, why }: { readonly begun?: boolean; readonly why?: string | undefined } = {},
+  ): void {
     const run = this.#runs.get(lease.run);
     if (run === undefined) return;
     // A worker that comes back and asks again must not begin what is being taken from it.
     lease.ending = true;
-    const cause = run.cancelled ? "cancelled" : why;
+    const cause = run.cancelled ? "cancelled" : because;
     const value = this.#context.committed(stepRegister(lease.run, lease.index));
     const past = value?.kind === "step" ? value.past : [];
     const half = begun && run.step(lease.index).effect;
@@ -372,7 +388,7 @@ export class Reign {
     this.#context.propose(
       stepRegister(lease.run, lease.index),
       { kind: "expire", token: lease.token, cause, again },
-      { kind: "expire", lease, cause },
+      { kind: "expire", lease, cause, ...(cause === "refused" ? { why } : {}) },
     );
   }
 
@@ -566,14 +582,14 @@ export class Reign {
   }
 
   #expired(ticket: Extract<Ticket, { kind: "expire" }>, decision: Decision<Ticket>, now: Now): void {
-    const { lease } = ticket;
+    const { lease, why } = ticket;
     const run = this.#runs.get(lease.run);
     if (decision.verdict === "refused" || run === undefined || decision.value.kind !== "step") return;
     this.#leases.end(lease.run, lease.index);
     const { run: id, index, token } = lease;
     const cause = run.cancelled ? "cancelled" : "superseded";
     this.#context.send(lease.worker, { kind: "revoke", lease: { run: id, index, token }, cause });
-    this.#advance(run, index, { value: decision.value, report: null, result: null }, now);
+    this.#advance(run, index, { value: decision.value, report: null, result: null, why }, now);
   }
 
   #cancelled(ticket: Extract<Ticket, { kind: "cancel" }>, decision: Decision<Ticket>, now: Now): void {

@@ -467,7 +467,11 @@ export class WorkerCore {
     }
     // A standing order is signed by a person too, and is no run: only its slots are.
     if (opened === null || !opened.ok || opened.value.run !== input.run || orderOf(opened.value) !== null) {
-      for (const { lease } of waiting) this.#giveBack(lease, "refused");
+      const why =
+        opened?.ok === false
+          ? `its plan does not hold there: ${opened.problem.because}`
+          : "its plan is not to be had, or another run's";
+      for (const { lease } of waiting) this.#giveBack(lease, "refused", why);
       return;
     }
     this.#bundles.set(input.digest, opened.value);
@@ -508,9 +512,11 @@ export class WorkerCore {
       if (held.phase !== "queued") continue;
       const { id, lease } = held;
       const submission = this.#bundles.get(lease.bundle);
-      if (submission !== undefined && this.#permits.whyNot(submission, lease, now.wallMs) !== null) {
+      const why = submission === undefined ? null : this.#permits.whyNot(submission, lease, now.wallMs);
+      if (why !== null) {
         // The newest policy, or that there is none any more, may be on its way.
-        if (now.monotonicMs - held.heldSinceMs >= limits.permitAwaitedMs) this.#giveBack(lease, "refused");
+        const isAwaited = now.monotonicMs - held.heldSinceMs < limits.permitAwaitedMs;
+        if (!isAwaited) this.#giveBack(lease, "refused", why);
         continue;
       }
       const assured = held.deadlineMs !== null && held.deadlineMs > now.monotonicMs;
@@ -518,7 +524,7 @@ export class WorkerCore {
       const { domain } = this.#charter;
       const assignment = assignmentOf({ id, domain, lease }, submission);
       if (assignment === null || !this.#reaches(assignment)) {
-        this.#giveBack(lease, "refused");
+        this.#giveBack(lease, "refused", "it cannot be run there as its plan demands");
         continue;
       }
       this.#atHand.tree(sourceAtHand(assignment.source));
@@ -663,11 +669,12 @@ export class WorkerCore {
     else if (held.phase === "granted" || held.phase === "queued") this.#giveBack(held.lease, "unstarted");
   }
 
-  #giveBack(lease: Lease, how: Extract<Message, { kind: "release" }>["how"]): void {
+  #giveBack(lease: Lease, how: Extract<Message, { kind: "release" }>["how"], why?: string): void {
     const { run, index, token, attempt } = lease;
     this.#held.delete(idOf({ run, index, attempt }));
     const leases = [{ run, index, token }];
-    if (this.#home !== null) this.#send(this.#home, { kind: "release", leases, how });
+    const said = { kind: "release", leases, how, ...(why === undefined ? {} : { why }) } as const;
+    if (this.#home !== null) this.#send(this.#home, said);
   }
 
   #stop(): void {

@@ -76,7 +76,7 @@ export function reasonOfEnding(decisive: AttemptEnded, attempts: readonly Attemp
     const lost = attempts.filter(({ ended }) => ended !== null && isOfLostWorker(ended.cause)).length;
     return lost > 1 ? `lost ${lost} times: nothing was heard of its workers in time` : causeWords("lost");
   }
-  return decisive.report?.problem || causeWords(decisive.cause);
+  return decisive.report?.problem || whyWords(decisive);
 }
 
 function standing({ started, ended, refused }: AttemptView): string {
@@ -84,10 +84,14 @@ function standing({ started, ended, refused }: AttemptView): string {
     const own = ownOutcomeOf(ended);
     if (own !== null) return `ended as ${own}`;
     const problem = ended.report?.problem ?? "";
-    return problem === "" ? causeWords(ended.cause) : `${causeWords(ended.cause)}: ${problem}`;
+    return problem === "" ? whyWords(ended) : `${causeWords(ended.cause)}: ${problem}`;
   }
   if (refused.length > 0) return "superseded";
   return started === null ? "unknown" : "running";
+}
+
+function whyWords({ cause, why = "" }: AttemptEnded): string {
+  return cause === "refused" && why !== "" ? `refused by its worker: ${why}` : causeWords(cause);
 }
 
 function causeWords(cause: AttemptCause): string {

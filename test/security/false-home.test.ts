@@ -137,10 +137,15 @@ class Worker {
   }
 
   get gaveBack(): boolean {
-    return this.effects.some(
-      (effect) =>
-        effect.kind === "send" && effect.message.kind === "release" && effect.message.how === "refused",
-    );
+    return this.whyNot !== null;
+  }
+
+  /** Why it was given back; null: it was not. */
+  get whyNot(): string | null {
+    for (const effect of this.effects)
+      if (effect.kind === "send" && effect.message.kind === "release" && effect.message.how === "refused")
+        return effect.message.why ?? "";
+    return null;
   }
 }
 
@@ -319,7 +324,9 @@ describe("a worker that is granted what needs a step that a gate holds back", ()
   });
 
   it("does not begin what is further behind it when it is not let count", () => {
-    expect(new Worker().given(null, { index: 3 }).later(limits.permitAwaitedMs).began).toBe(false);
+    const worker = new Worker().given(null, { index: 3 }).later(limits.permitAwaitedMs);
+    expect(worker.began).toBe(false);
+    expect(worker.whyNot).toBe("a majority of the control peers has signed nothing that lets deploy count");
   });
 });
 

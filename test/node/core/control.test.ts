@@ -164,8 +164,17 @@ describe("a home and its workers", () => {
     const once = { retry: { attemptsMax: 2, on: ["lost"] as const } };
     const { run } = bench.submit([plannedStep("a", [], once)]);
     bench.pull();
-    const refused = bench.hear({ kind: "release", leases: [{ run, index: 0, token: 1 }], how: "refused" });
-    expect(events(refused)).toMatchObject([{ kind: "attempt-ended", cause: "refused", final: false }]);
+    const why = "its permit is over ".repeat(20);
+    const leases = [{ run, index: 0, token: 1 }];
+    const refused = bench.hear({ kind: "release", leases, how: "refused", why });
+    expect(events(refused)).toMatchObject([
+      {
+        kind: "attempt-ended",
+        cause: "refused",
+        final: false,
+        why: why.slice(0, limits.refusalCharactersMax),
+      },
+    ]);
     bench.pull();
     // A worker whose process was replaced is a lost one, and is tried again as one.
     expect(events(bench.pull(1, "w2"))).toMatchObject([

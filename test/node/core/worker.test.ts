@@ -147,6 +147,7 @@ describe("a worker", () => {
         kind: "release",
         leases: [{ run, index: 0, token: 1 }],
         how: "refused",
+        why: "its plan is not to be had, or another run's",
       });
       expect(kinds(effects)).not.toContain("start-step");
     }

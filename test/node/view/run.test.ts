@@ -215,6 +215,10 @@ describe("attempts", () => {
     expect(step(view, "build").attempts.map(attemptWords)).toEqual([
       "released: its worker was asked to stop",
     ]);
+    const refused = { cause: "refused", final: false, why: "its permit is over" } as const;
+    expect(
+      step(viewOf(chain, started, eventOf("attempt-ended", refused)), "build").attempts.map(attemptWords),
+    ).toEqual(["refused by its worker: its permit is over"]);
   });
 });
 
