@@ -177,8 +177,8 @@ export const limits = {
   /** What nobody waits for is stored with the next that somebody waits for, or alone after this. */
   storeSoonMs: 10,
   /** That attempts have begun is gathered for so long, and at most so many of them, before it is written at once. */
-  notesHeldMs: 25,
-  notesHeldMax: 100,
+  notesHeldMs: 100,
+  notesHeldMax: 4_000,
   suspendMsMax: 1_000,
   heartbeatMs: 250,
   homeSilenceMsMax: 1_500,

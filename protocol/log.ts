@@ -21,6 +21,7 @@ import {
 import type { AttemptEnded, AttemptStarted, LoggedEvent } from "./events.ts";
 import { limits } from "./limits.ts";
 import { parseSignedResult } from "./report-check.ts";
+import type { StepReport } from "./report.ts";
 import { decodeUntrusted, encodeValue, sha256Hex } from "./values.ts";
 
 export type LogEntry = {
@@ -213,8 +214,14 @@ function apart(written: Written | null): (Noted | null)[] {
 /** The event with the report that its worker signed. Null: the result is none, or a report is there besides. */
 function reportRead({ result, ...rest }: EndedByResult): Noted | null {
   if (!(result instanceof Uint8Array) || "report" in rest) return null;
+  const report = reportWithin(result);
+  return report === null ? null : { event: { ...rest, report }, result };
+}
+
+/** The report that a worker's signed result holds; the signature is not judged here. Null: the bytes are no result. */
+export function reportWithin(result: Uint8Array): StepReport | null {
   const payload = payloadIn(result);
   const decoded = payload === null ? null : decodeUntrusted(payload);
   const signed = decoded?.ok === true ? parseSignedResult(decoded.value) : null;
-  return signed?.ok === true ? { event: { ...rest, report: signed.value.report }, result } : null;
+  return signed?.ok === true ? signed.value.report : null;
 }

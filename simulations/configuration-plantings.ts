@@ -64,8 +64,7 @@ export const configurationPlantings: readonly Planting[] = [
       {
         file: home,
         find: "const value = this.#committed.get(charterRegister);",
-        replace:
-          "const value = this.#speculative.get(charterRegister) ?? this.#committed.get(charterRegister);",
+        replace: "const value = this.#newest(charterRegister);",
       },
       {
         file: home,

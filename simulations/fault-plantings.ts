@@ -276,7 +276,7 @@ export const faultPlantings: readonly Planting[] = [
     ],
     caughtBy: ["effects"],
     base: "assured-while-ending.json",
-    firstSeed: 2_363,
+    firstSeed: 400,
     seedsMax: 200,
   },
   {
@@ -290,7 +290,7 @@ export const faultPlantings: readonly Planting[] = [
     ],
     caughtBy: ["fences", "effects"],
     base: "forgotten-run.json",
-    firstSeed: 877_179_932,
+    firstSeed: 30,
     seedsMax: 100,
   },
   {

@@ -46,8 +46,17 @@ export class Chronicle {
   started(run: OpenRun, index: number, leased: Extract<StepValue, { state: "leased" }>, now: Now): void {
     const step = run.step(index).name;
     const { attempt, token, worker, fence } = leased;
-    const lease = { attempt, token, worker, ...(fence === undefined ? {} : { fence }) };
-    this.#note({ kind: "attempt-started", run: run.submission.run, timeMs: now.wallMs, step, ...lease });
+    const { run: id } = run.submission;
+    const event: Event = {
+      kind: "attempt-started",
+      run: id,
+      timeMs: now.wallMs,
+      step,
+      attempt,
+      token,
+      worker,
+    };
+    this.#note(fence === undefined ? event : { ...event, fence });
   }
 
   ended(run: OpenRun, index: number, { past, final, held, report, result, why }: Ended, now: Now): void {

@@ -54,7 +54,11 @@ export function entriesOfRun(run: string): {
 
 /** True when nothing is lost with these that the registers do not tell: a next home tells it anew. */
 export function areToldAnew(events: readonly LoggedEvent[]): boolean {
-  return events.every(({ kind }) => kind === "attempt-started");
+  return events.every(isToldAnew);
+}
+
+export function isToldAnew({ kind }: LoggedEvent): boolean {
+  return kind === "attempt-started";
 }
 
 export type Received =

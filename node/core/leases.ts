@@ -127,8 +127,19 @@ export class Leases {
     this.end(run, index);
     const { token, attempt, worker, session, nonce, fence, gate } = leased;
     const deadlineMs = nowMs + reofferAfterMs(this.#leaseMs);
-    const lease = { run, index, token, attempt, worker, session, nonce, fence, permit: gate?.permit };
-    const held: HeldLease = { ...lease, deadlineMs, ending: false };
+    const held: HeldLease = {
+      run,
+      index,
+      token,
+      attempt,
+      worker,
+      session,
+      nonce,
+      fence,
+      permit: gate?.permit,
+      deadlineMs,
+      ending: false,
+    };
     const ofRun = this.#held.get(run) ?? new Map<number, HeldLease>();
     if (ofRun.size === 0) this.#held.set(run, ofRun);
     ofRun.set(index, held);

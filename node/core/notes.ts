@@ -6,7 +6,7 @@
 
 import { limits } from "../../protocol/limits.ts";
 import type { Noted } from "../../protocol/log.ts";
-import { areToldAnew } from "./history.ts";
+import { isToldAnew } from "./history.ts";
 
 export class Notes {
   #ofRuns = new Map<string, Noted[]>();
@@ -25,7 +25,7 @@ export class Notes {
     if (before === undefined) this.#ofRuns.set(run, [noted]);
     else before.push(noted);
     this.#count += 1;
-    this.#isUrgent ||= !areToldAnew([noted.event]);
+    this.#isUrgent ||= !isToldAnew(noted.event);
   }
 
   /** At the end of a turn: all that is to be written by now, by its runs. */

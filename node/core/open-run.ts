@@ -36,6 +36,9 @@ export type StepPhase = "blocked" | "ready" | "claiming" | "leased" | "waiting" 
 
 export type Skip = { readonly index: number; readonly reason: string };
 
+/** What became ready or skipped. */
+type Changes = { readonly ready: readonly number[]; readonly skipped: readonly Skip[] };
+
 type StepState = {
   phase: StepPhase;
   /** One of the usual outcomes, or one of the step's own. */
@@ -54,6 +57,9 @@ type StepState = {
 type Made = Pick<StepReport, "outputs" | "values">;
 
 const nothing: Made = { outputs: [] };
+const unchanged: Changes = { ready: [], skipped: [] };
+const noInputs: GrantedLease["inputs"] = [];
+const noValues: readonly GivenValue[] = [];
 
 export class OpenRun {
   readonly submission: Submission;
@@ -210,17 +216,15 @@ export class OpenRun {
   }
 
   /** Takes the register's newest value. Returns what became ready or skipped by it. */
-  apply(
-    index: number,
-    value: StepValue,
-    made: Made | null,
-  ): { readonly ready: number[]; readonly skipped: Skip[] } {
-    const changes = { ready: [] as number[], skipped: [] as Skip[] };
+  apply(index: number, value: StepValue, made: Made | null): Changes {
     const state = this.#state(index);
     state.token = value.token;
     if (value.state === "leased" || value.state === "waiting") {
       state.phase = value.state;
-    } else if (value.state === "gated") {
+      return unchanged;
+    }
+    const changes = { ready: [] as number[], skipped: [] as Skip[] };
+    if (value.state === "gated") {
       state.phase = "waiting";
       state.held = value.ended === undefined ? null : heldEnd(value, value.ended.outcome, made);
     } else if (value.state === "queued") {
@@ -269,10 +273,12 @@ export class OpenRun {
   }
 
   /** The trees that the step's declared inputs stand for; empty for an output that was never made. */
-  #inputsOf(index: number): { name: string; tree: string }[] {
+  #inputsOf(index: number): GrantedLease["inputs"] {
     const { released } = this.submission;
-    if (released !== undefined) return [...released.release.inputs];
-    return this.step(index).inputs.flatMap(({ name, step, output }) => {
+    if (released !== undefined) return released.release.inputs;
+    const { inputs } = this.step(index);
+    if (inputs.length === 0) return noInputs;
+    return inputs.flatMap(({ name, step, output }) => {
       const made = this.#state(this.indexOf(step)).made.outputs.find(
         (candidate) => candidate.name === output,
       );
@@ -293,8 +299,10 @@ export class OpenRun {
   }
 
   /** The values that the step takes, as their steps said them; a step that ended another way said none. */
-  #valuesOf(index: number): GivenValue[] {
-    return (this.step(index).valueInputs ?? []).flatMap(({ name, step, value }) => {
+  #valuesOf(index: number): readonly GivenValue[] {
+    const { valueInputs } = this.step(index);
+    if (valueInputs === undefined) return noValues;
+    return valueInputs.flatMap(({ name, step, value }) => {
       const said = this.#state(this.indexOf(step)).made.values;
       const given = said !== undefined && Object.hasOwn(said, value) ? said[value] : undefined;
       return given === undefined ? [] : [{ name, value: given }];

@@ -10,7 +10,7 @@ import type { RefusedBecause } from "../../protocol/envelope.ts";
 import { assert, unreachable } from "../../protocol/errors.ts";
 import type { AttemptCause, UnreportedCause } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
-import type { Noted } from "../../protocol/log.ts";
+import { type Noted, reportWithin } from "../../protocol/log.ts";
 import type { Submission } from "../../protocol/manifest.ts";
 import { inputsDigest } from "../../protocol/attempt-content.ts";
 import type { LeaseRef, Message, SignedResult, WorkerMessage } from "../../protocol/messages.ts";
@@ -550,13 +550,17 @@ export class Reign {
     this.chronicle.started(run, index, value, now);
   }
 
-  /** What is told of the last attempt of a step by what its register holds. */
+  /**
+   * What is told of the last attempt of a step by what its register holds. Its worker's signature was checked before the
+   * result got there, and is not again: with thousands of steps that would keep everybody waiting for the new home. Of an
+   * earlier home that had not checked it, it would say nothing more: whose it is counts, and only that home knew.
+   */
   #lastEnd(value: StepValue): Omit<Parameters<Chronicle["ended"]>[2], "past"> {
     const isHeld = value.state === "gated" && value.ended !== undefined;
     const isLetCount = value.state === "done" && value.gate !== undefined;
     const isRefused = value.state === "done" && value.settlement !== undefined;
     const signed = value.state === "done" ? value.report : isHeld ? value.ended.report : null;
-    const report = signed === null ? null : this.#context.reportIn(signed);
+    const report = signed === null ? null : reportWithin(signed);
     const held = isHeld || isLetCount || (isRefused && signed !== null);
     return { final: value.state === "done" && !held && !isRefused, held, report, result: signed };
   }

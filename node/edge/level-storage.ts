@@ -60,13 +60,22 @@ function storageOn(
       throw writingFailed(folder, what, error);
     }
   };
+  /** One by one and not as a list: of each item of a list the library makes a copy with its options, which costs more than the write. */
+  const together = (operations: readonly WriteOperation[]) => {
+    const batch = database.batch();
+    for (const operation of operations) {
+      if (operation.kind === "put") batch.put(operation.key, operation.value);
+      else batch.del(operation.key);
+    }
+    return batch;
+  };
   /** In one batch with what is to become durable, so that a commit is one trip to the disk. */
-  const synced = (operations: readonly LevelOperation[]): Promise<void> =>
+  const synced = (operations: readonly WriteOperation[]): Promise<void> =>
     guarded("made durable", async () => {
       const value = Buffer.alloc(8);
       value.writeBigUInt64BE(BigInt((syncs += 1)));
       const mine = syncs;
-      await database.batch([...operations, { type: "put", key: syncKey, value }], { sync: true });
+      await together(operations).put(syncKey, value).write({ sync: true });
       acknowledged.set(mine);
     });
   return {
@@ -78,24 +87,14 @@ function storageOn(
         for await (const [key, value] of database.iterator(range)) entries.push([key, value]);
         return entries;
       }),
-    write: (operations) => guarded("written", () => database.batch(operations.map(toLevel))),
+    write: (operations) => guarded("written", () => together(operations).write()),
     sync: () => synced([]),
-    commit: (operations, done) => void synced(operations.map(toLevel)).then(() => done(null), done),
+    commit: (operations, done) => void synced(operations).then(() => done(null), done),
     close: async () => {
       await database.close();
       acknowledged.close();
     },
   };
-}
-
-type LevelOperation =
-  | { readonly type: "put"; readonly key: string; readonly value: Uint8Array }
-  | { readonly type: "del"; readonly key: string };
-
-function toLevel(operation: WriteOperation): LevelOperation {
-  return operation.kind === "put"
-    ? { type: "put", key: operation.key, value: operation.value }
-    : { type: "del", key: operation.key };
 }
 
 type Counter = { readonly value: number; set(value: number): void; close(): void };

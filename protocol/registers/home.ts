@@ -80,8 +80,6 @@ export class Home<Ticket> {
   #base: Position = origin;
   /** What a majority holds. */
   readonly #committed = new Map<string, RegisterValue>();
-  /** The newest value of a register with a round in flight. */
-  readonly #speculative = new Map<string, RegisterValue>();
   /** Who promised this ballot, and where their tables are. */
   readonly #promisedBy = new Map<string, Position>();
   /** Peers that have the table of this reign, but for what is on its way to them: they are sent each round. */
@@ -136,7 +134,7 @@ export class Home<Ticket> {
     this.#chosen = 0;
     this.#waiting = [];
     this.#rounds = [];
-    for (const state of [this.#committed, this.#speculative, this.#stepsOfRun]) state.clear();
+    for (const state of [this.#committed, this.#stepsOfRun]) state.clear();
     for (const peers of [this.#promisedBy, this.#following]) peers.clear();
   }
 
@@ -191,8 +189,13 @@ export class Home<Ticket> {
     this.#round = 1;
     this.#base = at;
     const values = new Map<string, RegisterValue>();
-    for (const { name, value } of records) values.set(name, decodeValue(value) as RegisterValue);
-    for (const [name, value] of values) this.#speculative.set(name, value);
+    const last: { bytes: Uint8Array | null; value: RegisterValue | null } = { bytes: null, value: null };
+    for (const { name, value: bytes } of records) {
+      // What was claimed together is one value in many registers.
+      const value = last.bytes === bytes && last.value !== null ? last.value : decoded(bytes);
+      Object.assign(last, { bytes, value });
+      values.set(name, value);
+    }
     this.#rounds = [{ round: 1, decisions: [], values, acceptedBy: new Set() }];
     const message = this.beginning;
     const peers = [...this.#promisedBy.keys()];
@@ -291,8 +294,7 @@ export class Home<Ticket> {
       command: null,
       evaluation: null,
     };
-    const newest = (name: string): RegisterValue | null =>
-      values.get(name) ?? this.#speculative.get(name) ?? this.#committed.get(name) ?? null;
+    const newest = (name: string): RegisterValue | null => values.get(name) ?? this.#newest(name);
     for (const { register, command, ticket } of batch) {
       const value = newest(register);
       const known = value === null && fresh.command === command ? fresh.evaluation : null;
@@ -309,7 +311,6 @@ export class Home<Ticket> {
     }
     // A refusal changes nothing and has its round all the same: who was succeeded without knowing it refuses nobody.
     this.#round += 1;
-    for (const [name, value] of values) this.#speculative.set(name, value);
     this.#rounds.push({ round: this.#round, decisions, values, acceptedBy: new Set() });
     const records = recordsOf(values);
     const { round, chosen } = this.rounds;
@@ -318,6 +319,15 @@ export class Home<Ticket> {
     const others = [...this.#following].filter((peer) => peer !== this.#self);
     const to = this.#following.has(this.#self) ? [...others, this.#self] : others;
     return to.map((peer) => ({ kind: "send", to: peer, message }));
+  }
+
+  /** What a register will hold when all rounds in flight are chosen. */
+  #newest(name: string): RegisterValue | null {
+    for (let at = this.#rounds.length - 1; at >= 0; at -= 1) {
+      const value = this.#rounds[at]?.values.get(name);
+      if (value !== undefined) return value;
+    }
+    return this.committed(name);
   }
 
   #reigns(ballot: Ballot): boolean {
@@ -332,7 +342,6 @@ export class Home<Ticket> {
     if (raised !== undefined) this.#forgetRetired(raised);
     for (const [name, value] of round.values) {
       this.#committed.set(name, value);
-      if (this.#speculative.get(name) === value) this.#speculative.delete(name);
       const run = runOfStepRegister(name);
       if (run !== null) {
         const steps = this.#stepsOfRun.get(run);
@@ -352,6 +361,10 @@ export class Home<Ticket> {
     for (const step of this.#stepsOfRun.get(run) ?? []) this.#committed.delete(step);
     this.#stepsOfRun.delete(run);
   }
+}
+
+function decoded(bytes: Uint8Array): RegisterValue {
+  return decodeValue(bytes) as RegisterValue;
 }
 
 /** Registers in a row that hold the same object are one record. */

@@ -114,7 +114,9 @@ export class Records {
       const steps = this.#stepsOfRun.get(run);
       if (steps === undefined) this.#stepsOfRun.set(run, new Set([name]));
       else steps.add(name);
-    } else if (name.startsWith("run/")) {
+      return true;
+    }
+    if (name.startsWith("run/")) {
       const value = decodeValue(record.value) as RegisterValue;
       if (value.kind === "run") this.#noteRun(name.slice(4), value);
     } else if (name === retiredRegister) this.#retired = decodeValue(record.value) as RetiredValue;

@@ -1,8 +1,9 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { ControlCore, controlKeys } from "../../../node/core/control.ts";
 import type { ControlEffect, ControlInput } from "../../../node/core/effects.ts";
 import { reofferAfterMs } from "../../../node/core/leases.ts";
 import { openEnvelope, sealEnvelope } from "../../../protocol/envelope.ts";
+import type { LoggedEvent } from "../../../protocol/events.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { openEntry } from "../../../protocol/log.ts";
 import { inputsDigest } from "../../../protocol/attempt-content.ts";
@@ -96,6 +97,18 @@ describe("a home", () => {
     ]);
   });
 });
+
+/** What one life of the peer has written into its log. */
+function toldBy(incarnation: string, { disk }: Bench): LoggedEvent[] {
+  return [...disk].flatMap(([key, bytes]) => {
+    const opened = key.startsWith(controlKeys.entries)
+      ? openEntry(bytes, exampleCharter.domain, controlKeysOf)
+      : null;
+    return opened?.ok === true && opened.value.entry.incarnation === incarnation
+      ? [...opened.value.entry.events]
+      : [];
+  });
+}
 
 describe("a home and its workers", () => {
   it("tells a grant again to a worker that asks again for the same", () => {
@@ -240,15 +253,7 @@ describe("a home ends a run", () => {
     bench.pull();
     bench.tell({ kind: "cancel", run, by: "ada", question: 2 });
     bench.restart();
-    const said = [...bench.disk].flatMap(([key, bytes]) => {
-      const opened = key.startsWith(controlKeys.entries)
-        ? openEntry(bytes, exampleCharter.domain, controlKeysOf)
-        : null;
-      return opened?.ok === true && opened.value.entry.incarnation === "control0.2"
-        ? opened.value.entry.events
-        : [];
-    });
-    expect(said).toMatchObject([
+    expect(toldBy("control0.2", bench)).toMatchObject([
       { kind: "run-admitted" },
       { kind: "cancel-requested", by: "ada" },
       { kind: "attempt-started" },
@@ -407,6 +412,22 @@ describe("a home after a restart", () => {
     const stored = [...bench.disk.keys()].filter((key) => key.startsWith(`event/${run}/`));
     const logs = new Set(stored.map((key) => key.split("/")[2]));
     expect(logs.size).toBe(2);
+  });
+
+  it("tells how attempts ended without checking every result anew: it would keep everybody waiting", () => {
+    const bench = new Bench();
+    const { run } = bench.submit([plannedStep("a"), plannedStep("b")]);
+    bench.pull();
+    bench.result(run, 0, 1, reportOf({ durationMs: 1_234 }));
+    const verify = vi.spyOn(controlKeysOf, "verify");
+    bench.restart();
+    const checked = verify.mock.calls.map(([, bytes]) => new TextDecoder("latin1").decode(bytes));
+    verify.mockRestore();
+    expect(checked.filter((text) => text.includes("otto/result/1"))).toEqual([]);
+    const again = toldBy("control0.2", bench);
+    expect(again).toContainEqual(
+      expect.objectContaining({ kind: "attempt-ended", report: reportOf({ durationMs: 1_234 }) }),
+    );
   });
 
   it("goes on with a run whose submitter's certificate has expired since it was admitted", () => {
