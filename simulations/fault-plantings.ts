@@ -261,7 +261,7 @@ export const faultPlantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["verification"],
-    firstSeed: 1_963,
+    firstSeed: 443,
     seedsMax: 40,
     kinds: ["liar"],
   },
@@ -317,7 +317,7 @@ export const faultPlantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["linearizability"],
-    firstSeed: 2_000_870,
+    firstSeed: 915,
     seedsMax: 200,
   },
   {

@@ -344,7 +344,7 @@ export const gatePlantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["assertion"],
-    firstSeed: 460,
+    firstSeed: 10_636,
     seedsMax: 60,
     every: 32,
   },

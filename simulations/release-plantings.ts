@@ -49,7 +49,7 @@ export const releasePlantings: readonly Planting[] = [
       },
     ],
     caughtBy,
-    firstSeed: 16_594,
+    firstSeed: 2_834,
     seedsMax: 100,
     every: 32,
   },

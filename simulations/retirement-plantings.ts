@@ -32,7 +32,7 @@ export const retirementPlantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["retirement"],
-    firstSeed: 20_337,
+    firstSeed: 9_327,
     every: 5,
     seedsMax: 300,
     kinds: ["fuse"],

@@ -143,7 +143,7 @@ export const schedulingPlantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["revocations"],
-    firstSeed: 3_646,
+    firstSeed: 5_246,
     seedsMax: 40,
     every: 32,
   },
