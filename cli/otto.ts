@@ -154,6 +154,7 @@ function addAnswerCommands(otto: Command): void {
     .description("say yes to a step that asks people; without a step, to the only one that waits")
     .option("--reject", "say no: the step ends as failed")
     .option("--provenance <file...>", "show where what it is given comes from, to a gate that demands it")
+    .option("--given <digest>", "only for this, of which `otto gate why` shows the beginning")
     .option("--comment <text>", "what to remember with it")
     .action(
       action(async (run: string, step: string | undefined, options: ApproveOptions) =>

@@ -28,6 +28,14 @@ export function endDigest(given: string, { token, outcome, outputs, values = {} 
   return sha256Hex(encodeValue(["ended", given, token, outcome, trees, values]));
 }
 
+/** What a gate judges, and an approval is for: what the step is given or, once it has ended, what it has made of that. */
+export function whatIsJudged(
+  shown: Pick<GrantedLease, "inputs" | "values"> & { readonly ended?: EndedWell },
+): string {
+  const given = inputsDigest(shown);
+  return shown.ended === undefined ? given : endDigest(given, shown.ended);
+}
+
 /** How a step before has ended, and what a majority of the control peers signed to let that count. */
 export type LetCount = {
   readonly index: number;

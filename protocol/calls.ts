@@ -5,10 +5,12 @@
  * The first frame of an answer that failed is an `error` item.
  */
 
+import type { EndedWell } from "./attempt-content.ts";
 import { errorCodes, type ErrorCode, OttoError } from "./errors.ts";
 import type { Event } from "./events.ts";
 import type { Fork } from "./fork.ts";
 import type { Role } from "./membership.ts";
+import type { GivenValue } from "./messages.ts";
 import type { Plan } from "./plan.ts";
 import type { SignedStatement } from "./provenance/bundle.ts";
 import type { ScheduleValue } from "./registers/schedule.ts";
@@ -137,15 +139,14 @@ export type GateSeen = {
   readonly approvedBy: readonly string[];
   /** Wall clock of the home; then the step ends as timed out. */
   readonly untilMs: number;
-  /** What an approval must name. */
+  /** What an approval must name: `given` follows from what the step is given and, where it has ended, has made (`whatIsJudged`). */
   readonly manifest: string;
   readonly given: string;
   readonly inputs: readonly { readonly name: string; readonly tree: string }[];
+  /** Only when it takes some. */
+  readonly values?: readonly GivenValue[];
   /** How the step ended, where that does not count yet; absent: it has not begun. */
-  readonly ended?: {
-    readonly outcome: string;
-    readonly outputs: readonly { readonly name: string; readonly tree: string }[];
-  };
+  readonly ended?: EndedWell;
 };
 
 export type NodeSeen = {

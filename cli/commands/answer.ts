@@ -13,13 +13,15 @@ import {
   type Verdict,
   verdicts,
 } from "../../protocol/answers.ts";
+import type { GateSeen } from "../../protocol/calls.ts";
 import { type ExitCode, OttoError } from "../../protocol/errors.ts";
 import { decodeBundles, type SignedStatement } from "../../protocol/provenance/bundle.ts";
 import { mayBeGated, type PlannedStep } from "../../protocol/plan.ts";
 import { suggestion } from "../../planner/suggestions.ts";
 import { person } from "../person.ts";
+import { visible } from "../render/sanitize.ts";
 import { viewOf } from "../run-view.ts";
-import { gatesOf } from "./gate.ts";
+import { gatesOf, givenDigits, shownLines } from "./gate.ts";
 import { type Target, type TargetOptions, targetWords, withTarget } from "../target.ts";
 import { shellWord } from "../words.ts";
 
@@ -27,6 +29,8 @@ export type ApproveOptions = TargetOptions & {
   readonly reject?: boolean;
   readonly comment?: string;
   readonly provenance?: readonly string[];
+  /** How what a gate judges begins, as it was shown before: something else is not approved. */
+  readonly given?: string;
 };
 
 export async function approve(
@@ -42,10 +46,27 @@ export async function approve(
     const gates = (await gatesOf(target)).filter((gate) => gate.run === view.run);
     const [only] = gates;
     const gate = step === undefined && gates.length === 1 ? only : gates.find((one) => one.step === step);
+    if (options.given !== undefined) assertGiven(run, gate, options.given);
     const waiting = gate ?? chooseStep(view, step, "approve");
     await askFor(await target.open(), callOf(target, waiting, said), "done");
     const words = said.verdict === "passed" ? "You approved" : "You declined";
-    return `${words} ${waiting.step} of run ${run}.\n`;
+    const shown = gate === undefined ? [] : shownLines(gate).map(visible);
+    return [`${words} ${waiting.step} of run ${run}${shown.length > 0 ? ":" : "."}`, ...shown, ""].join("\n");
+  });
+}
+
+/** Throws unless the gate judges what the person has looked at. */
+function assertGiven(run: string, gate: GateSeen | undefined, given: string): void {
+  if (gate !== undefined && given.length >= givenDigits && gate.given.startsWith(given)) return;
+  const isShort = given.length < givenDigits;
+  throw new OttoError("OTTO_USAGE", {
+    what: isShort
+      ? `--given takes at least ${givenDigits} digits of what \`otto gate why\` shows, and "${given}" has ${given.length}.`
+      : gate === undefined
+        ? `No step of run ${run} that fits waits at a gate, and --given is for those.`
+        : `${gate.step} of run ${run} is to be approved for something else by now: ${gate.given}.`,
+    state: "Nothing was said.",
+    next: `Look at what it is given with \`otto gate why ${run}\`.`,
   });
 }
 

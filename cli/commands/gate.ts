@@ -1,18 +1,32 @@
 /** `otto gate`: steps that wait for what the domain's policy demands before they begin, or before how they ended counts, and what each of them lacks. */
 
 import { askFor } from "../../node/edge/client.ts";
+import { whatIsJudged } from "../../protocol/attempt-content.ts";
 import type { GateSeen } from "../../protocol/calls.ts";
 import { type ExitCode, OttoError } from "../../protocol/errors.ts";
 import { visible } from "../render/sanitize.ts";
 import { type Target, type TargetOptions, targetWords, withTarget } from "../target.ts";
 import { momentWords, shellWord, shortId } from "../words.ts";
 
+/** Of a digest, for a person to hand on: nobody finds another one that begins so. */
+export const givenDigits = 16;
+
 export type GateOptions = TargetOptions & { readonly json?: boolean };
 
-/** Gates of the domain that are closed now. */
+/** Gates of the domain that are closed now. Throws when the node shows something else than what an approval would be for. */
 export async function gatesOf(target: Target): Promise<readonly GateSeen[]> {
   const { certificate } = target;
-  return (await askFor(await target.open(), { call: "gates", certificate }, "gates")).gates;
+  const { gates } = await askFor(await target.open(), { call: "gates", certificate }, "gates");
+  for (const gate of gates) if (whatIsJudged(gate) !== gate.given) throw shownOtherwise(gate);
+  return gates;
+}
+
+function shownOtherwise({ run, step }: GateSeen): OttoError {
+  return new OttoError("OTTO_MESSAGE_INVALID", {
+    what: `What the node shows of ${step} of run ${run} is not what an approval would be for.`,
+    state: "Nothing was said.",
+    next: "Ask another control peer, with --peer or --node, and tell the owner of the domain whom you asked.",
+  });
 }
 
 export async function listGates(options: GateOptions): Promise<ExitCode> {
@@ -43,7 +57,7 @@ export async function whyGate(
 }
 
 function whyLines(gate: GateSeen, options: TargetOptions): string[] {
-  const { run, step, environment, missing, refusals, approvedBy, untilMs, inputs, given, ended } = gate;
+  const { run, step, environment, missing, refusals, approvedBy, untilMs, given, ended } = gate;
   const until = `until ${momentWords(untilMs)} UTC`;
   const lines = [
     ended === undefined
@@ -55,12 +69,22 @@ function whyLines(gate: GateSeen, options: TargetOptions): string[] {
   for (const [peer, why] of Object.entries(refusals)) lines.push(`  ${shortId(peer)} does not sign: ${why}`);
   if (missing.length === 0 && Object.keys(refusals).length === 0)
     lines.push("  nothing is missing: a majority of the control peers is asked to sign");
-  const told = ended === undefined ? "is" : "was";
-  for (const { name, tree } of inputs) lines.push(`  it ${told} given ${name}: ${tree}`);
-  for (const { name, tree } of ended?.outputs ?? []) lines.push(`  it made ${name}: ${tree}`);
+  lines.push(...shownLines(gate));
   lines.push(`An approval is for exactly this: ${given}`);
-  lines.push(`Approve it with: otto approve ${run} ${shellWord(step)}${targetWords(options)}`);
+  const only = ` --given ${given.slice(0, givenDigits)}`;
+  lines.push(`Approve it with: otto approve ${run} ${shellWord(step)}${only}${targetWords(options)}`);
   return lines;
+}
+
+/** What the step is given, and what it has made, each a line. */
+export function shownLines({ inputs, values = [], ended }: GateSeen): string[] {
+  const told = ended === undefined ? "is" : "was";
+  return [
+    ...inputs.map(({ name, tree }) => `  it ${told} given ${name}: ${tree}`),
+    ...values.map(({ name, value }) => `  it ${told} given ${name} = ${String(value)}`),
+    ...(ended?.outputs ?? []).map(({ name, tree }) => `  it made ${name}: ${tree}`),
+    ...Object.entries(ended?.values ?? {}).map(([name, value]) => `  it said ${name} = ${String(value)}`),
+  ];
 }
 
 function noGate(run: string, step: string | undefined, gates: readonly GateSeen[]): OttoError {

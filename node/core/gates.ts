@@ -78,19 +78,20 @@ export class Gates {
     return [...this.#gated.values()].flatMap(({ run, index, missing, approvedBy, untilWallMs }) => {
       const open = this.#context.run(run);
       if (open === undefined) return [];
+      const ended = open.ended(index);
       return [
         {
           run,
           step: open.step(index).name,
           environment: open.step(index).environment ?? "",
-          ...endedOf(open, index),
+          ...(ended === null ? {} : { ended }),
           missing,
           refusals: Object.fromEntries(countersigning.refusals(matterOf({ run, index }))),
           approvedBy,
           untilMs: untilWallMs,
           manifest: open.submission.manifestCid,
           given: open.judged(index),
-          inputs: open.given(index).inputs,
+          ...open.given(index),
         },
       ];
     });
@@ -332,14 +333,6 @@ export class Gates {
 
 function behind(is: boolean): { readonly after?: true } {
   return is ? { after: true } : {};
-}
-
-function endedOf(run: OpenRun, index: number): Pick<GateSeen, "ended"> {
-  const held = run.held(index);
-  if (held === null) return {};
-  return {
-    ended: { outcome: held.outcome, outputs: held.outputs.map(({ name, tree }) => ({ name, tree })) },
-  };
 }
 
 function matterOf({ run, index }: { readonly run: string; readonly index: number }): Matter {

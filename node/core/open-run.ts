@@ -15,7 +15,13 @@ import { assert } from "../../protocol/errors.ts";
 import { type AttemptCause, isGivenBack, isOfLostWorker, isOfPlatform } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Submission } from "../../protocol/manifest.ts";
-import { endDigest, type HeldEnd, inputsDigest, type LetCount } from "../../protocol/attempt-content.ts";
+import {
+  endDigest,
+  type EndedWell,
+  type HeldEnd,
+  inputsDigest,
+  type LetCount,
+} from "../../protocol/attempt-content.ts";
 import type { GivenValue, GrantedLease } from "../../protocol/messages.ts";
 import {
   isSettledByMesh,
@@ -256,13 +262,19 @@ export class OpenRun {
 
   /** What is shown of a step that a gate behind it has let count; null: none has. */
   letCount(index: number): LetCount | null {
-    const { held, permit } = this.#state(index);
-    if (held === null || permit === null) return null;
-    const { token, outcome, values } = held;
-    // Nothing more of its report: that is none of the next worker's business.
-    const outputs = held.outputs.map(({ name, tree }) => ({ name, tree }));
-    const ended = { token, outcome, outputs, ...(values === undefined ? {} : { values }) };
+    const { permit } = this.#state(index);
+    const ended = this.ended(index);
+    if (ended === null || permit === null) return null;
     return { index, given: inputsDigest(this.given(index)), ended, permit };
+  }
+
+  /** What is told others of how the step ended, where a gate is behind it: nothing more of its report than they need; null: it has not. */
+  ended(index: number): EndedWell | null {
+    const { held } = this.#state(index);
+    if (held === null) return null;
+    const { token, outcome, values } = held;
+    const outputs = held.outputs.map(({ name, tree }) => ({ name, tree }));
+    return { token, outcome, outputs, ...(values === undefined ? {} : { values }) };
   }
 
   /** What a gate judges, by content: what the step is given or, behind it, what it has made of that. */

@@ -168,7 +168,7 @@ export class Releases {
           untilMs: sinceWallMs + limits.releasedMsMax,
           manifest: open.submission.manifestCid,
           given: inputsDigest(given),
-          inputs: given.inputs,
+          ...given,
         },
       ];
     });

@@ -149,7 +149,18 @@ environments: { production: {} }
       await watch.event("step-waiting");
       const why = await mesh.succeed(["gate", "why", run, "--node", first().folder]);
       expect(why.stdout).toMatch(/ended as passed, which counts once[^]*it made out: [0-9a-f]{64}/u);
-      await mesh.succeed(["approve", run, "deploy", ...how, "--node", first().folder], { home });
+      const [, given = ""] = /--given ([0-9a-f]{16}) /u.exec(why.stdout) ?? [];
+      const approving = ["approve", run, "deploy", ...how, "--node", first().folder];
+      const other = await mesh.otto(
+        [...approving, "--given", given.replace(/^./u, (digit) => (digit === "0" ? "1" : "0"))],
+        { home },
+      );
+      expect(other).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining("for something else by now") as string,
+      });
+      const said = await mesh.succeed([...approving, "--given", given], { home });
+      expect(said.stdout).toMatch(/deploy of run \w+:\n  it made out: [0-9a-f]{64}\n/u);
       const outcome = await watch.closed();
       const verified = await mesh.succeed(["verify", run, "--node", first().folder]);
       expect(verified.stdout).toContain("kept to its plan");

@@ -1,13 +1,15 @@
 /**
  * As a node that somebody of the domain asks, and that has gone bad: for whom a secret is sealed, and where an invite leads, is said by the
- * charter that it shows.
+ * charter that it shows; what is approved, by the gate.
  */
 
 import { expect, it } from "vitest";
+import { gatesOf } from "../../cli/commands/gate.ts";
 import { controlsOf, recipientsOf } from "../../cli/domain-documents.ts";
 import type { Target } from "../../cli/target.ts";
 import type { Channel } from "../../node/edge/channel.ts";
-import { encodeItem, type Item } from "../../protocol/calls.ts";
+import { endDigest, inputsDigest } from "../../protocol/attempt-content.ts";
+import { encodeItem, type GateSeen, type Item } from "../../protocol/calls.ts";
 import { recipientTopic } from "../../protocol/credentials/sealed-secret.ts";
 import { sealDocument } from "../../protocol/documents.ts";
 import { type Charter, domainId, sealCharter, successorOf } from "../../protocol/membership.ts";
@@ -77,4 +79,35 @@ it("has nothing sealed for a control peer that was taken out, though that says f
   const found = await recipientsOf(asked(told(bad), told(control)), now);
   expect(found.map(({ peer }) => peer)).toContain(control.peer);
   expect(found.map(({ peer }) => peer)).not.toContain(bad.peer);
+});
+
+it("shows nobody one artifact and has another one approved", async () => {
+  const [good, evil] = ["a".repeat(64), "b".repeat(64)];
+  const inputs = (tree: string) => [{ name: "site", tree }];
+  const ended = (tree: string) => ({ token: 1, outcome: "passed", outputs: inputs(tree) });
+  const gate: GateSeen = {
+    run: "q4f6rmtw2k7c",
+    step: "deploy",
+    environment: "production",
+    missing: [],
+    refusals: {},
+    approvedBy: [],
+    untilMs: wallMs,
+    manifest: "m",
+    given: inputsDigest({ inputs: inputs(good) }),
+    inputs: inputs(good),
+  };
+  const gatesSeen = (more: Partial<GateSeen>) =>
+    gatesOf(asked({ kind: "gates", gates: [{ ...gate, ...more }] }));
+  expect(await gatesSeen({})).toMatchObject([{ step: "deploy" }]);
+  const behind = endDigest(gate.given, ended(good));
+  expect(await gatesSeen({ ended: ended(good), given: behind })).toMatchObject([{ given: behind }]);
+  for (const lie of [
+    { given: inputsDigest({ inputs: inputs(evil) }) },
+    { inputs: inputs(evil) },
+    { values: [{ name: "version", value: "2" }] },
+    { ended: ended(evil), given: behind },
+    { ended: ended(good) },
+  ])
+    await expect(gatesSeen(lie)).rejects.toMatchObject({ code: "OTTO_MESSAGE_INVALID" });
 });
