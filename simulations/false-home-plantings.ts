@@ -82,8 +82,9 @@ export const falseHomePlantings: readonly Planting[] = [
     edits: [
       {
         file: endorsing,
-        find: 'if (isDone && value.past.at(-1)?.cause === "finished" && !this.isLetCount(run, at))',
-        replace: "if (isDone && value.token < 0 && !this.isLetCount(run, at))",
+        find: "if (outcome !== null && isWell(outcome) && !this.isLetCount(run, at))",
+        replace:
+          "if (outcome !== null && outcome.length > 99 && isWell(outcome) && !this.isLetCount(run, at))",
       },
     ],
     caughtBy,

@@ -30,6 +30,7 @@ import type { StepReport } from "../../protocol/report.ts";
 import { decodeUntrusted, encodeValue } from "../../protocol/values.ts";
 import type { Countersigned } from "./countersigning.ts";
 import type { Now, PollRequest } from "./effects.ts";
+import { isWell } from "./held-before.ts";
 import { OpenRun } from "./open-run.ts";
 import { madeBy, outcomeOf, releaseOf } from "./released.ts";
 import { Policies } from "./policies.ts";
@@ -185,16 +186,18 @@ export class Endorsing {
       : "the step ended otherwise, as far as it knows";
   }
 
-  /** Why what a step needs does not count, though some home says that it has ended: of what ended well behind a gate, a majority says so. */
+  /**
+   * Why what a step needs does not count, or has not ended, whatever some home says: of what ended well behind a gate, a majority says
+   * that it counts. How it came to its end is the home's word, so that it ended well is enough.
+   */
   uncounted(run: OpenRun, index: number): string | null {
     for (const name of run.before(index)) {
       const at = run.indexOf(name);
-      const value = this.#context.value(stepRegister(run.submission.run, at));
-      const isDone = value?.kind === "step" && value.state === "done" && value.settlement === undefined;
-      if (isDone && value.past.at(-1)?.cause === "finished" && !this.isLetCount(run, at))
+      const outcome = run.outcomeOf(name);
+      if (outcome !== null && isWell(outcome) && !this.isLetCount(run, at))
         return `${name} has ended, and the policy does not let that count`;
     }
-    return null;
+    return run.isReached(index) ? null : "what it needs has not ended so, as far as it knows";
   }
 
   /** True for a step that nothing is demanded of once it has ended, or that has a permit for just how it did. */

@@ -1,11 +1,16 @@
 /**
  * What must have been let count before a step begins: of the steps that it needs, those that a gate behind them holds back. The
  * home shows for each what a majority of the control peers signed, and the worker looks for itself.
+ *
+ * A nested pipeline that has passed stands for those of its steps that must have run: none of these has failed. One that may have been
+ * left out, as a way back is, says nothing.
  */
 
 import type { Submission } from "../../protocol/manifest.ts";
 import type { GrantedLease } from "../../protocol/messages.ts";
-import { outcomes, type Plan } from "../../protocol/plan.ts";
+import { outcomes, type Plan, type PlannedStep } from "../../protocol/plan.ts";
+
+type Need = PlannedStep["needs"][number];
 
 /**
  * Places in the plan of the steps before one, directly or through others, that must have ended well for it to begin, in order. A
@@ -19,25 +24,58 @@ export function heldBefore(
   given: Pick<GrantedLease, "inputs" | "values">,
   held: ReadonlySet<number>,
 ): number[] {
-  const places = placesOf(plan);
+  const { places } = knownOf(plan);
   const found = new Set<number>();
   const left = [...wellNeeded(plan, index), ...giving(plan, index, given)];
   for (let name = left.pop(); name !== undefined; name = left.pop()) {
     const at = places.get(name);
     if (at === undefined || found.has(at)) continue;
     found.add(at);
-    left.push(...wellNeeded(plan, at));
+    left.push(...wellNeeded(plan, at), ...membersRun(plan, at));
   }
   return [...found].filter((at) => held.has(at)).sort((one, other) => one - other);
 }
 
 /** Asked for at each step of a run. */
-const knownPlaces = new WeakMap<Plan, ReadonlyMap<string, number>>();
+type Known = { readonly places: ReadonlyMap<string, number>; readonly run: Map<number, readonly string[]> };
+const knownOfPlans = new WeakMap<Plan, Known>();
 
-function placesOf(plan: Plan): ReadonlyMap<string, number> {
-  const known = knownPlaces.get(plan) ?? new Map(plan.steps.map(({ name }, at) => [name, at]));
-  knownPlaces.set(plan, known);
+function knownOf(plan: Plan): Known {
+  const places = (): Known["places"] => new Map(plan.steps.map(({ name }, at) => [name, at]));
+  const known = knownOfPlans.get(plan) ?? { places: places(), run: new Map() };
+  knownOfPlans.set(plan, known);
   return known;
+}
+
+/** Names of the steps of a nested pipeline that have ended well when it has passed; of any other step none. */
+function membersRun(plan: Plan, index: number): readonly string[] {
+  const { places, run } = knownOf(plan);
+  const whole = plan.steps[index];
+  if (whole?.action?.kind !== "pipeline") return [];
+  const known = run.get(index);
+  if (known !== undefined) return known;
+  const members = new Set(whole.action.members);
+  const ran = new Set<string>();
+  const isMet = (need: Need): boolean => {
+    const { outcomes: own = [] } = plan.steps[places.get(need.step) ?? -1] ?? {};
+    const takes = (ends: readonly string[]): boolean => ends.every((one) => need.outcomes.includes(one));
+    if (takes([...outcomes, ...own])) return true;
+    // What a member needs that is none, the pipeline needs too.
+    if (!members.has(need.step))
+      return whole.needs.some((its) => its.step === need.step && takes(its.outcomes));
+    return takes(ran.has(need.step) ? ["passed", ...own] : ["passed", "skipped", ...own]);
+  };
+  // In the order of the plan, in which a step comes behind those that it needs.
+  const inOrder = whole.action.members
+    .flatMap((name) => places.get(name) ?? [])
+    .sort((one, other) => one - other);
+  for (const at of inOrder) {
+    const member = plan.steps[at];
+    if (member?.included === true && member.needs.every(isMet)) ran.add(member.name);
+  }
+  const names = [...ran];
+  run.set(index, names);
+  return names;
 }
 
 /** Names of the steps that have ended well when this one begins. */
@@ -47,7 +85,7 @@ function wellNeeded({ steps }: Plan, index: number): string[] {
 }
 
 /** As `passed`, or in a way of the step's own. */
-function isWell(outcome: string): boolean {
+export function isWell(outcome: string): boolean {
   return outcome === "passed" || !outcomes.some((usual) => usual === outcome);
 }
 

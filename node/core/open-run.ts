@@ -182,6 +182,11 @@ export class OpenRun {
     return found;
   }
 
+  /** True once all that the step needs has ended as it must. */
+  isReached(index: number): boolean {
+    return this.#unmetNeed(index) === null;
+  }
+
   token(index: number): number {
     return this.#state(index).token;
   }

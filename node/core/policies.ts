@@ -9,6 +9,7 @@ import { openDocument } from "../../protocol/documents.ts";
 import type { Verifier } from "../../protocol/envelope.ts";
 import type { Submission } from "../../protocol/manifest.ts";
 import type { Charter } from "../../protocol/membership.ts";
+import { mayBeGated } from "../../protocol/plan.ts";
 import type { GatePhase } from "../../protocol/permits.ts";
 import { type Policy, policyDocument, policyIn } from "../../protocol/policy.ts";
 import { foreignDomainOf } from "../../protocol/release.ts";
@@ -97,7 +98,7 @@ export class Policies {
     const { environments, steps } = submission.manifest.plan;
     const { name: domain } = this.#context.charter();
     const all = [...steps.entries()].filter(
-      ([, step]) => step.environment !== null && foreignDomainOf({ environments }, step, domain) === null,
+      ([, step]) => mayBeGated(step) && foreignDomainOf({ environments }, step, domain) === null,
     );
     const places = new Set(all.map(([index]) => index));
     this.#reaching.set(submission, places);
@@ -127,6 +128,7 @@ export function gateBy(
   // A released step is the only one of its run, and is judged by the whole plan that it is of.
   const plan = released?.plan ?? manifest.plan;
   const step = plan.steps[released?.release.index ?? index];
-  if (step === undefined || foreignDomainOf(plan, step, at.domain) !== null) return null;
+  // Nothing is demanded of what people or other steps settle, wherever that is.
+  if (step === undefined || !mayBeGated(step) || foreignDomainOf(plan, step, at.domain) !== null) return null;
   return gateOf(policy, plan, step, at.phase);
 }

@@ -17,6 +17,7 @@ import { submittedSinceMs } from "../../protocol/manifest.ts";
 import { endDigest, inputsDigest, type LetCount } from "../../protocol/attempt-content.ts";
 import type { GrantedLease, Message } from "../../protocol/messages.ts";
 import { type Permit, sealPermit } from "../../protocol/permits.ts";
+import { outcomes } from "../../protocol/plan.ts";
 import type { Policy } from "../../protocol/policy.ts";
 import { sealQuorum } from "../../protocol/quorum.ts";
 import { stepRegister, type StepValue } from "../../protocol/registers/registers.ts";
@@ -38,6 +39,12 @@ const wallMs = 1_700_000_000_000;
 const reaching = { environment: "production", effect: true } as const;
 const url = "a".repeat(64);
 const passed = (step: string) => ({ step, outcomes: ["passed"] });
+const nesting = (name: string, members: readonly string[]) => ({
+  ...plannedStep(name),
+  needs: members.map((step) => ({ step, outcomes })),
+  commands: [],
+  action: { kind: "pipeline", members } as const,
+});
 const steps = [
   { ...plannedStep("deploy"), ...reaching, outputs: [{ name: "url", files: ["url"] }] },
   { ...plannedStep("promote", ["deploy"]), ...reaching },
@@ -49,7 +56,24 @@ const steps = [
   },
   { ...plannedStep("archive"), needs: [passed("announce")] },
   { ...plannedStep("clean"), needs: [{ step: "deploy", outcomes: ["passed", "failed", "skipped"] }] },
-];
+  // A pipeline nested in another one, with a way back that is left out when all goes well.
+  { ...plannedStep("site/inner/up"), ...reaching },
+  {
+    ...plannedStep("site/inner/down"),
+    ...reaching,
+    needs: [{ step: "site/inner/up", outcomes: ["failed"] }],
+  },
+  nesting("site/inner", ["site/inner/up", "site/inner/down"]),
+  nesting("site", ["site/inner"]),
+  { ...plannedStep("tell"), needs: [passed("site")] },
+  {
+    ...plannedStep("ask"),
+    ...reaching,
+    commands: [],
+    action: { kind: "approve", question: "ready?", by: [], count: 1 },
+  },
+  { ...plannedStep("asked"), needs: [passed("ask")] },
+] as const;
 const { submission, bundle } = submissionOf(steps, charter, "n1");
 const { run, digest, manifestCid: manifest } = submission;
 const approve = { count: 1, by: ["mia"] };
@@ -231,17 +255,18 @@ const counting: Permit = {
 };
 
 /** Why another control peer does not sign that `promote` may begin, when this is how `deploy` ended; null: it does. */
-function whyNot(gate: Uint8Array | null): string | null {
+function whyNot(gate: Uint8Array | null, said: Partial<StepValue> = {}): string | null {
   const past = [{ attempt: 1, token: 1, worker: "w", cause: "finished" as const }];
   const ended = { outcome: "passed", report: new Uint8Array(1) } as const;
-  const done: StepValue = {
+  const done = {
     kind: "step",
     state: "done",
     token: 1,
     past,
     ...ended,
     ...(gate === null ? {} : { gate: { permit: gate, approvals: [] } }),
-  };
+    ...said,
+  } as StepValue;
   const endorsing = new Endorsing({
     keys: one,
     charter: () => charter,
@@ -330,6 +355,28 @@ describe("a worker that is granted what needs a step that a gate holds back", ()
   });
 });
 
+describe("a worker that is granted what needs a nested pipeline", () => {
+  const [up, tell, asked] = ["site/inner/up", "tell", "asked"].map((name) =>
+    steps.findIndex((step) => step.name === name),
+  ) as [number, number, number];
+  const counts: Permit = { ...letsCount, index: up, step: "site/inner/up" };
+  const shownUp = (by: readonly Keys[]): Pick<GrantedLease, "letCount"> => ({
+    letCount: [{ index: up, given: nothing, ended, permit: signed(by, counts) }],
+  });
+
+  it("begins it when a majority has let those of its steps count that have run, and not before", () => {
+    const began = (more: Pick<GrantedLease, "letCount">) =>
+      new Worker().given(null, { index: tell, ...more }).later(limits.permitAwaitedMs).began;
+    expect(began(shownUp([one, two]))).toBe(true);
+    expect(began(shownUp([home]))).toBe(false);
+    expect(began({})).toBe(false);
+  });
+
+  it("begins what needs a person's yes in an environment: nothing more is demanded of that", () => {
+    expect(new Worker().given(null, { index: asked }).began).toBe(true);
+  });
+});
+
 describe("the permit for what needs a step that a gate holds back", () => {
   it("is signed once a majority has let that step count", () => {
     expect(whyNot(signed([home, two], counting))).toBeNull();
@@ -342,5 +389,20 @@ describe("the permit for what needs a step that a gate holds back", () => {
     ["a permit for what another attempt made", signed([one, two], { ...counting, given: "f".repeat(64) })],
   ])("is not signed when %s let it count", (_, gate) => {
     expect(whyNot(gate)).toBe("deploy has ended, and the policy does not let that count");
+  });
+
+  it("is not signed however the home says that it came to pass", () => {
+    const lost = [{ attempt: 1, token: 1, worker: "w", cause: "lost" as const }];
+    const settlement = { cause: "released", by: null, detail: "", evidence: null } as const;
+    const uncounted = "deploy has ended, and the policy does not let that count";
+    expect(whyNot(null, { past: lost })).toBe(uncounted);
+    expect(whyNot(null, { settlement })).toBe(uncounted);
+  });
+
+  it("is not signed while a gate holds that step back", () => {
+    const held = { outcome: "passed", report: new Uint8Array(1) };
+    expect(whyNot(null, { state: "gated", sinceMs: 0, approvals: [], ended: held })).toBe(
+      "what it needs has not ended so, as far as it knows",
+    );
   });
 });
