@@ -130,8 +130,10 @@ type SharedMessage =
   | { readonly kind: "hello"; readonly certificate: Uint8Array; readonly charter: Uint8Array }
   /** Who is a peer of the domain no more, as it was signed (`revocation.ts`). */
   | { readonly kind: "revocations"; readonly documents: readonly Uint8Array[] }
-  /** What the domain demands, as its owner signed it last (`documents.ts`); null: the sender has heard of nothing. */
-  | { readonly kind: "policy"; readonly document: Uint8Array | null }
+  /** What the domain demands, as its owner signed it last (`documents.ts`). */
+  | { readonly kind: "policy"; readonly document: Uint8Array }
+  /** The sender has heard of nothing that the domain demands. A kind of its own: earlier versions pass over it. */
+  | { readonly kind: "no-policy" }
   /** Where the sender, and control peers that it knows of, can be reached. A hint: whoever answers there proves who it is. */
   | { readonly kind: "addresses"; readonly peers: readonly PeerAddresses[] }
   /** A bundle exists and can be fetched from the sender by its digest. */
@@ -318,7 +320,8 @@ const message = z.discriminatedUnion("kind", [
   kind("revocations", {
     documents: z.array(bytes).check(z.maxLength(limits.revocationsPerMessageMax)),
   }),
-  kind("policy", { document: z.nullable(bytes) }),
+  kind("policy", { document: bytes }),
+  kind("no-policy", {}),
   kind("addresses", {
     peers: z
       .array(

@@ -40,8 +40,8 @@ export const falseHomePlantings: readonly Planting[] = [
     edits: [
       {
         file: "node/core/worker.ts",
-        find: "if (this.#permits.hear(value, from) && value !== null)",
-        replace: "if (this.#permits.hear(null, from) && value !== null)",
+        find: "if (this.#permits.hear(value, from))",
+        replace: "if (this.#permits.hear(new Uint8Array(), from))",
       },
     ],
     caughtBy,

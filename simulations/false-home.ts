@@ -68,7 +68,7 @@ export function signatureInvented(
 
 /** What it tells others of the policy that it ignores. */
 export function unknowing(message: Message, falseness: Falseness | null): Message {
-  return message.kind === "policy" && falseness === "ignores" ? { ...message, document: null } : message;
+  return message.kind === "policy" && falseness === "ignores" ? { kind: "no-policy" } : message;
 }
 
 function marking({ peer }: { readonly peer: string }): Pick<Keys, "peer" | "sign"> {

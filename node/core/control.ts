@@ -854,6 +854,7 @@ export class ControlCore {
       case "hello":
       case "revocations":
       case "policy":
+      case "no-policy":
       case "addresses":
       case "welcome":
       case "grant":
@@ -1119,8 +1120,10 @@ export class ControlCore {
 
   /** Workers know what is guarded from whichever control peer knows it, and that more than half know of nothing. */
   #tellPolicy(workers: readonly string[]): void {
-    const document = this.#endorsing.policies.kept?.bytes ?? null;
-    for (const peer of workers) this.#send(peer, { kind: "policy", document });
+    const { kept } = this.#endorsing.policies;
+    const message: Message =
+      kept === undefined ? { kind: "no-policy" } : { kind: "policy", document: kept.bytes };
+    for (const peer of workers) this.#send(peer, message);
   }
 
   #redirect(worker: string): void {

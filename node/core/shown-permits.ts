@@ -31,10 +31,15 @@ export class ShownPermits {
     this.#policies = new Policies({ ...context, document: () => this.#policy });
   }
 
-  /** A control peer says that this is the policy, or that it knows of none. True when it is news, and the owner's. */
-  hear(bytes: Uint8Array | null, from: string): boolean {
+  /** A control peer says that this is the policy. True when it is news, and the owner's. */
+  hear(bytes: Uint8Array, from: string): boolean {
     this.#said.add(from);
-    return bytes !== null && this.know(bytes);
+    return this.know(bytes);
+  }
+
+  /** A control peer says that it knows of none. */
+  hearNone(from: string): void {
+    this.#said.add(from);
   }
 
   /** True when this policy is news, and the owner's: an earlier version changes nothing. */

@@ -282,10 +282,11 @@ export class WorkerCore {
         return this.#revoke(message.lease, message.cause);
       case "policy": {
         const { document: value } = message;
-        if (this.#permits.hear(value, from) && value !== null)
-          this.#store([{ kind: "put", key: workerKeys.policy, value }]);
+        if (this.#permits.hear(value, from)) this.#store([{ kind: "put", key: workerKeys.policy, value }]);
         return;
       }
+      case "no-policy":
+        return this.#permits.hearNone(from);
       case "announced":
         if (!this.#pending.delete(message.run)) return;
         return this.#store([{ kind: "delete", key: workerKeys.pending + message.run }]);

@@ -62,6 +62,7 @@ export const messages: { readonly [Kind in Message["kind"]]: Extract<Message, { 
   hello: { kind: "hello", certificate: bytes, charter: bytes },
   revocations: { kind: "revocations", documents: [bytes] },
   policy: { kind: "policy", document: bytes },
+  "no-policy": { kind: "no-policy" },
   addresses: { kind: "addresses", peers: [{ peer: "p", addresses: ["/ip4/192.0.2.1/tcp/4105"] }] },
   holds: { kind: "holds", run: "r", bundle: "b" },
   announce: { kind: "announce", run: "r", bundle: "b" },

@@ -117,7 +117,7 @@ class Worker {
     const place = { incarnation: "w", labels: [], slots: 1, random: { integer: () => 0 }, stored };
     this.core = new WorkerCore({ charter, keys: simulatedKeys("worker"), ...place }, this.now);
     for (const { peer } of [one, home]) this.tell({ kind: "peer-up", peer, role: "control" });
-    this.hear({ kind: "policy", document: null });
+    this.hear({ kind: "no-policy" });
     if (told !== null) this.hear({ kind: "policy", document: told }, one.peer);
     this.hear({ kind: "welcome", home: home.peer, leaseMs: charter.leaseMs });
   }
@@ -200,15 +200,15 @@ describe("a worker that is granted a guarded step", () => {
     const { stored } = new Worker();
     expect(stored.map(([key]) => key)).toEqual([workerKeys.policy]);
     const restarted = new Worker(null, stored);
-    restarted.hear({ kind: "policy", document: null }, two.peer);
+    restarted.hear({ kind: "no-policy" }, two.peer);
     expect(restarted.given(null).began).toBe(false);
   });
 
   it("does not take the home's word alone that nothing is demanded: it begins once a second of the three knows of nothing either", () => {
     const worker = new Worker(null).given(null);
-    worker.hear({ kind: "policy", document: null });
+    worker.hear({ kind: "no-policy" });
     expect(worker.later(1).began).toBe(false);
-    worker.hear({ kind: "policy", document: null }, two.peer);
+    worker.hear({ kind: "no-policy" }, two.peer);
     expect(worker.began).toBe(true);
     expect(new Worker(null).given(null).later(limits.permitAwaitedMs).gaveBack).toBe(true);
   });

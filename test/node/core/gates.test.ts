@@ -114,11 +114,16 @@ describe("a policy", () => {
     expect(missing(bench)).toEqual(["0 of 2 approvals of team/release"]);
   });
 
+  it("is told to workers, when there is none, in a message that earlier versions pass over", () => {
+    const told = new Bench().pull(1);
+    expect([said(told, "no-policy").length, said(told, "policy").length]).toEqual([1, 0]);
+  });
+
   it("is told to workers when they come, and when there is a newer one; a step that it guards comes with its permit", () => {
     const { bench, run } = gated();
     const policies = (effects: readonly ControlEffect[]) =>
       said(effects, "policy").map(({ document }) =>
-        document === null ? null : openDocument(document, exampleCharter, simulatedVerifier),
+        openDocument(document, exampleCharter, simulatedVerifier),
       );
     expect(policies(bench.pull(5))).toMatchObject([{ ok: true, value: { document: { version: 1 } } }]);
     expect(policies(putting(bench, twoOf, 2))).toMatchObject([

@@ -32,7 +32,7 @@ class Bench {
       this.now,
     );
     this.tell({ kind: "peer-up", peer: home, role: "control" });
-    this.hear({ kind: "policy", document: null });
+    this.hear({ kind: "no-policy" });
   }
 
   get now() {
