@@ -19,7 +19,7 @@ type Need = PlannedStep["needs"][number];
  * @param held places of the steps that count here: those that a gate is behind.
  */
 export function heldBefore(
-  { manifest: { plan } }: Submission,
+  { manifest: { plan } }: Pick<Submission, "manifest">,
   index: number,
   given: Pick<GrantedLease, "inputs" | "values">,
   held: ReadonlySet<number>,

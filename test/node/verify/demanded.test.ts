@@ -24,7 +24,7 @@ const controls = ["control0", "control1", "control2"].map((name) => simulatedKey
 const [worker, owner] = [simulatedKeys("worker0"), simulatedKeys("owner")];
 const charter = charterOf(controls, 10_000);
 const deploy = { ...plannedStep("deploy"), environment: "production", effect: true };
-const { bundle, submission } = submissionOf([deploy], charter, "n1");
+const { bundle, submission } = submissionOf([deploy, plannedStep("announce", ["deploy"])], charter, "n1");
 const { run, manifestCid: manifest, planId: plan } = submission;
 const timeMs = submittedSinceMs(submission) + 3_600_000;
 const longBeforeMs = timeMs - limits.signedApartMsMax - 1;
@@ -64,7 +64,7 @@ const admitted = told({
   plan,
   pipeline: submission.manifest.plan.pipeline,
   submitter: submission.submitter.peer,
-  steps: 1,
+  steps: 2,
 });
 const waits = told({ kind: "step-waiting", step: "deploy", untilMs: timeMs });
 const started = told({ kind: "attempt-started", ...lease });
@@ -73,6 +73,13 @@ const held = told(
   { kind: "attempt-ended", ...lease, cause: "finished", final: false, held: true, report },
   envelope,
 );
+const lastLease = { ...lease, step: "announce" };
+const lastResult = sealEnvelope("result", charter.domain, { ...result, index: 1, step: "announce" }, worker);
+const last = { ...lastLease, cause: "finished", final: true, report };
+const announced = [
+  told({ kind: "attempt-started", ...lastLease }),
+  told({ kind: "attempt-ended", ...last }, lastResult),
+];
 const waitsBehind = told({ kind: "step-waiting", step: "deploy", untilMs: timeMs, after: true });
 const closed = told({ kind: "run-closed", outcome: "passed" });
 
@@ -112,9 +119,9 @@ function found(story: readonly Noted[], policy: Uint8Array | undefined) {
   return { codes: findings.map(({ code, step }) => `${code} ${step}`), judgedBy };
 }
 
-const ungated = [admitted, started, ended, closed];
-const gated = [admitted, waits, opened("before"), started, ended, closed];
-const gatedBehind = [admitted, started, held, waitsBehind, opened("after"), closed];
+const ungated = [admitted, started, ended, ...announced, closed];
+const gated = [admitted, waits, opened("before"), started, ended, ...announced, closed];
+const gatedBehind = [admitted, started, held, waitsBehind, opened("after"), ...announced, closed];
 
 describe("records of a step that the policy guards", () => {
   it("are as the policy demands with what a majority signed", () => {
@@ -142,13 +149,31 @@ describe("records of a step that the policy guards", () => {
     expect(found(cancelled, policyOf({ after: { approve } })).codes).toEqual([]);
   });
 
+  it("deviate when what needs it began all the same, and the run is said to have been cancelled", () => {
+    const saidLast = [
+      admitted,
+      started,
+      ended,
+      ...announced,
+      told({ kind: "cancel-requested", by: "ada" }),
+      told({ kind: "run-closed", outcome: "cancelled" }),
+    ];
+    expect(found(saidLast, policyOf({ after: { approve } })).codes).toEqual(["permit-missing deploy"]);
+  });
+
   it("are not held against a policy that is no older than the run, whatever time they give for its admission", () => {
     const late = policyOf({ approve }, longBeforeMs + 1);
     expect(found(ungated, late)).toEqual({
       codes: [],
       judgedBy: { version: 4, signedMs: longBeforeMs + 1, judged: false },
     });
-    const backdated = [{ ...admitted, event: { ...admitted.event, timeMs: 0 } }, started, ended, closed];
+    const backdated = [
+      { ...admitted, event: { ...admitted.event, timeMs: 0 } },
+      started,
+      ended,
+      ...announced,
+      closed,
+    ];
     const sinceMs = submittedSinceMs(submission) - limits.signedApartMsMax - 1;
     expect(found(backdated, policyOf({ approve }, sinceMs)).codes).toEqual(["permit-missing deploy"]);
   });
