@@ -38,20 +38,22 @@ export function heldBefore(
 
 /** Asked for at each step of a run. */
 type Known = { readonly places: ReadonlyMap<string, number>; readonly run: Map<number, readonly string[]> };
+const none: readonly string[] = [];
 const knownOfPlans = new WeakMap<Plan, Known>();
 
 function knownOf(plan: Plan): Known {
-  const places = (): Known["places"] => new Map(plan.steps.map(({ name }, at) => [name, at]));
-  const known = knownOfPlans.get(plan) ?? { places: places(), run: new Map() };
-  knownOfPlans.set(plan, known);
-  return known;
+  const known = knownOfPlans.get(plan);
+  if (known !== undefined) return known;
+  const made = { places: new Map(plan.steps.map(({ name }, at) => [name, at])), run: new Map() };
+  knownOfPlans.set(plan, made);
+  return made;
 }
 
 /** Names of the steps of a nested pipeline that have ended well when it has passed; of any other step none. */
 function membersRun(plan: Plan, index: number): readonly string[] {
-  const { places, run } = knownOf(plan);
   const whole = plan.steps[index];
-  if (whole?.action?.kind !== "pipeline") return [];
+  if (whole?.action?.kind !== "pipeline") return none;
+  const { places, run } = knownOf(plan);
   const known = run.get(index);
   if (known !== undefined) return known;
   const members = new Set(whole.action.members);
