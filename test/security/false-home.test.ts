@@ -72,7 +72,7 @@ const steps = [
     commands: [],
     action: { kind: "approve", question: "ready?", by: [], count: 1 },
   },
-  { ...plannedStep("asked"), needs: [passed("ask")] },
+  { ...plannedStep("asked"), needs: [passed("ask"), passed("deploy")] },
 ] as const;
 const { submission, bundle } = submissionOf(steps, charter, "n1");
 const { run, digest, manifestCid: manifest } = submission;
@@ -373,7 +373,8 @@ describe("a worker that is granted what needs a nested pipeline", () => {
   });
 
   it("begins what needs a person's yes in an environment: nothing more is demanded of that", () => {
-    expect(new Worker().given(null, { index: asked }).began).toBe(true);
+    const shown = letCount(signed([one, two], letsCount));
+    expect(new Worker().given(null, { index: asked, ...shown }).began).toBe(true);
   });
 });
 
