@@ -82,9 +82,8 @@ export const falseHomePlantings: readonly Planting[] = [
     edits: [
       {
         file: endorsing,
-        find: "if (outcome !== null && isWell(outcome) && !this.isLetCount(run, at))",
-        replace:
-          "if (outcome !== null && outcome.length > 99 && isWell(outcome) && !this.isLetCount(run, at))",
+        find: "if (!this.isLetCount(run, at)) return `",
+        replace: "if (outcome.length > 99 && !this.isLetCount(run, at)) return `",
       },
     ],
     caughtBy,

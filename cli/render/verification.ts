@@ -20,7 +20,14 @@ export function verificationText(verification: Verification, { color, hint }: Op
   if (findings.length > 0) lines.push([]);
   lines.push([{ text: factWords(verification) }]);
   if (domain !== null) lines.push([{ text: domainWords(domain, hint) }]);
-  if (verification.policy !== null) lines.push([{ text: policyWords(verification.policy) }]);
+  for (const { id, name } of verification.others)
+    lines.push([
+      {
+        text: `Domain ${name}, ${id}, signed how its own steps ended. Whether that is the one you trust is for you to compare.`,
+      },
+    ]);
+  const policy = policyWords(verification);
+  if (policy !== null) lines.push([{ text: policy }]);
   if (uncertified.length > 0)
     lines.push([
       {
@@ -65,7 +72,12 @@ function factWords({ steps, attempts, entries, authors, workers, submitter }: Ve
   );
 }
 
-function policyWords({ version, signedMs, judged }: NonNullable<Verification["policy"]>): string {
+function policyWords({ policy: shown, environments }: Verification): string | null {
+  if (shown === null)
+    return environments.length === 0
+      ? null
+      : `No policy of the domain is in the records: what it demanded of ${environments.join(", ")} is not judged.`;
+  const { version, signedMs, judged } = shown;
   const policy = `version ${version} of its policy, signed ${new Date(signedMs).toISOString()}`;
   return judged
     ? `Gates are judged by ${policy}.`

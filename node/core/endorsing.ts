@@ -25,7 +25,14 @@ import {
 } from "../../protocol/permits.ts";
 import type { DocumentValue } from "../../protocol/registers/document.ts";
 import { type RegisterValue, stepRegister } from "../../protocol/registers/registers.ts";
-import { isOutcome, isRelease, type Release, type ReleasedOutcome } from "../../protocol/release.ts";
+import {
+  foreignDomainOf,
+  isOutcome,
+  isRelease,
+  openOutcome,
+  type Release,
+  type ReleasedOutcome,
+} from "../../protocol/release.ts";
 import type { StepReport } from "../../protocol/report.ts";
 import { decodeUntrusted, encodeValue } from "../../protocol/values.ts";
 import type { Countersigned } from "./countersigning.ts";
@@ -194,10 +201,31 @@ export class Endorsing {
     for (const name of run.before(index)) {
       const at = run.indexOf(name);
       const outcome = run.outcomeOf(name);
-      if (outcome !== null && isWell(outcome) && !this.isLetCount(run, at))
-        return `${name} has ended, and the policy does not let that count`;
+      if (outcome === null || !isWell(outcome)) continue;
+      if (!this.isLetCount(run, at)) return `${name} has ended, and the policy does not let that count`;
+      if (!this.#isSettledByItsDomain(run, at))
+        return `${name} is another domain's, and that has not signed that it has ended so`;
     }
     return run.isReached(index) ? null : "what it needs has not ended so, as far as it knows";
+  }
+
+  /** True for a step of this domain, or one that ended as a majority signed of the domain that it is of, which the owner of this one trusts. */
+  #isSettledByItsDomain(run: OpenRun, index: number): boolean {
+    const { charter, keys } = this.#bound();
+    const owner = foreignDomainOf(run.submission.manifest.plan, run.step(index), charter.name);
+    if (owner === null) return true;
+    const value = this.#context.value(stepRegister(run.submission.run, index));
+    const evidence = value?.kind === "step" && value.state === "done" ? value.settlement?.evidence : null;
+    const opened = evidence == null ? null : openOutcome(evidence, keys);
+    if (opened?.ok !== true) return false;
+    const { outcome, from } = opened.value;
+    return (
+      this.#context.charterOf(from.charter.domain)?.name === owner &&
+      outcome.domain === charter.domain &&
+      outcome.run === run.submission.run &&
+      outcome.index === index &&
+      outcome.outcome === run.outcomeOf(run.step(index).name)
+    );
   }
 
   /** True for a step that nothing is demanded of once it has ended, or that has a permit for just how it did. */

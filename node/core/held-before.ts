@@ -13,10 +13,11 @@ import { outcomes, type Plan, type PlannedStep } from "../../protocol/plan.ts";
 type Need = PlannedStep["needs"][number];
 
 /**
- * Places in the plan of the steps before one, directly or through others, that must have ended well for it to begin, in order. A
- * need that takes a failure, too, says nothing of how its step ended, unless something is given that it made.
+ * Places in the plan of the nearest steps before one, directly or through others, that a gate holds back and that must have ended well
+ * for it to begin, in order. Whoever let them count has looked at what is before them. A need that takes a failure, too, says nothing of
+ * how its step ended, unless something is given that it made.
  *
- * @param held places of the steps that count here: those that a gate is behind.
+ * @param held places of the steps that a gate is behind.
  */
 export function heldBefore(
   { manifest: { plan } }: Pick<Submission, "manifest">,
@@ -31,9 +32,26 @@ export function heldBefore(
     const at = places.get(name);
     if (at === undefined || found.has(at)) continue;
     found.add(at);
-    left.push(...wellNeeded(plan, at), ...membersRun(plan, at));
+    if (!held.has(at)) left.push(...wellNeeded(plan, at), ...membersRun(plan, at));
   }
   return [...found].filter((at) => held.has(at)).sort((one, other) => one - other);
+}
+
+/** The same of one that is given nothing, with all that are before, whether a gate holds them back or not. */
+export function wellBefore(
+  { manifest: { plan } }: Pick<Submission, "manifest">,
+  from: Iterable<number>,
+): Set<number> {
+  const { places } = knownOf(plan);
+  const found = new Set<number>();
+  const left = [...from].flatMap((index) => wellNeeded(plan, index));
+  for (let name = left.pop(); name !== undefined; name = left.pop()) {
+    const at = places.get(name);
+    if (at === undefined || found.has(at)) continue;
+    found.add(at);
+    left.push(...wellNeeded(plan, at), ...membersRun(plan, at));
+  }
+  return found;
 }
 
 /** Asked for at each step of a run. */

@@ -11,7 +11,7 @@ import { submittedSinceMs, type Submission } from "../../protocol/manifest.ts";
 import type { Charter } from "../../protocol/membership.ts";
 import type { GatePhase } from "../../protocol/permits.ts";
 import { type Policy, policyDocument, policyIn } from "../../protocol/policy.ts";
-import { heldBefore } from "../core/held-before.ts";
+import { wellBefore } from "../core/held-before.ts";
 import { gateBy } from "../core/policies.ts";
 import type { Account } from "./evidence.ts";
 import type { Findings } from "./finding.ts";
@@ -72,7 +72,9 @@ export function checkDemanded(
     if (event.kind === "attempt-ended" && event.final && event.cause === "finished") counted.add(event.step);
   }
   // No gate holds back what ends in a run that is being cancelled; nor does anything begin then that needs it.
-  const neededBehind = isCancelled ? neededBy(submission, begun) : null;
+  const { steps } = submission.manifest.plan;
+  const all = [...steps.entries()].flatMap(([index, { name }]) => (begun.has(name) ? [index] : []));
+  const neededBehind = isCancelled ? wellBefore(submission, all) : null;
   for (const [index, { name }] of submission.manifest.plan.steps.entries()) {
     const isMissing = (phase: GatePhase): boolean =>
       gateBy(policy, submission, index, { phase, domain }) !== null && !permitted.has(nameOf(phase, name));
@@ -92,18 +94,6 @@ export function checkDemanded(
         "It counts, and nothing that they signed is there.",
       );
   }
-}
-
-/** Places of the steps that must have counted for these to begin. */
-function neededBy({ manifest }: Submission, begun: ReadonlySet<string>): ReadonlySet<number> {
-  const { steps } = manifest.plan;
-  const all = new Set(steps.keys());
-  const found = new Set<number>();
-  // From behind: what is before one that was found already was found with it.
-  for (const index of [...all].toReversed())
-    if (begun.has(steps[index]?.name ?? "") && !found.has(index))
-      for (const at of heldBefore({ manifest }, index, { inputs: [] }, all)) found.add(at);
-  return found;
 }
 
 function nameOf(phase: GatePhase, step: string): string {

@@ -12,6 +12,7 @@
 import type { Verifier } from "../../protocol/envelope.ts";
 import type { Event } from "../../protocol/events.ts";
 import { limits } from "../../protocol/limits.ts";
+import type { Plan } from "../../protocol/plan.ts";
 import type { RunOutcome } from "../../protocol/registers/registers.ts";
 import type { ExportedRun } from "../../protocol/run-export.ts";
 import { compareText, encodeValue, sha256Hex } from "../../protocol/values.ts";
@@ -38,6 +39,10 @@ export type Verification = {
   readonly workers: readonly string[];
   /** The domain's policy in the records, by which gates were judged; `judged` is false when it is newer than the run. Null: there is none. */
   readonly policy: { readonly version: number; readonly signedMs: number; readonly judged: boolean } | null;
+  /** That the plan's steps reach, sorted. */
+  readonly environments: readonly string[];
+  /** Other domains, sorted by id, whose word counts for how steps of theirs ended. */
+  readonly others: readonly { readonly id: string; readonly name: string }[];
   /** Workers whose membership rests on the word of the control peers: their certificates are not there. */
   readonly uncertified: readonly string[];
   readonly findings: readonly Finding[];
@@ -100,6 +105,8 @@ export function verifyRun(
     authors: authorsOf(accounts),
     workers: [...workers].sort(compareText),
     policy,
+    environments: environmentsOf(plan),
+    others: othersIn(accounts),
     uncertified: evidence.uncertified,
     findings: findings.all,
     findingsLeft: findings.left,
@@ -127,6 +134,23 @@ function judgePolicy(
   const judged = submission !== null && isOlder(shown, accounts, submission, policyApartMs);
   if (judged) checkDemanded(accounts, { submission, policy, domain: charter.name }, findings);
   return { version, signedMs, judged };
+}
+
+function environmentsOf(plan: Plan | null): readonly string[] {
+  const all = (plan?.steps ?? []).flatMap(({ included, environment }) =>
+    included && environment !== null ? [environment] : [],
+  );
+  return [...new Set(all)].sort(compareText);
+}
+
+function othersIn(accounts: readonly Account[]): Verification["others"] {
+  const names = new Map<string, string>();
+  for (const { elsewhere } of accounts.flatMap(({ told }) => told))
+    if (elsewhere?.ok === true) {
+      const { domain, name } = elsewhere.value.from.charter;
+      names.set(domain, name);
+    }
+  return [...names].map(([id, name]) => ({ id, name })).sort((one, other) => compareText(one.id, other.id));
 }
 
 function authorsOf(accounts: readonly Account[]): readonly string[] {

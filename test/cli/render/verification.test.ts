@@ -19,6 +19,8 @@ const kept: Verification = {
   authors: ["a", "b", "c"],
   workers: ["w"],
   policy: null,
+  environments: [],
+  others: [],
   uncertified: [],
   findings: [],
   findingsLeft: 0,
@@ -63,6 +65,15 @@ it("says by which policy gates were judged, or that it came with the run or late
   );
   expect(verificationText({ ...kept, policy: { ...policy, judged: false } }, options)).toContain(
     "What the records show of gates is judged, and not what was demanded: version 3 of its policy, signed 2023-11-14T22:13:20.000Z, is no older than the run.\n",
+  );
+});
+
+it("says what it could not judge: what a policy that is not shown demanded, and whose word another domain's is", () => {
+  expect(verificationText({ ...kept, environments: ["production"] }, options)).toContain(
+    "No policy of the domain is in the records: what it demanded of production is not judged.\n",
+  );
+  expect(verificationText({ ...kept, others: [{ id: "1a2b", name: "ops" }] }, options)).toContain(
+    "Domain ops, 1a2b, signed how its own steps ended. Whether that is the one you trust is for you to compare.\n",
   );
 });
 

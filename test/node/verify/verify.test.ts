@@ -136,6 +136,8 @@ describe("a run kept to its plan", () => {
     expect(verified(exportOf(entries), "dev")).toEqual({
       otto: "verify/1",
       policy: null,
+      environments: [],
+      others: [],
       run,
       verdict: "kept",
       state: "passed",
