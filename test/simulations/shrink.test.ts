@@ -106,7 +106,7 @@ describe("a schedule that breaks a promise", () => {
     try {
       const file = join(folder, "small.json");
       const said = await replay(
-        "19",
+        "3",
         "a step is offered again before its worker gave up",
         "--planted",
         "--shrink",
