@@ -96,19 +96,26 @@ const hoursUntilFull = 1;
 const noise = 3;
 
 /**
- * True when the later half of the hours holds more than the earlier half, in the middle of each, and the slope that most
- * pairs of hours agree on is upwards.
+ * True when the slope in the middle of all pairs of hours is upwards, by more than noise, and more pairs rise than chance explains.
  *
- * @source P. K. Sen, "Estimates of the regression coefficient based on Kendall's tau", JASA 63, 1968.
+ * @source H. B. Mann, "Nonparametric tests against trend", Econometrica 13, 1945; P. K. Sen, "Estimates of the regression coefficient based on Kendall's tau", JASA 63, 1968.
  */
 export function growsIn(sizes: readonly number[]): boolean {
   const seen = sizes.slice(hoursUntilFull);
   if (seen.length < 2) return false;
   const slopes: number[] = [];
+  let rising = 0;
   for (const [from, one] of seen.entries())
-    for (const [further, other] of seen.slice(from + 1).entries()) slopes.push((other - one) / (further + 1));
+    for (const [further, other] of seen.slice(from + 1).entries()) {
+      slopes.push((other - one) / (further + 1));
+      rising += Math.sign(other - one);
+    }
   const over = middle(slopes) * (seen.length - 1);
-  return over > Math.max(noise, 0.1 * middle(seen));
+  if (over <= Math.max(noise, 0.1 * middle(seen))) return false;
+  // What swings without growing has a slope, too: one that chance alone would show once in a hundred tables is none.
+  const { length } = seen;
+  const deviation = Math.sqrt((length * (length - 1) * (2 * length + 5)) / 18);
+  return rising - 1 > 2.33 * deviation;
 }
 
 function middle(values: readonly number[]): number {

@@ -53,6 +53,16 @@ describe("what a process holds", () => {
     expect(growsIn([0, 0, 0, 0, 900, 0, 0, 0])).toBe(false);
     expect(growsIn([0, 1, 2, 3, 3, 3, 4, 4])).toBe(false);
     expect(growsIn([0, 1, 2, 3, 3, 4, 5, 5])).toBe(true);
+    // Two days of what a home knows of caches at hand, and the same with a leak.
+    const swings = [
+      [
+        125, 79, 78, 65, 110, 60, 80, 122, 102, 61, 83, 98, 119, 151, 82, 62, 141, 96, 122, 55, 81, 89, 72,
+        107,
+      ],
+      [86, 62, 79, 70, 85, 103, 92, 80, 84, 74, 80, 115, 94, 92, 76, 98, 86, 108, 65, 97, 89, 105, 48, 78],
+    ];
+    expect(swings.map(growsIn)).toEqual([false, false]);
+    expect(swings.map((sizes) => growsIn(sizes.map((size, hour) => size + 4 * hour)))).toEqual([true, true]);
   });
 });
 
