@@ -12,7 +12,7 @@ const attempts = 100;
  * again after each restart: a port that the system chose may be a connection's of anyone by then, these are not.
  */
 export async function freePort(): Promise<number> {
-  for (let attempt = 1; attempt < attempts; attempt += 1) {
+  for (let attempt = 0; attempt < attempts; attempt += 1) {
     const port = randomInt(least, most);
     if (await isFree(port)) return port;
   }

@@ -68,8 +68,8 @@ export const falseHomePlantings: readonly Planting[] = [
     edits: [
       {
         file: "node/core/shown-permits.ts",
-        find: "return permit?.ok === true && isToCount(",
-        replace: "return permit?.ok !== true || isToCount(",
+        find: "return permit.ok && isToCount(",
+        replace: "return !permit.ok || isToCount(",
       },
     ],
     caughtBy,

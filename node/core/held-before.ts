@@ -25,31 +25,32 @@ export function heldBefore(
   given: Pick<GrantedLease, "inputs" | "values">,
   held: ReadonlySet<number>,
 ): number[] {
-  const { places } = knownOf(plan);
-  const found = new Set<number>();
-  const left = [...wellNeeded(plan, index), ...giving(plan, index, given)];
-  for (let name = left.pop(); name !== undefined; name = left.pop()) {
-    const at = places.get(name);
-    if (at === undefined || found.has(at)) continue;
-    found.add(at);
-    if (!held.has(at)) left.push(...wellNeeded(plan, at), ...membersRun(plan, at));
-  }
+  const found = endedWell(plan, [...wellNeeded(plan, index), ...giving(plan, index, given)], held);
   return [...found].filter((at) => held.has(at)).sort((one, other) => one - other);
 }
 
-/** The same of one that is given nothing, with all that are before, whether a gate holds them back or not. */
+/** Places of all the steps that must have ended well for these to begin, given nothing, whether a gate holds them back or not. */
 export function wellBefore(
   { manifest: { plan } }: Pick<Submission, "manifest">,
-  from: Iterable<number>,
-): Set<number> {
+  begun: readonly number[],
+): ReadonlySet<number> {
+  return endedWell(
+    plan,
+    begun.flatMap((index) => wellNeeded(plan, index)),
+    new Set(),
+  );
+}
+
+/** Places of the steps of these names, and of those that must have ended well before them, but for what is before `last` ones. */
+function endedWell(plan: Plan, names: readonly string[], last: ReadonlySet<number>): Set<number> {
   const { places } = knownOf(plan);
   const found = new Set<number>();
-  const left = [...from].flatMap((index) => wellNeeded(plan, index));
+  const left = [...names];
   for (let name = left.pop(); name !== undefined; name = left.pop()) {
     const at = places.get(name);
     if (at === undefined || found.has(at)) continue;
     found.add(at);
-    left.push(...wellNeeded(plan, at), ...membersRun(plan, at));
+    if (!last.has(at)) left.push(...wellNeeded(plan, at), ...membersRun(plan, at));
   }
   return found;
 }

@@ -86,13 +86,13 @@ export class ShownPermits {
   #isLetCount(submission: Submission, index: number, lease: GrantedLease): boolean {
     const shown = lease.letCount?.find((one) => one.index === index);
     if (shown === undefined || !madeWhatIsGiven(submission, shown, lease)) return false;
-    const { charter, keys } = { ...this.#context, charter: this.#context.charter() };
-    const permit = [openShownPermit, openEarlierPermit]
-      .map((open) => open(shown.permit, charter, keys))
-      .find(({ ok }) => ok);
+    const { keys } = this.#context;
+    const charter = this.#context.charter();
+    const now = openShownPermit(shown.permit, charter, keys);
+    const permit = now.ok ? now : openEarlierPermit(shown.permit, charter, keys);
     const { run, manifestCid: manifest } = submission;
     const place = { run, manifest, index, given: endDigest(shown.given, shown.ended) };
-    return permit?.ok === true && isToCount(permit.value, place, submittedSinceMs(submission));
+    return permit.ok && isToCount(permit.value, place, submittedSinceMs(submission));
   }
 }
 
