@@ -100,6 +100,8 @@ export const limits = {
   /** Rounds that may be in flight before proposals gather, and when a full round of them waits. */
   roundsInFlightMin: 1,
   roundsInFlightMax: 4,
+  /** How much later than a majority the other control peers are sent a round. */
+  askLaterMs: 10,
   /** Registers that a voter may have from rounds that were not chosen as far as it knows; with more it asks for all. */
   repairNamesMax: 8_000,
   /** What a home sends to voters that are behind, between two ticks: its claims come first. */

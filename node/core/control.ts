@@ -38,13 +38,14 @@ import { bundleOfSlot, nameBundle, orderOf, type Submission, validUntilOf } from
 import type { ScheduleValue } from "../../protocol/registers/schedule.ts";
 import { type Revoked, revocationTopic } from "../../protocol/revocation.ts";
 import { entriesOf } from "../../protocol/log.ts";
-import { RegisterTable, type TableOutput } from "../../protocol/registers/table.ts";
+import { RegisterTable, type TableEffect, type TableOutput } from "../../protocol/registers/table.ts";
 import { decodeValue } from "../../protocol/values.ts";
 import { parseSignedResult } from "../../protocol/report-check.ts";
 import type { StepReport } from "../../protocol/report.ts";
 import type { StoredEntry, WriteOperation } from "../ports.ts";
 import { Archiving } from "./archiving.ts";
 import { configurationKey, Configurations } from "./configurations.ts";
+import { Deferred } from "./deferred.ts";
 import type { Answer, ControlEffect, ControlInput, Now } from "./effects.ts";
 import { AntiEntropy } from "./anti-entropy.ts";
 import { EntriesAnswer } from "./entries-answer.ts";
@@ -157,7 +158,8 @@ export class ControlCore {
   readonly #linkedControls = new Set<string>();
   /** Linked control peers that vote in the same configuration as this one. */
   readonly #fellows = new Set<string>();
-  #effects: ControlEffect[] = [];
+  #effects: (ControlEffect | TableEffect)[] = [];
+  readonly #deferred = new Deferred();
   readonly #notes = new Notes();
   #toldPolicy: Uint8Array | null = null;
   /** How many changes of documents the edge was told of; -1: of none in this table. */
@@ -332,9 +334,10 @@ export class ControlCore {
 
   /** How long until the next tick, should nothing else come: a home watches leases, another the home's silence. */
   tickAfterMs({ monotonicMs }: Now): number {
-    if (this.#table.stage !== "following" || this.#antiEntropy.isCatchingUp)
-      return Math.max(1, Math.min(limits.tickMs, this.#notes.dueMs - monotonicMs));
-    return Math.max(1, Math.min(limits.idleTickMs, this.#table.dueMs - monotonicMs));
+    const isBusy = this.#table.stage !== "following" || this.#antiEntropy.isCatchingUp;
+    const mostMs = isBusy ? limits.tickMs : limits.idleTickMs;
+    const dueMs = isBusy ? this.#notes.dueMs : this.#table.dueMs;
+    return Math.max(1, Math.min(mostMs, dueMs - monotonicMs, this.#deferred.dueMs - monotonicMs));
   }
 
   decide(inputs: readonly ControlInput[], now: Now): readonly ControlEffect[] {
@@ -360,7 +363,7 @@ export class ControlCore {
     if (!this.#wasHome) this.#history.forgetClosed();
     const effects = this.#effects;
     this.#effects = [];
-    return effects;
+    return this.#deferred.ordered(effects, now.monotonicMs);
   }
 
   /** Behind the events of the same turn. False when there is nothing to close. */
@@ -571,6 +574,7 @@ export class ControlCore {
     this.#linked.delete(peer);
     this.#allowed.delete(peer);
     this.#linkedControls.delete(peer);
+    this.#deferred.peerDown(peer);
     this.#dropSessions(peer);
     this.#configurations.down(peer);
     this.#archiving.peerDown(peer);

@@ -13,10 +13,13 @@
  * those of a majority the one that is furthest has all that was chosen. A voter that has that very one follows at once; any
  * other is sent what it lacks (`repairs.ts`), and counts from then on.
  *
+ * A round is sent at once to as many as make a majority, those who answered the last one first, and may be sent to the others
+ * later (`askLaterMs`), several in one write. Should the first not answer, the others do, and are the first from then on.
+ *
  * Promises: a decision is told only after a majority has it on disk; decisions are told in the order of their
  * rounds; a refusal is told only after a majority has taken a round that was started for it, so that nobody else had
- * decided anything before; a reign that ended leaves its open
- * proposals "unknown": nobody is told anything, and who asked asks the next home with the same nonce.
+ * decided anything before; a reign that ended leaves its open proposals "unknown": nobody is told anything, and who asked
+ * asks the next home with the same nonce.
  *
  * The next configuration is the last thing that this one decides: no round is started behind it, and a home that finds
  * it chosen when it takes over decides nothing. So what a closed home holds is the same for every home that closes.
@@ -84,6 +87,8 @@ export class Home<Ticket> {
   readonly #promisedBy = new Map<string, Position>();
   /** Peers that have the table of this reign, but for what is on its way to them: they are sent each round. */
   readonly #following = new Set<string>();
+  /** Who else voted for the last round that was chosen, before it was. */
+  #quick = nobody;
   readonly #stepsOfRun = new Map<string, Set<string>>();
   #waiting: Proposal<Ticket>[] = [];
   #rounds: Round<Ticket>[] = [];
@@ -224,6 +229,7 @@ export class Home<Ticket> {
       if (first.acceptedBy.size < this.#majority) break;
       this.#rounds.shift();
       this.#chosen = first.round;
+      this.#quick = new Set([...first.acceptedBy].filter((peer) => peer !== this.#self));
       this.#commit(first);
       decisions.push(...first.decisions);
       if (this.#stage === "recovering") this.#stage = "home";
@@ -306,8 +312,7 @@ export class Home<Ticket> {
         decisions.push({ ticket, register, command, verdict: "changed", value: evaluation.value });
         continue;
       }
-      const refusal = { ticket, register, command, reason: evaluation.reason, value } as const;
-      decisions.push({ verdict: "refused", ...refusal });
+      decisions.push({ ticket, register, command, verdict: "refused", reason: evaluation.reason, value });
     }
     // A refusal changes nothing and has its round all the same: who was succeeded without knowing it refuses nobody.
     this.#round += 1;
@@ -318,7 +323,20 @@ export class Home<Ticket> {
     // The others are sent to before this peer's own disk is asked: both work at once.
     const others = [...this.#following].filter((peer) => peer !== this.#self);
     const to = this.#following.has(this.#self) ? [...others, this.#self] : others;
-    return to.map((peer) => ({ kind: "send", to: peer, message }));
+    const mayWait = this.#mayWait(to);
+    return to.map((peer) => ({
+      kind: "send",
+      to: peer,
+      message,
+      ...(mayWait.has(peer) ? { later: true } : {}),
+    }));
+  }
+
+  /** Those of who is sent a round without whom it is chosen all the same, should the others answer. */
+  #mayWait(to: readonly string[]): ReadonlySet<string> {
+    const slow = new Set(to.filter((peer) => peer !== this.#self && !this.#quick.has(peer)));
+    // The last round of a configuration is for all that are there.
+    return to.length - slow.size < this.#majority || this.#closing ? nobody : slow;
   }
 
   /** What a register will hold when all rounds in flight are chosen. */
@@ -362,6 +380,8 @@ export class Home<Ticket> {
     this.#stepsOfRun.delete(run);
   }
 }
+
+const nobody: ReadonlySet<string> = new Set();
 
 function decoded(bytes: Uint8Array): RegisterValue {
   return decodeValue(bytes) as RegisterValue;

@@ -29,7 +29,13 @@ import {
 import type { ScheduleValue } from "./schedule.ts";
 
 export type TableEffect =
-  | { readonly kind: "send"; readonly to: string; readonly message: RegisterMessage }
+  | {
+      readonly kind: "send";
+      readonly to: string;
+      readonly message: RegisterMessage;
+      /** It may wait for `limits.askLaterMs`, but for nothing that is said to the same peer behind it. */
+      readonly later?: true;
+    }
   | {
       readonly kind: "store";
       readonly operations: readonly (
