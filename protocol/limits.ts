@@ -121,6 +121,8 @@ export const limits = {
   capabilitySetsKeptMax: 1_000,
   /** Steps of higher priorities that are given out in a row while one of a lower priority waits for the same workers. */
   passedOverMax: 15,
+  /** Of so many runs at least a pull is given steps, where so many wait and it has as many slots. */
+  runsInPull: 4,
   /** How long a step waits for a worker that has its caches at hand, while others could have it. */
   warmWaitMs: 500,
   /** What a worker says that it has at hand. */

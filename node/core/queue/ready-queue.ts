@@ -5,7 +5,8 @@
  *                                         ├──► match: whose step, then to whom
  *   step ──► shelf, priority, run ────────┘
  *
- * Whose step: of all shelves that somebody waits for, the highest priority; within it the run that was given least. A
+ * Whose step: of all shelves that somebody waits for, the highest priority; within it the run that was given least, and
+ * from that one in a row what `limits.runsInPull` leaves of a pull of many: claimed together they are one record. A
  * lower priority is passed over so many times at most (`limits.passedOverMax`) and then served once, so the lowest has
  * its share, however much of the others there is. That is counted in steps and not in time: no clock decides, and a
  * backlog that has grown old does not come down on everybody at once.
@@ -185,16 +186,45 @@ export class ReadyQueue {
     const pull = holder ?? this.#holderOf(inputs, first, shelf) ?? this.#holderOf([source], first, shelf);
     line.remove(entry);
     if (shelf.size === 0) this.#parking.heed(shelf);
-    this.#give(entry, line, this.#elsewhere(entry, pull ?? first, shelf), matching);
+    const given = this.#elsewhere(entry, pull ?? first, shelf);
+    this.#give(entry, line, given, matching);
+    this.#giveInARow(line, given, matching);
   }
 
-  #give({ step }: Entry, { level, share }: Line, pull: ParkedPull, { mayGive, given }: Matching): void {
+  /** More of the same run, as long as nobody else would have them and nothing else is due. */
+  #giveInARow(line: Line, pull: ParkedPull, matching: Matching): void {
+    const { shelf } = line.level;
+    for (let more = Math.floor(pull.slots / limits.runsInPull) - 1; more > 0; more -= 1) {
+      const entry = line.first;
+      if (entry === undefined || !isAnybodys(entry.demand)) return;
+      if (this.#parking.get(pull.session) !== pull || this.#isOverdueFor(pull)) return;
+      line.remove(entry);
+      if (shelf.size === 0) this.#parking.heed(shelf);
+      this.#give(entry, line, pull, matching, true);
+    }
+  }
+
+  /** True when a lower priority is to be served now. */
+  #isOverdueFor(pull: ParkedPull): boolean {
+    for (const { levels: all } of this.#parking.shelvesOf(pull.session))
+      if (all.some((level) => level.size > 0 && overdueBy(level) > 0)) return true;
+    return false;
+  }
+
+  #give(
+    { step }: Entry,
+    { level, share }: Line,
+    pull: ParkedPull,
+    { mayGive, given }: Matching,
+    isInARow = false,
+  ): void {
     this.#length -= 1;
     if (!mayGive(step)) return;
     const steps = given.get(pull) ?? [];
     given.set(pull, steps);
     steps.push(step);
-    this.#turn = Math.max(this.#turn, share.turn);
+    // More in a row is owed for: the turn that is due stays where the first of them was.
+    if (!isInARow) this.#turn = Math.max(this.#turn, share.turn);
     share.turn = Math.max(share.turn, this.#turn) + 1;
     level.passedOver = 0;
     for (const { levels: all, size } of this.#parking.shelvesOf(pull.session))
@@ -228,6 +258,11 @@ export class ReadyQueue {
   #namesOf(pull: ParkedPull): ReadonlySet<string> {
     return this.#warmth.namesOf(pull.session) ?? nothing;
   }
+}
+
+/** Nothing makes one worker better for it than another. */
+function isAnybodys({ caches, inputs, avoided }: Demand): boolean {
+  return caches.length === 0 && inputs.length === 0 && avoided.length === 0;
 }
 
 function comesBefore(left: Candidate, right: Candidate): boolean {

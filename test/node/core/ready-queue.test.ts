@@ -254,6 +254,32 @@ describe("fairness between runs", () => {
     );
   });
 
+  it("gives a pull of many steps a quarter of them in a row from each, and its turn accounts for all", () => {
+    const desk = new Desk();
+    for (const run of ["a", "b", "c", "d", "e"]) desk.push(run, 20);
+    desk.queue.park(pull("w", 9));
+    expect(desk.matched()["w"]).toEqual(["a0", "a1", "b0", "b1", "c0", "c1", "d0", "d1", "e0"]);
+    desk.queue.park(pull("w", 8));
+    // Who was given one was given least.
+    expect(desk.matched()["w"]).toEqual(["e1", "e2", "a2", "a3", "b2", "b3", "c2", "c3"]);
+  });
+
+  it("gives a pull of seven steps one run's after the other's", () => {
+    const desk = new Desk();
+    for (const run of ["a", "b"]) desk.push(run, 20);
+    desk.queue.park(pull("w", 7));
+    expect(desk.matched()["w"]).toEqual(["a0", "b0", "a1", "b1", "a2", "b2", "a3"]);
+  });
+
+  it("gives none in a row that another worker should have", () => {
+    const desk = new Desk();
+    desk.push("a", 1);
+    desk.push("a", 20, demand([], { avoided: ["w"] }));
+    desk.queue.park(pull("w", 12));
+    desk.queue.park(pull("v", 2));
+    expect(desk.matched()).toMatchObject({ v: ["a0", "a1"] });
+  });
+
   it("lets a run that comes back after a while neither catch up nor fall behind", () => {
     const desk = new Desk();
     desk.push("a", 1_000);
@@ -305,6 +331,14 @@ describe("priority", () => {
       // Two lower priorities may be due at once.
       expect(since).toBeLessThanOrEqual(limits.passedOverMax + 1);
     }
+  });
+
+  it("passes it over no more often for a pull of so many steps that one run has a long row of them", () => {
+    const desk = new Desk();
+    desk.push("high", 1_000, demand([], { level: high }));
+    desk.push("low", 1_000, demand([], { level: low }));
+    desk.queue.park(pull("w", 8 * limits.passedOverMax));
+    expect(desk.matched()["w"]?.findIndex((step) => step.startsWith("low"))).toBe(limits.passedOverMax);
   });
 
   it("starves nobody: each waiting step is given after a number of others that is bounded", () => {
