@@ -8,7 +8,7 @@
 import { equals } from "uint8arrays/equals";
 import { type Allowed, allowedLabels } from "../../protocol/allowed.ts";
 import { openAnswer } from "../../protocol/answers.ts";
-import type { GateSeen } from "../../protocol/calls.ts";
+import type { FoundPlan, GateSeen } from "../../protocol/calls.ts";
 import { documentName, type OpenedDocument, openDocument } from "../../protocol/documents.ts";
 import { openEnvelope, type RefusedBecause, type Signer, type Verifier } from "../../protocol/envelope.ts";
 import type { StepClaims } from "../../protocol/credentials/issuer.ts";
@@ -271,6 +271,18 @@ export class ControlCore {
   /** True for a run that is not closed, and for what may become one. */
   isKnown(run: string): boolean {
     return this.#submissions.get(run) !== undefined || this.#isAdmitted(run);
+  }
+
+  /** Runs that are not closed and whose plans are at hand. */
+  *openRuns(): Generator<string> {
+    for (const [run, { submission }] of this.#submissions.entries())
+      if (orderOf(submission) === null) yield run;
+  }
+
+  /** The plan of such a run; null: there is none at hand. */
+  openPlan(run: string): Pick<FoundPlan, "plan" | "planId"> | null {
+    const submission = this.#submissions.get(run)?.submission;
+    return submission === undefined ? null : { plan: submission.manifest.plan, planId: submission.planId };
   }
 
   /** Gates that are closed; away from home none are known. */

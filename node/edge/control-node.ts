@@ -138,6 +138,8 @@ class ControlNode implements RunningNode {
       domain,
       keys: identity,
       storage,
+      openRuns: () => this.#core?.openRuns() ?? [],
+      openPlan: (run) => this.#core?.openPlan(run) ?? null,
       blobs,
       outputs: this.#outputs,
       fetch: (some) => fetching.blobs(some),

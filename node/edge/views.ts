@@ -42,11 +42,14 @@ type PlanItem = Extract<WatchItem, { kind: "plan" }>;
 
 type RunRecord = {
   readonly run: string;
+  /** What is at hand in the core is not decoded here again. */
   planItem: PlanItem | null;
   readonly events: Event[];
   /** What the first `folded` of the events make of the run; the rest is folded in when somebody asks. */
   readonly view: RunView;
   folded: number;
+  /** Of the view; null: more has happened since. */
+  summary: RunSummary | null;
   /** Attempts that have output here and have not ended. */
   readonly running: Set<string>;
   /** Woken when something is new. */
@@ -57,6 +60,9 @@ export type ViewOptions = {
   readonly domain: string;
   readonly keys: Keys;
   readonly storage: Storage;
+  /** Runs that are not closed and whose plans are at hand, and such a plan: asked for whenever somebody lists the runs. */
+  readonly openRuns: () => Iterable<string>;
+  readonly openPlan: (run: string) => Omit<FoundPlan, "run"> | null;
 } & RunOutputOptions;
 
 export class Views {
@@ -121,14 +127,14 @@ export class Views {
     return end;
   }
 
-  /** The newest runs first. */
+  /** The newest runs first. Nothing is read but what was not asked for yet, nor folded but what has happened since. */
   async newest(countMax: number): Promise<RunSummary[]> {
+    for (const run of this.#options.openRuns()) {
+      const record = this.#records.get(run) ?? (await this.#load(run));
+      if (record.planItem === null) takePlan(record, this.#openPlan(run));
+    }
     const all = new Map(this.#summaries);
-    for (const [run, record] of this.#records)
-      if (record.planItem !== null || viewOf(record).planId !== null)
-        all.set(run, summarizeRun(viewOf(record)));
-    for (const key of await this.#keysUnder(controlKeys.bundles))
-      if (!all.has(key)) all.set(key, summarizeRun(viewOf(await this.#load(key))));
+    for (const [run, record] of this.#records) if (record.planItem !== null) all.set(run, summaryOf(record));
     return [...all.values()].toSorted((left, right) => byStart(right, left)).slice(0, countMax);
   }
 
@@ -199,7 +205,7 @@ export class Views {
   async #find(run: string, signal: AbortSignal): Promise<RunRecord> {
     for (let waited = false; ; waited = true) {
       const record = await this.#load(run);
-      record.planItem ??= await this.#readPlan(run);
+      if (record.planItem === null) takePlan(record, await this.#readPlan(run));
       if (record.planItem !== null || record.events.length > 0) return record;
       this.#records.delete(run);
       if (waited || signal.aborted)
@@ -233,6 +239,7 @@ export class Views {
   }
 
   #tell(record: RunRecord, events: readonly Event[]): void {
+    record.summary = null;
     for (const event of events) {
       record.events.push(event);
       if (event.kind === "attempt-ended") this.#outputOver(record, event);
@@ -243,7 +250,7 @@ export class Views {
   }
 
   #closed(record: RunRecord): void {
-    const summary = summarizeRun(viewOf(record));
+    const summary = summaryOf(record);
     this.#summaries.set(record.run, summary);
     const [oldest] = this.#summaries.keys();
     if (this.#summaries.size > limits.summariesInMemoryMax && oldest !== undefined)
@@ -271,8 +278,6 @@ export class Views {
   async #read(run: string): Promise<RunRecord> {
     const { storage, domain, keys } = this.#options;
     const planItem = await this.#readPlan(run);
-    const view = newRunView(run);
-    if (planItem !== null) applyItem(view, planItem);
     const events: Event[] = [];
     const { prefix, keyOf } = entriesOfRun(run);
     for (const [key] of await storage.list(prefix)) {
@@ -283,9 +288,12 @@ export class Views {
     // Entries of several authors are read one log after the other: by time they tell the story in order.
     events.sort((left, right) => left.timeMs - right.timeMs);
     const running = this.#runningIn(run, events);
-    const record = { run, planItem, events, view, folded: 0, running, watchers: new Set<() => void>() };
     const raced = this.#records.get(run);
     if (raced !== undefined) return raced;
+    const view = newRunView(run);
+    const watchers = new Set<() => void>();
+    const record = { run, planItem: null, events, view, folded: 0, summary: null, running, watchers };
+    takePlan(record, planItem);
     this.#records.set(run, record);
     return record;
   }
@@ -302,17 +310,19 @@ export class Views {
     return running;
   }
 
+  #openPlan(run: string): PlanItem | null {
+    const plan = this.#options.openPlan(run);
+    return plan === null ? null : { kind: "plan", run, ...plan };
+  }
+
   async #readPlan(run: string): Promise<PlanItem | null> {
+    const atHand = this.#openPlan(run);
+    if (atHand !== null) return atHand;
     const { storage } = this.#options;
     const open = await storage.get(controlKeys.bundles + run);
     const bundle = open ?? (await storage.get(controlKeys.archive + run));
     const opened = bundle === undefined ? null : planOfBundle(bundle);
     return opened === null ? null : { kind: "plan", run, ...opened };
-  }
-
-  async #keysUnder(prefix: string): Promise<string[]> {
-    const entries = await this.#options.storage.list(prefix);
-    return entries.map(([key]) => key.slice(prefix.length));
   }
 
   #forgetSome(): void {
@@ -340,6 +350,19 @@ export class Views {
 /** The earliest first; one that has not begun is the latest. */
 function byStart(left: RunSummary, right: RunSummary): number {
   return (left.startedMs ?? Infinity) - (right.startedMs ?? Infinity) || compareText(right.run, left.run);
+}
+
+/** Of what came before it, too: a view takes its plan in the middle of the events. */
+function takePlan(record: RunRecord, item: PlanItem | null): void {
+  if (record.planItem !== null || item === null) return;
+  record.planItem = item;
+  record.summary = null;
+  applyItem(record.view, item);
+}
+
+function summaryOf(record: RunRecord): RunSummary {
+  record.summary ??= summarizeRun(viewOf(record));
+  return record.summary;
 }
 
 function viewOf(record: RunRecord): RunView {

@@ -1,0 +1,134 @@
+/** What it costs a control peer to say which runs there are: nothing is read, decoded or folded again. */
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { History, historyKeys } from "../../node/core/history.ts";
+import { submissionKeys } from "../../node/core/submissions.ts";
+import { openBlobs } from "../../node/edge/blobs.ts";
+import { Outputs } from "../../node/edge/outputs.ts";
+import { Views } from "../../node/edge/views.ts";
+import type { Event } from "../../protocol/events.ts";
+import type { Submission } from "../../protocol/manifest.ts";
+import type { Storage } from "../../node/ports.ts";
+import { Disk } from "../../simulations/storage.ts";
+import { controlKeysOf, exampleCharter, runOf } from "./core/example.ts";
+import { eventOf, plannedStep } from "./view/example.ts";
+
+const steps = [plannedStep("build"), plannedStep("test", ["build"])];
+
+let folder: string;
+let storage: Storage;
+let history: History;
+let open: Map<string, Submission>;
+/** Keys that were read from the disk, and prefixes that were listed. */
+let reads: string[];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "otto-views-"));
+  storage = new Disk().open((done) => done());
+  history = new History({ domain: exampleCharter.domain, incarnation: "1", keys: controlKeysOf }, []);
+  open = new Map();
+  reads = [];
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+async function opened(): Promise<Views> {
+  const views = new Views({
+    domain: exampleCharter.domain,
+    keys: controlKeysOf,
+    storage: {
+      ...storage,
+      get: (key) => (reads.push(key), storage.get(key)),
+      list: (prefix) => (reads.push(prefix), storage.list(prefix)),
+    },
+    openRuns: () => open.keys(),
+    openPlan: (run) => {
+      const submission = open.get(run);
+      return submission === undefined ? null : { plan: submission.manifest.plan, planId: submission.planId };
+    },
+    blobs: await openBlobs(join(folder, "blobs")),
+    outputs: new Outputs(join(folder, "outputs")),
+    fetch: () => Promise.reject(new Error("nobody has it")),
+    outputElsewhere: async function* () {},
+  });
+  await views.start();
+  return views;
+}
+
+/** Submitted, and on the disk; at hand in the core from when it is in `open`. */
+async function submit(nonce: string): Promise<Submission> {
+  const { bundle, submission } = runOf(steps, nonce);
+  await storage.write([{ kind: "put", key: submissionKeys.bundles + submission.run, value: bundle }]);
+  return submission;
+}
+
+async function happens(event: Event): Promise<Event> {
+  await storage.write(history.append(event.run, [{ event, result: null }]).operations);
+  return event;
+}
+
+/** What was read since this was asked last. */
+function readSince(): readonly string[] {
+  return reads.splice(0);
+}
+
+describe("a list of the runs", () => {
+  it("reads nothing of a run that it has read, and folds nothing again but where something happened", async () => {
+    const views = await opened();
+    for (let count = 0; count < 20; count += 1) {
+      const submission = await submit(`n${count}`);
+      open.set(submission.run, submission);
+      await happens(eventOf("run-admitted", { run: submission.run, timeMs: 1_000 + count }));
+    }
+    const first = await views.newest(100);
+    expect(first).toHaveLength(20);
+    expect(readSince().filter((key) => key.startsWith(historyKeys.entries))).toHaveLength(20);
+
+    const second = await views.newest(100);
+    expect(readSince()).toEqual([]);
+    expect(second.map((summary, index) => summary === first[index])).not.toContain(false);
+
+    const run = first[0]?.run ?? "";
+    views.record([await happens(eventOf("attempt-started", { run }))]);
+    const third = await views.newest(100);
+    expect(readSince()).toEqual([]);
+    expect(third.filter((summary, index) => summary !== first[index])).toEqual([
+      { ...first[0], state: "running" },
+    ]);
+  });
+
+  it("takes the plan of an open run from where it is at hand, and decodes no bundle", async () => {
+    const views = await opened();
+    const submission = await submit("n");
+    open.set(submission.run, submission);
+    expect(await views.newest(100)).toMatchObject([{ run: submission.run, state: "waiting", steps: 2 }]);
+    expect((await views.planOf(submission.run))?.plan).toBe(submission.manifest.plan);
+    expect((await views.viewOf(submission.run)).plan).toBe(submission.manifest.plan);
+    expect(readSince().filter((key) => key.startsWith(submissionKeys.bundles))).toEqual([]);
+  });
+
+  it("has a run of which was told before its plan was here as soon as it is", async () => {
+    const views = await opened();
+    const submission = await submit("n");
+    const { run } = submission;
+    await storage.write([{ kind: "delete", key: submissionKeys.bundles + run }]);
+    views.record([await happens(eventOf("run-admitted", { run, pipeline: "checkout" }))]);
+    await views.eventsOf(run);
+    expect(await views.newest(100)).toEqual([]);
+    open.set(run, submission);
+    expect(await views.newest(100)).toMatchObject([{ run, startedMs: 1_000, steps: 2, pipeline: "checks" }]);
+  });
+
+  it("has the end of a run that is at hand no more", async () => {
+    const views = await opened();
+    const submission = await submit("n");
+    const { run } = submission;
+    open.set(run, submission);
+    await views.newest(100);
+    views.record([await happens(eventOf("run-closed", { run, outcome: "cancelled" }))]);
+    open.delete(run);
+    expect(await views.newest(100)).toMatchObject([{ run, state: "cancelled", ended: 2 }]);
+    expect(await (await opened()).newest(100)).toMatchObject([{ run, state: "cancelled", ended: 2 }]);
+  });
+});
