@@ -136,7 +136,6 @@ class ControlNode implements RunningNode {
     this.#outputs = new Outputs(host.folder.outputs);
     this.#views = new Views({
       domain,
-      keys: identity,
       storage,
       openRuns: () => this.#core?.openRuns() ?? [],
       openPlan: (run) => this.#core?.openPlan(run) ?? null,

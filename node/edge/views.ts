@@ -8,6 +8,7 @@
  */
 
 import type { FoundPlan, RunSummary, WatchItem } from "../../protocol/calls.ts";
+import type { Verifier } from "../../protocol/envelope.ts";
 import { OttoError } from "../../protocol/errors.ts";
 import type { RunOutcome } from "../../protocol/registers/registers.ts";
 import { type AttemptEnded, type Event, isOfRun } from "../../protocol/events.ts";
@@ -17,7 +18,7 @@ import { compareText, decodeValue, encodeValue } from "../../protocol/values.ts"
 import { planOfBundle } from "../../protocol/manifest.ts";
 import { controlKeys } from "../core/control.ts";
 import { entriesOfRun } from "../core/history.ts";
-import type { Keys, Storage } from "../ports.ts";
+import type { Storage } from "../ports.ts";
 import { applyItem, newRunView, type RunView } from "../view/run.ts";
 import { summarizeRun } from "../view/summary.ts";
 import type { OutputPiece } from "../core/output-sender.ts";
@@ -26,6 +27,9 @@ import { RunOutput, type RunOutputOptions } from "./run-output.ts";
 import { Wakes } from "./wakes.ts";
 
 const summaryPrefix = "summary/";
+/** What is in this peer's own database was judged before it got there, or is its own: it is only decoded to be shown. */
+const judgedBefore: Verifier = { verify: () => true };
+
 export type Watching = {
   readonly run: string;
   /** Also what the steps write. */
@@ -58,7 +62,6 @@ type RunRecord = {
 
 export type ViewOptions = {
   readonly domain: string;
-  readonly keys: Keys;
   readonly storage: Storage;
   /** Runs that are not closed and whose plans are at hand, and such a plan: asked for whenever somebody lists the runs. */
   readonly openRuns: () => Iterable<string>;
@@ -127,7 +130,10 @@ export class Views {
     return end;
   }
 
-  /** The newest runs first. Nothing is read but what was not asked for yet, nor folded but what has happened since. */
+  /**
+   * The newest runs first; no run that is over takes the place of one that is not. Nothing is read but what was not asked for
+   * yet, nor folded but what has happened since.
+   */
   async newest(countMax: number): Promise<RunSummary[]> {
     for (const run of this.#options.openRuns()) {
       const record = this.#records.get(run) ?? (await this.#load(run));
@@ -135,7 +141,9 @@ export class Views {
     }
     const all = new Map(this.#summaries);
     for (const [run, record] of this.#records) if (record.planItem !== null) all.set(run, summaryOf(record));
-    return [...all.values()].toSorted((left, right) => byStart(right, left)).slice(0, countMax);
+    const newest = [...all.values()].toSorted((left, right) => byStart(right, left));
+    const [open, over] = [newest.filter(isOpen), newest.filter((summary) => !isOpen(summary))];
+    return [...open, ...over].slice(0, countMax).toSorted((left, right) => byStart(right, left));
   }
 
   /** All that is told of a run here. */
@@ -276,13 +284,13 @@ export class Views {
   }
 
   async #read(run: string): Promise<RunRecord> {
-    const { storage, domain, keys } = this.#options;
+    const { storage, domain } = this.#options;
     const planItem = await this.#readPlan(run);
     const events: Event[] = [];
     const { prefix, keyOf } = entriesOfRun(run);
     for (const [key] of await storage.list(prefix)) {
       const bytes = await storage.get(keyOf(key));
-      const entry = bytes === undefined ? null : openEntry(bytes, domain, keys);
+      const entry = bytes === undefined ? null : openEntry(bytes, domain, judgedBefore);
       if (entry?.ok === true) events.push(...entry.value.entry.events.filter(isOfRun));
     }
     // Entries of several authors are read one log after the other: by time they tell the story in order.
@@ -345,6 +353,10 @@ export class Views {
       `otto: showing ${what} failed: ${cause instanceof Error ? cause.message : String(cause)}\n`,
     );
   }
+}
+
+function isOpen({ endedMs }: RunSummary): boolean {
+  return endedMs === null;
 }
 
 /** The earliest first; one that has not begun is the latest. */

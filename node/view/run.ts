@@ -50,10 +50,10 @@ export type StepView = {
   skipped: StepSkipped | null;
   /** Null for a step that a worker does, unless it waited at a gate. */
   settling: SettlingView | null;
-  /** Needs that have not ended. */
-  readonly openNeeds: Set<string>;
-  /** Needs that ended with an outcome that does not let this step go on. */
-  readonly unmetNeeds: Set<string>;
+  /** Needs that have not ended; null: it has none. */
+  readonly openNeeds: Set<string> | null;
+  /** Needs that ended with an outcome that does not let this step go on; null: none. */
+  unmetNeeds: Set<string> | null;
 };
 
 export type RunView = {
@@ -81,6 +81,9 @@ export type RunView = {
   readonly byName: Map<string, StepView>;
   readonly dependents: Map<string, Dependent[]>;
 };
+
+/** Of all steps that are. */
+const ready: StepState = { kind: "ready" };
 
 type Dependent = { readonly step: StepView; readonly outcomes: readonly string[] };
 
@@ -141,7 +144,6 @@ function applyPlan(view: RunView, plan: Plan, planId: string): void {
       step.settling = early.settling;
     }
     for (const need of planned.needs) {
-      step.openNeeds.add(need.step);
       const dependents = view.dependents.get(need.step) ?? [];
       dependents.push({ step, outcomes: need.outcomes });
       view.dependents.set(need.step, dependents);
@@ -247,12 +249,14 @@ function newStep(name: string, planned: PlannedStep | null): StepView {
   return {
     name,
     planned,
-    state: { kind: "ready" },
+    state: ready,
     attempts: [],
     skipped: null,
     settling: null,
-    openNeeds: new Set(),
-    unmetNeeds: new Set(),
+    // Most steps need little, and there may be a hundred thousand of them.
+    openNeeds:
+      planned === null || planned.needs.length === 0 ? null : new Set(planned.needs.map(({ step }) => step)),
+    unmetNeeds: null,
   };
 }
 
@@ -285,13 +289,17 @@ function refreshStep(view: RunView, step: StepView): void {
   const outcome = outcomeOfState(step.state);
   if (outcome === null || outcome === before) return;
   for (const dependent of view.dependents.get(step.name) ?? []) {
-    dependent.step.openNeeds.delete(step.name);
-    if (dependent.outcomes.includes(outcome)) dependent.step.unmetNeeds.delete(step.name);
-    else dependent.step.unmetNeeds.add(step.name);
+    dependent.step.openNeeds?.delete(step.name);
+    setUnmet(dependent.step, step.name, !dependent.outcomes.includes(outcome));
     // Needs decide between these two states only, so an end never reaches further than its dependents.
     const { kind } = dependent.step.state;
     if (kind === "waiting" || kind === "ready") setState(view, dependent.step, stateBefore(dependent.step));
   }
+}
+
+function setUnmet(step: StepView, need: string, isUnmet: boolean): void {
+  if (isUnmet) (step.unmetNeeds ??= new Set()).add(need);
+  else if (step.unmetNeeds?.delete(need) === true && step.unmetNeeds.size === 0) step.unmetNeeds = null;
 }
 
 function setState(view: RunView, step: StepView, state: StepState): void {
@@ -344,8 +352,9 @@ function pendingState({ planned, settling }: StepView): StepState | null {
 
 /** Before it was started or asked. */
 function stateBefore(step: StepView): StepState {
-  if (step.openNeeds.size > 0 || step.unmetNeeds.size > 0) return { kind: "waiting", for: step.openNeeds };
-  return { kind: "ready" };
+  const { openNeeds, unmetNeeds } = step;
+  const isWaiting = openNeeds !== null && (openNeeds.size > 0 || (unmetNeeds?.size ?? 0) > 0);
+  return isWaiting ? { kind: "waiting", for: openNeeds } : ready;
 }
 
 function elapsedMs({ started, ended }: AttemptView): number | null {

@@ -1,7 +1,7 @@
 /**
  * The benchmark: `npm run bench`, or a part of it: `npm run bench -- commands planning steps claims gap memory
  * hostile detection gossip repair broker masker certificates simulator bounds
- * messages`.
+ * messages status`.
  *
  * Builds Otto, measures what people run (the bundle, through its launcher), takes turns with its yardsticks in the same
  * run, prints medians and ratios beside the targets, and writes them to `bench.json`. It never fails on slowness.
@@ -25,6 +25,7 @@ import { benchPlanning } from "./planning.ts";
 import { benchRepair } from "./repair.ts";
 import { benchSandbox } from "./sandbox.ts";
 import { benchSimulator } from "./simulator.ts";
+import { benchStatus } from "./status.ts";
 import { benchSteps } from "./steps.ts";
 
 const parts = {
@@ -38,6 +39,7 @@ const parts = {
   detection: benchDetection,
   bounds: benchBounds,
   messages: benchMessages,
+  status: benchStatus,
   gossip: benchGossip,
   repair: benchRepair,
   broker: benchBroker,

@@ -36,7 +36,6 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 async function opened(): Promise<Views> {
   const views = new Views({
     domain: exampleCharter.domain,
-    keys: controlKeysOf,
     storage: {
       ...storage,
       get: (key) => (reads.push(key), storage.get(key)),
@@ -130,5 +129,21 @@ describe("a list of the runs", () => {
     open.delete(run);
     expect(await views.newest(100)).toMatchObject([{ run, state: "cancelled", ended: 2 }]);
     expect(await (await opened()).newest(100)).toMatchObject([{ run, state: "cancelled", ended: 2 }]);
+  });
+
+  it("has a run that is open, however many are over that began later", async () => {
+    const views = await opened();
+    const all: string[] = [];
+    for (let timeMs = 1; timeMs <= 4; timeMs += 1) {
+      const submission = await submit(`n${timeMs}`);
+      const { run } = submission;
+      all.unshift(run);
+      if (timeMs === 1) open.set(run, submission);
+      views.record([await happens(eventOf("run-admitted", { run, timeMs }))]);
+      await views.eventsOf(run);
+      if (timeMs > 1) views.record([await happens(eventOf("run-closed", { run, timeMs }))]);
+    }
+    const [newest = "", , , oldest = ""] = all;
+    expect((await views.newest(2)).map(({ run }) => run)).toEqual([newest, oldest]);
   });
 });

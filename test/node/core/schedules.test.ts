@@ -57,6 +57,11 @@ class Bench {
     return this.#core.schedules;
   }
 
+  /** What is open, and whether the plan of each is at hand. */
+  get open(): [run: string, hasPlan: boolean][] {
+    return [...this.#core.openRuns()].map((run) => [run, this.#core.openPlan(run) !== null]);
+  }
+
   tell(input: ControlInput): void {
     const inputs: ControlInput[] = [input];
     for (let next = inputs.shift(); next !== undefined; next = inputs.shift())
@@ -142,10 +147,13 @@ describe("a slot", () => {
     expect(bench.answers).toEqual([{ ok: true }]);
     bench.tick(9_999);
     expect(bench.fired).toEqual([]);
+    // The order is no run.
+    expect(bench.open).toEqual([]);
     bench.tick(1);
     expect(bench.fired).toEqual([0]);
     const [fired] = bench.told("slot-fired");
     expect(bench.admitted).toEqual([fired?.started]);
+    expect(bench.open).toEqual([[fired?.started, true]]);
     for (let seconds = 0; seconds < 59; seconds += 1) bench.tick(1_000);
     expect(bench.fired).toEqual([0]);
     bench.tick(1_000);

@@ -362,6 +362,12 @@ describe("a plan of 10,000 steps", () => {
     expect(summarizeRun(view)).toMatchObject({ steps: 10_000, ended: 9_999 });
   });
 
+  it("holds nothing for a step that needs nothing and has not begun but what the plan says", () => {
+    const view = viewOf([plannedStep("one"), plannedStep("other")]);
+    expect(step(view, "one").state).toBe(step(view, "other").state);
+    expect(step(view, "one")).toMatchObject({ openNeeds: null, unmetNeeds: null });
+  });
+
   it("is folded as one chain without running out of stack", () => {
     const line = Array.from({ length: 10_000 }, (_, index) =>
       plannedStep(`step-${index}`, index === 0 ? [] : [`step-${index - 1}`]),
