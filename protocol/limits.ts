@@ -251,6 +251,7 @@ export const limits = {
   transferSilenceMsMax: 10_000,
   callsPerPeerMax: 512,
   digestsPerCallMax: 10_000,
+  /** Runs in one list: those that are not over come first, the newest of them. */
   runsListedMax: 100,
   /** Runs among which a plan is looked for, the newest first. */
   runsSearchedMax: 1_000,
