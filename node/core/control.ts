@@ -282,7 +282,8 @@ export class ControlCore {
   /** The plan of such a run; null: there is none at hand. */
   openPlan(run: string): Pick<FoundPlan, "plan" | "planId"> | null {
     const submission = this.#submissions.get(run)?.submission;
-    return submission === undefined ? null : { plan: submission.manifest.plan, planId: submission.planId };
+    if (submission === undefined || orderOf(submission) !== null) return null;
+    return { plan: submission.manifest.plan, planId: submission.planId };
   }
 
   /** Gates that are closed; away from home none are known. */

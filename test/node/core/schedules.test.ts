@@ -57,9 +57,12 @@ class Bench {
     return this.#core.schedules;
   }
 
-  /** What is open, and whether the plan of each is at hand. */
-  get open(): [run: string, hasPlan: boolean][] {
-    return [...this.#core.openRuns()].map((run) => [run, this.#core.openPlan(run) !== null]);
+  get openRuns(): string[] {
+    return [...this.#core.openRuns()];
+  }
+
+  openPlan(run: string): ReturnType<ControlCore["openPlan"]> {
+    return this.#core.openPlan(run);
   }
 
   tell(input: ControlInput): void {
@@ -143,17 +146,23 @@ beforeEach(() => {
 
 describe("a slot", () => {
   it("is fired when its minute begins, and becomes a run", () => {
-    bench.give(orderOf());
+    const order = orderOf();
+    bench.give(order);
     expect(bench.answers).toEqual([{ ok: true }]);
     bench.tick(9_999);
     expect(bench.fired).toEqual([]);
     // The order is no run.
-    expect(bench.open).toEqual([]);
+    expect(bench.openRuns).toEqual([]);
+    expect(bench.openPlan(order.submission.run)).toBeNull();
     bench.tick(1);
     expect(bench.fired).toEqual([0]);
     const [fired] = bench.told("slot-fired");
     expect(bench.admitted).toEqual([fired?.started]);
-    expect(bench.open).toEqual([[fired?.started, true]]);
+    expect(bench.openRuns).toEqual([fired?.started]);
+    expect(bench.openPlan(fired?.started ?? "")).toEqual({
+      plan: order.submission.manifest.plan,
+      planId: order.submission.planId,
+    });
     for (let seconds = 0; seconds < 59; seconds += 1) bench.tick(1_000);
     expect(bench.fired).toEqual([0]);
     bench.tick(1_000);
