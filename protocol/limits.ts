@@ -253,6 +253,8 @@ export const limits = {
   digestsPerCallMax: 10_000,
   /** Runs in one list: those that are not over come first, the newest of them. */
   runsListedMax: 100,
+  /** Events that are folded into what is shown of runs until others go on; those of one run are not parted. */
+  eventsFoldedAtOnceMax: 1_000,
   /** Runs among which a plan is looked for, the newest first. */
   runsSearchedMax: 1_000,
   /** One line each of runs that are over, in memory; those of older ones are on the disk alone. */

@@ -7,6 +7,7 @@
  * has reached, from whichever there is, at the pace at which it reads.
  */
 
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { FoundPlan, RunSummary, WatchItem } from "../../protocol/calls.ts";
 import type { Verifier } from "../../protocol/envelope.ts";
 import { OttoError } from "../../protocol/errors.ts";
@@ -19,10 +20,19 @@ import { planOfBundle } from "../../protocol/manifest.ts";
 import { controlKeys } from "../core/control.ts";
 import { entriesOfRun } from "../core/history.ts";
 import type { Storage } from "../ports.ts";
-import { applyItem, newRunView, type RunView } from "../view/run.ts";
-import { summarizeRun } from "../view/summary.ts";
+import type { RunView } from "../view/run.ts";
 import type { OutputPiece } from "../core/output-sender.ts";
 import { type AttemptName, attemptKey } from "./outputs.ts";
+import {
+  missingIn,
+  newRecord,
+  type PlanItem,
+  type RunRecord,
+  summaryOf,
+  takePlan,
+  viewOf,
+  wake,
+} from "./run-record.ts";
 import { RunOutput, type RunOutputOptions } from "./run-output.ts";
 import { Wakes } from "./wakes.ts";
 
@@ -40,24 +50,6 @@ export type Watching = {
   readonly from?: number | undefined;
   /** Where to begin in the logs of these attempts (`<number>/<step>`) instead. */
   readonly offsets?: Readonly<Record<string, number>> | undefined;
-};
-
-type PlanItem = Extract<WatchItem, { kind: "plan" }>;
-
-type RunRecord = {
-  readonly run: string;
-  /** What is at hand in the core is not decoded here again. */
-  planItem: PlanItem | null;
-  readonly events: Event[];
-  /** What the first `folded` of the events make of the run; the rest is folded in when somebody asks. */
-  readonly view: RunView;
-  folded: number;
-  /** Of the view; null: more has happened since. */
-  summary: RunSummary | null;
-  /** Attempts that have output here and have not ended. */
-  readonly running: Set<string>;
-  /** Woken when something is new. */
-  readonly watchers: Set<() => void>;
 };
 
 export type ViewOptions = {
@@ -139,11 +131,24 @@ export class Views {
       const record = this.#records.get(run) ?? (await this.#load(run));
       if (record.planItem === null) takePlan(record, this.#openPlan(run));
     }
+    await this.#foldAll();
     const all = new Map(this.#summaries);
     for (const [run, record] of this.#records) if (record.planItem !== null) all.set(run, summaryOf(record));
     const newest = [...all.values()].toSorted((left, right) => byStart(right, left));
     const [open, over] = [newest.filter(isOpen), newest.filter((summary) => !isOpen(summary))];
     return [...open, ...over].slice(0, countMax).toSorted((left, right) => byStart(right, left));
+  }
+
+  /** Others go on in between: nobody may have asked for as long as it took all that is queued to be done. */
+  async #foldAll(): Promise<void> {
+    let left: number = limits.eventsFoldedAtOnceMax;
+    for (const record of this.#records.values()) {
+      left -= record.events.length - record.folded;
+      summaryOf(record);
+      if (left > 0) continue;
+      left = limits.eventsFoldedAtOnceMax;
+      await nextTurn();
+    }
   }
 
   /** All that is told of a run here. */
@@ -298,9 +303,7 @@ export class Views {
     const running = this.#runningIn(run, events);
     const raced = this.#records.get(run);
     if (raced !== undefined) return raced;
-    const view = newRunView(run);
-    const watchers = new Set<() => void>();
-    const record = { run, planItem: null, events, view, folded: 0, summary: null, running, watchers };
+    const record = newRecord(run, events, running);
     takePlan(record, planItem);
     this.#records.set(run, record);
     return record;
@@ -362,38 +365,4 @@ function isOpen({ endedMs }: RunSummary): boolean {
 /** The earliest first; one that has not begun is the latest. */
 function byStart(left: RunSummary, right: RunSummary): number {
   return (left.startedMs ?? Infinity) - (right.startedMs ?? Infinity) || compareText(right.run, left.run);
-}
-
-/** Of what came before it, too: a view takes its plan in the middle of the events. */
-function takePlan(record: RunRecord, item: PlanItem | null): void {
-  if (record.planItem !== null || item === null) return;
-  record.planItem = item;
-  record.summary = null;
-  applyItem(record.view, item);
-}
-
-function summaryOf(record: RunRecord): RunSummary {
-  record.summary ??= summarizeRun(viewOf(record));
-  return record.summary;
-}
-
-function viewOf(record: RunRecord): RunView {
-  const { view, events } = record;
-  for (; record.folded < events.length; record.folded += 1) {
-    const event = events[record.folded];
-    if (event !== undefined) applyItem(view, { kind: "event", event });
-  }
-  return view;
-}
-
-/** Those of the events that are not among the known. */
-function missingIn(known: readonly Event[], events: readonly Event[]): Event[] {
-  const times = new Set(events.map(({ timeMs }) => timeMs));
-  const alike = known.filter(({ timeMs }) => times.has(timeMs));
-  const texts = new Set(alike.map((event) => JSON.stringify(event)));
-  return events.filter((event) => !texts.has(JSON.stringify(event)));
-}
-
-function wake({ watchers }: RunRecord): void {
-  for (const watcher of watchers) watcher();
 }

@@ -10,6 +10,7 @@ import { openBlobs } from "../../node/edge/blobs.ts";
 import { Outputs } from "../../node/edge/outputs.ts";
 import { Views } from "../../node/edge/views.ts";
 import type { Event } from "../../protocol/events.ts";
+import { limits } from "../../protocol/limits.ts";
 import type { Submission } from "../../protocol/manifest.ts";
 import type { Storage } from "../../node/ports.ts";
 import { Disk } from "../../simulations/storage.ts";
@@ -72,7 +73,7 @@ function readSince(): readonly string[] {
   return reads.splice(0);
 }
 
-describe("a list of the runs", () => {
+describe("listing the runs", () => {
   it("reads nothing of a run that it has read, and folds nothing again but where something happened", async () => {
     const views = await opened();
     for (let count = 0; count < 20; count += 1) {
@@ -107,7 +108,34 @@ describe("a list of the runs", () => {
     expect(readSince().filter((key) => key.startsWith(submissionKeys.bundles))).toEqual([]);
   });
 
-  it("has a run of which was told before its plan was here as soon as it is", async () => {
+  it("lets others go on while it folds what has happened since it was asked last", async () => {
+    const views = await opened();
+    const runs = 10;
+    for (let count = 0; count < runs; count += 1) {
+      const submission = await submit(`n${count}`);
+      open.set(submission.run, submission);
+    }
+    await views.newest(100);
+    const started = (run: string): Event => eventOf("attempt-started", { run });
+    for (const run of open.keys())
+      views.record(Array.from({ length: limits.eventsFoldedAtOnceMax }, () => started(run)));
+    let turns = 0;
+    const turn = (): void => {
+      turns += 1;
+      next = setImmediate(turn);
+    };
+    let next = setImmediate(turn);
+    await views.newest(100);
+    expect(turns).toBeGreaterThanOrEqual(runs - 1);
+    turns = 0;
+    await views.newest(100);
+    clearImmediate(next);
+    expect(turns).toBe(0);
+  });
+});
+
+describe("what is in a list of the runs", () => {
+  it("is a run of which was told before its plan was here, as soon as it is", async () => {
     const views = await opened();
     const submission = await submit("n");
     const { run } = submission;
@@ -119,7 +147,7 @@ describe("a list of the runs", () => {
     expect(await views.newest(100)).toMatchObject([{ run, startedMs: 1_000, steps: 2, pipeline: "checks" }]);
   });
 
-  it("has the end of a run that is at hand no more", async () => {
+  it("is the end of a run that is at hand no more", async () => {
     const views = await opened();
     const submission = await submit("n");
     const { run } = submission;
@@ -131,7 +159,7 @@ describe("a list of the runs", () => {
     expect(await (await opened()).newest(100)).toMatchObject([{ run, state: "cancelled", ended: 2 }]);
   });
 
-  it("has a run that is open, however many are over that began later", async () => {
+  it("is each run that is open, however many are over that began later", async () => {
     const views = await opened();
     const all: string[] = [];
     for (let timeMs = 1; timeMs <= 4; timeMs += 1) {
