@@ -170,8 +170,8 @@ export const plantings: readonly Planting[] = [
     edits: [
       {
         file: acceptor,
-        find: "else this.#records.put(key.slice(recordPrefix.length), readRecord(bytes));",
-        replace: "else void [key, readRecord(bytes)];",
+        find: "for (const [name, record] of registers) this.#records.put(name, record);",
+        replace: "void registers;",
       },
     ],
     caughtBy: ["registers"],

@@ -22,7 +22,7 @@ export const repairPlantings: readonly Planting[] = [
         file: acceptor,
         find: 'return [reply(from, { kind: "more", ballot: gathering.ballot, ask, page: gathering.page })];',
         replace:
-          'return [{ kind: "store", operations: [...gathering.found.values()].map(({ name, ...record }) => ({ kind: "put", key: recordPrefix + name, value: storedRecord(record) })) }, reply(from, { kind: "more", ballot: gathering.ballot, ask, page: gathering.page })];',
+          'return [{ kind: "store", operations: [...gathering.found.values()].map(({ name, ...record }) => ({ kind: "put", key: registerKey(name), value: storedRecord(record) })) }, reply(from, { kind: "more", ballot: gathering.ballot, ask, page: gathering.page })];',
       },
     ],
     caughtBy: ["tables"],

@@ -6,7 +6,7 @@
 import { controlKeys } from "../node/core/control.ts";
 import { bundleOfSlot, openBundle, orderOf, type Submission } from "../protocol/manifest.ts";
 import type { Charter } from "../protocol/membership.ts";
-import { readRecord } from "../protocol/registers/acceptor.ts";
+import { readRecord } from "../protocol/registers/stored.ts";
 import { nextSlot, scheduleRegister, type ScheduleValue } from "../protocol/registers/schedule.ts";
 import { decodeValue } from "../protocol/values.ts";
 import { simulatedVerifier } from "./keys.ts";

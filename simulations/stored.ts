@@ -3,7 +3,7 @@
 import type { LoggedEvent } from "../protocol/events.ts";
 import type { ForkEvidence } from "../protocol/fork.ts";
 import { openEntry } from "../protocol/log.ts";
-import { readRecord } from "../protocol/registers/acceptor.ts";
+import { readRecord } from "../protocol/registers/stored.ts";
 import { runRegister, type RunValue } from "../protocol/registers/registers.ts";
 import type { ExportedRun } from "../protocol/run-export.ts";
 import { decodeValue } from "../protocol/values.ts";
@@ -13,9 +13,14 @@ import { workerKeys } from "../node/core/worker.ts";
 import { decodedOnce, once } from "./decoded.ts";
 import { simulatedVerifier } from "./keys.ts";
 import type { Peer } from "./peer.ts";
+import type { Disk } from "./storage.ts";
 
-export function isClosedAt(peer: Peer, run: string): boolean {
-  const stored = peer.disk.durable(controlKeys.registers + runRegister(run));
+export function isClosedAt({ disk }: Peer, run: string): boolean {
+  return isClosedOn(disk, run);
+}
+
+export function isClosedOn(disk: Disk, run: string): boolean {
+  const stored = disk.durable(controlKeys.registers + runRegister(run));
   if (stored === undefined) return false;
   return isClosed(stored);
 }
@@ -23,7 +28,7 @@ export function isClosedAt(peer: Peer, run: string): boolean {
 const isClosed = once((record) => (decodeValue(readRecord(record).value) as RunValue).outcome !== null);
 
 /** Whether a peer's disk has the register of a run. */
-export function remembers(peer: Peer, run: string): boolean {
+export function remembers(peer: Pick<Peer, "disk">, run: string): boolean {
   return peer.disk.durable(controlKeys.registers + runRegister(run)) !== undefined;
 }
 

@@ -24,7 +24,7 @@ import {
   whyNotSuccessor,
 } from "../../protocol/membership.ts";
 import type { LeaseRef, Message, SignedResult } from "../../protocol/messages.ts";
-import { Acceptor, storedPlaces, storedRecord, type TableAt } from "../../protocol/registers/acceptor.ts";
+import type { TableAt } from "../../protocol/registers/acceptor.ts";
 import { documentRegister, type DocumentValue } from "../../protocol/registers/document.ts";
 import type { ConfigurationMessage, RegisterMessage } from "../../protocol/registers/messages.ts";
 import {
@@ -38,6 +38,13 @@ import { bundleOfSlot, nameBundle, orderOf, type Submission, validUntilOf } from
 import type { ScheduleValue } from "../../protocol/registers/schedule.ts";
 import { type Revoked, revocationTopic } from "../../protocol/revocation.ts";
 import { entriesOf } from "../../protocol/log.ts";
+import {
+  acceptorKey,
+  registerKey,
+  registersPrefix,
+  storedPlaces,
+  storedRecord,
+} from "../../protocol/registers/stored.ts";
 import { RegisterTable, type TableEffect, type TableOutput } from "../../protocol/registers/table.ts";
 import { decodeValue } from "../../protocol/values.ts";
 import { parseSignedResult } from "../../protocol/report-check.ts";
@@ -68,8 +75,8 @@ import { Suspension } from "./suspension.ts";
 
 export const controlKeys = {
   ...submissionKeys,
-  registers: "register/",
-  acceptor: "acceptor",
+  registers: registersPrefix,
+  acceptor: acceptorKey,
   configuration: configurationKey,
   ...historyKeys,
   ...neighbourKeys,
@@ -651,13 +658,13 @@ export class ControlCore {
   /** Votes in a configuration from here on, with the table that it begins with. */
   #begin(installed: SignedCharter, { records, at, chosen }: TableAt, now: Now): void {
     const entries = records.map(({ name, ...record }): StoredEntry => [
-      Acceptor.keys.records + name,
+      registerKey(name),
       storedRecord(record),
     ]);
     // It has promised nobody, and holds what whoever gave it this table had accepted.
-    entries.push([Acceptor.keys.acceptor, storedPlaces(at.ballot, at, chosen)]);
+    entries.push([acceptorKey, storedPlaces(at.ballot, at, chosen)]);
     const kept = new Set(entries.map(([key]) => key));
-    const stale = this.#table.names().map((name) => Acceptor.keys.records + name);
+    const stale = [...this.#table.registerKeys()];
     this.#store([
       ...stale.filter((key) => !kept.has(key)).map((key): WriteOperation => ({ kind: "delete", key })),
       ...entries.map(([key, value]): WriteOperation => ({ kind: "put", key, value })),

@@ -14,12 +14,16 @@ import { OttoError } from "../../protocol/errors.ts";
 import { FrameDecoder } from "../../protocol/frames.ts";
 import { limits } from "../../protocol/limits.ts";
 import { type Charter, openCharter, sealCharter, successorOf } from "../../protocol/membership.ts";
-import { readRecord, storedRecord } from "../../protocol/registers/acceptor.ts";
-import { charterRegister, type RegisterValue } from "../../protocol/registers/registers.ts";
+import {
+  charterRegister,
+  type RegisterValue,
+  runOfStepRegister,
+} from "../../protocol/registers/registers.ts";
+import { readRegisters, registerKey, storedRecord } from "../../protocol/registers/stored.ts";
 import { decodeValue, encodeValue } from "../../protocol/values.ts";
 import { configurationKey } from "../core/configurations.ts";
 import { controlKeys } from "../core/control.ts";
-import type { Storage, StoredEntry } from "../ports.ts";
+import type { Storage, StoredEntry, WriteOperation } from "../ports.ts";
 import { type Blobs, openBlobs } from "./blobs.ts";
 import { realClock } from "./clock.ts";
 import { DataFolder, newStoreName, type NodeConfig } from "./data-folder.ts";
@@ -87,33 +91,50 @@ async function fill(
   parts: AsyncGenerator<BackupPart, void, void>,
   { file, storage, blobs }: { readonly file: string; readonly storage: Storage; readonly blobs: Blobs },
 ): Promise<Counts> {
-  let [entries, stored, raised] = [0, 0, 0];
+  let [entries, stored] = [0, 0];
+  const registers: StoredEntry[] = [];
   for (let next = await parts.next(); next.done !== true; next = await parts.next()) {
     const part = next.value;
     if (part.kind === "entries") {
       entries += part.entries.length;
-      const kept = part.entries.map(([key, value]) => withRaisedToken(key, value));
-      raised += kept.filter(([, value], index) => value !== part.entries[index]?.[1]).length;
-      await storage.write(kept.map(([key, value]) => ({ kind: "put", key, value })));
+      for (const entry of part.entries) if (isOfRegisters(entry)) registers.push(entry);
+      const others = part.entries.filter((entry) => !isOfRegisters(entry));
+      await storage.write(others.map(([key, value]) => ({ kind: "put", key, value })));
     } else if (part.kind === "blob") {
       stored += 1;
       await blobs.write(part.digest, chunksOf(parts, part.size, file));
     } else if (part.kind === "end") {
-      if (part.entries === entries && part.blobs === stored) return { entries, blobs: stored, raised };
-      break;
+      if (part.entries !== entries || part.blobs !== stored) break;
+      return { entries, blobs: stored, raised: await writeRegisters(registers, storage) };
     } else break;
   }
   throw invalid(file, "it does not end as one: something is missing");
 }
 
-/** @returns the entry itself, or one with another value. */
-function withRaisedToken(key: string, bytes: Uint8Array): StoredEntry {
-  if (!key.startsWith(`${controlKeys.registers}step/`)) return [key, bytes];
-  const record = readRecord(bytes);
-  const value = decodeValue(record.value) as RegisterValue;
-  if (value.kind !== "step" || value.state === "done") return [key, bytes];
-  const next = { ...value, token: value.token + limits.restoredTokenGap };
-  return [key, storedRecord({ ...record, value: encodeValue(next) })];
+function isOfRegisters([key]: StoredEntry): boolean {
+  return key.startsWith(controlKeys.registers);
+}
+
+/** Writes each register alone, whichever shared an entry. @returns how many steps got a higher token. */
+async function writeRegisters(stored: readonly StoredEntry[], storage: Storage): Promise<number> {
+  let raised = 0;
+  const operations: WriteOperation[] = [];
+  for (const [name, record] of readRegisters(stored).registers) {
+    const value = runOfStepRegister(name) === null ? null : withRaisedToken(record.value);
+    if (value !== null) raised += 1;
+    const bytes = storedRecord({ ...record, value: value ?? record.value });
+    operations.push({ kind: "put", key: registerKey(name), value: bytes });
+  }
+  for (let at = 0; at < operations.length; at += limits.batchRecordsMax)
+    await storage.write(operations.slice(at, at + limits.batchRecordsMax));
+  return raised;
+}
+
+/** Null for a step that is over. */
+function withRaisedToken(bytes: Uint8Array): Uint8Array | null {
+  const value = decodeValue(bytes) as RegisterValue;
+  if (value.kind !== "step" || value.state === "done") return null;
+  return encodeValue({ ...value, token: value.token + limits.restoredTokenGap });
 }
 
 async function* chunksOf(

@@ -18,27 +18,33 @@
  */
 
 import { limits } from "../limits.ts";
-import { decodeValue, encodeValue } from "../values.ts";
+import { decodeValue } from "../values.ts";
 import { type Ballot, compareBallots, comparePositions, noBallot, origin, type Position } from "./ballot.ts";
 import type { DocumentValue } from "./document.ts";
-import type { PromisedRecord, RegisterMessage } from "./messages.ts";
+import { Groups, type Operation } from "./groups.ts";
+import type { PromisedRecord, RegisterMessage, WireRecord } from "./messages.ts";
 import { type AcceptedRecord, Records } from "./records.ts";
 import {
   isRetired,
   type RegisterValue,
   retiredRegister,
   type RetiredValue,
+  runOfRegister,
   runOfStepRegister,
   runRegister,
   type RunValue,
 } from "./registers.ts";
 import type { ScheduleValue } from "./schedule.ts";
+import {
+  acceptorKey,
+  readPlaces,
+  readRegisters,
+  registerKey,
+  storedPlaces,
+  stepsOfOneRun,
+  storedRecord,
+} from "./stored.ts";
 import type { TableEffect } from "./table.ts";
-
-const acceptorKey = "acceptor";
-const recordPrefix = "register/";
-
-type Operation = Extract<TableEffect, { kind: "store" }>["operations"][number];
 
 /** Pages of a repair, until it is whole. */
 type Gathering = {
@@ -70,22 +76,22 @@ export class Acceptor {
   /** Up to here its table is known to be chosen, or further: never beyond `#at`. */
   #chosen: Position = origin;
   readonly #records = new Records();
+  readonly #groups = new Groups();
   #gathering: Gathering | null = null;
   #asks = 0;
-
-  /** Takes up what a former life of this peer stored under `keys.acceptor` and `keys.records`. */
-  static readonly keys = { acceptor: acceptorKey, records: recordPrefix } as const;
 
   /** @param incarnation unique for each start of the process. */
   constructor(incarnation: string) {
     this.#incarnation = incarnation;
   }
 
-  restore(stored: Iterable<readonly [key: string, value: Uint8Array]>): void {
-    for (const [key, bytes] of stored) {
+  /** Takes up what a former life of this peer stored (`stored.ts`). */
+  restore(stored: readonly (readonly [key: string, value: Uint8Array])[]): void {
+    for (const [key, bytes] of stored)
       if (key === acceptorKey) [this.#promised, this.#at, this.#chosen] = readPlaces(bytes);
-      else this.#records.put(key.slice(recordPrefix.length), readRecord(bytes));
-    }
+    const { registers, groups } = readRegisters(stored);
+    for (const [name, record] of registers) this.#records.put(name, record);
+    this.#groups.restore(groups);
   }
 
   get promised(): Ballot {
@@ -108,6 +114,12 @@ export class Acceptor {
 
   get records(): Records {
     return this.#records;
+  }
+
+  /** Of every entry that a register of it may be in. */
+  *registerKeys(): Generator<string> {
+    for (const name of this.#records.names()) yield registerKey(name);
+    yield* this.#groups.keys();
   }
 
   /** The value that this peer accepted last: a hint, never the domain's decision. */
@@ -167,11 +179,7 @@ export class Acceptor {
     if (!isOwn || round !== this.#at.round + 1 || this.isBehind) return this.ask(ballot.peer, ballot);
     this.#promised = ballot;
     const operations: Operation[] = [];
-    for (const { names, value } of records) {
-      const record = { ballot, round, value };
-      const bytes = storedRecord(record);
-      for (const name of names) this.#put(name, record, bytes, operations);
-    }
+    for (const { names, value } of records) this.#putAll(names, { ballot, round, value }, operations);
     return this.#moved(operations, { ballot, round }, { ballot, round: chosen });
   }
 
@@ -250,22 +258,22 @@ export class Acceptor {
 
   /** All of it in one write: before, this peer's table; behind, the other's. */
   #takeUp({ since, found, forgotten, ballot }: Gathering, at: Position, chosen: Position): TableEffect[] {
-    const operations: Operation[] = [];
     for (const name of found.keys()) {
       const run = runOfStepRegister(name);
       if (forgotten.has(run === null ? name : runRegister(run))) found.delete(name);
     }
-    for (const name of this.#records.namesSince(since)) {
+    const dropped = this.#records.namesSince(since);
+    // What is dropped here, or had from a lower round, would come back with its group at the next start.
+    const operations = this.#takeApart([...dropped, ...found.keys()]);
+    for (const name of dropped) {
       this.#records.drop(name);
-      if (!found.has(name)) operations.push({ kind: "delete", key: recordPrefix + name });
+      if (!found.has(name)) operations.push({ kind: "delete", key: registerKey(name) });
     }
     // What the watermark was raised over and is still there has come with it.
     const raised = found.get(retiredRegister);
     const watermark = raised === undefined ? null : (decodeValue(raised.value) as RetiredValue);
     for (const run of this.#records.retirable(watermark))
-      if (!found.has(runRegister(run)))
-        for (const name of this.#records.forget(run))
-          operations.push({ kind: "delete", key: recordPrefix + name });
+      if (!found.has(runRegister(run))) this.#delete(this.#records.forget(run), operations);
     // Runs before their steps: a peer that took a run for closed must know better before it is given the steps.
     const sorted = [...found.values()];
     const steps = sorted.filter(({ name }) => runOfStepRegister(name) !== null);
@@ -276,13 +284,39 @@ export class Acceptor {
     return this.#moved(operations, at, chosen);
   }
 
+  /** Registers that hold the same. Steps of one run share an entry. */
+  #putAll(names: WireRecord["names"], record: AcceptedRecord, operations: Operation[]): void {
+    const steps = names.length > 1 ? stepsOfOneRun(names) : null;
+    if (steps !== null) {
+      const areKept = this.#records.putSteps(steps, record);
+      if (areKept) operations.push(this.#groups.store(steps, record));
+      return;
+    }
+    const bytes = storedRecord(record);
+    for (const name of names) this.#put(name, record, bytes, operations);
+  }
+
   #put(name: string, record: AcceptedRecord, bytes: Uint8Array, operations: Operation[]): void {
     const isKept = this.#records.put(name, record);
-    const key = recordPrefix + name;
+    const key = registerKey(name);
     operations.push(isKept ? { kind: "put", key, value: bytes } : { kind: "delete", key });
     const gone =
       name === retiredRegister ? this.#records.forgetRetired() : this.#records.forgetIfClosed(name);
-    for (const other of gone) operations.push({ kind: "delete", key: recordPrefix + other });
+    this.#delete(gone, operations);
+  }
+
+  /** @param gone whole runs, or all steps of them. */
+  #delete(gone: readonly string[], operations: Operation[]): void {
+    for (const name of gone) {
+      const run = runOfStepRegister(name) ?? runOfRegister(name);
+      operations.push({ kind: "delete", key: registerKey(name) });
+      if (run !== null) operations.push(...this.#groups.forget(run));
+    }
+  }
+
+  #takeApart(names: readonly string[]): Operation[] {
+    const runs = new Set(names.map(runOfStepRegister));
+    return [...runs].flatMap((run) => (run === null ? [] : this.#groups.takeApart(run, this.#records)));
   }
 
   /** Its table is another one, on the disk at once with all that makes the difference. A vote, where it is a home's own. */
@@ -316,39 +350,6 @@ export class Acceptor {
 function* belowOf(watermark: RetiredValue, found: ReadonlyMap<string, PromisedRecord>): Generator<string> {
   for (const [name, { value }] of found)
     if (name.startsWith("run/") && isRetired(decodeValue(value) as RunValue, watermark)) yield name;
-}
-
-/** A vote as it is on the disk. */
-export function storedPlaces(promised: Ballot, at: Position, chosen: Position): Uint8Array {
-  return encodeValue([promised, at.ballot, at.round, chosen.ballot, chosen.round]);
-}
-
-export function readPlaces(bytes: Uint8Array): [promised: Ballot, at: Position, chosen: Position] {
-  const [promised, ballot, round, chosenBallot, chosenRound] = decodeValue(bytes) as [
-    Ballot,
-    Ballot,
-    number,
-    Ballot,
-    number,
-  ];
-  return [promised, { ballot, round }, { ballot: chosenBallot, round: chosenRound }];
-}
-
-/** A record as it is on the disk. */
-export function storedRecord({ ballot, round, value }: AcceptedRecord): Uint8Array {
-  return encodeValue([ballot.configuration, ballot.epoch, ballot.peer, ballot.incarnation, round, value]);
-}
-
-export function readRecord(bytes: Uint8Array): AcceptedRecord {
-  const [configuration, epoch, peer, incarnation, round, value] = decodeValue(bytes) as [
-    number,
-    number,
-    string,
-    string,
-    number,
-    Uint8Array,
-  ];
-  return { ballot: { configuration, epoch, peer, incarnation }, round, value };
 }
 
 function reply(to: string, message: RegisterMessage): TableEffect {

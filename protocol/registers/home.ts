@@ -33,7 +33,7 @@ import { limits } from "../limits.ts";
 import { decodeValue, encodeValue } from "../values.ts";
 import type { TableAt } from "./acceptor.ts";
 import { type Ballot, compareBallots, comparePositions, noBallot, origin, type Position } from "./ballot.ts";
-import type { PromisedRecord, RegisterMessage, WireRecord } from "./messages.ts";
+import type { PromisedRecord, RegisterMessage } from "./messages.ts";
 import {
   charterRegister,
   type CharterValue,
@@ -47,6 +47,7 @@ import {
   runOfStepRegister,
 } from "./registers.ts";
 import type { TableEffect } from "./table.ts";
+import { recordsOf } from "./wire-records.ts";
 
 export type Decision<Ticket> = {
   readonly ticket: Ticket;
@@ -385,16 +386,4 @@ const nobody: ReadonlySet<string> = new Set();
 
 function decoded(bytes: Uint8Array): RegisterValue {
   return decodeValue(bytes) as RegisterValue;
-}
-
-/** Registers in a row that hold the same object are one record. */
-function recordsOf(values: ReadonlyMap<string, RegisterValue>): WireRecord[] {
-  const records: { readonly names: string[]; readonly value: Uint8Array }[] = [];
-  let last: RegisterValue | null = null;
-  for (const [name, value] of values) {
-    if (value === last) records.at(-1)?.names.push(name);
-    else records.push({ names: [name], value: encodeValue(value) });
-    last = value;
-  }
-  return records;
 }

@@ -24,6 +24,7 @@ import {
 } from "./registers.ts";
 import { documentOfRegister, type DocumentValue } from "./document.ts";
 import { pipelineOfRegister, type ScheduleValue } from "./schedule.ts";
+import type { StepsOfRun } from "./stored.ts";
 
 export type AcceptedRecord = Position & { readonly value: Uint8Array };
 
@@ -108,14 +109,8 @@ export class Records {
   /** False for a step of a closed run: it is not kept. */
   put(name: string, record: AcceptedRecord): boolean {
     const run = runOfStepRegister(name);
-    if (run !== null && this.#closedRuns.has(run)) return false;
+    if (run !== null) return this.putSteps({ run, names: [name] }, record);
     this.#records.set(name, record);
-    if (run !== null) {
-      const steps = this.#stepsOfRun.get(run);
-      if (steps === undefined) this.#stepsOfRun.set(run, new Set([name]));
-      else steps.add(name);
-      return true;
-    }
     if (name.startsWith("run/")) {
       const value = decodeValue(record.value) as RegisterValue;
       if (value.kind === "run") this.#noteRun(name.slice(4), value);
@@ -124,6 +119,18 @@ export class Records {
     if (pipeline !== null) this.#schedules.set(pipeline, decodeValue(record.value) as ScheduleValue);
     const document = documentOfRegister(name);
     if (document !== null) this.#noteDocument(document, decodeValue(record.value) as DocumentValue);
+    return true;
+  }
+
+  /** False, and none of them is kept, in a closed run. */
+  putSteps({ run, names }: Pick<StepsOfRun, "run" | "names">, record: AcceptedRecord): boolean {
+    if (this.#closedRuns.has(run)) return false;
+    const steps = this.#stepsOfRun.get(run) ?? new Set();
+    this.#stepsOfRun.set(run, steps);
+    for (const name of names) {
+      this.#records.set(name, record);
+      steps.add(name);
+    }
     return true;
   }
 

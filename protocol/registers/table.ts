@@ -57,7 +57,7 @@ export type TableOptions = {
   readonly incarnation: string;
   /** Which configuration of the domain these peers are. One that this peer is not in is only watched: it has no vote. */
   readonly configuration: number;
-  readonly stored: Iterable<readonly [key: string, value: Uint8Array]>;
+  readonly stored: readonly (readonly [key: string, value: Uint8Array])[];
 };
 
 /** A home that has sent so many heartbeats without hearing from a majority in between is deaf: it steps down. */
@@ -270,9 +270,9 @@ export class RegisterTable<Ticket> {
     return this.#acceptor.at;
   }
 
-  /** The registers that this peer has a value of on its disk. */
-  names(): string[] {
-    return [...this.#acceptor.records.names()];
+  /** Of every entry on its disk that a register may be in. */
+  registerKeys(): IterableIterator<string> {
+    return this.#acceptor.registerKeys();
   }
 
   receive(from: string, message: RegisterMessage, nowMs: number): TableOutput<Ticket> {

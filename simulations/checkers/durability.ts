@@ -5,7 +5,6 @@
 import { controlKeys } from "../../node/core/control.ts";
 import { entryKey } from "../../node/core/history.ts";
 import type { LogEntry } from "../../protocol/log.ts";
-import { readPlaces, readRecord, storedRecord } from "../../protocol/registers/acceptor.ts";
 import {
   type Ballot,
   compareBallots,
@@ -14,11 +13,21 @@ import {
   type Position,
 } from "../../protocol/registers/ballot.ts";
 import { openCharter } from "../../protocol/membership.ts";
+import type { AcceptedRecord } from "../../protocol/registers/records.ts";
+import { runOfStepRegister } from "../../protocol/registers/registers.ts";
+import {
+  groupsPrefix,
+  readPlaces,
+  readRecord,
+  readRegisters,
+  storedRecord,
+} from "../../protocol/registers/stored.ts";
 import { decodeValue } from "../../protocol/values.ts";
 import { once } from "../decoded.ts";
 import { type Checker, type Observation, type PeerName, Violation } from "../observation.ts";
 import { simulatedKeys, simulatedVerifier } from "../keys.ts";
 import type { Disk } from "../storage.ts";
+import { isClosedOn, remembers } from "../stored.ts";
 import { ballotName } from "./ballots.ts";
 
 type Sent = Extract<Observation, { kind: "sent" }>;
@@ -55,7 +64,10 @@ export function durabilityChecker(): Checker {
         const written = beginningOf(message);
         // It has taken up the table of a later reign since, with the same sync.
         if (compareBallots(acceptorOn(disk)?.[1].ballot ?? noBallot, message.ballot) > 0) return;
-        for (const name of round.names) recordIsKept(observation, { name, written, ...message }, disk);
+        let groups: ReadonlyMap<string, AcceptedRecord> | undefined;
+        const together = () => (groups ??= groupsOn(disk));
+        for (const name of round.names)
+          recordIsKept(observation, { name, written, together, ...message }, disk);
       }
       if (message.kind === "events")
         for (const bytes of message.entries) entryIsKept(observation, bytes, disk);
@@ -104,21 +116,32 @@ function recordIsKept(
     readonly ballot: Ballot;
     readonly round: number;
     readonly written: Uint8Array;
+    /** What is stored together. */
+    readonly together: () => ReadonlyMap<string, AcceptedRecord>;
   },
   disk: Disk,
 ): void {
   const bytes = disk.durable(controlKeys.registers + vote.name);
-  // The steps of a closed run are forgotten.
-  if (bytes === undefined && vote.name.startsWith("step/")) return;
   // The record of this very round, as it almost always is, need not be read.
   if (bytes !== undefined && vote.written.every((byte, index) => byte === bytes[index])) return;
-  const { ballot, round } = bytes === undefined ? { ballot: noBallot, round: 0 } : readRecord(bytes);
-  const order = compareBallots(ballot, vote.ballot);
-  if (order < 0 || (order === 0 && round < vote.round))
+  const kept = [bytes === undefined ? undefined : readRecord(bytes), vote.together().get(vote.name)];
+  if (kept.some((record) => record !== undefined && comparePositions(record, vote) >= 0)) return;
+  const run = runOfStepRegister(vote.name);
+  // The steps of a closed run are forgotten, and then the run.
+  const isForgotten = run !== null && (isClosedOn(disk, run) || !remembers({ disk }, run));
+  if (!isForgotten)
     throw new Violation(
       "durability",
       `I6: ${peer} accepted ${vote.name} in #${vote.round} before it was on disk`,
     );
+}
+
+function groupsOn(disk: Disk): ReadonlyMap<string, AcceptedRecord> {
+  const durable = disk.list(groupsPrefix).flatMap(([key]) => {
+    const bytes = disk.durable(key);
+    return bytes === undefined ? [] : [[key, bytes] as const];
+  });
+  return readRegisters(durable).registers;
 }
 
 /** It was there, and then the whole table gave place to that of a later configuration. */

@@ -6,9 +6,9 @@
 
 import { controlKeys } from "../../node/core/control.ts";
 import { equals } from "uint8arrays/equals";
-import { readPlaces, readRecord } from "../../protocol/registers/acceptor.ts";
 import { comparePositions } from "../../protocol/registers/ballot.ts";
 import { type RegisterValue, runOfStepRegister, runRegister } from "../../protocol/registers/registers.ts";
+import { readPlaces, readRegisters } from "../../protocol/registers/stored.ts";
 import { decodedOnce } from "../decoded.ts";
 import { type Checker, type PeerName, Violation } from "../observation.ts";
 import type { Disk } from "../storage.ts";
@@ -65,15 +65,12 @@ function isWhole(peer: PeerName, disk: Disk, history: TableHistory): void {
   const table = history.table(at);
   if (table === null) throw wrong("which there never was");
   if (comparePositions(chosen, at) > 0) throw wrong("and knows more than that to be chosen");
-  const held = new Map(
-    disk
-      .list(controlKeys.registers)
-      .map(([key, bytes]) => [key.slice(controlKeys.registers.length), readRecord(bytes).value]),
-  );
-  for (const [name, value] of held) {
+  const { registers: held } = readRegisters(disk.list(controlKeys.registers));
+  for (const [name, { value }] of held) {
     const expected = table.get(name);
     if (expected === undefined) throw wrong(`and has ${name}, which is not of it`);
     if (!equals(expected, value)) throw wrong(`and has another ${name}`);
+    if (isForgotten(name, table)) throw wrong(`and has ${name}, whose run is closed`);
   }
   for (const name of table.keys())
     if (!held.has(name) && !isForgotten(name, table)) throw wrong(`and lacks ${name}`);

@@ -5,11 +5,11 @@
  * for each pair of peers, or is dropped.
  */
 
-import { Acceptor, readRecord } from "../../protocol/registers/acceptor.ts";
 import type { Ballot, Position } from "../../protocol/registers/ballot.ts";
 import type { Decision } from "../../protocol/registers/home.ts";
 import type { RegisterMessage } from "../../protocol/registers/messages.ts";
 import type { Command, RegisterValue } from "../../protocol/registers/registers.ts";
+import { readRegisters } from "../../protocol/registers/stored.ts";
 import { RegisterTable, type TableOutput } from "../../protocol/registers/table.ts";
 import { decodeValue } from "../../protocol/values.ts";
 
@@ -44,15 +44,18 @@ export class Conversation {
     return this.#said;
   }
 
+  /** What is on a peer's disk, by keys. */
+  entries(peer: string): readonly (readonly [key: string, bytes: Uint8Array])[] {
+    return [...(this.#disks.get(peer) ?? [])];
+  }
+
   /** The registers on a peer's disk, by their names. */
   disk(peer: string): ReadonlyMap<string, RegisterValue> {
-    const records = [...(this.#disks.get(peer) ?? [])].filter(([key]) =>
-      key.startsWith(Acceptor.keys.records),
-    );
+    const { registers } = readRegisters(this.entries(peer));
     return new Map(
-      records
+      [...registers]
         .toSorted(([left], [right]) => (left < right ? -1 : 1))
-        .map(([key, bytes]) => [key, decode(readRecord(bytes).value)]),
+        .map(([name, record]) => [name, decode(record.value)]),
     );
   }
 
@@ -142,7 +145,7 @@ export class Conversation {
   #start(peer: string): void {
     const start = (this.#starts.get(peer) ?? 0) + 1;
     this.#starts.set(peer, start);
-    const stored = [...(this.#disks.get(peer) ?? [])];
+    const stored = this.entries(peer);
     const options = {
       self: peer,
       peers: this.#peers,

@@ -5,7 +5,7 @@ import { controlKeys } from "../../../node/core/control.ts";
 import type { ControlEffect } from "../../../node/core/effects.ts";
 import { limits } from "../../../protocol/limits.ts";
 import type { Message } from "../../../protocol/messages.ts";
-import { readRecord } from "../../../protocol/registers/acceptor.ts";
+import { readRecord } from "../../../protocol/registers/stored.ts";
 import { retiredRegister, runRegister } from "../../../protocol/registers/registers.ts";
 import { decodeValue } from "../../../protocol/values.ts";
 import { startWallMs } from "../../../simulations/workload.ts";
