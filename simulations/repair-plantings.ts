@@ -65,4 +65,44 @@ export const repairPlantings: readonly Planting[] = [
     firstSeed: 107,
     seedsMax: 300,
   },
+  {
+    name: "a group brings back what a repair took away",
+    edits: [
+      {
+        file: acceptor,
+        find: "const operations = this.#takeApart([...dropped, ...found.keys()]);",
+        replace: "const operations: Operation[] = [];",
+      },
+    ],
+    caughtBy: ["tables"],
+    firstSeed: 101,
+    seedsMax: 300,
+  },
+  {
+    name: "a group outlives its run",
+    edits: [
+      {
+        file: acceptor,
+        find: "if (run !== null) operations.push(...this.#groups.forget(run));",
+        replace: "void run;",
+      },
+    ],
+    caughtBy: ["tables"],
+    firstSeed: 7,
+    seedsMax: 300,
+  },
+  {
+    name: "who begins with another's table keeps its own groups",
+    edits: [
+      {
+        file: "node/core/control.ts",
+        find: "const stale = [...this.#table.registerKeys()];",
+        replace:
+          'const stale = [...this.#table.registerKeys()].filter((key) => !key.startsWith("register/group/"));',
+      },
+    ],
+    caughtBy: ["tables"],
+    firstSeed: 156,
+    seedsMax: 300,
+  },
 ];

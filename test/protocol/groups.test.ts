@@ -69,7 +69,12 @@ function back(talk: Conversation, peer: string): void {
 function repairedAfterOwnClaim(common: readonly string[], own: readonly string[]): Conversation {
   const talk = reignOfA();
   decide(talk, "run/r", admit);
-  if (common.length > 0) claimed(talk, common);
+  if (common.length > 0) {
+    claimed(talk, common);
+    decide(talk, common[0] ?? "", finish);
+    // With it a knows that the end of that step is the domain's.
+    decide(talk, "run/q", admit);
+  }
   away(talk, "a");
   claim(talk, "a", own);
   talk.deliver("a", "a");
@@ -199,13 +204,32 @@ describe("a repair", () => {
     const talk = repairedAfterOwnClaim(steps("r", 10, 3), steps("r", 0, 3));
     expect(talk.disk("a")).toEqual(talk.disk("b"));
     talk.restart("a");
+    expect(talk.table("a").value("step/r/10")).toMatchObject({ state: "done" });
     expect(talk.table("a").value("step/r/12")).toMatchObject({ state: "leased", worker: "w" });
     back(talk, "a");
     talk.tick("b", 100);
     talk.settle();
     talk.propose("b", "run/r", close);
     talk.settle();
-    expect(keysAt(talk, "a")).toEqual(["register/run/r"]);
+    expect(keysAt(talk, "a").toSorted()).toEqual(["register/run/q", "register/run/r"]);
+  });
+
+  it("does not touch the entries of runs of which it brings nothing", () => {
+    const talk = reignOfA();
+    decide(talk, "run/r", admit);
+    claimed(talk, steps("r", 0, 3));
+    decide(talk, "run/q", admit);
+    away(talk, "c");
+    claimed(talk, steps("q", 0, 2));
+    back(talk, "c");
+    talk.settle();
+    expect(keysAt(talk, "c")).toEqual([
+      "register/run/r",
+      "register/group/0",
+      "register/run/q",
+      "register/step/q/0",
+      "register/step/q/1",
+    ]);
   });
 });
 
