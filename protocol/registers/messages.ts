@@ -4,7 +4,7 @@ import type { Ballot, Position } from "./ballot.ts";
 
 /**
  * A value as it travels, and the registers that hold it: encoded once by the home, stored by every acceptor as it came.
- * The first leases of one pull are equal, so a pull of many steps is one record.
+ * The first leases of one pull are equal, so a pull of many steps is one record for each run that they are of.
  */
 export type WireRecord = { readonly names: readonly string[]; readonly value: Uint8Array };
 

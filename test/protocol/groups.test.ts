@@ -39,16 +39,19 @@ function steps(run: string, from: number, count: number): string[] {
   return Array.from({ length: count }, (_, index) => `step/${run}/${from + index}`);
 }
 
-/** In one round, by one pull. */
-function claim(talk: Conversation, home: string, names: readonly string[], worker = "w"): void {
-  const command: Command = { kind: "claim", worker, session: `${worker}:1`, nonce: `${worker}/1` };
-  const [last = "", ...others] = names.toReversed();
-  for (const name of others.toReversed()) talk.table(home).propose(name, command, "claim");
-  talk.propose(home, last, command);
+/** All of them in one round, each of the pulls by a worker of its own: w, v, ... */
+function claim(talk: Conversation, home: string, ...pulls: readonly (readonly string[])[]): void {
+  const claims = pulls.flatMap((names, index) => {
+    const worker = "wvu"[index] ?? "";
+    const command: Command = { kind: "claim", worker, session: `${worker}:1`, nonce: `${worker}/1` };
+    return names.map((name) => [name, command] as const);
+  });
+  for (const [name, command] of claims.slice(0, -1)) talk.table(home).propose(name, command, "claim");
+  for (const [name, command] of claims.slice(-1)) talk.propose(home, name, command);
 }
 
-function claimed(talk: Conversation, names: readonly string[], worker = "w"): void {
-  claim(talk, "a", names, worker);
+function claimed(talk: Conversation, ...pulls: readonly (readonly string[])[]): void {
+  claim(talk, "a", ...pulls);
   talk.settle();
 }
 
@@ -80,7 +83,7 @@ function repairedAfterOwnClaim(common: readonly string[], own: readonly string[]
   talk.deliver("a", "a");
   talk.tick("b", 200);
   talk.settle();
-  claim(talk, "b", own.slice(0, 1), "v");
+  claim(talk, "b", [], own.slice(0, 1));
   talk.settle();
   back(talk, "a");
   talk.tick("b", 100);
@@ -148,6 +151,16 @@ describe("steps that are claimed together", () => {
     expect(talk.table("b").value("step/q/1")).toMatchObject({ state: "leased" });
   });
 
+  it("are kept apart from those of the same run that another worker claims in the same round", () => {
+    const talk = reignOfA();
+    decide(talk, "run/r", admit);
+    claimed(talk, steps("r", 0, 2), steps("r", 2, 2));
+    expect(keysAt(talk, "b")).toEqual(["register/run/r", "register/group/0", "register/group/1"]);
+    talk.restart("b");
+    const workers = steps("r", 0, 4).map((name) => talk.table("b").value(name));
+    expect(workers).toMatchObject([{ worker: "w" }, { worker: "w" }, { worker: "v" }, { worker: "v" }]);
+  });
+
   it("are all that a peer must remove before it begins with another's table", () => {
     const talk = reignOfA();
     decide(talk, "run/r", admit);
@@ -158,13 +171,19 @@ describe("steps that are claimed together", () => {
 });
 
 describe("what is claimed together in a run that is closed", () => {
-  it("is gone from the disk with the run's other steps", () => {
+  it("is gone from the disk with the run's other steps, also when it was there at a start", () => {
     const talk = reignOfA();
     decide(talk, "run/r", admit);
     claimed(talk, steps("r", 0, 3));
+    talk.restart("b");
+    back(talk, "b");
+    talk.settle();
     decide(talk, "step/r/1", finish);
     decide(talk, "run/r", close);
-    for (const peer of peers) expect(keysAt(talk, peer)).toEqual(["register/run/r"]);
+    for (const peer of peers) {
+      expect(keysAt(talk, peer)).toEqual(["register/run/r"]);
+      expect([...talk.table(peer).registerKeys()]).toEqual(["register/run/r"]);
+    }
   });
 
   it("is not stored when it comes after the end", () => {
