@@ -63,6 +63,7 @@ export class Leases {
   readonly #held = new Map<string, Map<number, HeldLease>>();
   /** The same leases by worker and process. */
   readonly #byProcess = new Map<string, Map<string, Set<HeldLease>>>();
+  #asked = { session: "", process: "" };
   /** No lease runs out before this. */
   #earliestMs = Infinity;
 
@@ -86,7 +87,7 @@ export class Leases {
     const key = sessionKey(session.peer, name);
     this.#sessions.set(key, session);
     this.#ofPeer.set(session.peer, (this.#ofPeer.get(session.peer) ?? new Set()).add(key));
-    const own = processOf(name);
+    const own = this.#processOf(name);
     const replaced: HeldLease[] = [];
     for (const [process, leases] of this.#byProcess.get(session.peer) ?? [])
       if (process !== own) replaced.push(...leases);
@@ -146,7 +147,7 @@ export class Leases {
     this.#earliestMs = Math.min(this.#earliestMs, held.deadlineMs);
     const processes = this.#byProcess.get(worker) ?? new Map<string, Set<HeldLease>>();
     if (processes.size === 0) this.#byProcess.set(worker, processes);
-    const process = processOf(session);
+    const process = this.#processOf(session);
     const leases = processes.get(process);
     if (leases === undefined) processes.set(process, new Set([held]));
     else leases.add(held);
@@ -160,9 +161,9 @@ export class Leases {
     ofRun.delete(index);
     if (ofRun.size === 0) this.#held.delete(run);
     const processes = this.#byProcess.get(lease.worker);
-    const leases = processes?.get(processOf(lease.session));
+    const leases = processes?.get(this.#processOf(lease.session));
     leases?.delete(lease);
-    if (leases?.size === 0) processes?.delete(processOf(lease.session));
+    if (leases?.size === 0) processes?.delete(this.#processOf(lease.session));
     if (processes?.size === 0) this.#byProcess.delete(lease.worker);
     return lease;
   }
@@ -173,7 +174,7 @@ export class Leases {
 
   /** What was granted for one pull of a worker's, is still leased and stays so as far as this home knows. */
   ofPull(worker: string, session: string, nonce: string): HeldLease[] {
-    const leases = this.#byProcess.get(worker)?.get(processOf(session)) ?? [];
+    const leases = this.#byProcess.get(worker)?.get(this.#processOf(session)) ?? [];
     return [...leases].filter((lease) => lease.nonce === nonce && !lease.ending);
   }
 
@@ -217,6 +218,13 @@ export class Leases {
     this.#byProcess.clear();
     this.#earliestMs = Infinity;
   }
+
+  /** A session's name is `<process>:<number>`. The one asked for last is kept: most are asked for many times in a row. */
+  #processOf(session: string): string {
+    if (session !== this.#asked.session)
+      this.#asked = { session, process: session.slice(0, session.indexOf(":")) };
+    return this.#asked.process;
+  }
 }
 
 /** What a worker's session is known by at its home. */
@@ -226,9 +234,4 @@ export function sessionKey(peer: string, name: string): string {
 
 export function sessionName(key: string): string {
   return key.slice(key.indexOf(" ") + 1);
-}
-
-/** A session's name is `<process>:<number>`. */
-function processOf(session: string): string {
-  return session.slice(0, session.indexOf(":"));
 }

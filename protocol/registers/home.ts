@@ -90,7 +90,7 @@ export class Home<Ticket> {
   readonly #following = new Set<string>();
   /** Who else voted for the last round that was chosen, before it was. */
   #quick = nobody;
-  readonly #stepsOfRun = new Map<string, Set<string>>();
+  readonly #stepsOfRun = new Map<string, string[]>();
   #waiting: Proposal<Ticket>[] = [];
   #rounds: Round<Ticket>[] = [];
 
@@ -360,13 +360,14 @@ export class Home<Ticket> {
     // What this very round closes is forgotten when the watermark is raised the next time, as at every voter.
     if (raised !== undefined) this.#forgetRetired(raised);
     for (const [name, value] of round.values) {
-      this.#committed.set(name, value);
       const run = runOfStepRegister(name);
-      if (run !== null) {
+      if (run !== null && !this.#committed.has(name)) {
         const steps = this.#stepsOfRun.get(run);
-        if (steps === undefined) this.#stepsOfRun.set(run, new Set([name]));
-        else steps.add(name);
-      } else if (value.kind === "run" && value.outcome !== null) this.#forgetSteps(name.slice(4));
+        if (steps === undefined) this.#stepsOfRun.set(run, [name]);
+        else steps.push(name);
+      }
+      this.#committed.set(name, value);
+      if (value.kind === "run" && value.outcome !== null) this.#forgetSteps(name.slice(4));
     }
   }
 

@@ -9,7 +9,7 @@ import { Controls } from "./controls.ts";
 import { Etcd, findEtcd } from "./etcd.ts";
 import { Bed, inRounds, median, type Measurement, type Row } from "./measure.ts";
 
-const rounds = 3;
+const rounds = 5;
 const kills = 3;
 const gapClients = 16;
 
