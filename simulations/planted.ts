@@ -20,6 +20,7 @@ import { fileURLToPath } from "node:url";
 import { endWith, wordsOf } from "./command-words.ts";
 import type { FaultKind } from "./faults.ts";
 import type { Schedule } from "./schedule.ts";
+import { compiledOnce } from "./tasks.ts";
 
 type PlantingEdit = {
   /** From the root of the project. */
@@ -112,7 +113,7 @@ async function plantEach(
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const words = [fileURLToPath(import.meta.url), next.name, ...options];
       const isCaught = await new Promise<boolean>((resolve) => {
-        execFile(process.execPath, words, (failure, stdout, stderr) => {
+        execFile(process.execPath, words, { env: compiledOnce }, (failure, stdout, stderr) => {
           process.stdout.write(`${stdout}${stderr}`);
           resolve(failure === null);
         });

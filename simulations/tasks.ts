@@ -23,12 +23,23 @@ export type TaskEnd = {
   readonly totals: SeedTotals | null;
 };
 
+/**
+ * The environment of a process of which there are many like it: what Node has compiled of a file is kept for the next one. A
+ * file that is edited as it is loaded is another one.
+ */
+export const compiledOnce = {
+  ...process.env,
+  NODE_COMPILE_CACHE: fileURLToPath(new URL("../node_modules/.cache/compiled", import.meta.url)),
+};
+
 export function runTask(task: Task): Promise<TaskEnd> {
   const program = fileURLToPath(new URL(task.program, import.meta.url));
   const beganMs = performance.now();
   // A group of its own, which can be ended whole.
   const child = spawn(process.execPath, [program, ...task.words], {
     detached: true,
+    // Chaos has processes of its own, whose memory it watches.
+    env: task.kind === "chaos" ? process.env : compiledOnce,
     stdio: ["ignore", "pipe", "pipe"],
   });
   const endGroup = (signal: NodeJS.Signals): void => {
