@@ -1,80 +1,188 @@
-/** A worker's signed result, checked before anything believes its shape. */
+/**
+ * A worker's signed result, checked before anything believes its shape. Strict, and by hand, as plans are (`plan-check.ts`): each
+ * control peer reads it in a message, and again in the logs of others.
+ */
 
-import * as z from "zod/mini";
+import {
+  type Fields,
+  fieldsOf,
+  isCount,
+  keysProblem,
+  listProblem,
+  type Problem,
+  recordProblem,
+  when,
+} from "./checks.ts";
 import { failure, type Result, success } from "./errors.ts";
 import { limits } from "./limits.ts";
 import type { SignedResult } from "./messages.ts";
 import { isOutputName, isPlainName } from "./names.ts";
 import { encodeValue } from "./values.ts";
 
-const count = z.int().check(z.nonnegative());
-const duration = z.number().check(z.nonnegative());
-const text = z.string().check(z.maxLength(limits.reportBytesMax));
+const outcomes: readonly unknown[] = ["passed", "failed", "timed-out", "cancelled"];
 
-const end = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("exit"), code: z.int() }),
-  z.strictObject({ kind: z.literal("signal"), signal: text }),
-  z.strictObject({ kind: z.literal("timed-out") }),
-  z.strictObject({ kind: z.literal("cancelled") }),
-  z.strictObject({ kind: z.literal("not-started"), problem: text }),
-]);
-
-const scalar = z.union([z.string(), z.boolean(), z.number()]);
-const values = z.record(z.string().check(z.refine(isOutputName)), scalar).check(
-  z.refine((all) => Object.keys(all).length > 0, "empty"),
-  z.refine((all) => encodeValue(all).length <= limits.valuesBytesMax, "too large"),
-);
-
-const tests = z.strictObject({
-  passed: count,
-  failed: count,
-  skipped: count,
-  failures: z
-    .array(z.string().check(z.maxLength(limits.testNameCharactersMax)))
-    .check(z.maxLength(limits.failedTestsNamedMax)),
-});
-
-const shape = z.strictObject({
-  outcome: z.enum(["passed", "failed", "timed-out", "cancelled"]),
-  problem: text,
-  durationMs: duration,
-  commands: z.array(z.strictObject({ startedMs: duration, durationMs: duration, logOffset: count, end })),
-  outputs: z.array(z.strictObject({ name: text, tree: text, files: count, bytes: count })),
-  log: z.strictObject({ bytes: count, droppedBytes: count, digest: z.nullable(text) }),
-  tail: text,
-  values: z.optional(values),
-  ownOutcome: z.optional(z.string().check(z.refine(isPlainName))),
-  tests: z.optional(tests),
-  unprepared: z.optional(z.literal(true)),
-});
-
-const report = shape.check(
-  z.refine(
-    ({ outcome, values: said, ownOutcome }) =>
-      outcome === "passed" || (said === undefined && ownOutcome === undefined),
-    "values, or an outcome of its own, of a step that did not pass",
-  ),
-  z.refine(
-    ({ unprepared, outcome, commands }) =>
-      unprepared === undefined || (outcome === "failed" && commands.length === 0),
-    "a step that was not prepared, and began",
-  ),
-);
-
-const signed = z.strictObject({
-  otto: z.literal("result/1"),
-  run: text,
-  index: count,
-  step: text,
-  token: count,
-  attempt: count,
-  inputs: text,
-  report,
-});
+const signedKeys = ["otto", "run", "index", "step", "token", "attempt", "inputs", "report"];
+const reportKeys = ["outcome", "problem", "durationMs", "commands", "outputs", "log", "tail"];
+const reportExtras = ["values", "ownOutcome", "tests", "unprepared"];
+const commandKeys = ["startedMs", "durationMs", "logOffset", "end"];
+const outputKeys = ["name", "tree", "files", "bytes"];
+const logKeys = ["bytes", "droppedBytes", "digest"];
+const testsKeys = ["passed", "failed", "skipped", "failures"];
 
 export function parseSignedResult(value: unknown): Result<SignedResult, string> {
-  const parsed = signed.safeParse(value);
-  if (parsed.success) return success(parsed.data as SignedResult);
-  const [issue] = parsed.error.issues;
-  return failure(issue === undefined ? "not a result" : `${issue.path.join(".")}: ${issue.message}`);
+  const problem = signedProblem(value);
+  return problem === null ? success(value as SignedResult) : failure(problem);
+}
+
+function signedProblem(value: unknown): Problem {
+  const signed = fieldsOf(value);
+  if (signed === null) return "not a result";
+  return (
+    keysProblem(signed, "result", signedKeys) ??
+    when(signed["otto"] !== "result/1", "otto: not result/1") ??
+    textProblem(signed, "run") ??
+    textProblem(signed, "step") ??
+    textProblem(signed, "inputs") ??
+    countProblem(signed, "index") ??
+    countProblem(signed, "token") ??
+    countProblem(signed, "attempt") ??
+    reportProblem(signed["report"])
+  );
+}
+
+function reportProblem(value: unknown): Problem {
+  const report = fieldsOf(value);
+  if (report === null) return "report: not a map";
+  return (
+    keysProblem(report, "report", reportKeys, reportExtras) ??
+    when(!outcomes.includes(report["outcome"]), "report.outcome: unknown") ??
+    textProblem(report, "problem") ??
+    textProblem(report, "tail") ??
+    durationProblem(report, "durationMs") ??
+    listProblem(report["commands"], "report.commands", Infinity, commandProblem) ??
+    listProblem(report["outputs"], "report.outputs", Infinity, outputProblem) ??
+    logProblem(report["log"]) ??
+    extrasProblem(report)
+  );
+}
+
+function commandProblem(value: unknown): Problem {
+  const command = fieldsOf(value);
+  if (command === null) return "not a map";
+  return (
+    keysProblem(command, "command", commandKeys) ??
+    durationProblem(command, "startedMs") ??
+    durationProblem(command, "durationMs") ??
+    countProblem(command, "logOffset") ??
+    endProblem(command["end"])
+  );
+}
+
+function endProblem(value: unknown): Problem {
+  const end = fieldsOf(value);
+  switch (end?.["kind"]) {
+    case "exit":
+      return (
+        keysProblem(end, "end", ["kind", "code"]) ?? when(!Number.isSafeInteger(end["code"]), "end.code")
+      );
+    case "signal":
+      return keysProblem(end, "end", ["kind", "signal"]) ?? textProblem(end, "signal");
+    case "not-started":
+      return keysProblem(end, "end", ["kind", "problem"]) ?? textProblem(end, "problem");
+    case "timed-out":
+    case "cancelled":
+      return keysProblem(end, "end", ["kind"]);
+    default:
+      return "end: of no known kind";
+  }
+}
+
+function outputProblem(value: unknown): Problem {
+  const output = fieldsOf(value);
+  if (output === null) return "not a map";
+  return (
+    keysProblem(output, "output", outputKeys) ??
+    textProblem(output, "name") ??
+    textProblem(output, "tree") ??
+    countProblem(output, "files") ??
+    countProblem(output, "bytes")
+  );
+}
+
+function logProblem(value: unknown): Problem {
+  const log = fieldsOf(value);
+  if (log === null) return "report.log: not a map";
+  return (
+    keysProblem(log, "report.log", logKeys) ??
+    countProblem(log, "bytes") ??
+    countProblem(log, "droppedBytes") ??
+    (log["digest"] === null ? null : textProblem(log, "digest"))
+  );
+}
+
+function extrasProblem(report: Fields): Problem {
+  const { outcome, values, ownOutcome, tests, unprepared, commands } = report;
+  const isSaying = values !== undefined || ownOutcome !== undefined;
+  const isUnprepared = unprepared === true && outcome === "failed" && (commands as unknown[]).length === 0;
+  return (
+    when(isSaying && outcome !== "passed", "report: says something of a step that did not pass") ??
+    (values === undefined ? null : valuesProblem(values)) ??
+    when(ownOutcome !== undefined && !isOwnOutcome(ownOutcome), "report.ownOutcome: not a name") ??
+    (tests === undefined ? null : testsProblem(tests)) ??
+    when(unprepared !== undefined && !isUnprepared, "report.unprepared: of a step that began")
+  );
+}
+
+function isOwnOutcome(value: unknown): boolean {
+  return typeof value === "string" && isPlainName(value);
+}
+
+function valuesProblem(value: unknown): Problem {
+  const rule = { isKey: isOutputName, isValue: isScalar, countMax: Infinity };
+  return (
+    recordProblem(value, "report.values", rule) ??
+    when(Object.keys(value as Fields).length === 0, "report.values: empty") ??
+    when(encodeValue(value).length > limits.valuesBytesMax, "report.values: too large")
+  );
+}
+
+function isScalar(value: unknown): boolean {
+  return typeof value === "string" || typeof value === "boolean" || Number.isFinite(value);
+}
+
+function testsProblem(value: unknown): Problem {
+  const tests = fieldsOf(value);
+  if (tests === null) return "report.tests: not a map";
+  const isTestName = (name: unknown): boolean => isTextOf(name, limits.testNameCharactersMax);
+  return (
+    keysProblem(tests, "report.tests", testsKeys) ??
+    countProblem(tests, "passed") ??
+    countProblem(tests, "failed") ??
+    countProblem(tests, "skipped") ??
+    listProblem(tests["failures"], "report.tests.failures", limits.failedTestsNamedMax, (name) =>
+      when(!isTestName(name), "not the name of a test"),
+    )
+  );
+}
+
+function textProblem(fields: Fields, key: string): Problem {
+  return isTextOf(fields[key], limits.reportBytesMax) ? null : `${key}: not a text, or too long`;
+}
+
+function countProblem(fields: Fields, key: string): Problem {
+  return isCount(fields[key], 0, Number.MAX_SAFE_INTEGER) ? null : `${key}: not a count`;
+}
+
+function durationProblem(fields: Fields, key: string): Problem {
+  const value = fields[key];
+  return typeof value === "number" && value >= 0 && value < Infinity ? null : `${key}: not a duration`;
+}
+
+/** Characters are counted, not units of UTF-16, where it matters. */
+function isTextOf(value: unknown, charactersMax: number): boolean {
+  if (typeof value !== "string") return false;
+  return (
+    value.length <= charactersMax ||
+    (value.length <= charactersMax * 2 && Array.from(value).length <= charactersMax)
+  );
 }
