@@ -6,6 +6,7 @@
  */
 
 import * as z from "zod/mini";
+import { compiledObject } from "./compiled-object.ts";
 import { failure, type Result, success } from "./errors.ts";
 import type { ForkEvidence } from "./fork.ts";
 import { limits } from "./limits.ts";
@@ -193,20 +194,20 @@ const count = z.int().check(z.nonnegative());
 const logName = z.string().check(z.regex(/^[0-9a-f]{32}$/u));
 const logPrefix = z.string().check(z.regex(/^[0-9a-f]{0,32}$/u));
 const bytes = z.instanceof(Uint8Array);
-const ballot = z.object({ configuration: count, epoch: count, peer: text, incarnation: text });
-const position = z.object({ ballot, round: count });
+const ballot = compiledObject({ configuration: count, epoch: count, peer: text, incarnation: text });
+const position = compiledObject({ ballot, round: count });
 const names = z.array(text).check(z.minLength(1), z.maxLength(limits.batchRecordsMax));
-const record = z.object({ names, value: bytes });
+const record = compiledObject({ names, value: bytes });
 const records = z.array(record).check(
   z.maxLength(limits.batchRecordsMax),
   z.refine((all) => all.reduce((sum, one) => sum + one.names.length, 0) <= limits.batchRecordsMax),
 );
-const promised = z.object({ name: text, value: bytes, ballot, round: count });
+const promised = compiledObject({ name: text, value: bytes, ballot, round: count });
 const promisedRecords = z.array(promised).check(z.maxLength(limits.batchRecordsMax));
-const lease = z.object({ run: text, index: count, token: count });
+const lease = compiledObject({ run: text, index: count, token: count });
 const leases = z.array(lease).check(z.maxLength(limits.leasesPerMessageMax));
 const countersigned = z.enum(["permit", "release", "outcome"]);
-const input = z.object({ name: text, tree: text });
+const input = compiledObject({ name: text, tree: text });
 const pull = {
   session: text,
   nonce: text,
@@ -216,10 +217,10 @@ const pull = {
 };
 const ack = { lease, verdict: z.enum(["accepted", "stale", "duplicate"]) };
 const said = z.union([z.string(), z.boolean(), z.number()]);
-const letCount = z.object({
+const letCount = compiledObject({
   index: count,
   given: text,
-  ended: z.object({
+  ended: compiledObject({
     token: count,
     outcome: text,
     outputs: z.array(input),
@@ -227,20 +228,20 @@ const letCount = z.object({
   }),
   permit: bytes,
 });
-const granted = z.object({
+const granted = compiledObject({
   run: text,
   index: count,
   token: count,
   attempt: count,
   fence: z.optional(count),
   inputs: z.array(input),
-  values: z.optional(z.array(z.object({ name: text, value: said }))),
+  values: z.optional(z.array(compiledObject({ name: text, value: said }))),
   permit: z.optional(bytes),
   letCount: z.optional(z.array(letCount)),
 });
 
 function kind<Kind extends string, Fields extends z.core.$ZodLooseShape>(name: Kind, fields: Fields) {
-  return z.object({ kind: z.literal(name), ...fields });
+  return compiledObject({ kind: z.literal(name), ...fields });
 }
 
 const message = z.discriminatedUnion("kind", [
@@ -279,7 +280,7 @@ const message = z.discriminatedUnion("kind", [
     chosen: position,
     ballots: z.array(ballot).check(z.maxLength(limits.batchRecordsMax)),
     records: z
-      .array(z.object({ name: text, value: bytes, ballot: count, round: count }))
+      .array(compiledObject({ name: text, value: bytes, ballot: count, round: count }))
       .check(z.maxLength(limits.batchRecordsMax)),
   }),
   kind("more", { ballot, ask: text, page: count }),
@@ -294,7 +295,7 @@ const message = z.discriminatedUnion("kind", [
   }),
   kind("pull", pull),
   kind("renew", { session: text, sentMs: z.number(), held: leases }),
-  kind("result", { envelope: bytes, pull: z.optional(z.object(pull)) }),
+  kind("result", { envelope: bytes, pull: z.optional(compiledObject(pull)) }),
   kind("release", { leases, how: z.enum(["unstarted", "begun", "refused"]), why: z.optional(text) }),
   kind("output", {
     run: text,
@@ -311,7 +312,7 @@ const message = z.discriminatedUnion("kind", [
     nonce: text,
     leases: z.array(granted).check(z.maxLength(limits.pullSlotsMax)),
     bundles: z.record(text, text),
-    acks: z.optional(z.array(z.object(ack)).check(z.maxLength(limits.leasesPerMessageMax))),
+    acks: z.optional(z.array(compiledObject(ack)).check(z.maxLength(limits.leasesPerMessageMax))),
   }),
   kind("renewed", { sentMs: z.number(), superseded: leases }),
   kind("ack", ack),
@@ -325,7 +326,7 @@ const message = z.discriminatedUnion("kind", [
   kind("addresses", {
     peers: z
       .array(
-        z.object({
+        compiledObject({
           peer: text,
           addresses: z.array(text).check(z.maxLength(limits.addressesPerPeerMax)),
         }),

@@ -22,7 +22,7 @@ export const faultPlantings: readonly Planting[] = [
     edits: [
       {
         file: "protocol/messages.ts",
-        find: "return z.object({ kind: z.literal(name), ...fields });",
+        find: "return compiledObject({ kind: z.literal(name), ...fields });",
         replace: "return z.strictObject({ kind: z.literal(name), ...fields });",
       },
     ],
