@@ -257,8 +257,13 @@ export const slotsAreTheDomains = {
   detail: "a slot's run is started by the domain",
 } as const;
 
+/** What a list of three values begins with (RFC 8949). */
+const listOfThree = 0x83;
+
 /** True for the bundle of the run of a slot; nothing about it is judged. */
 export function isBundleOfSlot(bytes: Uint8Array): boolean {
+  // Almost all are of two parts, and need not be read whole to know that.
+  if (bytes[0] !== listOfThree) return false;
   const decoded = decodeUntrusted(bytes);
   return decoded.ok && Array.isArray(decoded.value) && decoded.value.length === 3;
 }

@@ -171,7 +171,8 @@ export class Submissions {
     if (input.bytes === null || !this.#mayTake(input)) return null;
     const already = this.#known.get(input.run);
     // What the domain has admitted was judged then: the submitter's certificate may have expired since.
-    const isAdmitted = this.#admittedDigest(input.run) === sha256Hex(input.bytes);
+    const admitted = this.#admittedDigest(input.run);
+    const isAdmitted = admitted !== undefined && admitted === sha256Hex(input.bytes);
     const wasJudged = isAdmitted || isBundleOfSlot(input.bytes);
     // What the domain has taken on is kept whatever it costs.
     if (already === undefined && !wasJudged && this.#isFull(input.bytes.length)) return this.#turnAway(input);
