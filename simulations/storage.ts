@@ -116,9 +116,9 @@ export class Disk {
   /** What would be found after a crash now. */
   durable(key: string): Uint8Array | undefined {
     for (const { operations, before } of this.#unsynced)
-      for (const [index, operation] of operations.entries())
+      for (let index = 0; index < operations.length; index += 1)
         // The first of them: what it found there is what is synced.
-        if (operation.key === key) return before[index];
+        if (operations[index]?.key === key) return before[index];
     return this.#current.get(key);
   }
 

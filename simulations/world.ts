@@ -593,20 +593,16 @@ class World {
   }
 
   #see(peer: PeerName, seen: Seen): void {
-    const observation = { atUs: this.#agenda.nowUs, peer, ...seen } as Observation;
-    if (observation.kind === "recorded")
-      for (const { kind, run } of observation.events) {
-        if (kind === "run-admitted") this.#admitted.add(run);
-        if (kind === "run-closed") this.#closed.add(run);
-      }
-    if (observation.kind === "recorded") for (const event of observation.events) this.#takeReleased(event);
+    const { nowUs: atUs } = this.#agenda;
+    const observation = observed(atUs, peer, seen);
+    if (observation.kind === "recorded") this.#recorded(observation.events);
     if (observation.kind === "answered") this.#answered(observation);
     this.#standing?.observe(observation);
     this.#gated?.observe(observation);
     this.#revoking?.observe(observation);
     this.#injection?.observe(observation);
     const detail = "message" in observation ? (observation.message?.kind ?? "") : "";
-    this.#traceHash = traced(this.#traceHash, observation.atUs, peer, observation.kind, detail);
+    this.#traceHash = traced(this.#traceHash, atUs, peer, observation.kind, detail);
     this.#options.trace?.(observation);
     if (this.#violation !== null) return;
     try {
@@ -616,6 +612,14 @@ class World {
       if (!(error instanceof Violation)) throw error;
       this.#violation = error;
     }
+  }
+
+  #recorded(events: readonly LoggedEvent[]): void {
+    for (const { kind, run } of events) {
+      if (kind === "run-admitted") this.#admitted.add(run);
+      if (kind === "run-closed") this.#closed.add(run);
+    }
+    for (const event of events) this.#takeReleased(event);
   }
 
   /** A step of the other domain's is a run here once it is admitted: by one of the bundles that came, of which its end says which. */
@@ -747,6 +751,19 @@ class World {
     if (peer === undefined) throw new Error(`Bug: no peer ${name}`);
     return peer;
   }
+}
+
+/** Most of what is seen is a message: that is written down field by field, which is cheaper than a copy. */
+function observed(atUs: number, peer: PeerName, seen: Seen): Observation {
+  if (seen.kind === "sent") {
+    const { kind, to, life, message } = seen;
+    return { atUs, peer, kind, to, life, message };
+  }
+  if (seen.kind === "received") {
+    const { kind, from, message } = seen;
+    return { atUs, peer, kind, from, message };
+  }
+  return { atUs, peer, ...seen };
 }
 
 /** The same, and of the same name not twice. */

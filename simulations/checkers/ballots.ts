@@ -44,6 +44,15 @@ function textOf(records: readonly WireRecord[]): string {
   return text;
 }
 
-export function ballotName({ configuration, epoch, peer, incarnation }: Ballot): string {
-  return `${configuration}.${epoch}/${peer.slice(-6)}/${incarnation}`;
+/** Every message of a reign names its ballot, and several checkers ask for each. */
+const ballotNames = new WeakMap<Ballot, string>();
+
+export function ballotName(ballot: Ballot): string {
+  let name = ballotNames.get(ballot);
+  if (name === undefined) {
+    const { configuration, epoch, peer, incarnation } = ballot;
+    name = `${configuration}.${epoch}/${peer.slice(-6)}/${incarnation}`;
+    ballotNames.set(ballot, name);
+  }
+  return name;
 }

@@ -96,14 +96,12 @@ export class RegistersChecker implements Checker {
   #vote(peer: PeerName, ballot: Ballot, round: number): void {
     const reign = this.#reign(ballot);
     reign.votes.set(peer, Math.max(round, reign.votes.get(peer) ?? 0));
-    const votes = [...reign.votes.values()].sort((left, right) => right - left);
     const members = this.#members.get(ballot.configuration);
     if (members?.has(peer) !== true)
       throw this.#violation(
         `I7: ${peer} votes in configuration ${ballot.configuration} and is no member of it`,
       );
-    const majority = votes[Math.floor(members.size / 2)] ?? 0;
-    for (; reign.chosen < majority; reign.chosen += 1) {
+    for (; isChosenBy(members.size, reign.votes, reign.chosen + 1); reign.chosen += 1) {
       const values = this.#history.round(ballot, reign.chosen + 1);
       if (values === null) throw this.#violation(`${ballotName(ballot)} has no round ${reign.chosen + 1}`);
       if (ballot.configuration < this.#configuration) {
@@ -230,8 +228,8 @@ export class RegistersChecker implements Checker {
 
   #reign(ballot: Ballot): Reign {
     const name = ballotName(ballot);
-    const reign = this.#reigns.get(name) ?? { votes: new Map(), chosen: 0 };
-    this.#reigns.set(name, reign);
+    let reign = this.#reigns.get(name);
+    if (reign === undefined) this.#reigns.set(name, (reign = { votes: new Map(), chosen: 0 }));
     return reign;
   }
 
@@ -243,6 +241,13 @@ export class RegistersChecker implements Checker {
   #violation(what: string): Violation {
     return new Violation(this.name, what);
   }
+}
+
+/** True when more than half of so many members have voted for a round, or for a later one. */
+function isChosenBy(members: number, votes: ReadonlyMap<PeerName, number>, round: number): boolean {
+  let count = 0;
+  for (const vote of votes.values()) if (vote >= round) count += 1;
+  return count * 2 > members;
 }
 
 function isClosed(value: RegisterValue | null): boolean {
