@@ -321,7 +321,7 @@ class World {
   }
 
   #isAtRest(): boolean {
-    return this.#injection.healed && !this.#isAtWork() && this.#open().length === 0;
+    return this.#injection.healed && !this.#isAtWork() && this.#open().next().done === true;
   }
 
   #finish(): void {
@@ -652,27 +652,26 @@ class World {
     return [...this.#submitted.values()].some((submission) => !this.#isOver(submission, members));
   }
 
-  /** What is not yet as it must be in the end, in words. */
-  #open(): string[] {
-    const open = [...this.#owner.open(), ...this.#revoking.open()];
+  /** What is not yet as it must be in the end, in words. Whoever only asks whether anything is need not hear all of it. */
+  *#open(): Generator<string> {
+    yield* this.#owner.open();
+    yield* this.#revoking.open();
     const members = this.#survivingControls();
-    open.push(...(this.#standing?.open(this.#agenda.nowUs, members) ?? []));
-    open.push(...(this.#gated?.open() ?? []));
-    if (this.#submitted.size < this.#schedule.runs.length) open.push("something is not submitted");
+    yield* this.#standing?.open(this.#agenda.nowUs, members) ?? [];
+    yield* this.#gated?.open() ?? [];
+    if (this.#submitted.size < this.#schedule.runs.length) yield "something is not submitted";
     for (const [run, submission] of this.#submitted) {
-      if (!this.#isOver(submission, members)) open.push(`run ${run} is not closed`);
+      if (!this.#isOver(submission, members)) yield `run ${run} is not closed`;
       if (!this.#isPast(submission, clockSkewMsMax)) continue;
-      for (const peer of members) if (remembers(peer, run)) open.push(`${peer.name} still remembers ${run}`);
+      for (const peer of members) if (remembers(peer, run)) yield `${peer.name} still remembers ${run}`;
     }
     for (const run of this.#closed)
-      if (!members.some((peer) => bundleAt(peer, run).length > 0))
-        open.push(`no member keeps the plan of ${run}`);
-    return [...open, ...this.#differences()];
+      if (!members.some((peer) => bundleAt(peer, run).length > 0)) yield `no member keeps the plan of ${run}`;
+    yield* this.#differences();
   }
 
   /** Where the members' histories are not yet one, with all that any control peer knows. */
-  #differences(): string[] {
-    const open: string[] = [];
+  *#differences(): Generator<string> {
     // Those that were members, too, hand on what they know.
     const newest: Record<string, number> = {};
     for (const peer of this.#controls())
@@ -683,24 +682,22 @@ class World {
     for (const peer of this.#survivingControls()) {
       // A forged entry may be where another peer has the true one: they find that out.
       for (const [log, entry] of lastEntriesOf(peer)) {
-        if ((last.get(log) ?? entry) !== entry) open.push(`the last entries of log ${log} differ`);
+        if ((last.get(log) ?? entry) !== entry) yield `the last entries of log ${log} differ`;
         last.set(log, entry);
       }
-      if (!peer.lives) open.push(`${peer.name} has not started again`);
+      if (!peer.lives) yield `${peer.name} has not started again`;
       if (peer.forks.some((forked) => !forksOf(peer).includes(forked)))
-        open.push(`${peer.name} has not kept the proof of a fork`);
+        yield `${peer.name} has not kept the proof of a fork`;
       const heads = headsOf(peer);
       const own = forksOf(peer);
       forks.add(JSON.stringify(own));
       for (const [log, seq] of Object.entries(newest))
         if ((heads[log] ?? 0) < seq && !own.some((forked) => log.endsWith(forked)))
-          open.push(`${peer.name} has ${heads[log] ?? 0} of the ${seq} entries of log ${log}`);
+          yield `${peer.name} has ${heads[log] ?? 0} of the ${seq} entries of log ${log}`;
       for (const [key] of peer.disk.list(controlKeys.bundles))
-        if (!this.#isUntaken(key.slice(controlKeys.bundles.length)))
-          open.push(`${peer.name} still keeps ${key}`);
+        if (!this.#isUntaken(key.slice(controlKeys.bundles.length))) yield `${peer.name} still keeps ${key}`;
     }
-    if (forks.size > 1) open.push(`frozen logs differ: ${[...forks].join(" / ")}`);
-    return open;
+    if (forks.size > 1) yield `frozen logs differ: ${[...forks].join(" / ")}`;
   }
 
   /** True for a step that the other domain has released and does not want any more, or in another way: it may be taken for a day. */
@@ -722,7 +719,7 @@ class World {
   }
 
   #ending(): Ending {
-    const open = this.#open();
+    const open = [...this.#open()];
     return {
       finished: open.length === 0,
       open,
