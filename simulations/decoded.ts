@@ -1,11 +1,12 @@
 /**
- * What bytes hold, read once for everybody outside the mesh who asks: nobody changes bytes that were stored or sent, and of
- * the same ones many want to know. Peers read for themselves.
+ * What bytes hold and what they hash to, read once for everybody outside the mesh who asks: nobody changes bytes that were
+ * stored or sent, and of the same ones many want to know. Peers read for themselves.
  */
 
-import { decodeValue } from "../protocol/values.ts";
+import { decodeValue, sha256Hex } from "../protocol/values.ts";
 
 export const decodedOnce = once(decodeValue);
+export const hashedOnce = once(sha256Hex);
 
 /** The same, and of the same bytes not twice. */
 export function once<Found>(read: (bytes: Uint8Array) => Found): (bytes: Uint8Array) => Found {

@@ -4,7 +4,7 @@
 
 import type { Ballot } from "../../protocol/registers/ballot.ts";
 import type { WireRecord } from "../../protocol/registers/messages.ts";
-import { sha256Hex } from "../../protocol/values.ts";
+import { hashedOnce } from "../decoded.ts";
 import { type Checker, Violation } from "../observation.ts";
 
 export function ballotsChecker(): Checker {
@@ -39,7 +39,7 @@ const texts = new WeakMap<readonly WireRecord[], string>();
 function textOf(records: readonly WireRecord[]): string {
   const known = texts.get(records);
   if (known !== undefined) return known;
-  const text = records.map(({ names, value }) => `${names.join()}=${sha256Hex(value)}`).join();
+  const text = records.map(({ names, value }) => `${names.join()}=${hashedOnce(value)}`).join();
   texts.set(records, text);
   return text;
 }

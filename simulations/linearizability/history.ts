@@ -18,8 +18,7 @@ import {
   type StepValue,
 } from "../../protocol/registers/registers.ts";
 import { scheduleRegister } from "../../protocol/registers/schedule.ts";
-import { sha256Hex } from "../../protocol/values.ts";
-import { decodedOnce } from "../decoded.ts";
+import { decodedOnce, hashedOnce } from "../decoded.ts";
 import type { Observation, PeerName } from "../observation.ts";
 import type { Input, Operation } from "./operation.ts";
 
@@ -119,7 +118,7 @@ export class RegisterHistory {
     this.#known.add(records);
     for (const { names, value } of records)
       for (const name of names) {
-        const proposed = `${name} ${sha256Hex(value)}`;
+        const proposed = `${name} ${hashedOnce(value)}`;
         if (this.#proposed.has(proposed)) continue;
         this.#proposed.add(proposed);
         for (const intent of intentsOf(name, decodedOnce(value) as RegisterValue)) {
