@@ -6,6 +6,7 @@
  */
 
 import * as z from "zod/mini";
+import { type AlikeLeases, apart, together } from "./alike-leases.ts";
 import { compiledObject } from "./compiled-object.ts";
 import { failure, type Result, success } from "./errors.ts";
 import type { ForkEvidence } from "./fork.ts";
@@ -59,6 +60,8 @@ export type Pull = {
   readonly slots: number;
   readonly again: boolean;
   readonly atHand?: readonly string[];
+  /** It reads leases that are told together; absent where there is one slot. */
+  readonly alike?: boolean;
 };
 
 export type WorkerMessage =
@@ -110,6 +113,8 @@ type HomeMessage =
       readonly kind: "grant";
       readonly nonce: string;
       readonly leases: readonly GrantedLease[];
+      /** True for leases that travel together (`alike-leases.ts`), as the pull allowed. */
+      readonly alike?: boolean;
       /** Digests of the runs' bundles, by run: the worker checks the submitters' signatures itself. */
       readonly bundles: Readonly<Record<string, string>>;
       /** What was decided in the same round about results of this worker's; only when something was. */
@@ -214,6 +219,7 @@ const pull = {
   slots: count.check(z.maximum(limits.pullSlotsMax)),
   again: z.boolean(),
   atHand: z.optional(z.array(text).check(z.maxLength(limits.warmCachesMax + limits.warmTreesMax))),
+  alike: z.optional(z.boolean()),
 };
 const ack = { lease, verdict: z.enum(["accepted", "stale", "duplicate"]) };
 const said = z.union([z.string(), z.boolean(), z.number()]);
@@ -228,9 +234,8 @@ const letCount = compiledObject({
   }),
   permit: bytes,
 });
-const granted = compiledObject({
+const lent = {
   run: text,
-  index: count,
   token: count,
   attempt: count,
   fence: z.optional(count),
@@ -238,7 +243,9 @@ const granted = compiledObject({
   values: z.optional(z.array(compiledObject({ name: text, value: said }))),
   permit: z.optional(bytes),
   letCount: z.optional(z.array(letCount)),
-});
+};
+const granted = compiledObject({ ...lent, index: count });
+const alike = compiledObject({ ...lent, indexes: z.array(count).check(z.maxLength(limits.pullSlotsMax)) });
 
 function kind<Kind extends string, Fields extends z.core.$ZodLooseShape>(name: Kind, fields: Fields) {
   return compiledObject({ kind: z.literal(name), ...fields });
@@ -311,6 +318,7 @@ const message = z.discriminatedUnion("kind", [
   kind("grant", {
     nonce: text,
     leases: z.array(granted).check(z.maxLength(limits.pullSlotsMax)),
+    alike: z.optional(z.array(alike).check(z.maxLength(limits.pullSlotsMax))),
     bundles: z.record(text, text),
     acks: z.optional(z.array(compiledObject(ack)).check(z.maxLength(limits.leasesPerMessageMax))),
   }),
@@ -373,10 +381,11 @@ export function acksIn(message: Message): readonly Ack[] {
 }
 
 export function encodeMessage(value: Message): Uint8Array {
-  return encodeValue(value);
+  if (value.kind !== "grant" || value.alike !== true) return encodeValue(value);
+  return encodeValue({ ...value, leases: [], alike: together(value.leases) });
 }
 
-const kinds: ReadonlySet<unknown> = new Set(message.def.options.map(({ shape }) => shape.kind.def.values[0]));
+const kinds: ReadonlySet<unknown> = new Set(messageKinds);
 
 /**
  * A message from bytes that anybody may have sent. Fields that this version does not know are dropped, and so is a
@@ -387,7 +396,16 @@ export function decodeMessage(frame: Uint8Array): Result<Message, "malformed" | 
   const decoded = decodeUntrusted(frame);
   if (!decoded.ok) return failure("malformed");
   const parsed = message.safeParse(decoded.value);
-  if (parsed.success) return success(parsed.data as Message);
+  if (parsed.success) return unfolded(parsed.data);
   const kind = (decoded.value as { readonly kind?: unknown } | null)?.kind;
   return failure(typeof kind === "string" && !kinds.has(kind) ? "unknown" : "malformed");
+}
+
+/** Leases that travelled together are apart again. */
+function unfolded(read: z.infer<typeof message>): Result<Message, "malformed"> {
+  if (read.kind !== "grant" || read.alike === undefined) return success(read as Message);
+  const all = read.alike as AlikeLeases[];
+  const length = all.reduce((sum, { indexes }) => sum + indexes.length, read.leases.length);
+  if (length > limits.pullSlotsMax) return failure("malformed");
+  return success({ ...read, leases: [...read.leases, ...apart(all)], alike: true } as Message);
 }

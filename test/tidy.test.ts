@@ -23,6 +23,7 @@ const linesMax = 400;
 /** Longer files, each one thing that would be harder to follow in two. Most files have 80 to 350 lines. */
 const longForAReason = new Map([
   ["protocol/limits.ts", "every bound there is, in one file"],
+  ["protocol/messages.ts", "everything that peers say to each other: its type, and beside it its check"],
   ["protocol/registers/table.ts", "every message about a table, in one switch"],
   ["node/core/control.ts", "every input of a control peer, in one switch"],
   ["node/core/reign.ts", "every decision of a home, in one switch"],

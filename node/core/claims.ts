@@ -148,14 +148,14 @@ export class Claims {
     return !run.cancelled && run.phase(index) === "ready";
   }
 
-  pull(peer: string, { session: name, nonce, slots, again, atHand }: Pull): void {
+  pull(peer: string, { session: name, nonce, slots, again, atHand, alike = false }: Pull): void {
     const key = sessionKey(peer, name);
     const session = this.#leases.session(key);
     if (session === undefined || slots === 0) return;
     const { labels } = session;
     if (atHand !== undefined)
       this.#warmth.know(key, { labels, slots: session.slots, names: new Set(atHand) });
-    const pull: ParkedPull = { peer, session: key, nonce, labels, slots };
+    const pull: ParkedPull = { peer, session: key, nonce, labels, slots, alike };
     const granted = again ? this.#leases.ofPull(peer, name, nonce) : [];
     if (granted.length > 0) return this.#grantAgain(pull, granted);
     this.#queue.park(pull);
@@ -257,13 +257,15 @@ export class Claims {
   }
 
   /** In one message, or in several when it would be long: they carry what other steps said, and permits. */
-  #grant({ peer, nonce }: ParkedPull, leases: readonly GrantedLease[]): void {
+  #grant({ peer, nonce, alike = false }: ParkedPull, leases: readonly GrantedLease[]): void {
     let part: GrantedLease[] = [];
     let bytes = 0;
     const tell = (): void => {
       const bundles: Record<string, string> = {};
       for (const { run } of part) bundles[run] ??= this.#context.run(run)?.submission.digest ?? "";
-      this.#context.send(peer, { kind: "grant", nonce, leases: part, bundles, ...this.#context.acks(peer) });
+      const told = alike && part.length > 1 ? { alike } : {};
+      const acks = this.#context.acks(peer);
+      this.#context.send(peer, { kind: "grant", nonce, leases: part, ...told, bundles, ...acks });
       part = [];
       bytes = 0;
     };

@@ -373,7 +373,8 @@ export class WorkerCore {
     this.#isPullAsked = true;
     const atHand = this.#atHand.news();
     const told = atHand === undefined ? {} : { atHand };
-    const asked: Pull = { session: this.#session, ...pull, again, ...told };
+    const alike = pull.slots > 1 ? { alike: true } : {};
+    const asked: Pull = { session: this.#session, ...pull, again, ...told, ...alike };
     for (const [index, effect] of this.#effects.entries()) {
       if (effect.kind !== "send" || effect.to !== home || effect.message.kind !== "result") continue;
       this.#effects[index] = { ...effect, message: { ...effect.message, pull: asked } };

@@ -237,6 +237,7 @@ export class Puller {
   #ask(session: string, nonce: string, again: boolean): void {
     const asked = this.#outstanding.get(session);
     if (this.#home === null || asked?.nonce !== nonce) return;
-    this.#network.send(this.#home, { kind: "pull", session, nonce, slots: asked.slots, again });
+    const alike = asked.slots > 1 ? { alike: true } : {};
+    this.#network.send(this.#home, { kind: "pull", session, nonce, slots: asked.slots, again, ...alike });
   }
 }

@@ -3,7 +3,7 @@
 import { anything, assert, dictionary, property, string, uint8Array } from "fast-check";
 import { describe, expect, it } from "vitest";
 import { limits } from "../../protocol/limits.ts";
-import { decodeMessage, encodeMessage } from "../../protocol/messages.ts";
+import { decodeMessage, encodeMessage, type GrantedLease, type Message } from "../../protocol/messages.ts";
 import { encodeValue } from "../../protocol/values.ts";
 import { bytes, lease, granted, records, logName, messages } from "./said.ts";
 
@@ -41,10 +41,55 @@ describe("a message", () => {
 
   it.each([
     { ...messages.pull, atHand: ["cache/checks/modules"] },
+    { ...messages.pull, alike: true },
     { ...messages.result, pull: { session: "s", nonce: "n", slots: 1, again: false, atHand: ["tree"] } },
     { ...messages.grant, acks: [{ lease, verdict: "duplicate" as const }] },
   ])("arrives with what it carries besides: $kind", (message) => {
     expect(decodeMessage(encodeMessage(message))).toEqual({ ok: true, value: message });
+  });
+
+  describe("a grant of many leases", () => {
+    const inputs: GrantedLease["inputs"] = [];
+    const lend = (run: string, index: number): GrantedLease => ({ run, index, token: 1, attempt: 1, inputs });
+    const row = (count: number) => ({
+      run: "r",
+      token: 1,
+      attempt: 1,
+      inputs,
+      indexes: Array(count).fill(1),
+    });
+    const size = (message: Message): number => encodeMessage(message).length;
+
+    it("tells what they have in common once, where it may, and arrives as it was said", () => {
+      const leases = [...[1, 2, 3].map((index) => lend("r", index)), lend("s", 4), lend("r", 5)];
+      const together: Message = { ...messages.grant, leases, alike: true };
+      expect(decodeMessage(encodeMessage(together))).toEqual({ ok: true, value: together });
+      const many = Array.from({ length: 50 }, (_, index) => lend("r".repeat(52), index));
+      const apart = size({ ...messages.grant, leases: many });
+      expect(size({ ...messages.grant, leases: many, alike: true })).toBeLessThan(apart / 15);
+    });
+
+    it.each<[string, Partial<GrantedLease>]>([
+      ["token", { token: 2 }],
+      ["attempt", { attempt: 2 }],
+      ["run", { run: "s" }],
+      ["inputs", { inputs: granted.inputs }],
+      ["values", { values: [{ name: "v", value: 1 }] }],
+      ["fence", { fence: 7 }],
+      ["permit", { permit: bytes }],
+    ])("keeps apart what differs in its %s", (_, other) => {
+      const leases = [lend("r", 1), { ...lend("r", 2), ...other }, lend("r", 3)];
+      const together: Message = { ...messages.grant, leases, alike: true };
+      expect(decodeMessage(encodeMessage(together))).toEqual({ ok: true, value: together });
+    });
+
+    it("is refused when it is of more than a pull may ask for", () => {
+      const half = limits.pullSlotsMax / 2;
+      const most = { ...messages.grant, leases: [], alike: [row(half), row(half)] };
+      expect(decode(most)).toMatchObject({ ok: true });
+      expect(decode({ ...most, leases: [granted] })).toEqual(malformed);
+      expect(decode({ ...most, alike: [row(half), row(half), row(1)] })).toEqual(malformed);
+    });
   });
 
   it.each(all)("is refused without any one of its fields: $kind", (message) => {

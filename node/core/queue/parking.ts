@@ -15,6 +15,8 @@ export type ParkedPull = {
   readonly nonce: string;
   readonly labels: ReadonlySet<string>;
   slots: number;
+  /** Leases may be told to it together. */
+  readonly alike?: boolean;
 };
 
 type CapabilitySet = {

@@ -47,6 +47,18 @@ describe("a home", () => {
     ]);
   });
 
+  it("tells a worker leases together only when it has said that it reads them so", () => {
+    const bench = new Bench();
+    bench.submit([plannedStep("a"), plannedStep("b"), plannedStep("c"), plannedStep("d")]);
+    const [apart] = said(bench.pullOnly(2), "grant");
+    expect(apart?.leases).toHaveLength(2);
+    expect(apart?.alike).toBeUndefined();
+    const session = "w:2";
+    bench.hear({ kind: "session", session, labels: [], slots: 2, held: [] });
+    const pull: Message = { kind: "pull", session, nonce: "w:2/1", slots: 2, again: false, alike: true };
+    expect(said(bench.hear(pull), "grant")).toMatchObject([{ alike: true, leases: [{}, {}] }]);
+  });
+
   it("accepts a result once, offers what waited for it, and refuses a later one under an older token", () => {
     const bench = new Bench();
     const { run } = bench.submit([plannedStep("a"), plannedStep("b", ["a"])]);

@@ -103,7 +103,7 @@ function kinds(effects: readonly WorkerEffect[]): string[] {
 describe("a worker", () => {
   it("pulls for its free slots once it knows its home, one pull at a time", () => {
     const bench = new Bench([plannedStep("a")]);
-    expect(said(bench.welcome())).toMatchObject([{ kind: "pull", slots: 2 }]);
+    expect(said(bench.welcome())).toMatchObject([{ kind: "pull", slots: 2, alike: true }]);
     expect(said(bench.tick(100))).toEqual([]);
   });
 
