@@ -56,6 +56,8 @@ export class Controls {
 
   async measure(shape: Shape, count: number): Promise<Measurement> {
     const puller = await this.#supplied(count + shape.clients * shape.batch);
+    // What an admission leaves to be done is not what is measured.
+    await sleep(steadyMs);
     return puller.measure(shape, count);
   }
 
