@@ -23,7 +23,7 @@ import type { Source } from "../protocol/manifest.ts";
 import { openCertificate } from "../protocol/certificate.ts";
 import { type Charter, isNewer } from "../protocol/membership.ts";
 import { decodeMessage, encodeMessage, type Message } from "../protocol/messages.ts";
-import { encodeValue } from "../protocol/values.ts";
+import { decodeValue, encodeValue } from "../protocol/values.ts";
 import type { Agenda } from "./agenda.ts";
 import { type Ailment, Ailments } from "./ailments.ts";
 import { coreOf } from "./cores.ts";
@@ -423,7 +423,8 @@ export class Peer {
   /** As a later version would say it: with a field more, and something else besides now and then. */
   #sendNewer(to: PeerName, message: Message): void {
     const { network, seed, agenda } = this.#around;
-    network.send(this.name, to, encodeValue({ ...message, sinceLater: [1, "more"] }));
+    const told = decodeValue(encodeMessage(message)) as object;
+    network.send(this.name, to, encodeValue({ ...told, sinceLater: [1, "more"] }));
     if (hashOf(seed, this.name, to, agenda.nowUs, "newer") % 8 === 0)
       network.send(this.name, to, encodeValue({ kind: "of-a-later-version", of: message.kind }));
   }
