@@ -80,7 +80,7 @@ export const gatePlantings: readonly Planting[] = [
       },
     ],
     caughtBy,
-    firstSeed: 4_442,
+    firstSeed: 2_602,
     seedsMax: 200,
     every: 16,
   },

@@ -115,7 +115,7 @@ export const logPlantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["durability"],
-    firstSeed: 2_207,
+    firstSeed: 1_667,
     every: 5,
     seedsMax: 50,
   },

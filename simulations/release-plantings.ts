@@ -49,7 +49,7 @@ export const releasePlantings: readonly Planting[] = [
       },
     ],
     caughtBy,
-    firstSeed: 2_834,
+    firstSeed: 12_818,
     seedsMax: 100,
     every: 32,
   },

@@ -88,7 +88,7 @@ export const schedulingPlantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["progress"],
-    firstSeed: 185,
+    firstSeed: 182,
     seedsMax: 300,
   },
   {
@@ -143,7 +143,7 @@ export const schedulingPlantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["revocations"],
-    firstSeed: 5_246,
+    firstSeed: 7_774,
     seedsMax: 40,
     every: 32,
   },
