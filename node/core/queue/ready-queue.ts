@@ -197,17 +197,17 @@ export class ReadyQueue {
     for (let more = Math.floor(pull.slots / limits.runsInPull) - 1; more > 0; more -= 1) {
       const entry = line.first;
       if (entry === undefined || !isAnybodys(entry.demand)) return;
-      if (this.#parking.get(pull.session) !== pull || this.#isOverdueFor(pull)) return;
+      if (this.#parking.get(pull.session) !== pull || this.#isAnotherDue(pull, line.level.rank)) return;
       line.remove(entry);
       if (shelf.size === 0) this.#parking.heed(shelf);
       this.#give(entry, line, pull, matching, true);
     }
   }
 
-  /** True when a lower priority is to be served now. */
-  #isOverdueFor(pull: ParkedPull): boolean {
+  /** True when another priority is to be served now: a higher one, or a lower one that was passed over often enough. */
+  #isAnotherDue(pull: ParkedPull, rank: number): boolean {
     for (const { levels: all } of this.#parking.shelvesOf(pull.session))
-      if (all.some((level) => level.size > 0 && overdueBy(level) > 0)) return true;
+      if (all.some((level) => level.size > 0 && (level.rank < rank || overdueBy(level) > 0))) return true;
     return false;
   }
 

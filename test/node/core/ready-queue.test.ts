@@ -341,6 +341,14 @@ describe("priority", () => {
     expect(desk.matched()["w"]?.findIndex((step) => step.startsWith("low"))).toBe(limits.passedOverMax);
   });
 
+  it("serves it once then, and no row of it, while there is more of a higher one, be it on another shelf", () => {
+    const desk = new Desk();
+    desk.push("high", 1_000, demand([], { level: high }));
+    desk.push("low", 1_000, demand(["gpu"], { level: low }));
+    desk.queue.park(pull("w", 8 * (limits.passedOverMax + 1), "gpu"));
+    expect(desk.matched()["w"]?.filter((step) => step.startsWith("low"))).toHaveLength(8);
+  });
+
   it("starves nobody: each waiting step is given after a number of others that is bounded", () => {
     const plans = array(
       record({
