@@ -2,6 +2,7 @@
 
 import type { RunSummary, WatchItem } from "../../protocol/calls.ts";
 import type { Event } from "../../protocol/events.ts";
+import { encodeValue, sha256Hex } from "../../protocol/values.ts";
 import { applyItem, newRunView, type RunView } from "../view/run.ts";
 import { summarizeRun } from "../view/summary.ts";
 
@@ -54,10 +55,15 @@ export function viewOf(record: RunRecord): RunView {
 export function missingIn(known: readonly Event[], events: readonly Event[]): Event[] {
   const times = new Set(events.map(({ timeMs }) => timeMs));
   const alike = known.filter(({ timeMs }) => times.has(timeMs));
-  const texts = new Set(alike.map((event) => JSON.stringify(event)));
-  return events.filter((event) => !texts.has(JSON.stringify(event)));
+  const digests = new Set(alike.map(digestOf));
+  return events.filter((event) => !digests.has(digestOf(event)));
 }
 
 export function wake({ watchers }: RunRecord): void {
   for (const watcher of watchers) watcher();
+}
+
+/** The same for what was noted here and what was read of it, whose fields are in another order. */
+function digestOf(event: Event): string {
+  return sha256Hex(encodeValue(event));
 }

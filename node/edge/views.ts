@@ -98,13 +98,16 @@ export class Views {
     }
     for (const [run, own] of byRun) {
       const known = this.#records.get(run);
-      if (known !== undefined) this.#tell(known, own);
-      else
+      if (known !== undefined) {
+        this.#tell(known, own);
+        this.#keepIfOver(known, own);
+      } else
         this.#load(run).then(
           (loaded) => {
             // What was read from disk may hold these already.
             this.#tell(loaded, missingIn(loaded.events, own));
             for (const event of own) if (event.kind === "attempt-ended") this.#outputOver(loaded, event);
+            this.#keepIfOver(loaded, own);
           },
           (cause: unknown) => this.#failed(run, cause),
         );
@@ -133,7 +136,8 @@ export class Views {
     }
     await this.#foldAll();
     const all = new Map(this.#summaries);
-    for (const [run, record] of this.#records) if (record.planItem !== null) all.set(run, summaryOf(record));
+    for (const [run, record] of this.#records)
+      if (record.planItem !== null && !this.#isGone(record)) all.set(run, summaryOf(record));
     const newest = [...all.values()].toSorted((left, right) => byStart(right, left));
     const [open, over] = [newest.filter(isOpen), newest.filter((summary) => !isOpen(summary))];
     return [...open, ...over].slice(0, countMax).toSorted((left, right) => byStart(right, left));
@@ -256,13 +260,15 @@ export class Views {
     for (const event of events) {
       record.events.push(event);
       if (event.kind === "attempt-ended") this.#outputOver(record, event);
-      if (event.kind === "run-closed") this.#closed(record);
     }
     wake(record);
     this.appeared(record.run);
   }
 
-  #closed(record: RunRecord): void {
+  /** @param events what was heard of it last: the end itself, or of another home's log, what was before it. */
+  #keepIfOver(record: RunRecord, events: readonly Event[]): void {
+    const isOver = this.#summaries.has(record.run) || events.some(({ kind }) => kind === "run-closed");
+    if (!isOver) return;
     const summary = summaryOf(record);
     this.#summaries.set(record.run, summary);
     const [oldest] = this.#summaries.keys();
@@ -340,8 +346,14 @@ export class Views {
     if (this.#records.size <= limits.runsInMemoryMax) return;
     for (const [run, record] of this.#records) {
       if (this.#records.size <= limits.runsInMemoryMax) return;
-      if (record.watchers.size === 0 && viewOf(record).endedMs !== null) this.#records.delete(run);
+      const isOver = viewOf(record).endedMs !== null || this.#isGone(record);
+      if (record.watchers.size === 0 && isOver) this.#records.delete(run);
     }
+  }
+
+  /** True for a run whose plan was at hand and is no more, and of which nothing was told: it was never admitted. */
+  #isGone({ run, planItem, events }: RunRecord): boolean {
+    return planItem !== null && events.length === 0 && this.#options.openPlan(run) === null;
   }
 
   #write(key: string, value: Uint8Array): void {

@@ -15,7 +15,7 @@ import type { Submission } from "../../protocol/manifest.ts";
 import type { Storage } from "../../node/ports.ts";
 import { Disk } from "../../simulations/storage.ts";
 import { controlKeysOf, exampleCharter, runOf } from "./core/example.ts";
-import { eventOf, plannedStep } from "./view/example.ts";
+import { eventOf, failedReport, plannedStep } from "./view/example.ts";
 
 const steps = [plannedStep("build"), plannedStep("test", ["build"])];
 
@@ -159,6 +159,34 @@ describe("what is in a list of the runs", () => {
     expect(await (await opened()).newest(100)).toMatchObject([{ run, state: "cancelled", ended: 2 }]);
   });
 
+  it("is no run that was never admitted and is at hand no more", async () => {
+    const views = await opened();
+    const submission = await submit("n");
+    const { run } = submission;
+    open.set(run, submission);
+    expect(await views.newest(100)).toMatchObject([{ run, state: "waiting" }]);
+    // The time in which it could be admitted is over.
+    open.delete(run);
+    expect(await views.newest(100)).toEqual([]);
+  });
+
+  it("keeps nothing of such runs, where they are many", async () => {
+    const views = await opened();
+    for (let count = 0; count <= limits.runsInMemoryMax; count += 1) {
+      const submission = await submit(`n${count}`);
+      open.set(submission.run, submission);
+    }
+    await views.newest(100);
+    const [first = "", ...others] = open.keys();
+    open.clear();
+    await views.viewOf(others[0] ?? "");
+    readSince();
+    await views.eventsOf(others[0] ?? "");
+    expect(readSince()).toEqual([]);
+    await views.eventsOf(first);
+    expect(readSince()).not.toEqual([]);
+  });
+
   it("is each run that is open, however many are over that began later", async () => {
     const views = await opened();
     const all: string[] = [];
@@ -173,5 +201,46 @@ describe("what is in a list of the runs", () => {
     }
     const [newest = "", , , oldest = ""] = all;
     expect((await views.newest(2)).map(({ run }) => run)).toEqual([newest, oldest]);
+  });
+});
+
+describe("the end of a run in a list of the runs", () => {
+  it("is there when nobody had asked for the run before, also after a restart", async () => {
+    const views = await opened();
+    const { run } = await submit("n");
+    views.record([await happens(eventOf("run-closed", { run, outcome: "cancelled" }))]);
+    // What is told is on the disk by then, and is the same there.
+    expect(await views.eventsOf(run)).toHaveLength(1);
+    expect(await (await opened()).newest(100)).toMatchObject([{ run, state: "cancelled", ended: 2 }]);
+  });
+
+  it("counts what was heard of the run behind it, also after a restart", async () => {
+    const views = await opened();
+    const submission = await submit("n");
+    const { run } = submission;
+    open.set(run, submission);
+    await views.newest(100);
+    const closed = await happens(eventOf("run-closed", { run, outcome: "failed" }));
+    const failed = await happens(
+      eventOf("attempt-ended", { run, cause: "failed", report: failedReport("") }),
+    );
+    // From the log of another home.
+    for (const events of [[closed], [failed]]) views.record(events);
+    open.delete(run);
+    for (const one of [views, await opened()])
+      expect(await one.newest(100)).toMatchObject([{ run, state: "failed", ended: 2, failed: 1 }]);
+  });
+
+  it("counts what the entry that tells of it says behind it", async () => {
+    const views = await opened();
+    const submission = await submit("n");
+    const { run } = submission;
+    open.set(run, submission);
+    await views.newest(100);
+    views.record([
+      await happens(eventOf("run-closed", { run, outcome: "failed" })),
+      await happens(eventOf("attempt-ended", { run, cause: "failed", report: failedReport("") })),
+    ]);
+    expect(await views.newest(100)).toMatchObject([{ run, failed: 1 }]);
   });
 });
