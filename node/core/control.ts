@@ -174,6 +174,9 @@ export class ControlCore {
   #wasHome = false;
   #toldHome: string | null | undefined = undefined;
   #nextFetchMs = 0;
+  /** When this peer has looked at what time brings; and when it is to, having looked up only for what was to be said later. */
+  #lookedMs = -Infinity;
+  #putOffToMs = Infinity;
 
   constructor(options: ControlOptions, now: Now) {
     const { charter, store, addresses, keys, incarnation, stored } = options;
@@ -357,7 +360,8 @@ export class ControlCore {
     const isBusy = this.#table.stage !== "following" || this.#antiEntropy.isCatchingUp;
     const mostMs = isBusy ? limits.tickMs : limits.idleTickMs;
     const dueMs = isBusy ? this.#notes.dueMs : this.#table.dueMs;
-    return Math.max(1, Math.min(mostMs, dueMs - monotonicMs, this.#deferred.dueMs - monotonicMs));
+    const soonestMs = Math.min(dueMs, this.#deferred.dueMs, this.#putOffToMs);
+    return Math.max(1, Math.min(mostMs, soonestMs - monotonicMs));
   }
 
   decide(inputs: readonly ControlInput[], now: Now): readonly ControlEffect[] {
@@ -524,6 +528,13 @@ export class ControlCore {
   }
 
   #tick(now: Now): void {
+    const nextMs = this.#lookedMs + limits.tickMs;
+    if (this.#deferred.dueMs <= now.monotonicMs && now.monotonicMs < nextMs) {
+      this.#putOffToMs = nextMs;
+      return;
+    }
+    this.#lookedMs = now.monotonicMs;
+    this.#putOffToMs = Infinity;
     this.#quotas.forgetSilent(now.monotonicMs);
     this.#perform(this.#table.tick(now.monotonicMs), now);
     if (this.#table.stage === "home") {
