@@ -115,7 +115,7 @@ export const logPlantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["durability"],
-    firstSeed: 1_667,
+    firstSeed: 4_787,
     every: 5,
     seedsMax: 50,
   },

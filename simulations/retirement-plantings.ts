@@ -70,7 +70,7 @@ export const retirementPlantings: readonly Planting[] = [
     ],
     caughtBy: ["registers", "linearizability"],
     ...often,
-    firstSeed: 1_827,
+    firstSeed: 3_022,
   },
   {
     name: "who is no member any more keeps what the domain will never admit",
