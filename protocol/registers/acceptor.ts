@@ -177,6 +177,8 @@ export class Acceptor {
     // What was under way on a link that broke may arrive behind what was sent on the next one.
     if (isOwn && round <= this.#at.round) return [];
     if (!isOwn || round !== this.#at.round + 1 || this.isBehind) return this.ask(ballot.peer, ballot);
+    // No home says so, and which of two values is the later one would not be told at the next start.
+    if (namesTwice(records)) return [];
     this.#promised = ballot;
     const operations: Operation[] = [];
     for (const { names, value } of records) this.#putAll(names, { ballot, round, value }, operations);
@@ -350,6 +352,16 @@ export class Acceptor {
 function* belowOf(watermark: RetiredValue, found: ReadonlyMap<string, PromisedRecord>): Generator<string> {
   for (const [name, { value }] of found)
     if (name.startsWith("run/") && isRetired(decodeValue(value) as RunValue, watermark)) yield name;
+}
+
+function namesTwice(records: readonly WireRecord[]): boolean {
+  const known = new Set<string>();
+  let count = 0;
+  for (const { names } of records) {
+    for (const name of names) known.add(name);
+    count += names.length;
+  }
+  return known.size < count;
 }
 
 function reply(to: string, message: RegisterMessage): TableEffect {

@@ -1,7 +1,7 @@
 /**
  * Registers as they are on the disk of a control peer, and the one place where that is read.
  *
- *   register/<name>      one register
+ *   register/<name>      one register (register//<name>: one that is called as a group is, or begins so)
  *   register/group/<n>   steps of one run that were claimed together (`groups.ts`): what they hold once, and their places
  *
  * A register may be in several entries, since what changes after it was claimed is written alone. It is what the one with the
@@ -19,8 +19,10 @@ export const acceptorKey = "acceptor";
 
 export const registersPrefix = "register/";
 
+const groupNames = "group/";
+
 /** Where groups are, each with a number of its own. */
-export const groupsPrefix = `${registersPrefix}group/`;
+export const groupsPrefix = registersPrefix + groupNames;
 
 type StoredEntry = readonly [key: string, value: Uint8Array];
 
@@ -34,9 +36,10 @@ export type StepsOfRun = {
 /** Steps that share an entry, and the record that they were put with. */
 export type Group = StepsOfRun & { readonly key: string; readonly record: AcceptedRecord };
 
-/** The key of a register that is stored alone. */
+/** The key of a register that is stored alone: none of a group, whatever a home has called the register. */
 export function registerKey(name: string): string {
-  return registersPrefix + name;
+  const isApart = name.startsWith(groupNames) || name.startsWith("/");
+  return isApart ? `${registersPrefix}/${name}` : registersPrefix + name;
 }
 
 /** A register that is stored alone. */
@@ -122,11 +125,10 @@ type RecordFields = readonly [
 
 type StoredFields = RecordFields | readonly [...RecordFields, run: string, places: readonly number[]];
 
-/** What it has tells a group and not its key: a home may have called a register by any name. */
 function readEntry(key: string, bytes: Uint8Array): Group | Pick<Group, "names" | "record"> {
   const fields = decodeValue(bytes) as StoredFields;
   const record = recordOf(fields);
-  if (fields.length === 6) return { names: [key.slice(registersPrefix.length)], record };
+  if (fields.length === 6) return { names: [nameIn(key)], record };
   assert(fields.length === 8, `${key} holds one register, or steps of one run`);
   const [, , , , , , run, places] = fields;
   const steps = stepsOfOneRun(places.map((place) => stepRegister(run, place)));
@@ -136,6 +138,11 @@ function readEntry(key: string, bytes: Uint8Array): Group | Pick<Group, "names" 
 
 function recordOf([configuration, epoch, peer, incarnation, round, value]: StoredFields): AcceptedRecord {
   return { ballot: { configuration, epoch, peer, incarnation }, round, value };
+}
+
+function nameIn(key: string): string {
+  const name = key.slice(registersPrefix.length);
+  return name.startsWith("/") ? name.slice(1) : name;
 }
 
 function isPlace(place: unknown): boolean {

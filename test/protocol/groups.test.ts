@@ -1,9 +1,11 @@
 /** Steps that are claimed together are one entry on the disk, and at the next start what they were. */
 
-import { describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { encodeValue } from "../../protocol/values.ts";
 import { Acceptor } from "../../protocol/registers/acceptor.ts";
 import { origin } from "../../protocol/registers/ballot.ts";
+import type { WireRecord } from "../../protocol/registers/messages.ts";
+import type { TableEffect } from "../../protocol/registers/table.ts";
 import type { Command } from "../../protocol/registers/registers.ts";
 import { readRegisters, storedGroup } from "../../protocol/registers/stored.ts";
 import { Conversation } from "./conversation.ts";
@@ -270,6 +272,46 @@ describe("a record of several registers", () => {
       effect.kind === "store" ? effect.operations.map(({ key }) => key) : [],
     );
     expect(keys).toEqual([...names.map((name) => `register/${name}`), "acceptor"]);
+  });
+});
+
+describe("a home that does not keep to the protocol", () => {
+  const stepsOfR = { names: ["step/r/0", "step/r/1"], value };
+  const later = encodeValue({ kind: "step", state: "queued", token: 7, past: [] });
+  const disk = new Map<string, Uint8Array>();
+  let acceptor: Acceptor;
+  beforeEach(() => {
+    disk.clear();
+    acceptor = new Acceptor("b1");
+    acceptor.begin({ kind: "reign", ballot, base: origin });
+  });
+
+  function accept(round: number, ...records: readonly WireRecord[]): readonly TableEffect[] {
+    const effects = acceptor.accept({ kind: "accept", ballot, round, chosen: 1, records });
+    for (const effect of effects)
+      if (effect.kind === "store")
+        for (const operation of effect.operations)
+          if (operation.kind === "put") disk.set(operation.key, operation.value);
+    return effects;
+  }
+
+  it("takes from the disk nothing of what is stored together, whatever it calls a register", () => {
+    accept(2, stepsOfR);
+    const names = ["group/0", "/group/0", "group/", "/", ""];
+    for (const [index, name] of names.entries()) accept(3 + index, { names: [name], value: later });
+    accept(8, { names: ["step/r/2", "step/r/3"], value });
+    const again = new Acceptor("b2");
+    again.restore([...disk]);
+    expect(new Map(again.records.all().map(({ name, ...record }) => [name, record]))).toEqual(
+      new Map(acceptor.records.all().map(({ name, ...record }) => [name, record])),
+    );
+    expect(again.records.size).toBe(4 + names.length);
+  });
+
+  it("gets no vote for a round in which a register has two values", () => {
+    expect(accept(2, stepsOfR, { names: ["step/r/0"], value: later })).toEqual([]);
+    expect(accept(2, { names: ["step/r/0", "step/r/0"], value })).toEqual([]);
+    expect(accept(2, stepsOfR)).toHaveLength(2);
   });
 });
 
