@@ -106,6 +106,7 @@ export class WorkerCore {
   #pullAtMs = 0;
   #renewAtMs = 0;
   #announceAtMs = 0;
+  #isSentAway = false;
   #stepMsAverage = 1_000;
   #stopping = false;
   readonly #suspension = new Suspension();
@@ -203,7 +204,11 @@ export class WorkerCore {
     if (now.monotonicMs >= this.#announceAtMs) {
       // Whoever heard of it may have failed to fetch it, without the link breaking.
       this.#announceAtMs = now.monotonicMs + limits.announceAgainMs;
-      for (const peer of this.#linked) this.#announcePending(peer);
+      // Its home has named another one that is not there: who is home may be asked of whoever is, until one says so.
+      const asks = this.#home === null && this.#isSentAway;
+      for (const peer of this.#linked)
+        if (asks) this.#greet(peer);
+        else this.#announcePending(peer);
     }
     if (this.#home === null || this.#held.size === 0 || now.monotonicMs < this.#renewAtMs) return;
     this.#renew(now);
@@ -266,7 +271,10 @@ export class WorkerCore {
     for (const { lease } of acksIn(message)) this.#acknowledged(lease);
     switch (message.kind) {
       case "welcome":
-        if (from === this.#home && message.home !== from) this.#loseHome();
+        if (from === this.#home && message.home !== from) {
+          this.#loseHome();
+          this.#isSentAway = message.home !== null;
+        }
         return this.#welcome(message, now);
       case "grant":
         return this.#grant(message, now);

@@ -100,6 +100,19 @@ function kinds(effects: readonly WorkerEffect[]): string[] {
   return effects.map((effect) => (effect.kind === "send" ? `send ${effect.message.kind}` : effect.kind));
 }
 
+it("a worker asks who is home when its home has sent it to one that is not there, until it hears", () => {
+  const bench = new Bench([plannedStep("a")]);
+  bench.welcome();
+  bench.tick(limits.announceAgainMs);
+  bench.hear({ kind: "welcome", home: "nobody", leaseMs: exampleCharter.leaseMs });
+  expect(said(bench.tick(limits.announceAgainMs - 1))).toEqual([]);
+  expect(said(bench.tick(1))).toMatchObject([{ kind: "session" }]);
+  expect(said(bench.tick(limits.announceAgainMs))).toMatchObject([{ kind: "session" }]);
+  bench.welcome();
+  bench.tick(limits.pullJitterMsMax);
+  expect(said(bench.tick(limits.announceAgainMs))).toEqual([]);
+});
+
 describe("a worker", () => {
   it("pulls for its free slots once it knows its home, one pull at a time", () => {
     const bench = new Bench([plannedStep("a")]);
