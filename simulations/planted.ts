@@ -196,8 +196,14 @@ function keep(name: string, seed: number): void {
     const at = text.indexOf(`name: ${JSON.stringify(name)},`);
     if (at === -1) continue;
     const written = String(seed).replace(/\B(?=(\d{3})+$)/gu, "_");
-    const kept = text.slice(at).replace(/firstSeed: [\d_]+,/u, `firstSeed: ${written},`);
-    writeFileSync(file, text.slice(0, at) + kept);
+    // Its own entry and no other: one whose first seed is what many share gets one of its own behind that.
+    const next = text.indexOf("name: ", at + 1);
+    const [entry, rest] = next === -1 ? [text.slice(at), ""] : [text.slice(at, next), text.slice(next)];
+    const own = /firstSeed: [\d_]+,/u;
+    const kept = own.test(entry)
+      ? entry.replace(own, `firstSeed: ${written},`)
+      : entry.replace(/\.\.\.\w+,/u, `$&\n    firstSeed: ${written},`);
+    writeFileSync(file, text.slice(0, at) + kept + rest);
   }
 }
 

@@ -48,6 +48,7 @@ export const retirementPlantings: readonly Planting[] = [
     ],
     caughtBy: ["retirement"],
     ...often,
+    firstSeed: 3_022,
   },
   {
     name: "what was forgotten is admitted once more",
@@ -70,7 +71,7 @@ export const retirementPlantings: readonly Planting[] = [
     ],
     caughtBy: ["registers", "linearizability"],
     ...often,
-    firstSeed: 3_022,
+    firstSeed: 3_092,
   },
   {
     name: "who is no member any more keeps what the domain will never admit",
