@@ -13,6 +13,7 @@ import { fileURLToPath } from "node:url";
 import { allCheckers } from "./checkers/all.ts";
 import { wordsOf } from "./command-words.ts";
 import { keptText } from "./kept.ts";
+import { hashOf } from "./random.ts";
 import { faultKindsOf } from "./schedule.ts";
 import { shrink } from "./shrink.ts";
 import { runWorld, type WorldResult } from "./world.ts";
@@ -60,6 +61,11 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   });
   console.log(JSON.stringify(totals));
   process.exitCode = totals.violations > 0 ? 1 : 0;
+}
+
+/** A seed that nobody has tried: of this version of the code and of this moment, or of the version alone. */
+export function seedOf(version: string, moment: string | null): number {
+  return 1_000_000 + (hashOf(version, moment ?? "") % 1_000_000_000);
 }
 
 export async function runSeeds(options: SeedOptions): Promise<SeedTotals> {

@@ -21,13 +21,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { endWith, wordsOf } from "./command-words.ts";
 import { readKept } from "./kept.ts";
-import { hashOf } from "./random.ts";
-import { runSeeds, type SeedTotals } from "./seeds.ts";
-import { runTask, type Task, type TaskEnd } from "./tasks.ts";
+import { runSeeds, seedOf } from "./seeds.ts";
+import { seedWords, summaryOf } from "./summary.ts";
+import { type Kind, kinds, runTask, type Task, type TaskEnd } from "./tasks.ts";
 
 const folder = fileURLToPath(new URL(".", import.meta.url));
-const kinds = ["kept", "mutants", "fuzz", "libp2p", "day", "seeds", "chaos"] as const;
-type Kind = (typeof kinds)[number];
 const usage =
   `Usage: soak.ts (--minutes N | --ci) [--only some of ${kinds.join(",")}] [--first SEED] [--found FOLDER] [--calm], ` +
   "or soak.ts SEED [COUNT | trace].";
@@ -136,14 +134,17 @@ async function soak(only: readonly Kind[], minutes: number | null): Promise<numb
   await Promise.all(Array.from({ length: cores }, work));
   // Alone: a machine that is busy is slow in ways that look like faults.
   if (chaosSeconds > 0) for (const task of chaosTasks(chaosSeconds)) ends.push(await runTask(task));
-  return summary(ends, (performance.now() - beganMs) / 1_000);
+  const { lines, code } = summaryOf(ends, (performance.now() - beganMs) / 1_000);
+  console.log(lines.join("\n"));
+  return code;
 }
 
-/** A seed that nobody has tried: of this moment and of this version of the code, where git is asked for it. */
+/** In CI of the version alone: a commit is judged alike wherever and however often it is. */
 function firstSeed(): number {
   if (values.first !== undefined) return Number(values.first);
   const { stdout } = spawnSync("git", ["rev-parse", "HEAD"], { cwd: folder, encoding: "utf8" });
-  return 1_000_000 + (hashOf(stdout ?? "", new Date().toISOString()) % 1_000_000_000);
+  const version = (stdout ?? "").trim();
+  return seedOf(version, values.ci && version !== "" ? null : new Date().toISOString());
 }
 
 /** Each as it is, and with the mistake planted that it showed. */
@@ -210,35 +211,4 @@ function chaosTasks(seconds: number): Task[] {
   // It gives up by itself before, and says what it waited for.
   const secondsMax = 10 * seconds + taskSecondsMax;
   return [{ kind: "chaos", name: `chaos for ${seconds.toFixed(0)} s`, program, words, secondsMax }];
-}
-
-function summary(ends: readonly TaskEnd[], seconds: number): number {
-  const seeds = ends.filter(({ task }) => task.kind === "seeds");
-  if (seeds.length > 0)
-    console.log(seedWords(seeds.flatMap(({ totals }) => (totals === null ? [] : [totals]))));
-  for (const kind of kinds) {
-    const of = ends.filter(({ task }) => task.kind === kind);
-    const failed = of
-      .filter(({ code }) => code !== 0)
-      .map(({ task, code }) => `${task.name} (exit code ${code})`);
-    if (of.length > 0)
-      console.log(
-        `${kind}: ${of.length - failed.length} of ${of.length}${failed.length > 0 ? `; not: ${failed.join(", ")}` : ""}`,
-      );
-  }
-  const failed = ends.filter(({ code }) => code !== 0).length;
-  console.log(`${seconds.toFixed(0)} s`);
-  console.log(`${ends.length - failed} passed, ${failed} failed`);
-  return failed === 0 ? 0 : ends.some(({ code }) => code === 1) ? 1 : 3;
-}
-
-function seedWords(totals: readonly SeedTotals[]): string {
-  const sum = (of: keyof SeedTotals): number => totals.reduce((all, each) => all + each[of], 0);
-  const cpuSeconds = sum("cpuSeconds");
-  const each = (amount: number, digits = 0): string => (amount / cpuSeconds).toFixed(digits);
-  return (
-    `${sum("seeds")} seeds, ${sum("violations")} violations, ${cpuSeconds.toFixed(1)} CPU-seconds, ` +
-    `${sum("messages")} messages, ${sum("nodeHours").toFixed(1)} node-hours; per CPU-second ${each(sum("seeds"), 1)} seeds, ` +
-    `${each(sum("messages"))} messages, ${each(sum("nodeHours"), 2)} node-hours`
-  );
 }

@@ -4,8 +4,12 @@ import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { SeedTotals } from "./seeds.ts";
 
+/** In the order in which they are told of. */
+export const kinds = ["kept", "mutants", "fuzz", "libp2p", "day", "seeds", "chaos"] as const;
+export type Kind = (typeof kinds)[number];
+
 export type Task = {
-  readonly kind: string;
+  readonly kind: Kind;
   readonly name: string;
   /** Beside this file. */
   readonly program: string;
@@ -19,6 +23,8 @@ export type TaskEnd = {
   /** The exit code; 3 for a process that was ended from outside. */
   readonly code: number;
   readonly seconds: number;
+  /** All that it printed. */
+  readonly words: string;
   /** What seeds came to; null for everything else. */
   readonly totals: SeedTotals | null;
 };
@@ -65,7 +71,7 @@ export function runTask(task: Task): Promise<TaskEnd> {
       const words = `${totals === null ? stdout : stdout.slice(0, stdout.lastIndexOf("{"))}${stderr}`.trim();
       if (words !== "") process.stdout.write(`${task.kind}: ${words}\n`);
       if (isLate) process.stdout.write(`${task.kind}: ${task.name} was ended after ${task.secondsMax} s\n`);
-      resolve({ task, code: code ?? 3, seconds: (performance.now() - beganMs) / 1_000, totals });
+      resolve({ task, code: code ?? 3, seconds: (performance.now() - beganMs) / 1_000, words, totals });
     });
   });
 }
