@@ -29,10 +29,15 @@ const triesMax = 12;
 const waitsUs = 3_600_000_000;
 
 /**
- * How long worlds with gates get to come to their end. Until when a gate waits is said by the clock of one home; another one, whose
- * clock was set back, or not set forward, waits for that much longer.
+ * How long worlds with gates get to come to their end, of all their domains. Until when a gate waits is said by the clock of one
+ * home; another one, whose clock was set back, or not set forward, waits for that much longer.
  */
-export function gatesUs({ peers, faults }: Pick<Schedule, "peers" | "faults">): number {
+export function gatesUs(domains: readonly Pick<Schedule, "peers" | "faults">[]): number {
+  return waitsUs + domains.reduce((sumUs, domain) => sumUs + apartUs(domain), 0);
+}
+
+/** By how much the clocks of a domain's control peers are set apart. */
+function apartUs({ peers, faults }: Pick<Schedule, "peers" | "faults">): number {
   let [earliestMs, latestMs] = [0, 0];
   for (const { name, role } of peers) {
     let aheadMs = 0;
@@ -43,7 +48,7 @@ export function gatesUs({ peers, faults }: Pick<Schedule, "peers" | "faults">): 
         latestMs = Math.max(latestMs, aheadMs);
       }
   }
-  return waitsUs + (latestMs - earliestMs) * 1_000;
+  return (latestMs - earliestMs) * 1_000;
 }
 
 export type GatedAround = {

@@ -51,6 +51,20 @@ export const retirementPlantings: readonly Planting[] = [
     firstSeed: 3_022,
   },
   {
+    name: "who asks again about a run that is over is told that it comes too late",
+    edits: [
+      {
+        file: "node/core/submissions.ts",
+        find: "if (question !== null && !wasJudged && !isTimely(submission, wallMs)) {",
+        replace: "if (question !== null && !isTimely(submission, wallMs)) {",
+      },
+    ],
+    caughtBy: ["progress"],
+    firstSeed: 2_100_004_715,
+    every: 1,
+    seedsMax: 1,
+  },
+  {
     name: "what was forgotten is admitted once more",
     edits: [
       {

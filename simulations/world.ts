@@ -268,10 +268,17 @@ class World {
     };
   }
 
+  /** What one domain's gates hold up may be waited for by another's runs. */
+  #patienceUs(): number {
+    const guarded = [this, ...this.#others()].flatMap((world) =>
+      world.#gated === null ? [] : [world.#schedule],
+    );
+    return guarded.length === 0 ? livenessUs : gatesUs(guarded);
+  }
+
   run(): WorldResult {
     const { happeningsMax = happeningsMaxOfAny } = this.#options;
-    const { patienceUs = this.#gated === null ? livenessUs : gatesUs(this.#schedule) } = this.#options;
-    const { done = () => false } = this.#options;
+    const { done = () => false, patienceUs = this.#patienceUs() } = this.#options;
     this.#begin();
     for (const world of this.#others()) world.#begin();
     this.#sampleLater();

@@ -388,11 +388,13 @@ export class Submissions {
       return null;
     }
     const { value: submission } = opened;
-    if (question !== null && !isTimely(submission, wallMs)) {
+    // Somebody who did not hear the answer asks again; what the domain has admitted was in time.
+    const wasJudged = wallMs === judgedMs;
+    if (question !== null && !wasJudged && !isTimely(submission, wallMs)) {
       this.#context.effect({ kind: "answer", question, answer: expired(submission) });
       return null;
     }
-    const refusal = wallMs === judgedMs ? null : this.#whyNot(submission);
+    const refusal = wasJudged ? null : this.#whyNot(submission);
     if (refusal !== null) {
       if (question !== null) this.#context.effect({ kind: "answer", question, answer: refusal });
       // Another may know of a newer policy, or of a domain that this one has not heard of: only a home's no is the domain's.

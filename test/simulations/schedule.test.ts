@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { gatesUs } from "../../simulations/gated.ts";
 import { scheduleOf } from "../../simulations/generate.ts";
 import { parseSchedule, readSchedule } from "../../simulations/read-schedule.ts";
 import type { Schedule } from "../../simulations/schedule.ts";
@@ -78,4 +79,14 @@ describe("a schedule", () => {
     const read = typeof value === "string" ? readSchedule(value) : parseSchedule(value);
     expect(read.ok ? "accepted" : read.problem).toMatch(problem);
   });
+});
+
+it("gates are waited for as long as the clocks of all domains allow", () => {
+  const peers = [
+    { name: "control0", role: "control", labels: [], slots: 1, fastPpm: 0, startUs: 0 },
+  ] as const;
+  const jump = { atUs: 0, lastsUs: 1, kind: "clock-jump", peer: "control0", byMs: 50_000 } as const;
+  const still = { peers, faults: [] };
+  expect(gatesUs([still, { peers, faults: [jump] }])).toBe(gatesUs([still]) + 50_000_000);
+  expect(gatesUs([{ peers, faults: [jump] }, still])).toBe(gatesUs([still]) + 50_000_000);
 });

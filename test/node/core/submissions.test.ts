@@ -127,6 +127,26 @@ describe("a submission", () => {
   });
 });
 
+describe("somebody who did not hear that a run was taken", () => {
+  const again = { kind: "bundle", run, digest, from: null, bytes: bundle, question: 7 } as const;
+
+  it("submits it once more when it is over and long ago, and is not told that it comes too late", () => {
+    const { submissions, admitted, closed, effects } = bench();
+    admitted.set(run, digest);
+    closed.add(run);
+    const late = { ...now, wallMs: now.wallMs + 2 * limits.submissionMsMax };
+    expect(submissions.bundle(again, late)?.submission.run).toBe(run);
+    expect(effects).toEqual([]);
+  });
+
+  it("is told of the wrong time when the domain knows nothing of the run", () => {
+    const { submissions, effects } = bench();
+    const early = { ...now, wallMs: now.wallMs - 2 * 60 * 60_000 };
+    expect(submissions.bundle(again, early)).toBeNull();
+    expect(effects).toMatchObject([{ kind: "answer", question: 7, answer: { reason: "expired" } }]);
+  });
+});
+
 describe("a standing order that was overtaken", () => {
   it("is not taken up again from a peer that still keeps it, which hears of it from who knows for sure", () => {
     const { submissions, overtaken, effects, bring } = bench();
