@@ -702,14 +702,21 @@ class World {
         if ((heads[log] ?? 0) < seq && !own.some((forked) => log.endsWith(forked)))
           yield `${peer.name} has ${heads[log] ?? 0} of the ${seq} entries of log ${log}`;
       for (const [key] of peer.disk.list(controlKeys.bundles))
-        if (!this.#isUntaken(key.slice(controlKeys.bundles.length))) yield `${peer.name} still keeps ${key}`;
+        if (!this.#isUntaken(peer, key.slice(controlKeys.bundles.length)))
+          yield `${peer.name} still keeps ${key}`;
     }
     if (forks.size > 1) yield `frozen logs differ: ${[...forks].join(" / ")}`;
   }
 
-  /** True for a step that the other domain has released and does not want any more, or in another way: it may be taken for a day. */
-  #isUntaken(run: string): boolean {
-    return this.#released.has(run) && !this.#submitted.has(run);
+  /**
+   * True for a step that the other domain has released and does not want any more, or in another way: it may be taken for a day. And
+   * for what a home took up while it was false: nobody else believes that it was released.
+   */
+  #isUntaken({ name }: Peer, run: string): boolean {
+    if (this.#submitted.has(run)) return false;
+    const { faults } = this.#schedule;
+    const wasFalse = faults.some((fault) => fault.kind === "false-home" && fault.peer === name);
+    return wasFalse || this.#released.has(run);
   }
 
   #survivors(): Peer[] {
