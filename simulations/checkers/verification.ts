@@ -11,6 +11,7 @@ import { verifyRun } from "../../node/verify/verify.ts";
 import { decodeExport, encodeExport, type ExportedRun } from "../../protocol/run-export.ts";
 import { simulatedVerifier } from "../keys.ts";
 import { openEnvelope } from "../../protocol/envelope.ts";
+import { limits } from "../../protocol/limits.ts";
 import type { Document } from "../../protocol/documents.ts";
 import { decodedOnce } from "../decoded.ts";
 import type { LoggedEvent } from "../../protocol/events.ts";
@@ -24,7 +25,8 @@ const lieCodes: ReadonlySet<FindingCode> = new Set<FindingCode>([
   "refused-result-won",
 ]);
 
-const none: ReadonlySet<FindingCode> = new Set();
+/** What it looks like when somebody who was taken out had signed by a clock that was far ahead: as if it was signed since then. */
+const clockCodes: ReadonlySet<FindingCode> = new Set<FindingCode>(["permit-invalid"]);
 
 /** What a false home writes down, which a stranger is told. */
 const falseHomeCodes: ReadonlySet<FindingCode> = new Set<FindingCode>([
@@ -51,6 +53,10 @@ export function verificationChecker(domain: string): Checker {
       if (!finished) return;
       // What several peers show alike is judged once.
       const judged = new Map<string, ExportedRun>();
+      const told = new Set([
+        ...(liars.haveFalseHome ? falseHomeCodes : []),
+        ...(heard.leftAhead ? clockCodes : []),
+      ]);
       for (const { peer, exported, events } of controls)
         for (const { run } of submissions) {
           const shown = heard.shownTo(run, exported(run));
@@ -60,24 +66,38 @@ export function verificationChecker(domain: string): Checker {
           const read = decodeExport(encodeExport(shown));
           if (!read.ok) throw new Violation("verification", `${run} as ${peer} exports it ${read.problem}`);
           const lied = stepsOf(events, run, (worker) => liars.has(worker));
-          judge({ peer, domain }, shown, { lied, told: liars.haveFalseHome ? falseHomeCodes : none });
+          judge({ peer, domain }, shown, { lied, told });
         }
     },
   };
 }
 
-/** Which runs came when a policy had been decided already: no home that admits them may have another one. */
+/**
+ * Which runs came when a policy had been decided already: no home that admits them may have another one. And whether somebody was
+ * taken out whose clock had been further ahead than a domain takes.
+ */
 class Heard {
   readonly #chosenUs = new Map<number, number>();
   readonly #cameUs = new Map<string, number>();
   #clocksAreSet = false;
+  /** By which no clock is further ahead. */
+  #aheadMs = 0;
+  #isRechartered = false;
+
+  get leftAhead(): boolean {
+    return this.#aheadMs > limits.signedApartMsMax && this.#isRechartered;
+  }
 
   observe(observation: Observation): void {
     const { kind, atUs } = observation;
     if (kind === "policy-chosen") this.#chosenUs.set(observation.version, atUs);
     if ((kind === "submitted" || kind === "handed") && !this.#cameUs.has(observation.submission.run))
       this.#cameUs.set(observation.submission.run, atUs);
-    if (kind === "fault" && observation.fault?.kind === "clock-jump") this.#clocksAreSet = true;
+    const fault = kind === "fault" ? observation.fault : null;
+    if (fault?.kind === "recharter") this.#isRechartered = true;
+    if (fault?.kind !== "clock-jump") return;
+    this.#clocksAreSet = true;
+    this.#aheadMs += Math.max(0, fault.byMs);
   }
 
   /** A policy that came later is left out: whether it may be held against the run is for clocks to say. */
