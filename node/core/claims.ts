@@ -244,11 +244,12 @@ export class Claims {
   #grantOf(run: OpenRun, { index, token, attempt, fence, permit }: HeldLease): GrantedLease {
     const given = run.given(index);
     const letCount = this.#context.letCount(run, index, given);
+    const plain = { run: run.submission.run, index, token, attempt, inputs: given.inputs };
+    // Most are no more than this, and there are many.
+    const isPlain = fence === undefined && permit === undefined && given.values === undefined;
+    if (isPlain && letCount.length === 0) return plain;
     return {
-      run: run.submission.run,
-      index,
-      token,
-      attempt,
+      ...plain,
       ...(fence === undefined ? {} : { fence }),
       ...given,
       ...(permit === undefined ? {} : { permit }),

@@ -35,6 +35,9 @@ export type HeldLease = {
   ending: boolean;
 };
 
+/** Leases by the nonce of the pull that they were granted for. */
+type Pulls = Map<string, Set<HeldLease>>;
+
 /** How long a home waits for a silent worker before it offers the step again. */
 export function reofferAfterMs(leaseMs: number): number {
   return Math.ceil(leaseMs * (1 + limits.driftPercentMax / 100)) + limits.leaseGraceMs;
@@ -60,9 +63,9 @@ export class Leases {
   /** The keys of each peer's sessions, the oldest first. */
   readonly #ofPeer = new Map<string, Set<string>>();
   /** By run and the step's place in its plan. */
-  readonly #held = new Map<string, Map<number, HeldLease>>();
-  /** The same leases by worker and process. */
-  readonly #byProcess = new Map<string, Map<string, Set<HeldLease>>>();
+  readonly #held = new Map<string, { readonly leases: (HeldLease | undefined)[]; count: number }>();
+  /** The same leases by worker, process and pull. */
+  readonly #byProcess = new Map<string, Map<string, Pulls>>();
   #asked = { session: "", process: "" };
   /** No lease runs out before this. */
   #earliestMs = Infinity;
@@ -89,8 +92,8 @@ export class Leases {
     this.#ofPeer.set(session.peer, (this.#ofPeer.get(session.peer) ?? new Set()).add(key));
     const own = this.#processOf(name);
     const replaced: HeldLease[] = [];
-    for (const [process, leases] of this.#byProcess.get(session.peer) ?? [])
-      if (process !== own) replaced.push(...leases);
+    for (const [process, pulls] of this.#byProcess.get(session.peer) ?? [])
+      if (process !== own) replaced.push(...leasesOf(pulls));
     return replaced;
   }
 
@@ -116,7 +119,7 @@ export class Leases {
 
   /** Leases of all processes of a worker. */
   heldBy(worker: string): HeldLease[] {
-    return [...(this.#byProcess.get(worker)?.values() ?? [])].flatMap((leases) => [...leases]);
+    return [...(this.#byProcess.get(worker)?.values() ?? [])].flatMap(leasesOf);
   }
 
   /** The lease that is in a step's register. */
@@ -141,41 +144,51 @@ export class Leases {
       deadlineMs,
       ending: false,
     };
-    const ofRun = this.#held.get(run) ?? new Map<number, HeldLease>();
-    if (ofRun.size === 0) this.#held.set(run, ofRun);
-    ofRun.set(index, held);
+    const ofRun = this.#held.get(run) ?? { leases: [], count: 0 };
+    if (ofRun.count === 0) this.#held.set(run, ofRun);
+    // Without holes it stays an array however many steps are left out.
+    while (ofRun.leases.length <= index) ofRun.leases.push(undefined);
+    ofRun.leases[index] = held;
+    ofRun.count += 1;
     this.#earliestMs = Math.min(this.#earliestMs, held.deadlineMs);
-    const processes = this.#byProcess.get(worker) ?? new Map<string, Set<HeldLease>>();
+    const processes = this.#byProcess.get(worker) ?? new Map<string, Pulls>();
     if (processes.size === 0) this.#byProcess.set(worker, processes);
     const process = this.#processOf(session);
-    const leases = processes.get(process);
-    if (leases === undefined) processes.set(process, new Set([held]));
+    const pulls = processes.get(process) ?? new Map<string, Set<HeldLease>>();
+    if (pulls.size === 0) processes.set(process, pulls);
+    const leases = pulls.get(nonce);
+    if (leases === undefined) pulls.set(nonce, new Set([held]));
     else leases.add(held);
     return held;
   }
 
   end(run: string, index: number): HeldLease | undefined {
     const ofRun = this.#held.get(run);
-    const lease = ofRun?.get(index);
+    const lease = ofRun?.leases[index];
     if (ofRun === undefined || lease === undefined) return undefined;
-    ofRun.delete(index);
-    if (ofRun.size === 0) this.#held.delete(run);
-    const processes = this.#byProcess.get(lease.worker);
-    const leases = processes?.get(this.#processOf(lease.session));
+    ofRun.leases[index] = undefined;
+    ofRun.count -= 1;
+    if (ofRun.count === 0) this.#held.delete(run);
+    const { worker, session, nonce } = lease;
+    const process = this.#processOf(session);
+    const processes = this.#byProcess.get(worker);
+    const pulls = processes?.get(process);
+    const leases = pulls?.get(nonce);
     leases?.delete(lease);
-    if (leases?.size === 0) processes?.delete(this.#processOf(lease.session));
-    if (processes?.size === 0) this.#byProcess.delete(lease.worker);
+    if (leases?.size === 0) pulls?.delete(nonce);
+    if (pulls?.size === 0) processes?.delete(process);
+    if (processes?.size === 0) this.#byProcess.delete(worker);
     return lease;
   }
 
   get(run: string, index: number): HeldLease | undefined {
-    return this.#held.get(run)?.get(index);
+    return this.#held.get(run)?.leases[index];
   }
 
   /** What was granted for one pull of a worker's, is still leased and stays so as far as this home knows. */
   ofPull(worker: string, session: string, nonce: string): HeldLease[] {
-    const leases = this.#byProcess.get(worker)?.get(this.#processOf(session)) ?? [];
-    return [...leases].filter((lease) => lease.nonce === nonce && !lease.ending);
+    const leases = this.#byProcess.get(worker)?.get(this.#processOf(session))?.get(nonce) ?? [];
+    return [...leases].filter(({ ending }) => !ending);
   }
 
   /** The worker still works on these. Renews those that are its own under the same token. */
@@ -199,8 +212,9 @@ export class Leases {
     if (nowMs < this.#earliestMs) return [];
     const expired: HeldLease[] = [];
     this.#earliestMs = Infinity;
-    for (const ofRun of this.#held.values())
-      for (const lease of ofRun.values()) {
+    for (const { leases } of this.#held.values())
+      for (const lease of leases) {
+        if (lease === undefined) continue;
         this.#earliestMs = Math.min(this.#earliestMs, lease.deadlineMs);
         if (lease.deadlineMs <= nowMs) expired.push(lease);
       }
@@ -225,6 +239,10 @@ export class Leases {
       this.#asked = { session, process: session.slice(0, session.indexOf(":")) };
     return this.#asked.process;
   }
+}
+
+function leasesOf(pulls: Pulls): HeldLease[] {
+  return [...pulls.values()].flatMap((leases) => [...leases]);
 }
 
 /** What a worker's session is known by at its home. */

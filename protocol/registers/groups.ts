@@ -10,6 +10,7 @@
  */
 
 import type { AcceptedRecord, Records } from "./records.ts";
+import { stepRegister } from "./registers.ts";
 import {
   type Group,
   groupsPrefix,
@@ -56,9 +57,9 @@ export class Groups {
   /** Every step of the run is stored alone from here on: of each, one entry says what it holds. */
   takeApart(run: string, records: Records): Operation[] {
     const alone: Operation[] = [];
-    for (const { names, record } of this.#ofRun.get(run) ?? []) {
+    for (const { places, record } of this.#ofRun.get(run) ?? []) {
       const value = storedRecord(record);
-      for (const name of names)
+      for (const name of places.map((place) => stepRegister(run, place)))
         if (records.get(name) === record) alone.push({ kind: "put", key: registerKey(name), value });
     }
     return [...alone, ...this.forget(run)];

@@ -34,6 +34,7 @@ import { decodeValue, encodeValue } from "../values.ts";
 import type { TableAt } from "./acceptor.ts";
 import { type Ballot, compareBallots, comparePositions, noBallot, origin, type Position } from "./ballot.ts";
 import type { PromisedRecord, RegisterMessage } from "./messages.ts";
+import { RegisterMap } from "./register-map.ts";
 import {
   charterRegister,
   type CharterValue,
@@ -44,7 +45,6 @@ import {
   type Refusal,
   type RegisterValue,
   retiredRegister,
-  runOfStepRegister,
 } from "./registers.ts";
 import type { TableEffect } from "./table.ts";
 import { recordsOf } from "./wire-records.ts";
@@ -83,14 +83,13 @@ export class Home<Ticket> {
   /** Where the table was that this reign began with. */
   #base: Position = origin;
   /** What a majority holds. */
-  readonly #committed = new Map<string, RegisterValue>();
+  readonly #committed = new RegisterMap<RegisterValue>();
   /** Who promised this ballot, and where their tables are. */
   readonly #promisedBy = new Map<string, Position>();
   /** Peers that have the table of this reign, but for what is on its way to them: they are sent each round. */
   readonly #following = new Set<string>();
   /** Who else voted for the last round that was chosen, before it was. */
   #quick = nobody;
-  readonly #stepsOfRun = new Map<string, string[]>();
   #waiting: Proposal<Ticket>[] = [];
   #rounds: Round<Ticket>[] = [];
 
@@ -112,8 +111,8 @@ export class Home<Ticket> {
     return this.#committed.get(name) ?? null;
   }
 
-  committedEntries(): IterableIterator<[string, RegisterValue]> {
-    return this.#committed.entries();
+  committedEntries(): Iterable<[string, RegisterValue]> {
+    return this.#committed;
   }
 
   /** The newest round that was started, and the newest that is chosen. */
@@ -140,7 +139,7 @@ export class Home<Ticket> {
     this.#chosen = 0;
     this.#waiting = [];
     this.#rounds = [];
-    for (const state of [this.#committed, this.#stepsOfRun]) state.clear();
+    this.#committed.clear();
     for (const peers of [this.#promisedBy, this.#following]) peers.clear();
   }
 
@@ -360,14 +359,8 @@ export class Home<Ticket> {
     // What this very round closes is forgotten when the watermark is raised the next time, as at every voter.
     if (raised !== undefined) this.#forgetRetired(raised);
     for (const [name, value] of round.values) {
-      const run = runOfStepRegister(name);
-      if (run !== null && !this.#committed.has(name)) {
-        const steps = this.#stepsOfRun.get(run);
-        if (steps === undefined) this.#stepsOfRun.set(run, [name]);
-        else steps.push(name);
-      }
       this.#committed.set(name, value);
-      if (value.kind === "run" && value.outcome !== null) this.#forgetSteps(name.slice(4));
+      if (value.kind === "run" && value.outcome !== null) this.#committed.deleteStepsOf(name.slice(4));
     }
   }
 
@@ -375,11 +368,6 @@ export class Home<Ticket> {
     for (const [name, value] of this.#committed)
       if (value.kind === "run" && value.outcome !== null && isRetired(value, watermark))
         this.#committed.delete(name);
-  }
-
-  #forgetSteps(run: string): void {
-    for (const step of this.#stepsOfRun.get(run) ?? []) this.#committed.delete(step);
-    this.#stepsOfRun.delete(run);
   }
 }
 

@@ -22,6 +22,7 @@ import {
   runRegister,
   type RunValue,
 } from "./registers.ts";
+import { RegisterMap } from "./register-map.ts";
 import { documentOfRegister, type DocumentValue } from "./document.ts";
 import { pipelineOfRegister, type ScheduleValue } from "./schedule.ts";
 import type { StepsOfRun } from "./stored.ts";
@@ -29,8 +30,7 @@ import type { StepsOfRun } from "./stored.ts";
 export type AcceptedRecord = Position & { readonly value: Uint8Array };
 
 export class Records {
-  readonly #records = new Map<string, AcceptedRecord>();
-  readonly #stepsOfRun = new Map<string, Set<string>>();
+  readonly #records = new RegisterMap<AcceptedRecord>();
   readonly #closedRuns = new Set<string>();
   readonly #openRuns = new Map<string, string>();
   /** Until when each run could be admitted that there is a register of. */
@@ -48,7 +48,7 @@ export class Records {
     return this.#records.size;
   }
 
-  names(): IterableIterator<string> {
+  names(): Iterable<string> {
     return this.#records.keys();
   }
 
@@ -88,7 +88,7 @@ export class Records {
   changedSince(since: Position, named: readonly string[]): PromisedRecord[] {
     const names = new Set(named);
     for (const name of named)
-      if (name.startsWith("run/")) for (const step of this.#stepsOf(name.slice(4))) names.add(step);
+      if (name.startsWith("run/")) for (const step of this.#records.stepsOf(name.slice(4))) names.add(step);
     const watermark = this.#records.get(retiredRegister);
     const isRaised = watermark !== undefined && comparePositions(watermark, since) > 0;
     if (isRaised) for (const run of this.retirable(this.#retired)) names.add(runRegister(run));
@@ -109,8 +109,9 @@ export class Records {
   /** False for a step of a closed run: it is not kept. */
   put(name: string, record: AcceptedRecord): boolean {
     const run = runOfStepRegister(name);
-    if (run !== null) return this.putSteps({ run, names: [name] }, record);
+    if (run !== null && this.#closedRuns.has(run)) return false;
     this.#records.set(name, record);
+    if (run !== null) return true;
     if (name.startsWith("run/")) {
       const value = decodeValue(record.value) as RegisterValue;
       if (value.kind === "run") this.#noteRun(name.slice(4), value);
@@ -123,21 +124,14 @@ export class Records {
   }
 
   /** False, and none of them is kept, in a closed run. */
-  putSteps({ run, names }: Pick<StepsOfRun, "run" | "names">, record: AcceptedRecord): boolean {
+  putSteps({ run, places }: StepsOfRun, record: AcceptedRecord): boolean {
     if (this.#closedRuns.has(run)) return false;
-    const steps = this.#stepsOfRun.get(run) ?? new Set();
-    this.#stepsOfRun.set(run, steps);
-    for (const name of names) {
-      this.#records.set(name, record);
-      steps.add(name);
-    }
+    this.#records.setSteps(run, places, record);
     return true;
   }
 
   drop(name: string): void {
     this.#records.delete(name);
-    const run = runOfStepRegister(name);
-    if (run !== null) this.#stepsOfRun.get(run)?.delete(name);
     if (name.startsWith("run/")) {
       this.#closedRuns.delete(name.slice(4));
       this.#openRuns.delete(name.slice(4));
@@ -153,9 +147,8 @@ export class Records {
   forgetIfClosed(name: string): readonly string[] {
     const run = name.startsWith("run/") ? name.slice(4) : null;
     if (run === null || !this.#closedRuns.has(run)) return [];
-    const steps = this.#stepsOf(run);
-    for (const step of steps) this.#records.delete(step);
-    this.#stepsOfRun.delete(run);
+    const steps = this.#records.stepsOf(run);
+    this.#records.deleteStepsOf(run);
     return steps;
   }
 
@@ -181,20 +174,16 @@ export class Records {
 
   /** Forgets a run and its steps. Returns the registers that are gone. */
   forget(run: string): readonly string[] {
-    const gone = [runRegister(run), ...this.#stepsOf(run)];
-    for (const name of gone) this.drop(name);
-    this.#stepsOfRun.delete(run);
-    return gone;
+    const steps = this.#records.stepsOf(run);
+    this.#records.deleteStepsOf(run);
+    this.drop(runRegister(run));
+    return [runRegister(run), ...steps];
   }
 
   #noteDocument(name: string, value: DocumentValue | null): void {
     this.#documentChanges += 1;
     if (value === null) this.#documents.delete(name);
     else this.#documents.set(name, value);
-  }
-
-  #stepsOf(run: string): readonly string[] {
-    return [...(this.#stepsOfRun.get(run) ?? [])];
   }
 
   /** A close that this peer voted for may not have been chosen: a later home may say that the run is open. */

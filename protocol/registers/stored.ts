@@ -12,6 +12,7 @@ import { assert } from "../errors.ts";
 import { decodeValue, encodeValue } from "../values.ts";
 import { type Ballot, comparePositions, type Position } from "./ballot.ts";
 import type { AcceptedRecord } from "./records.ts";
+import { placeIn } from "./register-map.ts";
 import { runOfStepRegister, stepRegister } from "./registers.ts";
 
 /** Where the vote is (`storedPlaces`). */
@@ -26,12 +27,8 @@ export const groupsPrefix = registersPrefix + groupNames;
 
 type StoredEntry = readonly [key: string, value: Uint8Array];
 
-/** Steps of one run: their registers, and in the same order their places in its plan. */
-export type StepsOfRun = {
-  readonly run: string;
-  readonly names: readonly string[];
-  readonly places: readonly number[];
-};
+/** Steps of one run, by their places in its plan. */
+export type StepsOfRun = { readonly run: string; readonly places: readonly number[] };
 
 /** Steps that share an entry, and the record that they were put with. */
 export type Group = StepsOfRun & { readonly key: string; readonly record: AcceptedRecord };
@@ -73,8 +70,10 @@ export function readRegisters(entries: Iterable<StoredEntry>): {
   for (const [key, bytes] of entries) {
     if (!key.startsWith(registersPrefix)) continue;
     const entry = readEntry(key, bytes);
+    const { record } = entry;
     if ("run" in entry) groups.push(entry);
-    const { names, record } = entry;
+    const names =
+      "run" in entry ? entry.places.map((place) => stepRegister(entry.run, place)) : [nameIn(key)];
     for (const name of names) {
       const other = registers.get(name);
       if (other === undefined || comparePositions(record, other) > 0) registers.set(name, record);
@@ -90,12 +89,11 @@ export function stepsOfOneRun(names: readonly string[]): StepsOfRun | null {
   const before = stepRegister(run, 0).slice(0, -1);
   const places: number[] = [];
   for (const name of names) {
-    const text = name.slice(before.length);
-    const place = Number(text);
-    if (!name.startsWith(before) || !isPlace(place) || String(place) !== text) return null;
+    const place = name.startsWith(before) ? placeIn(name, before.length) : -1;
+    if (place < 0) return null;
     places.push(place);
   }
-  return { run, names, places };
+  return { run, places };
 }
 
 /** A vote as it is on the disk. */
@@ -125,15 +123,15 @@ type RecordFields = readonly [
 
 type StoredFields = RecordFields | readonly [...RecordFields, run: string, places: readonly number[]];
 
-function readEntry(key: string, bytes: Uint8Array): Group | Pick<Group, "names" | "record"> {
+function readEntry(key: string, bytes: Uint8Array): Group | Pick<Group, "record"> {
   const fields = decodeValue(bytes) as StoredFields;
   const record = recordOf(fields);
-  if (fields.length === 6) return { names: [nameIn(key)], record };
+  if (fields.length === 6) return { record };
   assert(fields.length === 8, `${key} holds one register, or steps of one run`);
   const [, , , , , , run, places] = fields;
-  const steps = stepsOfOneRun(places.map((place) => stepRegister(run, place)));
-  assert(steps?.run === run && places.every(isPlace), `${key} holds steps of one run`);
-  return { ...steps, key, record };
+  const areSteps = typeof run === "string" && places.length > 0 && places.every(isPlace);
+  assert(areSteps, `${key} holds steps of one run`);
+  return { run, places, key, record };
 }
 
 function recordOf([configuration, epoch, peer, incarnation, round, value]: StoredFields): AcceptedRecord {

@@ -152,7 +152,7 @@ export class RegisterTable<Ticket> {
   }
 
   /** Every committed register; only while this peer is home. */
-  committedEntries(): IterableIterator<[string, RegisterValue]> {
+  committedEntries(): Iterable<[string, RegisterValue]> {
     return this.#home.committedEntries();
   }
 

@@ -365,7 +365,7 @@ describe("a watermark", () => {
     told(talk, ["run/gone", close], ["run/new", admit], ["retired", retire(10)]);
     back(talk, "c");
     talk.settle();
-    expect(namesIn(talk)).toEqual(["retired", "run/open", "step/open/0", "run/new"]);
+    expect(namesIn(talk)).toEqual(["retired", "run/open", "run/new", "step/open/0"]);
     expect(talk.disk("c")).toEqual(talk.disk("a"));
     expect(namesAt(talk, "c")).toEqual(["retired", "run/new", "run/open", "step/open/0"]);
   });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Leases, reofferAfterMs, sessionKey, workerDeadlineMs } from "../../../node/core/leases.ts";
 import { limits } from "../../../protocol/limits.ts";
+import { type Sizes, sizesOf } from "../../../simulations/sizes.ts";
 
 const leaseMs = 30_000;
 const held = {
@@ -46,6 +47,17 @@ describe("leases", () => {
     expect(lease).toMatchObject(held);
     if (lease !== undefined) lease.ending = true;
     expect(leases.ofPull("w", held.session, held.nonce)).toEqual([]);
+  });
+
+  it("leave nothing of their pull behind when they have ended", () => {
+    const leases = leased();
+    const before = sizesOf(leases);
+    const other = { ...value, index: 1, nonce: "life1:1/2" };
+    leases.grant(other, other, 1_000);
+    expect(sizesOf(leases)).not.toEqual(before);
+    leases.end("r", 1);
+    const size = (sizes: Sizes) => [...sizes].filter(([path]) => path.startsWith("#byProcess"));
+    expect(size(sizesOf(leases))).toEqual(size(before));
   });
 
   it("run out after their full time, not before, and from the last renewal", () => {
