@@ -102,6 +102,8 @@ export const limits = {
   roundsInFlightMax: 4,
   /** How much later than a majority the other control peers are sent a round. */
   askLaterMs: 10,
+  /** Each so many-th round is sent to all at once: whoever answers first then is asked first from there on. */
+  askAllEvery: 100,
   /** Registers that a voter may have from rounds that were not chosen as far as it knows; with more it asks for all. */
   repairNamesMax: 8_000,
   /** What a home sends to voters that are behind, between two ticks: its claims come first. */

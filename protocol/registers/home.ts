@@ -14,7 +14,8 @@
  * other is sent what it lacks (`repairs.ts`), and counts from then on.
  *
  * A round is sent at once to as many as make a majority, those who answered the last one first, and may be sent to the others
- * later (`askLaterMs`), several in one write. Should the first not answer, the others do, and are the first from then on.
+ * later (`askLaterMs`), several in one write. Should the first not answer, the others do, and are the first from then on; and now and
+ * then all are asked at once (`askAllEvery`).
  *
  * Promises: a decision is told only after a majority has it on disk; decisions are told in the order of their
  * rounds; a refusal is told only after a majority has taken a round that was started for it, so that nobody else had
@@ -335,8 +336,9 @@ export class Home<Ticket> {
   /** Those of who is sent a round without whom it is chosen all the same, should the others answer. */
   #mayWait(to: readonly string[]): ReadonlySet<string> {
     const slow = new Set(to.filter((peer) => peer !== this.#self && !this.#quick.has(peer)));
-    // The last round of a configuration is for all that are there.
-    return to.length - slow.size < this.#majority || this.#closing ? nobody : slow;
+    // The last round of a configuration is for all that are there; and who was slow once may be the faster one again.
+    const isForAll = this.#closing || this.#round % limits.askAllEvery === 0;
+    return isForAll || to.length - slow.size < this.#majority ? nobody : slow;
   }
 
   /** What a register will hold when all rounds in flight are chosen. */

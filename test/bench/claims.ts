@@ -2,9 +2,10 @@
  * Claims a second through three control processes with synced storage, beside three members of etcd with the same
  * number of clients and the same batch, and how long one takes. A claim here is more than a put: a fenced lease, and a
  * signed event of it that all three keep. Without etcd on this machine the known figures of such a machine stand beside
- * it. `gap`: the longest time without a claim when a control peer is killed, beside etcd's when its leader is.
+ * it. The bare path is what a claim's messages and writes alone cost (`bare-path.ts`). `gap`: the longest time without a claim when a control peer is killed, beside etcd's when its leader is.
  */
 
+import { BarePath } from "./bare-path.ts";
 import { Controls } from "./controls.ts";
 import { Etcd, findEtcd } from "./etcd.ts";
 import { Bed, inRounds, median, type Measurement, type Row } from "./measure.ts";
@@ -12,6 +13,7 @@ import { Bed, inRounds, median, type Measurement, type Row } from "./measure.ts"
 const rounds = 5;
 const kills = 3;
 const gapClients = 16;
+const bareCount = 400;
 
 /**
  * `known` is etcd 3.4's best on such a machine with so many clients; `least` is wanted of Otto as a multiple of etcd's.
@@ -28,21 +30,33 @@ export async function benchClaims(): Promise<Row[]> {
   const mesh = await Controls.start(bed);
   const program = findEtcd();
   const etcd = program === null ? null : await Etcd.start(bed.folder, program);
+  const bare = await BarePath.start();
   try {
     const measured = new Map<string, Measurement[]>();
     const keep = async (name: string, measuring: Promise<Measurement>): Promise<void> => {
       measured.set(name, [...(measured.get(name) ?? []), await measuring]);
     };
     // Turn by turn, so that a noisy minute touches both.
-    for (let round = 0; round < rounds; round += 1)
+    for (let round = 0; round < rounds; round += 1) {
       for (const shape of shapes) {
         await keep(`otto ${shape.name}`, mesh.measure(shape, shape.count));
         if (etcd !== null) await keep(`etcd ${shape.name}`, etcd.measure(shape, shape.count));
       }
+      await keep("bare", bare.measure(bareCount));
+    }
     const of = (name: string, field: keyof Measurement): number =>
       median((measured.get(name) ?? []).map((one) => one[field]));
-    return shapes.flatMap((shape) => rowsOf(shape, program?.version ?? null, of));
+    const bareRows = (["perSecond", "p50Ms", "p99Ms"] as const).map((field): Row => {
+      const percent = field === "perSecond" ? "" : `, ${field.slice(0, -2)}`;
+      const row = { name: `bare path, 1 x 1${percent}`, value: of("bare", field) };
+      const unit = field === "perSecond" ? "a second" : "ms";
+      return etcd === null
+        ? { ...row, unit }
+        : { ...row, unit, ratio: { value: row.value / of("etcd 1 x 1", field), of: "etcd" } };
+    });
+    return [...bareRows, ...shapes.flatMap((shape) => rowsOf(shape, program?.version ?? null, of))];
   } finally {
+    await bare.stop();
     await etcd?.stop();
     await mesh.stop();
   }

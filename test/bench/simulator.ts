@@ -8,12 +8,18 @@ import { referenceSchedule } from "../../simulations/reference.ts";
 import { runWorld } from "../../simulations/world.ts";
 import { median, type Row } from "./measure.ts";
 
-const rounds = 3;
+const rounds = 5;
+/** Before them: for the compiler, which a soak, too, has behind it after a few worlds of its thousands. */
+const roundsToWarmUp = 6;
 const controls = 5;
 const seconds = 60;
-/** Peers in all; how long a world lasts falls as they get more, so that each has about as many events. */
+/**
+ * Peers in all. How long a world lasts falls as they get more, and each has as many runs: as many events, and as many of each
+ * kind. A step costs more than a heartbeat, among however many.
+ */
 const sizes = [10, 50, 100, 200] as const;
 const peerSeconds = 1_500;
+const runsInAll = 40;
 
 type Profile = { readonly checked: boolean; readonly signed: boolean; readonly runs?: number };
 
@@ -33,15 +39,15 @@ type Measured = {
 
 export async function benchSimulator(): Promise<Row[]> {
   const measured = new Map<string, Measured[]>();
-  // The first round is for the compiler.
-  for (let round = 0; round <= rounds; round += 1) {
+  for (let round = 0; round < roundsToWarmUp + rounds; round += 1) {
     for (const [name, profile] of Object.entries(profiles))
       keep(measured, name, round, await measure({ workers: 8, seconds, seeds: 4, round }, profile));
     for (const size of sizes) {
       const workers = size - controls;
       // Without checkers: how often one peer may say a thing to another is bounded for small meshes.
       const shape = { workers, seconds: Math.ceil(peerSeconds / size), seeds: 1, round };
-      keep(measured, String(size), round, await measure(shape, { checked: false, signed: false }));
+      const profile = { checked: false, signed: false, runs: runsInAll };
+      keep(measured, String(size), round, await measure(shape, profile));
     }
   }
   const of = (name: string, figure: keyof Measured): number =>
@@ -75,7 +81,7 @@ export async function benchSimulator(): Promise<Row[]> {
 }
 
 function keep(measured: Map<string, Measured[]>, name: string, round: number, one: Measured): void {
-  if (round > 0) measured.set(name, [...(measured.get(name) ?? []), one]);
+  if (round >= roundsToWarmUp) measured.set(name, [...(measured.get(name) ?? []), one]);
 }
 
 async function measure(

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import { limits } from "../../protocol/limits.ts";
 import { origin } from "../../protocol/registers/ballot.ts";
 import { Home } from "../../protocol/registers/home.ts";
 import { charterRegister, type Command } from "../../protocol/registers/registers.ts";
@@ -51,6 +52,16 @@ describe("a round of three control peers", () => {
     asked();
     decide("b", "c");
     expect(asked()).toEqual(["b", "c", "a"]);
+  });
+
+  it("goes to all at once now and then, so that who was slow once is asked first again when it is the faster", () => {
+    while (home.rounds.round < limits.askAllEvery - 1) {
+      asked(claim, `step/r/${home.rounds.round}`);
+      decide("a", "c");
+    }
+    expect(asked(claim, "step/r/last")).toEqual(["b", "c", "a"]);
+    decide("a", "b");
+    expect(asked(claim, "step/s/0")).toEqual(["b", "c later", "a"]);
   });
 
   it("goes to all at once when it names the next control peers", () => {
