@@ -5,6 +5,7 @@
 
 import { controlKeys } from "../node/core/control.ts";
 import type { StepReport } from "../protocol/report.ts";
+import { sha256Hex } from "../protocol/values.ts";
 import type { PeerName } from "./observation.ts";
 import type { Surroundings } from "./peer.ts";
 import { hashBetween } from "./random.ts";
@@ -54,21 +55,26 @@ export class PeerBlobs {
     this.#asks += 1;
     const takesUs = hashBetween(2_000, 250_000, seed, this.#name, this.#asks, "fetch");
     agenda.in(takesUs, () => {
-      const own = this.#blobs.get(wanted.digest);
+      // A bundle is asked of others, as by a real peer, whoever had it once.
+      const own = wanted.run === undefined ? this.#blobs.get(wanted.digest) : undefined;
       if (own !== undefined) return done(own, null);
       const asked = wanted.from === null ? network.linkedTo(this.#name) : [nameOf(wanted.from)];
-      const giver = asked.find(
+      const givers = asked.filter(
         (name) =>
           network.isUp(this.#name, name) &&
           peer(name).answers &&
           peer(name).blobs.holds(wanted) !== undefined,
       );
+      const isWanted = (bytes: Uint8Array | undefined): boolean =>
+        bytes !== undefined && (wanted.run === undefined || sha256Hex(bytes) === wanted.digest);
+      // Another bundle of the same run is better than none.
+      const giver = givers.find((name) => isWanted(peer(name).blobs.holds(wanted))) ?? givers[0];
       const held = giver === undefined ? undefined : peer(giver).blobs.holds(wanted);
       const bytes = held === undefined ? null : traffic.answer(held);
       if (giver === undefined || bytes === null) return done(null, null);
       // A blob is kept only when it is what was asked for; of a bundle that comes damaged the core is told.
       if (bytes !== held) return done(wanted.run === undefined ? null : bytes, peer(giver).traits.keys.peer);
-      if (peer(this.#name).lives) this.#blobs.set(wanted.digest, bytes);
+      if (peer(this.#name).lives && isWanted(bytes)) this.#blobs.set(wanted.digest, bytes);
       done(bytes, peer(giver).traits.keys.peer);
     });
   }

@@ -556,7 +556,9 @@ export class ControlCore {
 
   /** Whoever is home: so that any control peer can take an open run over. */
   #fetchMissing(): void {
-    this.#submissions.fetchMissing([...this.#table.openRuns, ...this.#setOrders()]);
+    // Who was a member once has an older table: what is open in it may have ended, and is no business of its own.
+    const open = this.#isMember ? this.#table.openRuns : [];
+    this.#submissions.fetchMissing([...open, ...this.#setOrders()]);
     for (const known of [...this.#submissions.entries()].map(([, known]) => known))
       this.#dropOvertaken(known);
   }

@@ -313,7 +313,7 @@ class ControlNode implements RunningNode {
       const bytes = found?.bytes ?? null;
       this.post({ kind: "bundle", run, digest, from: found?.from ?? from, bytes, question: null });
     };
-    this.host.fetching.bundle(run, from).then(done, () => done(null));
+    this.host.fetching.bundle({ run, digest }, from).then(done, () => done(null));
   }
 
   #fetchSource({ run, source, libraries, from }: Extract<ControlEffect, { kind: "fetch-source" }>): void {

@@ -6,7 +6,7 @@ import type { ForkEvidence } from "../../protocol/fork.ts";
 import { openEntry } from "../../protocol/log.ts";
 import { nameBundle } from "../../protocol/manifest.ts";
 import { encodeExport } from "../../protocol/run-export.ts";
-import { decodeValue } from "../../protocol/values.ts";
+import { decodeValue, sha256Hex } from "../../protocol/values.ts";
 import { controlKeys } from "../core/control.ts";
 import { entriesOfRun } from "../core/history.ts";
 import { certificateKey, type NodeHost } from "./node-host.ts";
@@ -24,6 +24,8 @@ export async function exportRun(
   const { storage, membership, identity } = host;
   const entries: Uint8Array[] = [];
   const workers = new Set<string>();
+  /** The digest of the bundle that the run was, once it is over; null: not told yet. */
+  let admitted: string | null = null;
   let bytesLeft = limits.exportBytesMax - limits.manifestBytesMax;
   const { prefix, keyOf } = entriesOfRun(run);
   for (const [key] of await storage.list(prefix)) {
@@ -33,10 +35,12 @@ export async function exportRun(
     entries.push(bytes);
     bytesLeft -= bytes.length;
     if (bytesLeft < 0) throw tooLarge(run);
-    for (const event of opened.value.entry.events)
+    for (const event of opened.value.entry.events) {
       if (event.kind === "attempt-started" || event.kind === "attempt-ended") workers.add(event.worker);
+      if (event.kind === "run-closed" && event.run === run) admitted = event.bundle;
+    }
   }
-  const bundle = await bundleOf(host, run);
+  const bundle = await bundleOf(host, run, admitted);
   if (bundle === null && entries.length === 0)
     throw new OttoError("OTTO_NO_SUCH_RUN", {
       what: `There is no run ${run} here.`,
@@ -67,13 +71,22 @@ export async function exportRun(
   });
 }
 
-/** The signed plan, from another peer when the run was over before this one heard of it. */
-async function bundleOf({ storage, fetching }: NodeHost, run: string): Promise<Uint8Array | null> {
+/**
+ * The signed plan; from another peer when the run was over before this one heard of it, or where it keeps another bundle of the run's.
+ *
+ * @param digest of the one that the domain admitted; null: any.
+ */
+async function bundleOf(
+  { storage, fetching }: NodeHost,
+  run: string,
+  digest: string | null,
+): Promise<Uint8Array | null> {
   const own =
-    (await storage.get(controlKeys.bundles + run)) ?? (await storage.get(controlKeys.archive + run));
-  if (own !== undefined) return own;
-  const found = await fetching.bundle(run, null);
-  return found !== null && nameBundle(found.bytes)?.run === run ? found.bytes : null;
+    (await storage.get(controlKeys.bundles + run)) ?? (await storage.get(controlKeys.archive + run)) ?? null;
+  if (own !== null && (digest === null || sha256Hex(own) === digest)) return own;
+  const found = await fetching.bundle({ run, digest }, null);
+  if (found === null || nameBundle(found.bytes)?.run !== run) return own;
+  return own === null || sha256Hex(found.bytes) === digest ? found.bytes : own;
 }
 
 function tooLarge(run: string): OttoError {

@@ -5,6 +5,7 @@ import { OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Source } from "../../protocol/manifest.ts";
 import { parseTree } from "../../protocol/tree.ts";
+import { sha256Hex } from "../../protocol/values.ts";
 import { fetchFrom, itemsOf, putTo } from "./blob-transfer.ts";
 import type { Blobs } from "./blobs.ts";
 import { callFor } from "./client.ts";
@@ -61,15 +62,25 @@ export class Fetching {
     await this.blobs([...new Set(tree.value.files.map((file) => file.digest))], first);
   }
 
-  /** A run's bundle from whoever has it, or null. */
-  async bundle(run: string, first: string | null): Promise<{ bytes: Uint8Array; from: string } | null> {
+  /**
+   * The bundle of a run with this digest (null: any), from whoever has it. Else another one of the run's: what another domain has released comes
+   * in several, signed by different majorities. Null: nobody has any.
+   */
+  async bundle(
+    { run, digest }: { readonly run: string; readonly digest: string | null },
+    first: string | null,
+  ): Promise<{ bytes: Uint8Array; from: string } | null> {
+    let other: { bytes: Uint8Array; from: string } | null = null;
     for (const peer of this.#candidates(first)) {
       try {
         const channel = await this.#open(peer);
         try {
           await channel.send(encodeRequest({ call: "bundle", certificate: this.#certificate(), run }));
           const item = (await itemsOf(channel).next()).value;
-          if (item?.kind === "bundle" && item.bytes !== null) return { bytes: item.bytes, from: peer };
+          if (item?.kind !== "bundle" || item.bytes === null) continue;
+          const found = { bytes: item.bytes, from: peer };
+          if (digest === null || sha256Hex(found.bytes) === digest) return found;
+          other ??= found;
         } finally {
           channel.abort();
         }
@@ -78,7 +89,7 @@ export class Fetching {
         continue;
       }
     }
-    return null;
+    return other;
   }
 
   /** What other control peers keep of an attempt's output beyond `offset`: of each in turn what the ones before lack. */

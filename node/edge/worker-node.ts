@@ -258,7 +258,7 @@ class WorkerNode implements RunningNode {
       const bytes = found?.bytes ?? null;
       this.post({ kind: "bundle", run, digest, from: found?.from ?? from, bytes, question: null });
     };
-    this.host.fetching.bundle(run, from).then(done, () => done(null));
+    this.host.fetching.bundle({ run, digest }, from).then(done, () => done(null));
   }
 
   /** Outputs and logs go to a majority of the control peers before the result is told, for as long as it takes. */

@@ -29,6 +29,7 @@ import { limits } from "../../protocol/limits.ts";
 import type { Charter } from "../../protocol/membership.ts";
 import { encodeMessage, type Message } from "../../protocol/messages.ts";
 import { decodeRequest } from "../../protocol/requests.ts";
+import { sha256Hex } from "../../protocol/values.ts";
 import type { Agenda } from "../agenda.ts";
 import { SimulatedExecutor } from "../executor.ts";
 import { verifySimulated } from "../keys.ts";
@@ -339,19 +340,23 @@ export class Machine {
     const { run, digest, from } = effect;
     const linked = [...(life.network?.links.keys() ?? [])];
     const certificate = certificateOf(this.#domain.charter, this.identity.peer, this.role);
-    for (const peer of from === null ? linked : [from, ...linked.filter((other) => other !== from)]) {
+    let other: { readonly bytes: Uint8Array; readonly from: string } | null = null;
+    for (const peer of from === null ? linked : [from, ...linked.filter((one) => one !== from)]) {
       try {
         const channel = await life.network?.openCall(peer);
         if (channel === undefined) continue;
         const { bytes } = await askFor(channel, { call: "bundle", certificate, run }, "bundle");
         if (bytes === null) continue;
-        return life.loop?.post({ kind: "bundle", run, digest, from: peer, bytes, question: null });
+        if (sha256Hex(bytes) === digest)
+          return life.loop?.post({ kind: "bundle", run, digest, from: peer, bytes, question: null });
+        other ??= { bytes, from: peer };
       } catch {
         // The next one may have it.
         continue;
       }
     }
-    life.loop?.post({ kind: "bundle", run, digest, from, bytes: null, question: null });
+    const { bytes, from: giver } = other ?? { bytes: null, from };
+    life.loop?.post({ kind: "bundle", run, digest, from: giver, bytes, question: null });
   }
 
   async #answerCall(channel: Channel): Promise<void> {
