@@ -166,4 +166,37 @@ export const releasePlantings: readonly Planting[] = [
     firstSeed: 7,
     seedsMax: 1,
   },
+  {
+    name: "the run of a step that nobody let count waits for its outcome to be signed",
+    edits: [
+      {
+        file: "node/core/outcomes.ts",
+        find: 'if (outcome.outcome === "passed" && !endorsing.isLetCount(run, 0)) return false;',
+        replace: 'if (outcome.outcome === "passed" && !endorsing.isLetCount(run, 0)) return true;',
+      },
+    ],
+    caughtBy: ["progress"],
+    base: "passed-and-never-let-count.json",
+    firstSeed: 2_200_014_580,
+    seedsMax: 1,
+  },
+  {
+    name: "a released step that has come once is never taken up anew",
+    edits: [
+      {
+        file: "node/core/submissions.ts",
+        find: "else if (this.#isOutdated(known))",
+        replace: 'else if (run === "" && this.#isOutdated(known))',
+      },
+      {
+        file: "node/core/releases.ts",
+        find: "untilMs: now.wallMs + limits.submissionMsDefault };",
+        replace: "untilMs: now.wallMs + limits.submissionMsMax };",
+      },
+    ],
+    caughtBy: ["progress"],
+    base: "released-anew.json",
+    firstSeed: 2_200_012_852,
+    seedsMax: 1,
+  },
 ];

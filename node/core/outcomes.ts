@@ -50,8 +50,8 @@ export class Outcomes {
     // Cancelled before it began: there is no outcome.
     if (outcome === null) return false;
     const { countersigning, endorsing } = this.#context;
-    // An earlier home may have written into the register what nobody let count.
-    if (outcome.outcome === "passed" && !endorsing.isLetCount(run, 0)) return true;
+    // An earlier home may have written into the register what nobody let count: no majority will sign that, and whoever asks is told so.
+    if (outcome.outcome === "passed" && !endorsing.isLetCount(run, 0)) return false;
     // The others know it by the names that the other domain has for it.
     const matter: Matter = { what: "outcome", run: outcome.run, index: outcome.index };
     if (!countersigning.isAsked(matter, now)) countersigning.ask(matter, outcome, [], now);

@@ -220,7 +220,7 @@ export class Releases {
     const isDue = waiting.signed === null && !countersigning.isAsked(matter, now);
     // An earlier home may have written into the registers what nobody let count.
     if (isDue && endorsing.uncounted(run, waiting.index) === null) {
-      const times = { fromMs: now.wallMs, untilMs: now.wallMs + limits.submissionMsMax };
+      const times = { fromMs: now.wallMs, untilMs: now.wallMs + limits.submissionMsDefault };
       countersigning.ask(matter, releaseOf(run, waiting.index, times), [], now);
       waiting.signed = this.#takeSigned(matter);
     }

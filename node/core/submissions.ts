@@ -243,7 +243,16 @@ export class Submissions {
 
   /** What the domain will never admit, or has forgotten, is no longer kept at hand. Call now and then. */
   archiveGone(): void {
-    for (const [run, { submission }] of this.#known) if (this.#context.isGone(submission)) this.refused(run);
+    for (const [run, known] of this.#known)
+      if (this.#context.isGone(known.submission)) this.refused(run);
+      else if (this.#isOutdated(known))
+        this.refused(run, "the domain that released it has other control peers now");
+  }
+
+  /** A step that was released by who had it then: it is released anew, and that is taken in its stead. */
+  #isOutdated({ submission: { run, released }, admitted }: Known): boolean {
+    const isAdmitted = admitted || this.#context.admittedDigest(run) !== undefined;
+    return released !== undefined && !isAdmitted && !this.#context.isTrusted(released.from);
   }
 
   /** The domain says that it does not admit it: it is no longer kept at hand. */

@@ -13,7 +13,8 @@ import { type Charter, sealCharter, successorOf } from "../../../protocol/member
 import type { Message } from "../../../protocol/messages.ts";
 import { sealQuorum } from "../../../protocol/quorum.ts";
 import type { Command } from "../../../protocol/registers/registers.ts";
-import { type ReleasedOutcome, sealOutcome } from "../../../protocol/release.ts";
+import { type Release, type ReleasedOutcome, sealOutcome } from "../../../protocol/release.ts";
+import { decodeValue } from "../../../protocol/values.ts";
 import { simulatedKeys } from "../../../simulations/keys.ts";
 import { charterOf, runOf } from "../../../simulations/workload.ts";
 import { plannedStep } from "../view/example.ts";
@@ -150,6 +151,16 @@ describe("a release", () => {
     home.tick(limits.releaseEveryMs);
     expect(home.told).toHaveLength(1);
     expect(home.asked).toMatchObject([{ kind: "endorse", what: "release" }]);
+  });
+
+  it("may be admitted for as long as a submission, so that clocks may differ by what a domain takes beyond that", () => {
+    const home = new Home();
+    grow(home);
+    home.releases.told(home.place, { state: "running", detail: "" }, home.now);
+    home.tick(limits.releaseEveryMs);
+    const [asked] = home.asked;
+    const statement = asked?.kind === "endorse" ? (decodeValue(asked.statement) as Release) : null;
+    expect((statement?.untilMs ?? 0) - (statement?.fromMs ?? 0)).toBe(limits.submissionMsDefault);
   });
 
   it("is not refused by a domain that knows of newer control peers than those who told it", () => {

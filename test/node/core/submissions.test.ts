@@ -3,10 +3,14 @@ import type { ControlEffect } from "../../../node/core/effects.ts";
 import { encodeValue } from "../../../protocol/values.ts";
 import { submissionKeys, Submissions } from "../../../node/core/submissions.ts";
 import { limits } from "../../../protocol/limits.ts";
-import { sealBundle } from "../../../protocol/manifest.ts";
+import { sealEnvelope } from "../../../protocol/envelope.ts";
+import { bundleOfRelease, nameBundle, sealBundle } from "../../../protocol/manifest.ts";
+import { sealCharter } from "../../../protocol/membership.ts";
+import { sealQuorum } from "../../../protocol/quorum.ts";
+import type { Release } from "../../../protocol/release.ts";
 import type { Message } from "../../../protocol/messages.ts";
 import { simulatedKeys, simulatedVerifier } from "../../../simulations/keys.ts";
-import { certificateOf, charterOf, submissionOf } from "../../../simulations/workload.ts";
+import { certificateOf, charterOf, runOf, submissionOf } from "../../../simulations/workload.ts";
 import { worker } from "./example.ts";
 import { plannedStep } from "../view/example.ts";
 
@@ -26,6 +30,7 @@ function bench(most?: { readonly runs: number; readonly bytes: number }) {
   const overtaken = new Map<string, "perhaps" | "decided">();
   const forbidden = new Map<string, string>();
   const reign = { isHere: true };
+  const trust = { isThere: false };
   const admitted = new Map<string, string>();
   const submissions = new Submissions(
     {
@@ -37,7 +42,7 @@ function bench(most?: { readonly runs: number; readonly bytes: number }) {
       admittedDigest: (name) => admitted.get(name),
       isClosed: (name) => closed.has(name),
       isGone: (submission) => gone.has(submission.run),
-      isTrusted: () => false,
+      isTrusted: () => trust.isThere,
       knows: () => false,
       isHome: () => reign.isHere,
       forbidden: (submission) => forbidden.get(submission.run) ?? null,
@@ -53,7 +58,20 @@ function bench(most?: { readonly runs: number; readonly bytes: number }) {
     const named = { run: other.run, digest: other.digest };
     return submissions.bundle({ kind: "bundle", ...named, from: null, bytes, question: 7 }, now);
   };
-  return { effects, told, closed, gone, overtaken, forbidden, reign, admitted, submissions, bring, submit };
+  return {
+    effects,
+    told,
+    closed,
+    gone,
+    overtaken,
+    forbidden,
+    reign,
+    trust,
+    admitted,
+    submissions,
+    bring,
+    submit,
+  };
 }
 
 describe("a submission", () => {
@@ -251,5 +269,51 @@ describe("a submission that the policy does not admit, as this peer knows it", (
 
   it("is not refused by another control peer, which may not have heard of what the domain demands now", () => {
     expect(refusals(false)).toEqual([]);
+  });
+});
+
+describe("a step that another domain released", () => {
+  const step = { ...plannedStep("deploy"), environment: "production", effect: true };
+  const plan = { ...submission.manifest.plan, steps: [step] };
+  const environments = { production: { domain: charter.name, settings: {} } };
+  const work = runOf({ ...plan, environments }, charter, { nonce: "n9" });
+  const { run: of, manifestCid: manifest } = work.submission;
+  const times = { fromMs: now.wallMs, untilMs: now.wallMs + limits.submissionMsDefault };
+  const release: Release = {
+    otto: "release/1",
+    ...{ run: of, manifest, index: 0, step: "deploy", inputs: [], values: [], outcomes: {} },
+    ...times,
+  };
+  const signed = sealQuorum(controls.map((own) => sealEnvelope("release", charter.domain, release, own)));
+  const released = bundleOfRelease(work.bundle, {
+    release: signed,
+    charter: sealCharter(charter, simulatedKeys("owner")),
+  });
+  const name = nameBundle(released) ?? { run: "", digest: "" };
+
+  /** Taken up while that domain had the control peers that signed it. */
+  const taken = () => {
+    const all = bench();
+    all.trust.isThere = true;
+    const input = { kind: "bundle", ...name, from: null, bytes: released, question: 7 } as const;
+    expect(all.submissions.bundle(input, now)?.submission.run).toBe(name.run);
+    return all;
+  };
+
+  it("is no longer kept when that domain has other control peers, who release it anew", () => {
+    const { submissions, trust } = taken();
+    submissions.archiveGone();
+    expect(submissions.size).toBe(1);
+    trust.isThere = false;
+    submissions.archiveGone();
+    expect(submissions.size).toBe(0);
+  });
+
+  it("is kept when this domain has admitted it", () => {
+    const { submissions, trust, admitted } = taken();
+    admitted.set(name.run, name.digest);
+    trust.isThere = false;
+    submissions.archiveGone();
+    expect(submissions.size).toBe(1);
   });
 });
