@@ -278,11 +278,17 @@ describe("a step that another domain released", () => {
   const environments = { production: { domain: charter.name, settings: {} } };
   const work = runOf({ ...plan, environments }, charter, { nonce: "n9" });
   const { run: of, manifestCid: manifest } = work.submission;
-  const times = { fromMs: now.wallMs, untilMs: now.wallMs + limits.submissionMsDefault };
   const release: Release = {
     otto: "release/1",
-    ...{ run: of, manifest, index: 0, step: "deploy", inputs: [], values: [], outcomes: {} },
-    ...times,
+    run: of,
+    manifest,
+    index: 0,
+    step: "deploy",
+    inputs: [],
+    values: [],
+    outcomes: {},
+    fromMs: now.wallMs,
+    untilMs: now.wallMs + limits.submissionMsDefault,
   };
   const signed = sealQuorum(controls.map((own) => sealEnvelope("release", charter.domain, release, own)));
   const released = bundleOfRelease(work.bundle, {
