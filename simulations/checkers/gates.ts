@@ -64,6 +64,8 @@ export class GatesChecker implements Checker {
   /** Steps that a no or time has ended, by run and step. */
   readonly #ended = new Map<string, string>();
   /** Steps whose result was held back, and those that a gate behind them let count; by run and step. */
+  /** Answers that a home has told of, once they were decided. */
+  readonly #told = new Set<string>();
   readonly #held = new Set<string>();
   readonly #letCount = new Set<string>();
   /** Openings that somebody has told of. */
@@ -271,6 +273,8 @@ export class GatesChecker implements Checker {
     if (!("step" in event) || !("run" in event)) return this.#closed(event);
     const key = `${event.run}/${event.step}`;
     if (event.kind === "attempt-ended" && event.held === true) this.#held.add(key);
+    if (event.kind === "step-answered" && event.evidence !== null)
+      this.#told.add(Buffer.from(event.evidence).toString("base64"));
     if (event.kind === "gate-opened") {
       const opening = `${key} ${Buffer.from(event.permit).toString("base64")}`;
       // Whoever was away hears late of what was opened before it was ended.
@@ -305,7 +309,11 @@ export class GatesChecker implements Checker {
       const isBehind = this.#held.has(`${run}/${step}`);
       if (value.state !== "gated" || (value.ended !== undefined) !== isBehind) continue;
       const place: Place = { submission, index, phase: isBehind ? "after" : "before" };
-      if (this.#demands.hadEnough(place, evidenceOf(value.approvals), [nowMs - soonUs / 1_000, nowMs]))
+      // What a home took that had been succeeded without knowing it was never decided, and is told by nobody.
+      const told = evidenceOf(value.approvals).filter((evidence) =>
+        this.#told.has(Buffer.from(evidence).toString("base64")),
+      );
+      if (this.#demands.hadEnough(place, told, [nowMs - soonUs / 1_000, nowMs]))
         throw this.#violation(`${run}/${step} waited for too long, and had all that it needs`);
     }
   }

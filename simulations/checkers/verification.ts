@@ -11,6 +11,7 @@ import { verifyRun } from "../../node/verify/verify.ts";
 import { decodeExport, encodeExport, type ExportedRun } from "../../protocol/run-export.ts";
 import { simulatedVerifier } from "../keys.ts";
 import { openEnvelope } from "../../protocol/envelope.ts";
+import { openFork } from "../../protocol/fork.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Document } from "../../protocol/documents.ts";
 import { decodedOnce } from "../decoded.ts";
@@ -44,7 +45,7 @@ export function verificationChecker(domain: string): Checker {
   const heard = new Heard();
   return {
     name: "verification",
-    looksAt: ["fault", "policy-chosen", "submitted", "handed"],
+    looksAt: ["fault", "policy-chosen", "submitted", "handed", "forged"],
     observe: (observation) => {
       liars.observe(observation);
       heard.observe(observation);
@@ -65,6 +66,8 @@ export function verificationChecker(domain: string): Checker {
           judged.set(run, shown);
           const read = decodeExport(encodeExport(shown));
           if (!read.ok) throw new Violation("verification", `${run} as ${peer} exports it ${read.problem}`);
+          // In the next place of a log whose author never wrote there again it is no fork, and tells things twice.
+          if (heard.isForged(shown, domain)) continue;
           const lied = stepsOf(events, run, (worker) => liars.has(worker));
           judge({ peer, domain }, shown, { lied, told });
         }
@@ -74,7 +77,7 @@ export function verificationChecker(domain: string): Checker {
 
 /**
  * Which runs came when a policy had been decided already: no home that admits them may have another one. And whether somebody was
- * taken out whose clock had been further ahead than a domain takes.
+ * taken out whose clock had been further ahead than a domain takes, or signed with another's key.
  */
 class Heard {
   readonly #chosenUs = new Map<number, number>();
@@ -83,6 +86,14 @@ class Heard {
   /** By which no clock is further ahead. */
   #aheadMs = 0;
   #isRechartered = false;
+  readonly #forged = new Set<string>();
+
+  /** True when somebody who had a control peer's key signed what no fork proves to be another's. */
+  isForged({ forks = [] }: ExportedRun, domain: string): boolean {
+    if (this.#forged.size === 0) return false;
+    const opened = forks.map((evidence) => openFork(evidence, domain, simulatedVerifier));
+    return [...this.#forged].some((log) => !opened.some((fork) => fork.ok && fork.value.log === log));
+  }
 
   get leftAhead(): boolean {
     return this.#aheadMs > limits.signedApartMsMax && this.#isRechartered;
@@ -93,6 +104,7 @@ class Heard {
     if (kind === "policy-chosen") this.#chosenUs.set(observation.version, atUs);
     if ((kind === "submitted" || kind === "handed") && !this.#cameUs.has(observation.submission.run))
       this.#cameUs.set(observation.submission.run, atUs);
+    if (kind === "forged") this.#forged.add(observation.log);
     const fault = kind === "fault" ? observation.fault : null;
     if (fault?.kind === "recharter") this.#isRechartered = true;
     if (fault?.kind !== "clock-jump") return;
