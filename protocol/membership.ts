@@ -22,11 +22,11 @@ export type ControlPeer = {
   readonly store: string;
   /** Multiaddrs at which workers and people reach it. */
   readonly addresses: readonly string[];
-  /** When the owner took it in, milliseconds since 1970; absent: when the domain was founded. */
+  /** When the owner took it in, for the last time, milliseconds since 1970; absent: when the domain was founded. */
   readonly fromMs?: number;
 };
 
-/** A peer that was a control peer: what it signed then still holds. */
+/** A time in which a peer was a control peer: what it signed then still holds. Who came back and left again has several. */
 type FormerControl = {
   readonly peer: string;
   /** As of a control peer. */
@@ -82,7 +82,8 @@ export function hasSpoken(charter: Charter, peer: string): boolean {
 /** Until when the word of a control peer counts, milliseconds since 1970: `Infinity` while it is one. Null: it never was. */
 export function spokeUntilMs({ controls, former }: Charter, peer: string): number | null {
   if (isListed({ controls }, peer)) return Infinity;
-  return former.find((one) => one.peer === peer)?.sinceMs ?? null;
+  const ends = former.filter((one) => one.peer === peer).map(({ sinceMs }) => sinceMs);
+  return ends.length === 0 ? null : Math.max(...ends);
 }
 
 /**
@@ -110,10 +111,11 @@ function madeMs({ controls, former }: Charter): number {
 }
 
 /** How many control peers the domain had at a time, milliseconds since 1970. */
-export function sizeAt({ size, controls, former }: Charter, timeMs: number): number {
-  const later = controls.filter(({ fromMs = 0 }) => fromMs > timeMs).length;
-  const still = former.filter(({ fromMs = 0, sinceMs }) => fromMs <= timeMs && timeMs < sinceMs).length;
-  return size - later + still;
+export function sizeAt(charter: Charter, timeMs: number): number {
+  const { size, controls, former } = charter;
+  const peers = new Set([...controls, ...former].map(({ peer }) => peer));
+  const then = [...peers].filter((peer) => wasControl(charter, peer, timeMs));
+  return size - controls.length + then.length;
 }
 
 /** True for one of those that `sizeAt` counts. */
@@ -131,12 +133,14 @@ export function isNewer(charter: Charter, known: Charter): boolean {
 
 /** The next configuration of a formed domain from `wallMs` on: other control peers, or the same ones with other databases. */
 export function successorOf(charter: Charter, controls: readonly ControlPeer[], wallMs: number): Charter {
-  const leaving = charter.controls.map(({ peer, fromMs }) => ({ peer, ...sinceOf(fromMs), sinceMs: wallMs }));
-  const before = [...charter.former, ...leaving];
-  const former = before.filter(({ peer }) => controls.every((control) => control.peer !== peer));
+  const leaving = charter.controls
+    .filter(({ peer }) => !isListed({ controls }, peer))
+    .map(({ peer, fromMs }) => ({ peer, ...sinceOf(fromMs), sinceMs: wallMs }));
+  // Who comes back was none meanwhile: with it those that were there would be too few for what they signed.
+  const former = [...charter.former, ...leaving];
   const dated = controls.map(({ peer, store, addresses }) => {
-    const known = before.find((one) => one.peer === peer);
-    return { peer, store, addresses, ...sinceOf(known === undefined ? wallMs : known.fromMs) };
+    const staying = charter.controls.find((one) => one.peer === peer);
+    return { peer, store, addresses, ...sinceOf(staying === undefined ? wallMs : staying.fromMs) };
   });
   const next = { version: charter.version + 1, configuration: charter.configuration + 1 };
   return { ...charter, ...next, size: controls.length, controls: dated, former };

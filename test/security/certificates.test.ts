@@ -92,6 +92,46 @@ describe("a certificate with a date at which the domain had fewer control peers"
   });
 });
 
+describe("a certificate of a time in which one of today's control peers was none", () => {
+  const fourth = newIdentity();
+  const lastMs = wallMs - limits.dayMs;
+  const [first, , last] = listed;
+  const others = { peer: fourth.peer, store: "s", addresses: [] };
+  const without = successorOf(three, listed.slice(1), grownMs + limits.dayMs / 4);
+  const two = successorOf(without, [...listed.slice(1), others], grownMs + limits.dayMs / 2);
+  const back = successorOf(
+    two,
+    [first, last, others].flatMap((one) => one ?? []),
+    lastMs,
+  );
+  const meanwhileMs = grownMs + (limits.dayMs * 3) / 4;
+
+  it("holds when more than half of those signed it that there were then", () => {
+    expect(open(by(meanwhileMs, second, fourth), back).ok).toBe(true);
+    expect(open(by(meanwhileMs, second, third), back).ok).toBe(true);
+    expect(open(by(meanwhileMs, second), back)).toEqual(refused("unsigned"));
+  });
+
+  it("is signed neither by who was away, nor counted with it", () => {
+    expect(open(by(meanwhileMs, control, second), back)).toEqual(refused("unsigned"));
+    expect(open(by(grownMs, control, second), back).ok).toBe(true);
+    const again = successorOf(
+      back,
+      [last, others].flatMap((one) => one ?? []),
+      wallMs,
+    );
+    expect(open(by(meanwhileMs, control, second), again)).toEqual(refused("unsigned"));
+    expect(open(by(wallMs - 1, control, third), again).ok).toBe(true);
+    expect(open(by(lastMs - 1, second, third), again).ok).toBe(true);
+  });
+
+  it("counts nobody twice who came back by a clock that was behind", () => {
+    const early = successorOf(without, listed, grownMs + limits.dayMs / 8);
+    const alone = successorOf(early, listed.slice(0, 1), lastMs);
+    expect(open(by(grownMs + limits.dayMs / 6, second, third), alone).ok).toBe(true);
+  });
+});
+
 describe("what another control peer signs", () => {
   const key = newIdentity();
   const invite: Invite = {
