@@ -178,26 +178,35 @@ function change(
     const { certificate } = target;
     const request = { call: "recharter", certificate, charter: sealCharter(next, owner) } as const;
     await askFor(await target.open(), request, "done");
-    const after = await untilInstalled(target, next);
-    process.stdout.write(`${changedLines(seen.opened, next, after).map(visible).join("\n")}\n`);
+    const after = await untilInstalled(target, next, seen);
+    process.stdout.write(`${changedLines(seen, next, after).map(visible).join("\n")}\n`);
   });
 }
 
-async function untilInstalled(target: Target, next: Charter): Promise<Known> {
+async function untilInstalled(target: Target, next: Charter, before: Known): Promise<Known> {
   const deadlineMs = performance.now() + settlesWithinMs;
   for (;;) {
     const seen = await controlsOf(target);
     const isSettled = next.controls.every(({ peer }) =>
-      seen.controls.some((control) => control.peer === peer && control.configuration >= next.configuration),
+      seen.controls.some(
+        (control) =>
+          control.peer === peer &&
+          (control.configuration >= next.configuration || (isAway(peer, before) && isAway(peer, seen))),
+      ),
     );
     if (isSettled || performance.now() >= deadlineMs) return seen;
     await sleep(lookAgainMs);
   }
 }
 
-function changedLines(before: Charter, next: Charter, { controls }: Known): string[] {
+function isAway(peer: string, { controls }: Known): boolean {
+  return controls.every((control) => control.peer !== peer || control.state === "unlinked");
+}
+
+function changedLines(before: Known, next: Charter, after: Known): string[] {
+  const { controls } = after;
   const named = (peer: string) =>
-    nameOf(controls.find((control) => control.peer === peer) ?? { peer, name: "" });
+    nameOf([...controls, ...before.controls].find((control) => control.peer === peer) ?? { peer, name: "" });
   const lines = [
     `Domain ${next.name} has configuration ${next.configuration}: ${next.controls.map(({ peer }) => named(peer)).join(", ")}.`,
   ];
@@ -206,11 +215,17 @@ function changedLines(before: Charter, next: Charter, { controls }: Known): stri
     if (configuration < next.configuration)
       lines.push(`${named(peer)} does not vote yet: it gets its table as soon as it can be reached.`);
   }
-  const gone = before.controls.filter(({ peer }) => next.controls.every((control) => control.peer !== peer));
-  for (const { peer } of gone)
+  const gone = before.opened.controls.filter(({ peer }) =>
+    next.controls.every((control) => control.peer !== peer),
+  );
+  for (const { peer } of gone) {
+    const leave = isAway(peer, after)
+      ? ""
+      : " Let it run for a minute more, so that the others have all that it knows; then it can be stopped.";
     lines.push(
-      `${named(peer)} has no vote any more. Let it run for a minute more, so that the others have all that it knows; then it can be stopped. It signs nothing more that counts, but with an earlier date: if its key may be in other hands, \`otto revoke ${peer}\`.`,
+      `${named(peer)} has no vote any more.${leave} It signs nothing more that counts, but with an earlier date: if its key may be in other hands, \`otto revoke ${peer}\`.`,
     );
+  }
   if (next.size % 2 === 0 && next.size !== 4)
     lines.push(`${next.size} control peers bear no more losses than ${next.size - 1}.`);
   return lines;
@@ -243,7 +258,7 @@ function find(named: string, { controls }: Known): ControlSeen {
   if (only !== undefined && second === undefined) return only;
   throw usage(
     only === undefined
-      ? `No control peer ${named} is linked.`
+      ? `The node that was asked knows no control peer ${named}.`
       : `${named} is not one control peer: ${found.map(nameOf).join(", ")}.`,
     "Look with `otto control ls`. A new one joins with a code of `otto invite --role control` first.",
   );

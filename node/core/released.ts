@@ -83,7 +83,7 @@ export function outcomeSigned(
 export function whyUnsigned(end: RunOutcome): string {
   return end === "cancelled"
     ? "it was cancelled before it began"
-    : `it is over there, as ${end}, and fewer than half of the control peers have signed that`;
+    : `it is over there, as ${end}, and no more than half of the control peers have signed that`;
 }
 
 /** What a step has made, here or in another domain, as its register tells. What was settled otherwise has made nothing that counts. */

@@ -63,7 +63,7 @@ export class ShownPermits {
     if (!mayBeGuarded) return null;
     // One control peer alone may know of no policy, or say so.
     if (!this.#isToldByMajority)
-      return "fewer than half of the control peers have said what the domain demands";
+      return "no more than half of the control peers have said what the domain demands";
     for (const at of heldBefore(submission, index, lease, this.#policies.heldBack(submission)))
       if (!this.#isLetCount(submission, at, lease)) {
         const step = submission.manifest.plan.steps[at]?.name ?? "";

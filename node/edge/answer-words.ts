@@ -31,7 +31,7 @@ export function answerRefused({ reason, detail }: Extract<Answer, { ok: false }>
       next: "See what it waits for with `otto status RUN`.",
     });
   return new OttoError("OTTO_UNREACHABLE", {
-    what: "The domain cannot decide now: fewer than half of its control peers can be reached.",
+    what: "The domain cannot decide now: no more than half of its control peers can be reached.",
     state: "The step waits on.",
     next: "Try again when they are back.",
   });
@@ -45,7 +45,7 @@ export function removalRefused(pipeline: string, answer: Extract<Answer, { ok: f
       next: "List the schedules with `otto schedule ls`.",
     });
   return new OttoError("OTTO_UNREACHABLE", {
-    what: "The domain cannot decide now: fewer than half of its control peers can be reached.",
+    what: "The domain cannot decide now: no more than half of its control peers can be reached.",
     state: "The schedule is as it was.",
     next: "Try again when they are back.",
   });
@@ -71,7 +71,7 @@ export function documentRefused({ reason, detail }: Extract<Answer, { ok: false 
       next: "Correct that, and say it again.",
     });
   return new OttoError("OTTO_UNREACHABLE", {
-    what: "The domain cannot decide now: fewer than half of its control peers can be reached.",
+    what: "The domain cannot decide now: no more than half of its control peers can be reached.",
     state: "Nothing was changed.",
     next: "Try again when they are back.",
   });
@@ -89,7 +89,7 @@ export function cancelRefused(run: string, answer: Extract<Answer, { ok: false }
       next: "List the runs with `otto status`.",
     });
   return new OttoError("OTTO_UNREACHABLE", {
-    what: "The domain cannot decide now: fewer than half of its control peers can be reached.",
+    what: "The domain cannot decide now: no more than half of its control peers can be reached.",
     state: "The run goes on.",
     next: "Try again when they are back.",
   });

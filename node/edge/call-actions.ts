@@ -43,7 +43,7 @@ export type ControlActions = {
   schedules(): readonly ScheduleSeen[];
   removeSchedule(pipeline: string, by: string): Promise<void>;
   useInvite(nonce: string, peer: string): Promise<void>;
-  controls(): Extract<AnswerItem, { kind: "control" }>;
+  controls(): Promise<Extract<AnswerItem, { kind: "control" }>>;
   recharter(charter: Uint8Array): Promise<void>;
   putDocument(document: Uint8Array): Promise<void>;
   /** A step of another domain's, which is taken or was. */

@@ -25,7 +25,7 @@ import type { CallActions, ControlActions, RequestOf } from "./call-actions.ts";
 import type { Channel } from "./channel.ts";
 import { realClock } from "./clock.ts";
 import { endOf, rollOf } from "./membership.ts";
-import type { NodeHost } from "./node-host.ts";
+import { namesKept, type NodeHost } from "./node-host.ts";
 
 /** What control peers of trusted domains may ask: to take a released step, with the files that it needs, and what came of it. */
 const neighboursCalls: ReadonlySet<Request["call"]> = new Set([
@@ -131,7 +131,7 @@ export class CallServer {
       case "submit":
         return this.#send(channel, { kind: "submitted", run: await this.#actions.submit(request.bundle) });
       case "peers":
-        return this.#send(channel, this.#peers());
+        return this.#send(channel, await this.#peers());
       case "missing-blobs":
         return this.#send(channel, { kind: "missing", digests: blobs.missing(request.digests) });
       case "put-blobs":
@@ -225,7 +225,7 @@ export class CallServer {
         if (channel.peer === null) throw joinOverNetwork();
         return this.#send(channel, await control.join(request, channel.peer));
       case "control":
-        return this.#send(channel, control.controls());
+        return this.#send(channel, await control.controls());
       case "recharter":
         await control.recharter(request.charter);
         return this.#send(channel, { kind: "done" });
@@ -315,9 +315,13 @@ export class CallServer {
     }
   }
 
-  #peers(): Extract<AnswerItem, { kind: "peers" }> {
+  async #peers(): Promise<Extract<AnswerItem, { kind: "peers" }>> {
     const { membership, network, identity, config, refused } = this.#host;
     const { charter } = membership;
+    const names = await namesKept(
+      this.#host,
+      charter.controls.map(({ peer }) => peer),
+    );
     const home = this.#actions.home();
     const { links } = network;
     const self: PeerSeen = {
@@ -336,7 +340,7 @@ export class CallServer {
       const link = links.get(peer);
       const state = link === undefined ? "unlinked" : "linked";
       const rest = {
-        name: link?.name ?? "",
+        name: link?.name ?? names.get(peer) ?? "",
         isHome: home === peer,
         sinceMs: link?.sinceMs ?? null,
         untilMs: link?.untilMs ?? null,

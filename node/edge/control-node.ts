@@ -422,7 +422,7 @@ class ControlNode implements RunningNode {
       certify: ({ claim, fromMs }) => this.#certifying.sign(claim, fromMs),
       useInvite: (nonce, peer) => this.#inviteUse.here(nonce, peer),
       join: (request, peer) => this.#joining.join(request, peer),
-      controls: () => controlsSeen(this.host, this.#core?.configurations ?? null, this.#home),
+      controls: () => controlsSeen(this.host, this.#core?.configurations ?? null, () => this.#home),
       release: (bundle) => this.#released(bundle),
       gates: () => this.#core?.closedGates ?? [],
       putDocument: (bytes) => this.#put(bytes),

@@ -4,20 +4,22 @@ import type { AnswerItem, ControlSeen } from "../../protocol/calls.ts";
 import { OttoError } from "../../protocol/errors.ts";
 import type { Configurations } from "../core/configurations.ts";
 import type { Answer, ControlInput } from "../core/effects.ts";
-import type { NodeHost } from "./node-host.ts";
+import { namesKept, type NodeHost } from "./node-host.ts";
 
 /** Every control peer of the charter, and every other one that is linked: those could become members. */
-export function controlsSeen(
+export async function controlsSeen(
   host: NodeHost,
   configurations: Configurations | null,
-  home: string | null,
-): Extract<AnswerItem, { kind: "control" }> {
+  home: () => string | null,
+): Promise<Extract<AnswerItem, { kind: "control" }>> {
   const { membership, network, identity, config, store } = host;
+  const listed = membership.charter.controls.map(({ peer }) => peer);
+  const names = await namesKept(host, listed);
   const { controls } = membership.charter;
   const linked = [...network.links].filter(([, { role }]) => role === "control").map(([peer]) => peer);
-  const peers = new Set([...controls.map(({ peer }) => peer), identity.peer, ...linked]);
+  const peers = new Set([...listed, identity.peer, ...linked]);
   const seen = [...peers].map((peer): ControlSeen => {
-    const isHome = peer === home;
+    const isHome = peer === home();
     if (peer === identity.peer) {
       const configuration = configurations?.installed?.charter.configuration ?? 0;
       const { addresses } = network;
@@ -27,7 +29,7 @@ export function controlsSeen(
     const spoken = configurations?.spoken.get(peer);
     return {
       peer,
-      name: link?.name ?? "",
+      name: link?.name ?? names.get(peer) ?? "",
       state: link === undefined ? "unlinked" : "linked",
       isHome,
       addresses: spoken?.addresses ?? controls.find((control) => control.peer === peer)?.addresses ?? [],
@@ -54,7 +56,7 @@ function recharterRefused({ reason, detail }: Extract<Answer, { ok: false }>): O
   const state = "The domain's control peers are who they were.";
   if (reason === "not-home")
     return new OttoError("OTTO_UNREACHABLE", {
-      what: "The domain cannot decide now: fewer than half of its control peers can be reached.",
+      what: "The domain cannot decide now: no more than half of its control peers can be reached.",
       state,
       next: "Try again when they are back. If they are lost for good: otto control restore --help",
     });

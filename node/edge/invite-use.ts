@@ -46,7 +46,7 @@ export class InviteUse {
     throw new OttoError(isTaken ? "OTTO_INVITE_INVALID" : "OTTO_UNREACHABLE", {
       what: isTaken
         ? "This invite was used before."
-        : "The domain cannot decide now: fewer than half of its control peers can be reached.",
+        : "The domain cannot decide now: no more than half of its control peers can be reached.",
       state: "Nobody joined.",
       next: isTaken ? "Ask for a new one: `otto invite`." : "Try again when they are back.",
     });

@@ -5,6 +5,7 @@
 
 import type { Server } from "node:net";
 import { equals } from "uint8arrays/equals";
+import { openCertificate } from "../../protocol/certificate.ts";
 import type { RefusedBecause } from "../../protocol/envelope.ts";
 import { OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -211,7 +212,7 @@ class Questions {
 
 function notDecided(): OttoError {
   return new OttoError("OTTO_TIMED_OUT", {
-    what: "The domain did not decide in time: fewer than half of its control peers can be reached.",
+    what: "The domain did not decide in time: no more than half of its control peers can be reached.",
     state: "It may still be decided when they are back.",
     next: "Look with `otto peers`, and try again when they are back.",
   });
@@ -223,6 +224,21 @@ async function keepCertificate(storage: Storage, peer: string, certificate: Uint
   const known = await storage.get(key);
   if (known === undefined || !equals(known, certificate))
     await storage.write([{ kind: "put", key, value: certificate }]);
+}
+
+/** What each of these was called when it was last linked with this node: of whom it never was, nothing is there. */
+export async function namesKept(
+  { storage, membership, identity }: Pick<NodeHost, "storage" | "membership" | "identity">,
+  peers: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const names = new Map<string, string>();
+  for (const peer of peers) {
+    const bytes = await storage.get(certificateKey(peer));
+    if (bytes === undefined) continue;
+    const opened = openCertificate(bytes, membership.charter, 0, identity);
+    if (opened.ok) names.set(peer, opened.value.name);
+  }
+  return names;
 }
 
 /**

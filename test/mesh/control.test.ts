@@ -109,6 +109,15 @@ it("a domain of one becomes one of three, and each of them knows every run", asy
 it("a peer whose database is gone does not vote until the owner lets it in again", async () => {
   const wiped = node("control-3");
   await wiped.kill();
+  await eventually(
+    "it is away, under the name that it had",
+    () => standings(founder),
+    (now) => now["control-3"] === "unlinked",
+  );
+  const peers = await mesh.succeed(["peers", "--node", founder.folder]);
+  expect(peers.stdout).toMatch(/control-3 +control +unlinked/u);
+  const again = await mesh.otto(["control", "replace", "control-3", "--node", founder.folder]);
+  expect(again).toMatchObject({ code: 5, stderr: expect.stringContaining("control-3 cannot be") as string });
   rmSync(join(wiped.folder, "db"), { recursive: true });
   rmSync(join(wiped.folder, "acknowledged"), { force: true });
   await wiped.restart();
@@ -178,6 +187,23 @@ it("nobody but the owner changes who votes, and nothing that would stop the doma
   const other = join(through.folder, "key");
   const refused = await mesh.otto([...words, other]);
   expect(refused).toMatchObject({ code: 3, stderr: expect.stringContaining("does not own") as string });
+});
+
+it("one that is away is taken out by its name, and nobody is told to let it run", async () => {
+  const away = node("control-3");
+  await away.kill();
+  nodes.delete(away.name);
+  mesh.controls.splice(mesh.controls.indexOf(away), 1);
+  const [through] = nodes.values();
+  if (through === undefined) throw new Error("Nobody is left.");
+  await eventually(
+    "it is away",
+    () => standings(through),
+    (now) => now["control-3"] === "unlinked",
+  );
+  const { stdout } = await control(["remove", "control-3"], through);
+  expect(stdout).toContain("control-3 has no vote any more. It signs nothing more that counts");
+  await runPasses(through);
 });
 
 it("all control peers are lost: one comes from a backup, with every run that was over, and goes on", async () => {

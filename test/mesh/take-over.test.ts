@@ -110,7 +110,7 @@ it("two of three gone: nothing is granted, a running step goes on, and its resul
   const unwanted = await mesh.submit(mesh.repository("unwanted", "  never:\n    run: 'true'\n"), home);
   const cancelled = await mesh.otto(["cancel", unwanted, "--node", home.folder]);
   expect(cancelled.code).toBe(5);
-  expect(cancelled.stderr).toContain("fewer than half of its control peers can be reached");
+  expect(cancelled.stderr).toContain("no more than half of its control peers can be reached");
 
   await first.restart();
   for (const run of [running, waiting]) {

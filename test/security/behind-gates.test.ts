@@ -143,7 +143,7 @@ it("is shown to the other domain once a majority has signed it, and not what the
   expect(shown(signedBy([home]), signedBy([home, home]))).toBeNull();
   expect(outcomeSigned([sound], "another", one)).toBeNull();
   expect(whyUnsigned("passed")).toBe(
-    "it is over there, as passed, and fewer than half of the control peers have signed that",
+    "it is over there, as passed, and no more than half of the control peers have signed that",
   );
 });
 
