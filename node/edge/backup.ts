@@ -16,6 +16,7 @@ import { entryKey } from "../core/history.ts";
 import type { StoredEntry } from "../ports.ts";
 import { realClock } from "./clock.ts";
 import type { NodeHost } from "./node-host.ts";
+import { summaryPrefix } from "./views.ts";
 
 const digestPattern = /^[0-9a-f]{64}$/u;
 
@@ -29,6 +30,7 @@ const prefixes = [
   controlKeys.archive,
   controlKeys.runs,
   controlKeys.neighbours,
+  summaryPrefix,
   "certificate/",
 ];
 

@@ -36,7 +36,8 @@ import {
 import { RunOutput, type RunOutputOptions } from "./run-output.ts";
 import { Wakes } from "./wakes.ts";
 
-const summaryPrefix = "summary/";
+/** Where the summaries of runs that are over are kept, from which they are listed. */
+export const summaryPrefix = "summary/";
 /** What is in this peer's own database was judged before it got there, or is its own: it is only decoded to be shown. */
 const judgedBefore: Verifier = { verify: () => true };
 

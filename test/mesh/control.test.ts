@@ -221,6 +221,8 @@ it("all control peers are lost: one comes from a backup, with every run that was
   await mesh.succeed([...words, "--owner-key", keptOwnerKey, "--others-are-lost"]);
   const restored = await mesh.up("restored");
   expect((await mesh.status(run, restored)).state).toBe("passed");
+  const listing = await mesh.succeed(["status", "--node", restored.folder]);
+  for (const over of [before, run]) expect(listing.stdout).toMatch(new RegExp(`^${over} .* passed `, "mu"));
   const worker = await mesh.join("worker-2", await mesh.invite(restored), ["--name", "worker-2"]);
   mesh.workers.push(worker);
   await runPasses(restored);
