@@ -153,20 +153,6 @@ export const releasePlantings: readonly Planting[] = [
     every: 32,
   },
   {
-    name: "what was let count before the domain had more control peers counts for no other domain",
-    edits: [
-      {
-        file: endorsing,
-        find: "openEarlierPermit(gate.permit, charter, keys)",
-        replace: "openPermit(gate.permit, charter, keys)",
-      },
-    ],
-    caughtBy: ["progress"],
-    base: "let-count-by-fewer.json",
-    firstSeed: 7,
-    seedsMax: 1,
-  },
-  {
     name: "the run of a step that nobody let count waits for its outcome to be signed",
     edits: [
       {

@@ -166,6 +166,14 @@ export class Claims {
     this.#warmth.forget(session);
   }
 
+  /** A worker has not been heard of for a lease: what it lets go of is given to it again only where nobody else waits. */
+  silent(worker: string): void {
+    for (const session of this.#leases.sessionsOf(worker)) {
+      this.#warmth.forget(session);
+      this.#queue.putLast(session);
+    }
+  }
+
   /** Nothing of the run is given out any more. */
   cancelled(id: string): void {
     const run = this.#context.run(id);

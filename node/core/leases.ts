@@ -117,6 +117,11 @@ export class Leases {
     return closed;
   }
 
+  /** The keys of a peer's sessions, the oldest first. */
+  sessionsOf(peer: string): Iterable<string> {
+    return this.#ofPeer.get(peer) ?? [];
+  }
+
   /** Leases of all processes of a worker. */
   heldBy(worker: string): HeldLease[] {
     return [...(this.#byProcess.get(worker)?.values() ?? [])].flatMap(leasesOf);

@@ -400,6 +400,7 @@ export class Reign {
   tick(now: Now): void {
     for (const lease of this.#leases.expired(now.monotonicMs)) {
       this.#leases.postpone(lease, now.monotonicMs);
+      this.claims.silent(lease.worker);
       this.expire(lease, "lost");
     }
     this.settlements.tick(now);

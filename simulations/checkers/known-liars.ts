@@ -19,6 +19,10 @@ export class KnownLiars {
     this.#ids.add(simulatedKeys(name).peer);
   }
 
+  get haveAny(): boolean {
+    return this.#names.size > 0;
+  }
+
   /** True once somebody would open gates alone who may be home. */
   get haveFalseHome(): boolean {
     return this.#hasFalseHome;

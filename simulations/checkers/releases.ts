@@ -4,7 +4,8 @@
  * - A released step begins only by a release that a majority of the first domain's control peers signed, and that says what that
  *   domain's registers hold: the step waits, what it needs has ended so, and has made just that.
  * - No honest control peer signs a release or an outcome that is otherwise.
- * - The outcome by which the first domain settles the step is what the second one's registers hold, signed by a majority there.
+ * - The outcome by which the first domain settles the step is what the second one's registers hold, signed by a majority there; and
+ *   what has passed there, where nobody lies, has not failed here for want of signatures.
  */
 
 import { openOutcome, runOfRelease, type Release, type ReleasedOutcome } from "../../protocol/release.ts";
@@ -22,6 +23,7 @@ import { simulatedKeys, simulatedVerifier } from "../keys.ts";
 import type { Assignment } from "../../node/ports.ts";
 import { type Checker, type Observation, Violation } from "../observation.ts";
 import { neighbourName } from "../workload.ts";
+import { KnownLiars } from "./known-liars.ts";
 import { ProposedRegisters } from "./proposed-registers.ts";
 
 /** What is known of one of the two domains. */
@@ -86,6 +88,7 @@ class Seen {
 export class ReleasesChecker implements Checker {
   readonly name = "releases";
   readonly looksAt = [
+    "fault",
     "configured",
     "handed",
     "submitted",
@@ -97,6 +100,7 @@ export class ReleasesChecker implements Checker {
   ] as const;
   readonly #here = new Seen();
   readonly #there = new Seen();
+  readonly #liarsThere = new KnownLiars();
   #areTwo = false;
 
   observe(observation: Observation): void {
@@ -115,6 +119,7 @@ export class ReleasesChecker implements Checker {
   observeBeyond(observation: Observation): void {
     this.#areTwo = true;
     this.#there.observe(observation);
+    this.#liarsThere.observe(observation);
     if (
       observation.kind === "sent" &&
       observation.message.kind === "endorsed" &&
@@ -203,6 +208,8 @@ export class ReleasesChecker implements Checker {
     if (event.evidence === null) {
       if (event.outcome !== "failed")
         throw this.#violation(`${place} ${event.outcome}, and nobody signed so`);
+      if (!this.#liarsThere.haveAny && this.#hasPassedThere(event))
+        throw this.#violation(`${place} is said to have failed, and has passed elsewhere`);
       return;
     }
     const opened = openOutcome(event.evidence, simulatedVerifier);
@@ -215,6 +222,15 @@ export class ReleasesChecker implements Checker {
     if (!this.#there.hasSigned(outcome))
       throw this.#violation(`${place} was settled by what no majority signed`);
     this.#checkOutcome(outcome, "it is settled");
+  }
+
+  #hasPassedThere({ run: id, step }: { readonly run: string; readonly step: string }): boolean {
+    const submission = this.#here.submissions.get(id)?.[0];
+    const index = submission?.manifest.plan.steps.findIndex(({ name }) => name === step) ?? -1;
+    const run = runOfRelease({ run: id, manifest: submission?.manifestCid ?? "", index });
+    return this.#there
+      .done(run, 0)
+      .some(({ outcome, settlement }) => outcome === "passed" && settlement === undefined);
   }
 
   #violation(what: string): Violation {

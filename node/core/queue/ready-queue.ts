@@ -88,6 +88,14 @@ export class ReadyQueue {
     return this.#parking.get(session) !== undefined;
   }
 
+  /** As if the pull had come just now: whoever else waits is given first what fits both. */
+  putLast(session: string): void {
+    const pull = this.#parking.get(session);
+    if (pull === undefined) return;
+    this.#parking.leave(session);
+    this.#parking.park(pull);
+  }
+
   dropPull(session: string): void {
     this.#parking.leave(session);
   }
