@@ -46,7 +46,7 @@ export type Observation = { readonly atUs: number; readonly peer: PeerName } & (
   /** A control peer has taken output that worker `by` brought; `bytes`: all that it keeps of that attempt's. */
   | { readonly kind: "output-kept"; readonly id: string; readonly by: PeerName; readonly bytes: Uint8Array }
   /** Somebody who has a control peer's key has signed a second entry in a place of its log. */
-  | { readonly kind: "forged"; readonly log: string }
+  | { readonly kind: "forged"; readonly log: string; readonly author: PeerName }
   /** `own`: it is the peer's own; `kept`: how many of its entries the peer has. */
   | { readonly kind: "log-frozen"; readonly log: string; readonly own: boolean; readonly kept: number }
   /** The process would not start: what is on its disk is damaged. */

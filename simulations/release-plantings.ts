@@ -2,7 +2,6 @@
 
 import type { Planting } from "./planted.ts";
 
-const endorsing = "node/core/endorsing.ts";
 const release = "protocol/release.ts";
 const releases = "node/core/releases.ts";
 const released = "node/core/released.ts";

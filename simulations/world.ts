@@ -395,10 +395,13 @@ class World {
     const chance = new Chance(this.#schedule.seed, "forging", index);
     const controls = [...this.#peers.values()].filter(({ traits }) => traits.role === "control");
     const { domain } = this.#charter;
-    const forged = chance.shuffled(controls).map((author) => forgeEntry(author, domain, chance));
-    const [first] = forged.filter((one) => one !== null);
+    const forged = chance.shuffled(controls).flatMap((author) => {
+      const one = forgeEntry(author, domain, chance);
+      return one === null ? [] : [{ ...one, author: author.name }];
+    });
+    const [first] = forged;
     if (first === undefined) return;
-    this.#see("world", { kind: "forged", log: first.log });
+    this.#see("world", { kind: "forged", log: first.log, author: first.author });
     const message = { kind: "events", entries: [first.bytes], answer: false } as const;
     for (const peer of chance.shuffled(controls).slice(0, chance.between(1, 2)))
       peer.tell({ kind: "message", from: chance.pick(controls).traits.keys.peer, message });

@@ -45,7 +45,7 @@ export function verificationChecker(domain: string): Checker {
   const heard = new Heard();
   return {
     name: "verification",
-    looksAt: ["fault", "policy-chosen", "submitted", "handed", "forged"],
+    looksAt: ["fault", "policy-chosen", "submitted", "handed", "forged", "down"],
     observe: (observation) => {
       liars.observe(observation);
       heard.observe(observation);
@@ -86,13 +86,15 @@ class Heard {
   /** By which no clock is further ahead. */
   #aheadMs = 0;
   #isRechartered = false;
-  readonly #forged = new Set<string>();
+  readonly #forged = new Map<string, { readonly author: PeerName; isLast: boolean }>();
 
   /** True when somebody who had a control peer's key signed what no fork proves to be another's. */
   isForged({ forks = [] }: ExportedRun, domain: string): boolean {
     if (this.#forged.size === 0) return false;
     const opened = forks.map((evidence) => openFork(evidence, domain, simulatedVerifier));
-    return [...this.#forged].some((log) => !opened.some((fork) => fork.ok && fork.value.log === log));
+    return [...this.#forged].some(
+      ([log, { isLast }]) => isLast && !opened.some((fork) => fork.ok && fork.value.log === log),
+    );
   }
 
   get leftAhead(): boolean {
@@ -104,7 +106,10 @@ class Heard {
     if (kind === "policy-chosen") this.#chosenUs.set(observation.version, atUs);
     if ((kind === "submitted" || kind === "handed") && !this.#cameUs.has(observation.submission.run))
       this.#cameUs.set(observation.submission.run, atUs);
-    if (kind === "forged") this.#forged.add(observation.log);
+    if (kind === "forged") this.#forged.set(observation.log, { author: observation.author, isLast: false });
+    // The log of a life that is over is written no further.
+    if (kind === "down")
+      for (const forged of this.#forged.values()) forged.isLast ||= forged.author === observation.peer;
     const fault = kind === "fault" ? observation.fault : null;
     if (fault?.kind === "recharter") this.#isRechartered = true;
     if (fault?.kind !== "clock-jump") return;
