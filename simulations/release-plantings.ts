@@ -48,7 +48,7 @@ export const releasePlantings: readonly Planting[] = [
       },
     ],
     caughtBy,
-    firstSeed: 12_818,
+    firstSeed: 24_402,
     seedsMax: 100,
     every: 32,
   },
