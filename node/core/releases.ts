@@ -123,7 +123,7 @@ export class Releases {
     if (answer.state === "unreachable") waiting.said = `it cannot be reached: ${answer.detail}`;
     if (answer.state === "running") waiting.said = answer.detail;
     // What does not hold says nothing, whoever said it: the domain is asked again.
-    if (answer.state === "done") waiting.said = this.#accept(run, waiting, answer.outcome) ?? "";
+    if (answer.state === "done") waiting.said = this.#accept(run, waiting, answer.outcome, now) ?? "";
   }
 
   /**
@@ -249,16 +249,18 @@ export class Releases {
   }
 
   /** Null: it holds, and is proposed; else why it counts for nothing. */
-  #accept(run: OpenRun, waiting: Waiting, bytes: Uint8Array): string | null {
+  #accept(run: OpenRun, waiting: Waiting, bytes: Uint8Array, { wallMs }: Now): string | null {
     const opened = openOutcome(bytes, this.#context.keys);
     if (!opened.ok) return opened.problem;
     const { outcome, from } = opened.value;
     const { neighbours } = this.#context;
     const isItsName = from.charter.name === this.domainOf(run, waiting.index);
-    const now = neighbours.byId(from.charter.domain);
+    const known = neighbours.byId(from.charter.domain);
     // It may have other control peers since it signed: what those signed counts who all were ones when the step began to wait.
-    const sinceMs = waiting.sinceWallMs - limits.signedApartMsMax;
-    const isSigned = neighbours.accepts(from) || (now !== null && wereControls(from.charter, now, sinceMs));
+    // That is no later than now: the clock that said when may have been ahead.
+    const sinceMs = Math.min(waiting.sinceWallMs, wallMs) - limits.signedApartMsMax;
+    const isSigned =
+      neighbours.accepts(from) || (known !== null && wereControls(from.charter, known, sinceMs));
     if (!isItsName || !isSigned) return "it is not signed by the domain that the step was released to";
     const isOfIt =
       outcome.domain === this.#context.charter().domain &&

@@ -38,7 +38,8 @@ class Home {
   readonly run: OpenRun;
   nowMs = beganMs;
 
-  constructor() {
+  /** @param aheadMs by how much the clock was ahead that said when the step began to wait. */
+  constructor(aheadMs = 0) {
     const step = { ...plannedStep("deploy"), environment: "production", effect: true };
     const { submission } = runOf(
       {
@@ -89,7 +90,7 @@ class Home {
       state: "waiting",
       token: 1,
       past: [],
-      sinceMs: beganMs,
+      sinceMs: beganMs + aheadMs,
       answers: [],
     } as const;
     this.releases.restore(this.run, 0, value, this.now);
@@ -121,6 +122,14 @@ class Home {
 describe("an outcome", () => {
   it("counts that control peers signed who were ones when the step began to wait, whoever has taken over since", () => {
     const home = new Home();
+    const others = successorOf(ops, [listed(own), listed(other)], beganMs + 1_000);
+    expect(home.neighbours.accepts({ charter: others, bytes: sealCharter(others, owner) })).toBe(true);
+    home.releases.told(home.place, { state: "done", outcome: home.outcome([first, second]) }, home.now);
+    expect(home.proposed).toMatchObject([{ kind: "settle", outcome: "passed" }]);
+  });
+
+  it("counts, too, when the clock was far ahead that said when the step began to wait, and is right now", () => {
+    const home = new Home(60 * 60_000);
     const others = successorOf(ops, [listed(own), listed(other)], beganMs + 1_000);
     expect(home.neighbours.accepts({ charter: others, bytes: sealCharter(others, owner) })).toBe(true);
     home.releases.told(home.place, { state: "done", outcome: home.outcome([first, second]) }, home.now);
