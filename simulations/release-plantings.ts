@@ -128,8 +128,8 @@ export const releasePlantings: readonly Planting[] = [
     edits: [
       {
         file: releases,
-        find: "const isSigned = neighbours.accepts(from) || (now !== null && wereControls(from.charter, now, sinceMs));",
-        replace: "const isSigned = neighbours.accepts(from) && (now !== null || sinceMs > 0);",
+        find: "neighbours.accepts(from) || (known !== null && wereControls(from.charter, known, sinceMs));",
+        replace: "neighbours.accepts(from) && (known !== null || sinceMs > 0);",
       },
     ],
     caughtBy: ["progress"],

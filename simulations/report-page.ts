@@ -20,7 +20,7 @@ pre { background: var(--card); border: 1px solid var(--line); border-radius: .5r
 .scroll { display: flex; background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .6rem; }
 .scroll:focus-visible { outline: 2px solid var(--reign); }
 .names { list-style: none; margin: 0 .8rem 0 0; padding: 0; color: var(--dim); white-space: nowrap; }
-.names li { height: 34px; line-height: 34px; } .view { flex: 1; overflow-x: auto; } svg { display: block; min-width: 100%; }
+.names li { height: 34px; line-height: 34px; } .view { flex: 1; overflow-x: auto; padding: 0 .5rem; } svg { display: block; min-width: 100%; overflow: visible; }
 svg .base { stroke: var(--line); } svg .tick { fill: var(--dim); font-size: 12px; }
 svg .fault { fill: var(--fault); opacity: .55; } svg .reign { fill: var(--reign); } svg .step { fill: var(--step); }
 svg .down { fill: var(--down); } svg .paused { fill: var(--paused); }
@@ -33,6 +33,7 @@ svg .violation { stroke: var(--bad); stroke-width: 5; }
 .legend i { display: inline-block; width: .8rem; height: .8rem; border-radius: .2rem; margin-right: .35rem; vertical-align: -1px; }
 i.reign { background: var(--reign); } i.step { background: var(--step); } i.down { background: var(--down); }
 i.paused { background: var(--paused); } i.fault { background: var(--fault); }
+.legend i.broken { background: var(--bad); width: .3rem; }
 .legend i.grant, .legend i.result, .legend i.lost, .legend i.closed, .legend i.refused { border-radius: 50%; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1rem; } dt { color: var(--dim); } dd { margin: 0; }
 `;

@@ -65,7 +65,7 @@ function reportHtml({ result, recording, title, replay }: Reported): string {
 <h2>Lanes over virtual time</h2>
 <p id="told" role="status" aria-live="polite">Left and right: from one mark to the next. Plus and minus: zoom. Home: all of it.</p>
 <div class="scroll" tabindex="0" aria-label="Lanes of the peers">${lanes(recording, violation !== null)}</div>
-<ul class="legend">${legend()}</ul>
+<ul class="legend">${legend(violation !== null)}</ul>
 ${recording.dropped > 0 ? `<p>${recording.dropped} more marks and spans are not shown.</p>` : ""}
 <h2>${violation === null ? "The end" : "Before it happened"}</h2>
 <pre>${escaped(recording.last.join("\n"))}</pre>
@@ -170,7 +170,7 @@ function markHeight({ kind }: Mark): number {
   return kind === "grant" ? 7 : kind === "refused" ? 28 : 17;
 }
 
-function legend(): string {
+function legend(isBroken: boolean): string {
   const words = [
     ["reign", "home"],
     ["step", "a step runs"],
@@ -182,6 +182,7 @@ function legend(): string {
     ["lost", "lease ran out"],
     ["closed", "run closed"],
     ["refused", "refused"],
+    ...(isBroken ? [["broken", "a promise was broken"]] : []),
   ];
   return words.map(([kind, text]) => `<li><i class="${kind}"></i>${text}</li>`).join("");
 }

@@ -299,7 +299,7 @@ function brokenWords({ seed, violation }: Fate): string {
 async function report(
   file: string,
   answers: readonly Answer[],
-  { pipeline, mesh, parameters = [] }: SimulateOptions,
+  { pipeline, mesh, parameters = [], json = false }: SimulateOptions,
 ): Promise<void> {
   const all = answers.flatMap(({ scenario, fates }) => fates.map((fate) => ({ scenario, fate })));
   const harm = ({ violation, end, tookMs }: Fate): number =>
@@ -320,6 +320,10 @@ async function report(
     replay: command,
   });
   writeNamed(file, html);
+  if (!json)
+    process.stdout.write(
+      `\nWrote ${file}: the run that was harmed most (${where}, seed ${fate.seed}). Open it in a browser.\n`,
+    );
 }
 
 /** A schedule from a file, once. @returns 0 as expected, 1 a promise was broken that should hold, 8 undecided. */
@@ -343,6 +347,7 @@ async function replay(file: string, { json = false, report: page }: SimulateOpti
     process.stdout.write(
       `${what ?? `${verdict} after ${inSeconds(virtualUs / 1_000)} of virtual time, ${messages} messages`}\n`,
     );
+  if (!json && page !== undefined) process.stdout.write(`Wrote ${page}. Open it in a browser.\n`);
   if (verdict === "undecided") return exitCodes.stillWaiting;
   return found === expected ? exitCodes.passed : exitCodes.failed;
 }

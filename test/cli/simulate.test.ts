@@ -70,7 +70,11 @@ describe("otto simulate", () => {
       "otto-mesh: 1\nsites:\n  a: { control: 1, workers: [{ count: 1 }] }\n",
     );
     const words = ["--scenario", "slow-worker", "--mesh", mesh, "--seeds", "2", "--report", "page.html"];
-    expect(await otto("simulate", ...words)).toMatchObject({ code: 0, stderr: "" });
+    expect(await otto("simulate", ...words)).toMatchObject({
+      code: 0,
+      stderr: "",
+      stdout: expect.stringMatching(/^Wrote page\.html: .*slow-worker.*, seed [12]/mu) as string,
+    });
     expect(readFileSync(join(folder, "page.html"), "utf8")).toMatch(
       /otto simulate --scenario slow-worker --seed [12] --mesh (?:'|&#39;)one machine\.yaml(?:'|&#39;)/u,
     );
