@@ -13,9 +13,12 @@ type Steps<V> = {
   readonly values: (V | undefined)[];
   /** How many of these there are. */
   count: number;
-  /** By name: of places that no plan has, or written otherwise than a home does. */
+  /** By name: of places far behind the others or that no plan has, or written otherwise than a home does. */
   readonly others: Map<string, V>;
 };
+
+/** So many places may be left empty for one that is behind them: whoever names far places takes no more memory than their names. */
+const emptyMax = 64;
 
 export class RegisterMap<V> {
   readonly #others = new Map<string, V>();
@@ -34,24 +37,25 @@ export class RegisterMap<V> {
     if (steps === null) return this.#others.get(name);
     if (steps === undefined) return undefined;
     const place = placeIn(name, steps.prefix.length);
-    return place < 0 ? steps.others.get(name) : steps.values[place];
+    return (place < 0 ? undefined : steps.values[place]) ?? steps.others.get(name);
   }
 
   set(name: string, value: V): void {
     const steps = this.#stepsFor(name);
     if (steps === null) return void this.#others.set(name, value);
     const known = steps ?? this.#add(runOfStepRegister(name) ?? "");
-    const place = placeIn(name, known.prefix.length);
-    if (place < 0) known.others.set(name, value);
-    else put(known, place, value);
+    put(known, placeIn(name, known.prefix.length), name, value);
   }
 
   /** Of steps of one run, by their places, the same value. */
   setSteps(run: string, places: readonly number[], value: V): void {
     const steps = this.#steps.get(run) ?? this.#add(run);
-    for (const place of places)
-      if (place < limits.stepsPerPlanMax) put(steps, place, value);
-      else steps.others.set(stepRegister(run, place), value);
+    for (const place of places) {
+      // Its name is needed only where it is found by that.
+      const isNear = place <= steps.values.length + emptyMax && place < limits.stepsPerPlanMax;
+      const name = isNear && steps.others.size === 0 ? "" : stepRegister(run, place);
+      put(steps, place < limits.stepsPerPlanMax ? place : -1, name, value);
+    }
   }
 
   delete(name: string): void {
@@ -59,8 +63,8 @@ export class RegisterMap<V> {
     if (steps === null) return void this.#others.delete(name);
     if (steps === undefined) return;
     const place = placeIn(name, steps.prefix.length);
-    if (place < 0) steps.others.delete(name);
-    else if (steps.values[place] !== undefined) {
+    steps.others.delete(name);
+    if (place >= 0 && steps.values[place] !== undefined) {
       steps.values[place] = undefined;
       steps.count -= 1;
     }
@@ -121,12 +125,15 @@ export class RegisterMap<V> {
   }
 }
 
-function put<V>(steps: Steps<V>, place: number, value: V): void {
-  const { values } = steps;
+/** @param place -1: of none that a plan has. */
+function put<V>(steps: Steps<V>, place: number, name: string, value: V): void {
+  const { values, others } = steps;
+  if (place < 0 || place > values.length + emptyMax) return void others.set(name, value);
   // Without holes it stays an array however many places are left out.
   while (values.length <= place) values.push(undefined);
   if (values[place] === undefined) steps.count += 1;
   values[place] = value;
+  if (others.size > 0) others.delete(name);
 }
 
 function* stepsIn<V>({ run, values, others }: Steps<V>): Generator<[name: string, value: V]> {

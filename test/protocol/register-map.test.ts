@@ -2,13 +2,14 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { limits } from "../../protocol/limits.ts";
 import { RegisterMap } from "../../protocol/registers/register-map.ts";
+import { sizesOf } from "../../simulations/sizes.ts";
 import { runOfStepRegister, stepRegister } from "../../protocol/registers/registers.ts";
 
 const runs = ["a", "b", "a/b", "", "step"];
 /** Of steps, of what is no step, and what nobody but somebody who lies calls a step. */
 const names = fc.oneof(
   fc
-    .tuple(fc.constantFrom(...runs), fc.constantFrom(0, 1, 2, 9, 10, 2_000))
+    .tuple(fc.constantFrom(...runs), fc.constantFrom(0, 1, 2, 9, 10, 70, 130, 2_000))
     .map(([run, place]) => stepRegister(run, place)),
   fc.constantFrom("fence", "run/a", "run/a/b", "step", "steps/a/1", "retired"),
   fc.constantFrom(
@@ -25,9 +26,12 @@ const names = fc.oneof(
     "step/a/99999999999999999999",
   ),
 );
-const places = fc.array(fc.constantFrom(0, 1, 2, 9, 10, 2_000, limits.stepsPerPlanMax, 123_456_789), {
-  maxLength: 3,
-});
+const places = fc.array(
+  fc.constantFrom(0, 1, 2, 9, 10, 70, 130, 2_000, limits.stepsPerPlanMax, 123_456_789),
+  {
+    maxLength: 3,
+  },
+);
 
 const changes = fc.oneof(
   fc.record({ kind: fc.constant("set" as const), name: names, value: fc.nat() }),
@@ -88,5 +92,17 @@ describe("a map of registers", () => {
     map.set("fence", "y");
     expect([...map.keys()]).toEqual(["fence", "step/a/0", "step/a/2", "step/a/10"]);
     expect(map.stepsOf("a")).toEqual(["step/a/0", "step/a/2", "step/a/10"]);
+  });
+
+  it("takes no more memory for places far behind the others than for their names", () => {
+    const map = new RegisterMap<string>();
+    const far = limits.stepsPerPlanMax - 1;
+    for (let run = 0; run < 100; run += 1) {
+      map.set(stepRegister(`r${run}`, far), "x");
+      map.setSteps(`s${run}`, [far], "x");
+    }
+    expect([...map.keys()]).toHaveLength(200);
+    const held = [...sizesOf(map)].reduce((sum, [, size]) => sum + size, 0);
+    expect(held).toBeLessThan(2_000);
   });
 });
