@@ -1,6 +1,6 @@
 /**
- * What waits to be sent on one stream: frames of one turn of the event loop leave as one piece, since each piece costs
- * one encryption; nothing more is handed to the stream while it has said that it has enough, since its own buffer has
+ * What waits to be sent on one stream: what is said in one go leaves as one piece, since each piece costs one encryption,
+ * and before anything else is begun: others have it when this peer's own disk is asked to keep it; nothing more is handed to the stream while it has said that it has enough, since its own buffer has
  * no bound; and a peer that does not read is cut off before its queue is larger than `limits.linkQueueBytesMax`.
  */
 
@@ -31,7 +31,7 @@ export class FrameQueue {
     }
     if (this.#flushing) return;
     this.#flushing = true;
-    setImmediate(() => this.#flush());
+    queueMicrotask(() => this.#flush());
   }
 
   #flush(): void {
