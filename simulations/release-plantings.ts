@@ -181,7 +181,7 @@ export const releasePlantings: readonly Planting[] = [
     ],
     caughtBy: ["progress"],
     base: "released-anew.json",
-    firstSeed: 2_200_012_852,
+    firstSeed: 1_348,
     seedsMax: 1,
   },
 ];

@@ -1185,8 +1185,8 @@ export class ControlCore {
     // A reign that ended in this turn leaves nothing unsaid.
     const noted = this.#wasHome ? this.#notes.take(monotonicMs) : this.#notes.takeAll();
     const told = new EntriesAnswer((entries) => {
-      const message: Message = { kind: "events", entries, answer: false };
-      for (const peer of this.#peers) if (this.#linked.has(peer)) this.#send(peer, message);
+      // Whoever votes and whoever does not: each of them is asked how a run is.
+      this.#tellControls({ kind: "events", entries, answer: false });
     });
     for (const [run, all] of noted)
       for (const entry of entriesOf(all)) {
