@@ -52,6 +52,21 @@ export const repairPlantings: readonly Planting[] = [
     seedsMax: 300,
   },
   {
+    name: "a voter that asks for a run by its name keeps the steps of it when it was retired",
+    edits: [
+      {
+        file: acceptor,
+        find: "for (const run of this.#records.retirable(watermark))",
+        replace:
+          "for (const name of dropped) this.#records.drop(name);\n    for (const run of this.#records.retirable(watermark))",
+      },
+    ],
+    caughtBy: ["tables"],
+    base: "steps-left.json",
+    firstSeed: 500_006_152,
+    seedsMax: 1,
+  },
+  {
     name: "a voter takes what it accepted for chosen",
     edits: [
       {

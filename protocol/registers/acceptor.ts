@@ -267,15 +267,16 @@ export class Acceptor {
     const dropped = this.#records.namesSince(since);
     // What is dropped here, or had from a lower round, would come back with its group at the next start.
     const operations = this.#takeApart([...dropped, ...found.keys()]);
-    for (const name of dropped) {
-      this.#records.drop(name);
-      if (!found.has(name)) operations.push({ kind: "delete", key: registerKey(name) });
-    }
-    // What the watermark was raised over and is still there has come with it.
+    // What the watermark was raised over and is still there has come with it. Before what is dropped, with
+    // which would go how long its run could be admitted: its steps would be left.
     const raised = found.get(retiredRegister);
     const watermark = raised === undefined ? null : (decodeValue(raised.value) as RetiredValue);
     for (const run of this.#records.retirable(watermark))
       if (!found.has(runRegister(run))) this.#delete(this.#records.forget(run), operations);
+    for (const name of dropped) {
+      this.#records.drop(name);
+      if (!found.has(name)) operations.push({ kind: "delete", key: registerKey(name) });
+    }
     // Runs before their steps: a peer that took a run for closed must know better before it is given the steps.
     const sorted = [...found.values()];
     const steps = sorted.filter(({ name }) => runOfStepRegister(name) !== null);

@@ -370,6 +370,20 @@ describe("a watermark", () => {
     expect(namesAt(talk, "c")).toEqual(["retired", "run/new", "run/open", "step/open/0"]);
   });
 
+  it("takes the steps of a run along whose register a voter had asked for by its name", () => {
+    const talk = reignOfA();
+    // Nobody has told it that this last round is chosen.
+    told(talk, ...twoRuns, ["run/gone", { kind: "cancel", by: "person" }]);
+    away(talk, "c");
+    told(talk, ["run/gone", { kind: "close", outcome: "cancelled" }], ["retired", retire(10)]);
+    back(talk, "c");
+    talk.settle();
+    const asked = talk.said.flatMap((message) => (message.kind === "gap" ? message.names : []));
+    expect(asked).toContain("run/gone");
+    expect(talk.disk("c")).toEqual(talk.disk("a"));
+    expect(namesAt(talk, "c")).toEqual(["retired", "run/open", "step/open/0"]);
+  });
+
   it("that rises while pages come takes back what came in them before", () => {
     const talk = reignOfA();
     away(talk, "c");
