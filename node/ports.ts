@@ -132,8 +132,19 @@ export type ExecutorObserver = {
 };
 
 export type Executor = {
-  /** Never throws for what a step does wrong: that is in the report. */
-  start(assignment: Assignment): void;
+  /**
+   * Never throws for what a step does wrong: that is in the report.
+   *
+   * @param deadlineMs by this process's monotonic clock: `setDeadline`. Without it there is none.
+   */
+  start(assignment: Assignment, deadlineMs?: number): void;
+  /**
+   * From then on the attempt must not go on, unless a later time is said first: its end begins at that time (as by `stop`),
+   * also when this process is itself stopped, and it does not begin any more. Unknown ids are ignored.
+   *
+   * @param deadlineMs by this process's monotonic clock.
+   */
+  setDeadline(id: string, deadlineMs: number): void;
   /** What the attempt has written from `offset` on, at most `bytesMax`; empty at its end, and once it is over. */
   read(id: string, offset: number, bytesMax: number): Uint8Array;
   /** Ends everything of the attempt (SIGTERM, then SIGKILL); its report says `cancelled`. Unknown ids are ignored. */

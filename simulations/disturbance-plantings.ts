@@ -41,6 +41,20 @@ export const disturbancePlantings: readonly Planting[] = [
     kinds: ["herd"],
   },
   {
+    name: "whoever runs an exclusive step knows no deadline while its worker stands still",
+    edits: [
+      {
+        file: "simulations/executor.ts",
+        find: "if (this.isLate(deadlineMs)) return this.stop(id);",
+        replace: 'if (id !== "") return;',
+      },
+    ],
+    caughtBy: ["effects"],
+    firstSeed: 236,
+    seedsMax: 50,
+    kinds: ["pause"],
+  },
+  {
     name: "a worker does not notice that its machine was suspended",
     edits: [
       {

@@ -2,11 +2,13 @@
  * Steps that take virtual time and end as the seed says. One step's end depends on the run, the step and the
  * attempt alone, never on which worker runs it or what else happened.
  *
+ * A deadline holds also while the worker's process stands still, as with a real one, whose runner keeps it.
+ *
  * An unruly step does not stop when it is asked to, but when it is killed; it prints without end, or runs until its time
  * is up. While the machine sleeps so do its steps.
  */
 
-import type { Assignment, Executor, ExecutorObserver } from "../node/ports.ts";
+import type { Assignment, Clock, Executor, ExecutorObserver, Timer } from "../node/ports.ts";
 import type { Scalar } from "../protocol/plan.ts";
 import type { CommandReport, StepReport } from "../protocol/report.ts";
 import { sha256Hex } from "../protocol/values.ts";
@@ -19,6 +21,8 @@ const passed = { kind: "exit", code: 0 } as const;
 export type ExecutorOptions = {
   readonly seed: number;
   readonly agenda: Agenda;
+  /** The machine's: it goes on while the worker's process is stopped. */
+  readonly clock: Pick<Clock, "monotonicMs" | "setTimer">;
   readonly observer: ExecutorObserver;
   /** Of a hundred attempts so many fail, and so many run out of time. */
   readonly failing: { readonly failed: number; readonly timedOut: number };
@@ -47,6 +51,7 @@ const floodBytes = 1_024;
 export class SimulatedExecutor implements Executor {
   readonly #options: ExecutorOptions;
   readonly #running = new Map<string, Running>();
+  readonly #deadlines = new Map<string, Timer>();
   /** What each step that was frozen has left to run. */
   #frozen = new Map<string, number>();
   /** All that each has written. */
@@ -60,8 +65,14 @@ export class SimulatedExecutor implements Executor {
     return (this.#written.get(id) ?? new Uint8Array()).subarray(offset, offset + bytesMax);
   }
 
-  start(assignment: Assignment): void {
+  /** True when an attempt that was to be over by then would begin no more. */
+  isLate(deadlineMs: number | undefined): boolean {
+    return deadlineMs !== undefined && deadlineMs <= this.#options.clock.monotonicMs();
+  }
+
+  start(assignment: Assignment, deadlineMs?: number): void {
     const { agenda } = this.#options;
+    if (this.isLate(deadlineMs)) return this.#endUnbegun(assignment.id);
     const { id, run, step, attempt } = assignment;
     const durationUs = this.#durationUs(assignment);
     const unruly = this.#options.isUnruly();
@@ -69,6 +80,7 @@ export class SimulatedExecutor implements Executor {
     const runsUs = hangs ? assignment.timeoutMs * 1_000 : durationUs;
     const report = this.#reportOf(assignment, runsUs, hangs);
     this.#run(id, { startedUs: agenda.nowUs, report, isStopping: false }, runsUs);
+    if (deadlineMs !== undefined) this.setDeadline(id, deadlineMs);
     const said = new TextEncoder().encode(`${step} ${canaryOf(run, step, attempt)}\n`);
     this.#write(id, said);
     agenda.in(Math.floor(durationUs / 2), () => this.#write(id, said));
@@ -103,6 +115,15 @@ export class SimulatedExecutor implements Executor {
     this.#run(id, { ...running, report, isStopping: true }, takesUs);
   }
 
+  setDeadline(id: string, deadlineMs: number): void {
+    this.#deadlines.get(id)?.cancel();
+    if (!this.#running.has(id)) return;
+    if (this.isLate(deadlineMs)) return this.stop(id);
+    const { clock } = this.#options;
+    const timer = clock.setTimer(deadlineMs - clock.monotonicMs(), () => this.setDeadline(id, deadlineMs));
+    this.#deadlines.set(id, timer);
+  }
+
   /** The machine sleeps: nothing goes on. */
   freeze(): void {
     const { nowUs } = this.#options.agenda;
@@ -123,6 +144,8 @@ export class SimulatedExecutor implements Executor {
 
   close(): Promise<void> {
     for (const { end } of this.#running.values()) end.action = null;
+    for (const timer of this.#deadlines.values()) timer.cancel();
+    this.#deadlines.clear();
     this.#running.clear();
     this.#frozen.clear();
     this.#written.clear();
@@ -140,7 +163,17 @@ export class SimulatedExecutor implements Executor {
       this.#options.agenda.in((piece * forUs) / floodPieces, () => this.#write(id, bytes));
   }
 
+  #endUnbegun(id: string): void {
+    this.#run(
+      id,
+      { startedUs: this.#options.agenda.nowUs, report: emptyReport("cancelled", "", 0), isStopping: true },
+      0,
+    );
+  }
+
   #end(id: string, report: StepReport): void {
+    this.#deadlines.get(id)?.cancel();
+    this.#deadlines.delete(id);
     this.#running.delete(id);
     this.#written.delete(id);
     this.#options.observer.ended(id, report);

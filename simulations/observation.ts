@@ -18,7 +18,8 @@ export type PeerName = string;
 export type Observation = { readonly atUs: number; readonly peer: PeerName } & (
   | { readonly kind: "up"; readonly role: "control" | "worker"; readonly life: string; readonly disk: Disk }
   | { readonly kind: "down"; readonly why: "crash" | "fuse" | "storage" }
-  | { readonly kind: "paused" | "resumed" }
+  | { readonly kind: "paused"; readonly how: "pause" | "suspend" }
+  | { readonly kind: "resumed" }
   | { readonly kind: "sent"; readonly to: PeerName; readonly life: string; readonly message: Message }
   | { readonly kind: "published"; readonly bytes: Uint8Array; readonly message: Message }
   /** An announcement was believed to be from that peer. */

@@ -29,7 +29,7 @@ import { type Ailment, Ailments } from "./ailments.ts";
 import { coreOf } from "./cores.ts";
 import { type Falseness, faithless, unknowing } from "./false-home.ts";
 import { SimulatedExecutor } from "./executor.ts";
-import { type ClockTraits, Life, MachineTime } from "./life.ts";
+import { type ClockTraits, Life, MachineTime, simulatedClock } from "./life.ts";
 import type { Arrival, SimulatedNetwork } from "./network.ts";
 import type { Observation, PeerName } from "./observation.ts";
 import { KeptOutputs } from "./kept-outputs.ts";
@@ -204,7 +204,7 @@ export class Peer {
       wallMs: startWallMs + hashBetween(-2_000, 2_000, seed, clocksAreSet ? lifeName : name, "wall"),
       fastPpm: this.traits.fastPpm,
     };
-    this.#executor = this.#newExecutor();
+    this.#executor = this.#newExecutor(clock);
     this.#life = new Life<Input, Effect>({
       name: lifeName,
       agenda,
@@ -247,7 +247,7 @@ export class Peer {
       this.#machine.sleep();
       this.#executor?.freeze();
     }
-    this.#see({ kind: "paused" });
+    this.#see({ kind: "paused", how });
   }
 
   resume(): void {
@@ -363,8 +363,12 @@ export class Peer {
         return;
       }
       case "start-step":
-        this.#see({ kind: "step-started", assignment: effect.assignment, effect: this.#isEffect(effect) });
-        this.#executor?.start(effect.assignment);
+        if (this.#executor?.isLate(effect.deadlineMs) === false)
+          this.#see({ kind: "step-started", assignment: effect.assignment, effect: this.#isEffect(effect) });
+        this.#executor?.start(effect.assignment, effect.deadlineMs);
+        return;
+      case "set-deadline":
+        this.#executor?.setDeadline(effect.assignment, effect.deadlineMs);
         return;
       case "stop-step":
         this.#executor?.stop(effect.assignment);
@@ -451,11 +455,12 @@ export class Peer {
     traffic.publish(this.name, bytes);
   }
 
-  #newExecutor(): SimulatedExecutor {
+  #newExecutor(traits: ClockTraits): SimulatedExecutor {
     const { seed, agenda, charter, failing, durationMsMax, durationsMs } = this.#around;
     return new SimulatedExecutor({
       seed,
       agenda,
+      clock: simulatedClock(agenda, traits, (callback) => callback(), this.#machine),
       failing,
       durationMsMax,
       leaseMs: charter.leaseMs,

@@ -243,7 +243,10 @@ export type PollRequest = Pick<Poll, "url" | "until" | "fails"> & {
 
 export type WorkerEffect =
   | SharedEffect
-  | { readonly kind: "start-step"; readonly assignment: Assignment }
+  /** `deadlineMs` (monotonic) of an exclusive step: when its lease may be over, and it with it. */
+  | { readonly kind: "start-step"; readonly assignment: Assignment; readonly deadlineMs?: number }
+  /** The lease of an exclusive step that runs was renewed. */
+  | { readonly kind: "set-deadline"; readonly assignment: string; readonly deadlineMs: number }
   | { readonly kind: "stop-step"; readonly assignment: string; readonly cause: StopCause }
   /** Bring the report's blobs to the control peers before the result is told. */
   | { readonly kind: "keep-blobs"; readonly assignment: string; readonly report: StepReport }

@@ -6,8 +6,9 @@
  *               +--- refused -----+---- revoked: given back or stopped
  *
  * It decides nothing about runs: it asks the home for work and tells it what happened. What it executes is what the
- * submitter signed; it checks that itself. Past its deadline an exclusive step is stopped; any other goes on, since
- * its result counts only if nobody was given a newer token.
+ * submitter signed; it checks that itself. Past its deadline an exclusive step is stopped, and whoever runs it knows the
+ * deadline, too, should this process stand still; any other step goes on, since its result counts only if nobody was given a newer
+ * token.
  */
 
 import { type RefusedBecause, sealEnvelope, type Signer, type Verifier } from "../../protocol/envelope.ts";
@@ -70,8 +71,9 @@ type Held = {
   startedMs: number;
   endedMs: number;
   /**
-   * What becomes of the attempt when it ends without having finished: it is reported; given back, since this worker
-   * is stopping; or forgotten, since its lease may have run out, which the home will call lost.
+   * What becomes of the attempt when it ends without having finished: it is reported, since the home asked for that; given
+   * back, since this worker is stopping or it met its deadline unseen; or forgotten, since its lease may have run out, which
+   * the home will call lost.
    */
   unfinished: "report" | "give-back" | "forget";
   report: StepReport | null;
@@ -544,7 +546,12 @@ export class WorkerCore {
       this.#outputs.started(id, now.monotonicMs);
       free -= 1;
       this.#begun.add(held.lease, now.monotonicMs);
-      this.#effects.push({ kind: "start-step", assignment });
+      if (!this.#isExclusive(held) || held.deadlineMs === null) {
+        this.#effects.push({ kind: "start-step", assignment });
+        continue;
+      }
+      held.unfinished = "give-back";
+      this.#effects.push({ kind: "start-step", assignment, deadlineMs: held.deadlineMs });
     }
   }
 
@@ -662,8 +669,14 @@ export class WorkerCore {
     // session's greeting is answered without a time: it only tells what was superseded.)
     for (const held of this.#held.values())
       if (held.heldSinceMs <= message.sentMs && message.sentMs >= this.#awakeSinceMs)
-        held.deadlineMs = deadlineMs;
+        this.#assure(held, deadlineMs);
     for (const lease of message.superseded) this.#revoke(lease, "superseded");
+  }
+
+  #assure(held: Held, deadlineMs: number): void {
+    held.deadlineMs = deadlineMs;
+    if (held.phase === "running" && this.#isExclusive(held))
+      this.#effects.push({ kind: "set-deadline", assignment: held.id, deadlineMs });
   }
 
   #acknowledged(lease: LeaseRef): void {
@@ -675,8 +688,10 @@ export class WorkerCore {
   #revoke(lease: LeaseRef, cause: "cancelled" | "superseded"): void {
     const held = this.#find(lease);
     if (held === undefined) return;
-    if (held.phase === "running") this.#effects.push({ kind: "stop-step", assignment: held.id, cause });
-    else if (held.phase === "granted" || held.phase === "queued") this.#giveBack(held.lease, "unstarted");
+    if (held.phase === "running") {
+      if (held.unfinished === "give-back" && !this.#stopping) held.unfinished = "report";
+      this.#effects.push({ kind: "stop-step", assignment: held.id, cause });
+    } else if (held.phase === "granted" || held.phase === "queued") this.#giveBack(held.lease, "unstarted");
   }
 
   #giveBack(lease: Lease, how: Extract<Message, { kind: "release" }>["how"], why?: string): void {

@@ -13,6 +13,11 @@ export const realClock: Clock = {
   afterTurn: (callback) => queueMicrotask(callback),
 };
 
+/** Milliseconds by the machine's monotonic clock, which all its processes share, whenever they began. */
+export function machineMs(): number {
+  return Number(process.hrtime.bigint()) / 1_000_000;
+}
+
 export const realRandom: Random = {
   integer: (below) => (below <= 1 ? 0 : randomInt(below)),
   bytes: (count) => randomBytes(count),

@@ -230,7 +230,9 @@ class WorkerNode implements RunningNode {
         return this.#fetchBundle(effect);
       case "start-step":
         this.#busyAtMs = realClock.monotonicMs();
-        return this.#executor.start(effect.assignment);
+        return this.#executor.start(effect.assignment, effect.deadlineMs);
+      case "set-deadline":
+        return this.#executor.setDeadline(effect.assignment, effect.deadlineMs);
       case "push-output": {
         const { to, assignment, attempt, ask } = effect;
         const piece = this.#sender.cut(assignment, effect);

@@ -1,14 +1,14 @@
 /**
  * A step that reaches outside runs in one place at a time, and alone under its lock or in an environment that is locked,
- * over all runs, whatever the network does, as long as clocks keep within their bound. A process that was stopped cannot
- * keep that and is left out: only its token protects there (`fences.ts`); and a liar that said it was done while its step
+ * over all runs, whatever the network does, as long as clocks keep within their bound; also where the worker's process was stopped. A
+ * machine that was suspended cannot keep that and is left out: only its token protects there (`fences.ts`); and a liar that said it was done while its step
  * runs on, or before it has begun it.
  */
 
 import { type Checker, type PeerName, Violation } from "../observation.ts";
 import { KnownLiars } from "./known-liars.ts";
 
-/** After it goes on, a process gets this long to see that its time was up. */
+/** After it goes on, a machine gets this long to see that its time was up. */
 const awakeUs = 600_000;
 
 type Running = {
@@ -29,7 +29,8 @@ export function effectsChecker(): Checker {
     observe: (observation) => {
       const { peer, atUs } = observation;
       liars.observe(observation);
-      if (observation.kind === "paused") asleep.set(peer, Number.POSITIVE_INFINITY);
+      if (observation.kind === "paused" && observation.how === "suspend")
+        asleep.set(peer, Number.POSITIVE_INFINITY);
       if (observation.kind === "resumed") asleep.set(peer, atUs + awakeUs);
       if (observation.kind === "down")
         for (const [key, { worker }] of running) if (worker === peer) running.delete(key);

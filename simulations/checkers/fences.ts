@@ -9,7 +9,7 @@
 import { type Checker, type PeerName, Violation } from "../observation.ts";
 import { KnownLiars } from "./known-liars.ts";
 
-/** As in `effects.ts`: a process that was stopped sees a moment late that its time was up. */
+/** As in `effects.ts`: a machine that was suspended sees a moment late that its time was up. */
 const awakeUs = 600_000;
 
 type Shown = { readonly attempt: string; readonly token: number };
@@ -26,7 +26,8 @@ export function fencesChecker(late: () => void = () => undefined): Checker {
     observe: (observation) => {
       const { peer, atUs } = observation;
       liars.observe(observation);
-      if (observation.kind === "paused") asleep.set(peer, Number.POSITIVE_INFINITY);
+      if (observation.kind === "paused" && observation.how === "suspend")
+        asleep.set(peer, Number.POSITIVE_INFINITY);
       if (observation.kind === "resumed") asleep.set(peer, atUs + awakeUs);
       if (observation.kind === "step-over") {
         const over = running.get(`${peer} ${observation.assignment}`);

@@ -41,6 +41,7 @@ export class HeldLocksChecker implements Checker {
       case "fault":
         return this.#liars.observe(observation);
       case "paused":
+        if (observation.how === "pause") return;
         return void this.#asleep.set(observation.peer, Infinity);
       case "resumed":
         return void this.#asleep.set(observation.peer, observation.atUs + awakeUs);

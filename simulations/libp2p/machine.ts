@@ -273,6 +273,7 @@ export class Machine {
     const options = {
       seed: this.#seed,
       agenda: this.#agenda,
+      clock: life.clock,
       failing: { failed: 0, timedOut: 0 },
       durationMsMax: 2_000,
       leaseMs: this.#domain.charter.leaseMs,
@@ -314,7 +315,9 @@ export class Machine {
       case "send-fork":
         return kept.sendFork(effect);
       case "start-step":
-        return executor.start(effect.assignment);
+        return executor.start(effect.assignment, effect.deadlineMs);
+      case "set-deadline":
+        return executor.setDeadline(effect.assignment, effect.deadlineMs);
       case "stop-step":
         return executor.stop(effect.assignment);
       case "recorded":

@@ -28,6 +28,7 @@ type Maker = (observer: ExecutorObserver) => Promise<ExecutorUnderTest>;
 export function executorContract(name: string, make: Maker): void {
   describe(`${name} keeps the contract of executors: reporting`, () => reporting(make));
   describe(`${name} keeps the contract of executors: stopping`, () => stopping(make));
+  describe(`${name} keeps the contract of executors: deadlines`, () => deadlines(make));
 }
 
 /** A fresh executor for each test. */
@@ -54,9 +55,9 @@ class Fresh {
     return this.#now.commands;
   }
 
-  start(commands: readonly string[], more: Partial<Assignment> = {}): string {
+  start(commands: readonly string[], more: Partial<Assignment> = {}, deadlineMs?: number): string {
     const assignment = assignmentOf(this.#now.emptyTree, commands, more);
-    this.executor.start(assignment);
+    this.executor.start(assignment, deadlineMs);
     return assignment.id;
   }
 
@@ -177,5 +178,39 @@ function stopping(make: Maker): void {
     await under.executor.close();
     expect(under.witness.ends(id)).toBe(1);
     expect((await under.witness.report(id)).outcome).toBe("cancelled");
+  });
+}
+
+function deadlines(make: Maker): void {
+  const under = new Fresh(make);
+  const inMs = (ms: number): number => performance.now() + ms;
+
+  it("ends an attempt at its deadline, as if it was stopped then", async () => {
+    const id = under.start([under.commands.lasts], {}, inMs(60_000));
+    await under.witness.text(id, "begun");
+    under.executor.setDeadline(id, inMs(50));
+    const report = await under.witness.report(id);
+    expect([report.outcome, report.commands.length, under.witness.ends(id)]).toEqual(["cancelled", 1, 1]);
+  });
+
+  it("lets an attempt go on when a later deadline takes the place of one", async () => {
+    const [id, other] = [under.start([under.commands.lasts]), under.start([under.commands.lasts])];
+    for (const begun of [id, other]) await under.witness.text(begun, "begun");
+    under.executor.setDeadline(id, inMs(100));
+    under.executor.setDeadline(id, inMs(60_000));
+    under.executor.setDeadline(other, inMs(200));
+    await under.witness.report(other);
+    expect(under.witness.ends(id)).toBe(0);
+  });
+
+  it("begins none whose deadline has passed, and calls it cancelled", async () => {
+    const id = under.start([under.commands.prints("here")], {}, inMs(-1));
+    const report = await under.witness.report(id);
+    expect([report.outcome, report.commands, under.witness.log(id)]).toEqual(["cancelled", [], ""]);
+  });
+
+  it("ignores the deadlines of ids that it does not know", async () => {
+    under.executor.setDeadline("nobody", inMs(-1));
+    expect((await under.witness.report(under.start([under.commands.passes]))).outcome).toBe("passed");
   });
 }

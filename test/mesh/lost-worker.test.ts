@@ -22,10 +22,11 @@ afterAll(() => mesh?.end());
 async function caught(
   name: string,
   step: string,
+  more = "",
 ): Promise<{ run: string; watch: Watch; first: MeshNode; second: MeshNode }> {
   const [control] = mesh.controls;
   if (control === undefined) throw new Error("The mesh has no control peer.");
-  const run = await mesh.submit(mesh.repository(name, `  one:\n    run: "${step}"\n`), control);
+  const run = await mesh.submit(mesh.repository(name, `  one:\n    run: "${step}"\n${more}`), control);
   const watch = control.watch(run);
   const { worker } = await watch.event("attempt-started");
   const first = mesh.workers.find(({ peer }) => peer === worker);
@@ -74,6 +75,23 @@ it("SIGSTOP past the lease, the step still running: it is killed when its worker
   await first.stepsAreGone();
   gate.open();
   expect(await watch.closed()).toBe("passed");
+  expect(await watch.event("attempt-ended", mine(2))).toMatchObject({ cause: "finished", final: true });
+});
+
+it("SIGSTOP past the lease, a step with a lock: it is ended in time all the same, and attempt 2 runs alone", async () => {
+  const gate = mesh.gate();
+  const mailbox = mesh.mailbox();
+  const step = `echo $OTTO_ATTEMPT $$ > ${mailbox.path}; read -r _ < ${gate.path}`;
+  const { watch, first } = await caught("locked", step, "    lock: one\n");
+  await mailbox.line(/^1 /u);
+  first.pause();
+  await first.stepsAreGone();
+  expect(watch.events.filter(({ kind }) => kind === "attempt-started")).toHaveLength(1);
+  await mailbox.line(/^2 /u);
+  first.resume();
+  gate.open();
+  expect(await watch.closed()).toBe("passed");
+  expect(await watch.event("attempt-ended", mine(1))).toMatchObject({ cause: "lost" });
   expect(await watch.event("attempt-ended", mine(2))).toMatchObject({ cause: "finished", final: true });
 });
 

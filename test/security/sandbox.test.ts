@@ -332,7 +332,14 @@ it.skipIf(!existsSync("/bin/bash"))(
       const task = { serial: 1, workspace: folder, logFile: join(folder, "log"), preamble: "", secrets: [] };
       const commands = ["cat /proc/self/fd/200 || echo nothing there"];
       const bounds = usualBounds(folder, totalmem());
-      const ends = { timeoutMs: 60_000, graceMs: 0, confinement: null, bounds, folders: [folder] };
+      const ends = {
+        timeoutMs: 60_000,
+        deadlineMs: null,
+        graceMs: 0,
+        confinement: null,
+        bounds,
+        folders: [folder],
+      };
       channel.send({ kind: "run", task: { ...task, commands, environment, ...ends } } satisfies ToRunner);
       expect(await said.promise).toMatch(/nothing there\n$/u);
       expect(output).not.toContain(canary);

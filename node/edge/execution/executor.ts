@@ -30,6 +30,7 @@ import { readLog } from "./attempt-log.ts";
 import { makeMemoryFolder, removeMemoryFolder, removeMemoryFolders } from "./memory-folder.ts";
 import { maskReport } from "./masked-report.ts";
 import { secretsAmong } from "./pass-variables.ts";
+import { machineMs } from "../clock.ts";
 import { identityOf, killAll } from "./processes.ts";
 import { type End, endOf, problemOf, tooOpen, Unprepared } from "./ends.ts";
 import { proxiesAmong, withoutProxies } from "./proxies.ts";
@@ -115,6 +116,8 @@ type Attempt = {
   readonly tail: Tail;
   logBytes: number;
   isRunning: boolean;
+  /** By the machine's monotonic clock; null: it has none. */
+  deadlineMs: number | null;
   /** Lines that the log begins with. */
   notes: readonly string[];
   sought: readonly SoughtCache[];
@@ -184,7 +187,7 @@ export class LocalExecutor implements Executor {
     return this.#runner.pid;
   }
 
-  start(assignment: Assignment): void {
+  start(assignment: Assignment, deadlineMs?: number): void {
     this.#serial += 1;
     const attempt: Attempt = {
       assignment,
@@ -200,6 +203,7 @@ export class LocalExecutor implements Executor {
       image: null,
       memory: null,
       level: this.#isolation.levelFor(assignment),
+      deadlineMs: deadlineMs === undefined ? null : byMachine(deadlineMs),
       secrets: this.#secrets,
       mask: this.#mask,
     };
@@ -214,6 +218,13 @@ export class LocalExecutor implements Executor {
     const { tail, logBytes } = attempt;
     const length = Math.min(bytesMax, logBytes - offset);
     return readLog({ tail: tail.bytes(), logBytes, file: this.#logFile(attempt) }, offset, length);
+  }
+
+  setDeadline(id: string, deadlineMs: number): void {
+    const attempt = this.#attempts.get(id);
+    if (attempt === undefined) return;
+    attempt.deadlineMs = byMachine(deadlineMs);
+    if (attempt.isRunning) this.#runner.setDeadline(attempt.serial, attempt.deadlineMs);
   }
 
   stop(id: string, _cause: StopCause): void {
@@ -336,6 +347,7 @@ export class LocalExecutor implements Executor {
       },
       {
         signal: attempt.abort.signal,
+        deadlineMs: () => attempt.deadlineMs,
         listens: (port, server) => opened.accept(port, server),
         output: (offset, bytes) => {
           attempt.tail.append(bytes);
@@ -532,6 +544,11 @@ function maskFor(secrets: readonly Uint8Array[]): Mask {
     what,
     next: "Give the steps of this worker fewer or longer secrets.",
   });
+}
+
+/** The moment that this process calls so, as every process of the machine does. */
+function byMachine(monotonicMs: number): number {
+  return machineMs() + monotonicMs - performance.now();
 }
 
 function leftMs({ assignment, startedAt }: Attempt): number {

@@ -34,6 +34,12 @@ type Waiting = {
   readonly answer: (result: RunnerResult | null) => void;
 };
 
+type RunOptions = Omit<Waiting, "answer"> & {
+  readonly signal: AbortSignal;
+  /** Asked when the task is handed over: its deadline by then. */
+  readonly deadlineMs?: () => number | null;
+};
+
 type Life = {
   readonly child: ChildProcess;
   readonly channel: Channel;
@@ -79,22 +85,25 @@ export class RunnerLink {
    * Runs the task, until it is done or stopped by `stop` or the signal. The answer is null when the runner died under
    * it, or could not be started; nothing of the task runs any more then.
    */
-  async run(
-    task: RunnerTask,
-    options: { readonly signal: AbortSignal } & Omit<Waiting, "answer">,
-  ): Promise<RunnerResult | null> {
+  async run(task: Omit<RunnerTask, "deadlineMs">, options: RunOptions): Promise<RunnerResult | null> {
     if (this.#life.isGone) await this.#life.replaced;
     const life = this.#life;
     if (life.isGone) return null;
     return new Promise((answer) => {
       life.waiting.set(task.serial, { output: options.output, listens: options.listens, answer });
-      life.channel.send({ kind: "run", task } satisfies ToRunner);
+      const deadlineMs = options.deadlineMs?.() ?? null;
+      life.channel.send({ kind: "run", task: { ...task, deadlineMs } } satisfies ToRunner);
       if (options.signal.aborted) this.stop(task.serial);
     });
   }
 
   stop(serial: number): void {
     this.#life.channel.send({ kind: "stop", serial } satisfies ToRunner);
+  }
+
+  /** The runner holds to it by itself. */
+  setDeadline(serial: number, deadlineMs: number): void {
+    this.#life.channel.send({ kind: "deadline", serial, deadlineMs } satisfies ToRunner);
   }
 
   /** Ends the runner and everything that it runs. One that does not answer is killed. */

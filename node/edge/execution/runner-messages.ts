@@ -21,6 +21,8 @@ export type RunnerTask = {
   /** In base64: what is masked in its output before it is stored or sent. */
   readonly secrets: readonly string[];
   readonly timeoutMs: number;
+  /** By the machine's monotonic clock (`machineMs`): it ends then at the latest, unless a later time is told first; null: never. */
+  readonly deadlineMs: number | null;
   /** How long it may take to end after it was asked to. */
   readonly graceMs: number;
   /** What holds it; null: nothing but its process groups (S0). */
@@ -81,6 +83,7 @@ export type ToRunner =
     }
   | { readonly kind: "run"; readonly task: RunnerTask }
   | { readonly kind: "stop"; readonly serial: number }
+  | { readonly kind: "deadline"; readonly serial: number; readonly deadlineMs: number }
   | { readonly kind: "close" };
 
 /** How the commands of an attempt came to their end. */

@@ -78,6 +78,8 @@ function receive(message: ToRunner): void {
       return run(message.task);
     case "stop":
       return attempts.get(message.serial)?.cancel();
+    case "deadline":
+      return attempts.get(message.serial)?.setDeadline(message.deadlineMs);
     case "close":
       closing = true;
       for (const attempt of attempts.values()) attempt.cancel();

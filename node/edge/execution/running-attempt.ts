@@ -17,6 +17,7 @@ import { assert } from "../../../protocol/errors.ts";
 import { Masker, maskOf } from "../../../protocol/credentials/masker.ts";
 import { limits } from "../../../protocol/limits.ts";
 import type { CommandReport } from "../../../protocol/report.ts";
+import { machineMs } from "../clock.ts";
 import { AttemptLog } from "./attempt-log.ts";
 import type { OutputPipe } from "./pipes.ts";
 import { findProcesses, livingGroups, markerVariable, type Orphans, signalProcess } from "./processes.ts";
@@ -68,6 +69,7 @@ export class RunningAttempt {
   #collected: Buffer[] = [];
   #collectedBytes = 0;
   #timeoutTimer: NodeJS.Timeout | null = null;
+  #deadlineTimer: NodeJS.Timeout | null = null;
   #outputTimer: NodeJS.Timeout | null = null;
   #lookTimer: NodeJS.Timeout | null = null;
   readonly #usage: StepUsage;
@@ -92,6 +94,7 @@ export class RunningAttempt {
     this.#timeoutTimer = setTimeout(() => this.#stop({ kind: "timed-out" }), this.#task.timeoutMs);
     this.#outputTimer = setTimeout(() => this.#readAlong(), outputDelayMs);
     this.#usageTimer = setInterval(() => this.#bound(), limits.stepLookMs);
+    if (this.#task.deadlineMs !== null) this.setDeadline(this.#task.deadlineMs);
     if (this.#task.preamble !== "") this.#emit(Buffer.from(this.#task.preamble));
     if (this.#state === "running") this.#startNext();
   }
@@ -99,6 +102,14 @@ export class RunningAttempt {
   /** Ends everything: asked first, then killed. */
   cancel(): void {
     this.#stop({ kind: "cancelled" });
+  }
+
+  /** It is cancelled then, whether the worker is awake or not, unless a later time is told first. */
+  setDeadline(deadlineMs: number): void {
+    if (this.#deadlineTimer !== null) clearTimeout(this.#deadlineTimer);
+    const leftMs = deadlineMs - machineMs();
+    if (leftMs <= 0) return this.cancel();
+    this.#deadlineTimer = setTimeout(() => this.setDeadline(deadlineMs), Math.ceil(leftMs));
   }
 
   /** Ends everything at once: the worker is gone, nobody will hear of it. */
@@ -242,6 +253,7 @@ export class RunningAttempt {
     this.#state = "clearing";
     this.#end = end;
     if (this.#timeoutTimer !== null) clearTimeout(this.#timeoutTimer);
+    if (this.#deadlineTimer !== null) clearTimeout(this.#deadlineTimer);
     if (this.#usageTimer !== null) clearInterval(this.#usageTimer);
     if (this.#lookTimer !== null) clearTimeout(this.#lookTimer);
     this.#killAtMs = performance.now() + limits.killGraceMs;

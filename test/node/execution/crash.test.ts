@@ -55,8 +55,10 @@ class Worker {
   /** The stray process that the step printed, and the processes of the worker itself. */
   async processes(): Promise<{ worker: number; runner: number; stray: number }> {
     const { worker = 0, runner = 0 } = await this.line((line) => line.runner !== undefined);
-    const begun = await this.line((line) => line.text?.includes("begun") === true);
-    return { worker, runner, stray: Number(/pid=(\d+)/.exec(begun.text ?? "")?.[1]) };
+    // What was written at once may come in two pieces.
+    const said = () => this.lines.map(({ text = "" }) => text).join("");
+    await this.line(() => said().includes("begun"));
+    return { worker, runner, stray: Number(/pid=(\d+)/.exec(said())?.[1]) };
   }
 }
 
@@ -74,7 +76,11 @@ describe.runIf(process.platform === "linux")("when a process of the worker is ki
   const workers: Worker[] = [];
 
   function startWorker(...scripts: readonly (readonly string[])[]): Worker {
-    const words = [fixture, folder, ...scripts.map((commands) => JSON.stringify({ commands }))];
+    return startWith(...scripts.map((commands) => ({ commands })));
+  }
+
+  function startWith(...attempts: readonly object[]): Worker {
+    const words = [fixture, folder, ...attempts.map((attempt) => JSON.stringify(attempt))];
     const worker = new Worker(process.execPath, words);
     workers.push(worker);
     return worker;
@@ -113,6 +119,17 @@ describe.runIf(process.platform === "linux")("when a process of the worker is ki
     process.kill(pid, "SIGKILL");
     await gone(runner);
     expect(isRunning(stray)).toBe(false);
+  });
+
+  it("and when the worker stands still: the runner ends an attempt at its deadline, and it is told of that later", async () => {
+    const worker = startWith({ commands: [stubborn], deadlineMs: 1_000 });
+    const { worker: pid, stray } = await worker.processes();
+    process.kill(pid, "SIGSTOP");
+    await gone(stray);
+    expect(worker.reports).toEqual([]);
+    process.kill(pid, "SIGCONT");
+    await worker.line((line) => line.closed === true);
+    expect(worker.reports[0]).toMatchObject({ outcome: "cancelled" });
   });
 
   it("both at once: the next start on the folder kills what they left and clears the workspaces", async () => {

@@ -3,6 +3,8 @@
  *
  *   node worker-fixture.ts FOLDER ATTEMPT...      each a part of an Assignment in JSON; one after the other
  *
+ * With `deadlineMs` it must be over so long after it has first said something.
+ *
  * Prints one JSON line for each thing that happens.
  */
 
@@ -18,9 +20,11 @@ const [folder = "", ...scripts] = process.argv.slice(2);
 const blobs = await openBlobs(join(folder, "blobs"));
 const tree = await blobs.writeBytes(encodeTree([]));
 let setEnded = (): void => undefined;
+let deadlineMs: number | undefined;
 
+/** A turn later: whoever hears it may stop this process, and what was told to the runner is on its way by then. */
 function say(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
+  setImmediate(() => process.stdout.write(`${JSON.stringify(value)}\n`));
 }
 
 const executor = await startExecutor({
@@ -28,8 +32,11 @@ const executor = await startExecutor({
   blobs,
   fetch: async () => undefined,
   observer: {
-    output: (_id, offset, bytes) =>
-      say({ offset, text: Buffer.from(bytes).toString("latin1").slice(0, 200) }),
+    output: (id, offset, bytes) => {
+      if (deadlineMs !== undefined) executor.setDeadline(id, performance.now() + deadlineMs);
+      deadlineMs = undefined;
+      say({ offset, text: Buffer.from(bytes).toString("latin1").slice(0, 200) });
+    },
     ended: (_id, report) => {
       say({ report });
       setEnded();
@@ -44,7 +51,9 @@ for (const script of scripts) {
   const ended = new Promise<void>((resolve) => {
     setEnded = resolve;
   });
-  executor.start(assignmentOf(tree, [], JSON.parse(script) as Partial<Assignment>));
+  const attempt = JSON.parse(script) as Partial<Assignment> & { readonly deadlineMs?: number };
+  deadlineMs = attempt.deadlineMs;
+  executor.start(assignmentOf(tree, [], attempt));
   await ended;
 }
 await executor.close();
