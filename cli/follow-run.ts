@@ -7,24 +7,31 @@ import { OttoError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
 import type { Target } from "./target.ts";
 
-/**
- * Watches until the run is closed; a node that is lost is asked again, for a while.
- *
- * @param offset where in each attempt's log to begin.
- * @param from `submitted`: the run is known to exist, so a node that has not heard of it yet is asked again, too.
- */
+export type Following = {
+  /** `submitted`: the run is known to exist, so a node that has not heard of it yet is asked again, too. */
+  readonly from: "submitted" | "named";
+  /** Where in each attempt's log to begin. */
+  readonly offset?: number;
+  /** Ends the watching: its reason is thrown. */
+  readonly signal?: AbortSignal;
+};
+
+/** Watches until the run is closed; a node that is lost is asked again, for a while. */
 export async function followRun(
   run: string,
   target: Target,
-  from: "submitted" | "named",
+  { from, offset = 0, signal }: Following,
   show: (item: WatchItem) => void,
-  offset = 0,
 ): Promise<void> {
   const seen = new Seen();
   let exists = from === "submitted";
+  let hangUp = (): void => undefined;
   for (let failures = 0; ;) {
     try {
       const channel = await target.open();
+      signal?.throwIfAborted();
+      hangUp = () => channel.abort();
+      signal?.addEventListener("abort", hangUp);
       const request = {
         call: "watch",
         certificate: target.certificate,
@@ -48,12 +55,25 @@ export async function followRun(
           return;
       }
     } catch (error) {
+      signal?.throwIfAborted();
       const waits = error instanceof OttoError && mayComeBack(error);
       if (!exists || !waits || failures > limits.watchRetriesMax) throw error;
+    } finally {
+      signal?.removeEventListener("abort", hangUp);
     }
+    signal?.throwIfAborted();
     if (failures === 0) show({ kind: "notice", text: "Connection to the run lost; trying again." });
     failures += 1;
-    await sleep(Math.min(limits.dialBackoffMsMin * 2 ** failures, limits.dialBackoffMsMax));
+    await pause(Math.min(limits.dialBackoffMsMin * 2 ** failures, limits.dialBackoffMsMax), signal);
+  }
+}
+
+async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await sleep(ms, undefined, signal === undefined ? {} : { signal });
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
   }
 }
 

@@ -42,7 +42,7 @@ export async function logs(run: string, step: string | undefined, options: LogsO
     process.stdout.write(bytes);
   };
   try {
-    if (options.follow === true) await followRun(run, target, "named", show, offset);
+    if (options.follow === true) await followRun(run, target, { from: "named", offset }, show);
     else await showSoFar(run, target, show, offset);
   } finally {
     await target.close();
