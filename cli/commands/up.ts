@@ -21,13 +21,13 @@ import { foundDomain, moveFounder, randomName } from "../../node/edge/founding.t
 import { isAlive } from "../../node/edge/execution/processes.ts";
 import { openIdentity, verifySignature } from "../../node/edge/identity.ts";
 import { type InviteCode, inviteOfCode, makeInvite } from "../../node/edge/invite-code.ts";
-import { hasEnded } from "../../node/edge/renewing.ts";
 import { connectLocally } from "../../node/edge/local-socket.ts";
 import { type ExitCode, exitCodes, OttoError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import { type SandboxLevel, sandboxLevels } from "../../protocol/plan.ts";
 import { sealApplication } from "../../protocol/invite.ts";
 import { isFormed, openCharter, type Role } from "../../protocol/membership.ts";
+import { assertJoinable } from "../held-folder.ts";
 import { keepStanding, person } from "../person.ts";
 import { ownerOfFolder } from "../../node/edge/owner.ts";
 
@@ -71,16 +71,11 @@ export async function up(options: UpOptions): Promise<ExitCode> {
 }
 
 export async function join(code: string, options: JoinOptions): Promise<ExitCode> {
-  const folder = new DataFolder(options.data ?? joinPath(ottoHome(), "node"));
-  if (folder.isNode && !hasEnded(folder))
-    throw new OttoError("OTTO_FILE_EXISTS", {
-      what: `${folder.path} already holds a node.`,
-      state: "Nobody joined.",
-      next: "Start it with `otto up`, or join with another folder: --data FOLDER.",
-    });
   const invited = inviteOfCode(code);
   const { invite, domain } = invited;
   if (invite.role === "person") return joinAsPerson(invited);
+  const folder = new DataFolder(options.data ?? joinPath(ottoHome(), "node"));
+  assertJoinable(folder, domain);
   if (invite.role === "control" && options.listen === undefined && !invite.addresses.every(isLoopback))
     throw new OttoError("OTTO_USAGE", {
       what: "The other control peers must be able to reach this one, and without --listen only this machine could.",

@@ -1,6 +1,6 @@
 /** Control peers that take each other's places while the domain works, and a domain from a backup when all are lost. */
 
-import { readdirSync, rmSync, statSync, truncateSync } from "node:fs";
+import { readdirSync, renameSync, rmSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { sha256Hex } from "../../protocol/values.ts";
@@ -206,6 +206,25 @@ it("one that is away is taken out by its name, and nobody is told to let it run"
   await runPasses(through);
 });
 
+/** As a worker's operator does who is told that the folder is taken: puts it away, as the message says. */
+async function joinWithOldFolder(restored: MeshNode): Promise<MeshNode> {
+  const [old] = mesh.workers;
+  if (old === undefined) throw new Error("The mesh has no worker.");
+  const code = await mesh.invite(restored);
+  const refused = await mesh.otto(["join", code, "--data", old.folder]);
+  expect(refused).toMatchObject({ code: 2, stdout: "" });
+  expect(refused.stderr).toBe(
+    `otto: ${old.folder} already holds a node: worker worker-1 of domain dev.\n` +
+      "Nobody joined; the code is still good.\n" +
+      `Next: Start it with \`otto up --data ${old.folder}\`. Where it finds no control peer any more, as after the domain was restored from a backup: ` +
+      `join with another folder (--data FOLDER), or put the old one away first: otto down --node ${old.folder} && mv ${old.folder} ${old.folder}.old\n` +
+      "Code: OTTO_FILE_EXISTS\n",
+  );
+  await mesh.succeed(["down", "--node", old.folder]);
+  renameSync(old.folder, `${old.folder}.old`);
+  return mesh.join(old.name, code, ["--name", "worker-2"]);
+}
+
 it("all control peers are lost: one comes from a backup, with every run that was over, and goes on", async () => {
   const [through] = nodes.values();
   if (through === undefined) throw new Error("Nobody is left.");
@@ -223,7 +242,7 @@ it("all control peers are lost: one comes from a backup, with every run that was
   expect((await mesh.status(run, restored)).state).toBe("passed");
   const listing = await mesh.succeed(["status", "--node", restored.folder]);
   for (const over of [before, run]) expect(listing.stdout).toMatch(new RegExp(`^${over} .* passed `, "mu"));
-  const worker = await mesh.join("worker-2", await mesh.invite(restored), ["--name", "worker-2"]);
+  const worker = await joinWithOldFolder(restored);
   mesh.workers.push(worker);
   await runPasses(restored);
   truncateSync(file, statSync(file).size - 1);

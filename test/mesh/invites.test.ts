@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { openIdentity } from "../../node/edge/identity.ts";
 import { inviteCode, inviteOfCode } from "../../node/edge/invite-code.ts";
 import { type Invite, sealInvite } from "../../protocol/invite.ts";
+import { freeAddress } from "../ports.ts";
 import { Mesh, type MeshNode } from "./mesh.ts";
 import type { Ended } from "./program.ts";
 
@@ -110,4 +111,18 @@ it("makes a person a member, who then asks over the network with a key of their 
   await program.said(/1 step/u);
   program.signal("SIGINT");
   expect(await program.ended).toMatchObject({ code: 130 });
+});
+
+it("does not join with a folder of another domain's node, and says which one it is; a person needs no folder", async () => {
+  const other = await mesh.up("other", ["--control", "--name", "other", "--listen", await freeAddress()]);
+  const code = await mesh.invite(control);
+  const refused = await mesh.otto(["join", code, "--data", other.folder]);
+  expect(refused).toMatchObject({ code: 2, stdout: "" });
+  expect(refused.stderr).toMatch(
+    /already holds a node: control peer other of domain dev \(\w{4}…\w{4}\), and the code is of another domain \(\w{4}…\w{4}\)\.\nNobody joined; the code is still good\.\nNext: Join with another folder/u,
+  );
+  await other.kill();
+  const person = await mesh.invite(control, ["--role", "person"]);
+  await mesh.succeed(["join", person, "--data", other.folder], { home: "mia" });
+  expect(await joinNowhere(code)).toMatchObject({ code: 0 });
 });
