@@ -1,4 +1,4 @@
-/** What a core has answered, or found, in words for whoever must act on it. */
+/** What a core has answered, or found, and what a node is not the one to ask for, in words for whoever must act on it. */
 
 import { OttoError } from "../../protocol/errors.ts";
 import type { Fork } from "../../protocol/fork.ts";
@@ -137,5 +137,20 @@ export function notFormed(joined: number, size: number): OttoError {
     what: `The domain is not complete: ${joined} of ${size} control peers have joined.`,
     state: "Nothing was submitted.",
     next: "Let the others join with the control invites that the founder printed.",
+  });
+}
+
+export function nothingToBackUp(): OttoError {
+  return new OttoError("OTTO_USAGE", {
+    what: "This node is a worker: it holds nothing that a backup is made of.",
+    state: "There is no backup.",
+    next: "Ask a control peer, on its own machine, with --node FOLDER: `otto control ls` shows which they are.",
+  });
+}
+
+export function joinOverNetwork(): OttoError {
+  return new OttoError("OTTO_USAGE", {
+    what: "Joining goes to a control peer over the network, not over the local socket.",
+    next: "Run `otto join CODE` on the machine that is to join.",
   });
 }

@@ -19,6 +19,7 @@ import { limits } from "../../protocol/limits.ts";
 import { openCertificate } from "../../protocol/certificate.ts";
 import { isFormed, isListed } from "../../protocol/membership.ts";
 import { decodeRequest, type Request } from "../../protocol/requests.ts";
+import { joinOverNetwork, nothingToBackUp } from "./answer-words.ts";
 import { receiveBlobs, sendBlobs } from "./blob-transfer.ts";
 import { attributed, isTrespass, whyReserved } from "./call-roles.ts";
 import type { CallActions, ControlActions, RequestOf } from "./call-actions.ts";
@@ -85,6 +86,7 @@ export class CallServer {
       });
     this.#authorize(channel, request.value);
     const asked = attributed(request.value, channel.peer, this.#host.membership.charter);
+    if (asked.call === "backup" && this.#actions.control === null) throw nothingToBackUp();
     // A control peer asked because it takes this one for home: two that disagree would hand a call round and round.
     const target = this.#isControl(channel.peer) ? null : this.#actions.relayTo(asked);
     if (target === null) await this.#perform(channel, asked, frames);
@@ -390,11 +392,4 @@ export class CallServer {
 
 async function* decoded(frames: AsyncIterable<Uint8Array>): AsyncGenerator<Item, void, void> {
   for await (const frame of frames) yield decodeItem(frame);
-}
-
-function joinOverNetwork(): OttoError {
-  return new OttoError("OTTO_USAGE", {
-    what: "Joining goes to a control peer over the network, not over the local socket.",
-    next: "Run `otto join CODE` on the machine that is to join.",
-  });
 }

@@ -189,6 +189,20 @@ it("nobody but the owner changes who votes, and nothing that would stop the doma
   expect(refused).toMatchObject({ code: 3, stderr: expect.stringContaining("does not own") as string });
 });
 
+it("a worker that is asked for a backup says that it is one, and who is to be asked", async () => {
+  const [worker] = mesh.workers;
+  if (worker === undefined) throw new Error("The mesh has no worker.");
+  const file = join(mesh.folder, "of-a-worker");
+  const words = ["control", "backup", "--node", worker.folder, "--output", file];
+  const { code, stdout, stderr } = await mesh.otto(words);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+  expect(stderr).toContain("This node is a worker: it holds nothing that a backup is made of.\nThere is no");
+  expect(stderr).toContain(
+    "Next: Ask a control peer, on its own machine, with --node FOLDER: `otto control ls`",
+  );
+  expect(readdirSync(mesh.folder).filter((name) => name.startsWith("of-a-worker"))).toEqual([]);
+});
+
 it("one that is away is taken out by its name, and nobody is told to let it run", async () => {
   const away = node("control-3");
   await away.kill();
