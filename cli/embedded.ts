@@ -164,16 +164,20 @@ async function stopLeftWorker(worker: DataFolder, isRunning: boolean): Promise<v
   signalProcess(pid, "SIGKILL");
 }
 
-/** Asks the process of a folder to stop and waits until it has. False when there was none. */
-export async function stopProcess(folder: DataFolder): Promise<boolean> {
+/**
+ * Asks the process of a folder to stop and waits until all of it is gone. False when there was none.
+ *
+ * @throws `OTTO_TIMED_OUT`: it is still there.
+ */
+export async function stopProcess(folder: DataFolder, withinMs = limits.drainMsMax * 2): Promise<boolean> {
   const pid = folder.running()?.pid;
-  if (pid === undefined || !signalProcess(pid, "SIGTERM")) return false;
-  const deadlineMs = Date.now() + limits.drainMsMax * 2;
+  if (pid === undefined || !isAlive(pid) || !signalProcess(pid, "SIGTERM")) return false;
+  const deadlineMs = Date.now() + withinMs;
   while (isAlive(pid) && Date.now() < deadlineMs) await sleep(20);
   if (!isAlive(pid)) return true;
   throw new OttoError("OTTO_TIMED_OUT", {
     what: `Process ${pid} of ${folder.path} does not stop.`,
-    state: "It still runs.",
+    state: "It still runs, and holds its folder and its port.",
     next: `End it with: kill -9 ${pid}`,
   });
 }

@@ -89,7 +89,7 @@ export function signalProcess(pid: number, signal: NodeJS.Signals | 0): boolean 
   }
 }
 
-/** Whether a process lives. One that has ended and that nobody has collected yet does not. */
+/** Whether a process lives, or any thread of it. One that has ended and that nobody has collected yet does not. */
 export function isAlive(pid: number): boolean {
   if (!signalProcess(pid, 0)) return false;
   const status = statusOf(pid);
@@ -174,18 +174,25 @@ function environmentOf(pid: number): string {
   return readText(`/proc/${pid}/environ`);
 }
 
-type Status = { readonly state: string; readonly parent: number; readonly group: number };
+type Status = {
+  readonly state: string;
+  readonly parent: number;
+  readonly group: number;
+  readonly threads: number;
+};
 
 function statusOf(pid: number): Status | null {
   const text = readText(`/proc/${pid}/stat`);
   // The name of the program is in brackets and may itself hold brackets and spaces.
   const words = text.slice(text.lastIndexOf(")") + 2).split(" ");
   if (words.length < 3) return null;
-  return { state: words[0] ?? "", parent: Number(words[1]), group: Number(words[2]) };
+  const [state = "", parent, group] = words;
+  return { state, parent: Number(parent), group: Number(group), threads: Number(words[17]) };
 }
 
-function isLiving(status: Status): boolean {
-  return status.state !== "Z" && status.state !== "X";
+/** The first thread may end before the others, which hold files, ports and memory until they have ended, too. */
+function isLiving({ state, threads }: Status): boolean {
+  return (state !== "Z" && state !== "X") || threads > 1;
 }
 
 function holdsOpen(pid: number, path: string): boolean {
