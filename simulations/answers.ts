@@ -104,11 +104,15 @@ function lostWords(runsThatLostSteps: number, failed: number): string {
     : " (some of them because a step was lost with its worker, and may not be tried again)";
 }
 
-function laterWords({ tookMs, undisturbedMs }: Distribution): string {
+/** How much later than undisturbed: one in twenty where there are so many, else the slowest. */
+function laterWords({ runs, tookMs, undisturbedMs }: Distribution): string {
   if (tookMs === null || undisturbedMs === null) return "";
-  const laterMs = tookMs.p95 - undisturbedMs.p95;
-  if (laterMs < 1_000) return ", and no later";
-  return `, one in twenty ${inSeconds(laterMs)} later or more`;
+  const isTail = tookMs.p95 !== null && undisturbedMs.p95 !== null;
+  const [ms, beforeMs] = isTail ? [tookMs.p95, undisturbedMs.p95] : [tookMs.slowest, undisturbedMs.slowest];
+  if (ms - beforeMs < 1_000) return ", and no later";
+  const later = inSeconds(ms - beforeMs);
+  if (isTail) return `, one in twenty ${later} later or more`;
+  return runs === 1 ? `, ${later} later` : `, the slowest ${later} later`;
 }
 
 export function percent(part: number, whole: number): string {

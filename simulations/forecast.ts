@@ -144,8 +144,16 @@ export type Distribution = {
   readonly open: number;
   readonly runsThatLostSteps: number;
   /** Of the runs that ended, whatever the fault did; null when none did. */
-  readonly tookMs: { readonly p50: number; readonly p95: number } | null;
-  readonly undisturbedMs: { readonly p50: number; readonly p95: number } | null;
+  readonly tookMs: Quantiles | null;
+  readonly undisturbedMs: Quantiles | null;
+};
+
+type Quantiles = {
+  /** The middle one; of one run it is that run. */
+  readonly p50: number;
+  /** Null for fewer than twenty: see `quantiles`. */
+  readonly p95: number | null;
+  readonly slowest: number;
 };
 
 export function distributionOf(fates: readonly Fate[]): Distribution {
@@ -162,9 +170,13 @@ export function distributionOf(fates: readonly Fate[]): Distribution {
   };
 }
 
-function quantiles(values: readonly number[]): { p50: number; p95: number } | null {
+/** One in twenty is later than the 95th percentile: of fewer runs than twenty nobody can be that one, and only the slowest is told. */
+const runsForP95 = 20;
+
+function quantiles(values: readonly number[]): Quantiles | null {
   const sorted = values.toSorted((left, right) => left - right);
-  const at = (part: number): number =>
-    sorted[Math.min(sorted.length - 1, Math.ceil(part * sorted.length) - 1)] ?? 0;
-  return sorted.length === 0 ? null : { p50: at(0.5), p95: at(0.95) };
+  const slowest = sorted.at(-1);
+  const at = (part: number): number => sorted[Math.ceil(part * sorted.length) - 1] ?? 0;
+  if (slowest === undefined) return null;
+  return { p50: at(0.5), p95: sorted.length < runsForP95 ? null : at(0.95), slowest };
 }

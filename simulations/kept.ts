@@ -4,7 +4,7 @@
  */
 
 import { failure, type Result, success } from "../protocol/errors.ts";
-import { parseSchedule } from "./read-schedule.ts";
+import { parseJson, parseSchedule } from "./read-schedule.ts";
 import type { Schedule } from "./schedule.ts";
 
 export type Kept = {
@@ -20,12 +20,9 @@ export type Kept = {
 
 /** @returns what a file keeps: a schedule alone is one that must pass. */
 export function readKept(json: string): Result<Kept, string> {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch (error) {
-    return failure(`not JSON: ${error instanceof Error ? error.message : String(error)}`);
-  }
+  const parsed = parseJson(json);
+  if (!parsed.ok) return parsed;
+  const { value } = parsed;
   const kept = value as Partial<Kept> | null;
   if (kept?.otto !== "kept/1") {
     const schedule = parseSchedule(value);

@@ -173,13 +173,18 @@ const shape = z.strictObject({ ...fields, neighbour: z.optional(neighbour) });
 
 /** @returns the schedule, or what is wrong with it first: the place, then what is not right there. */
 export function readSchedule(json: string): Result<Schedule, string> {
-  let value: unknown;
+  const parsed = parseJson(json);
+  return parsed.ok ? parseSchedule(parsed.value) : parsed;
+}
+
+/** @returns what the text says, or one line on why it is not JSON: the parser shows some of the text, line breaks and all. */
+export function parseJson(text: string): Result<unknown, string> {
   try {
-    value = JSON.parse(json);
+    return success(JSON.parse(text) as unknown);
   } catch (error) {
-    return failure(`not JSON: ${error instanceof Error ? error.message : String(error)}`);
+    const why = error instanceof Error ? error.message : String(error);
+    return failure(`not JSON: ${why.replaceAll(/[\p{Cc}\s]+/gu, " ")}`);
   }
-  return parseSchedule(value);
 }
 
 export function parseSchedule(value: unknown): Result<Schedule, string> {

@@ -243,9 +243,13 @@ function write(
 
 function table(answers: readonly Answer[]): string[] {
   const right = (title: string): { title: string; side: "right" } => ({ title, side: "right" });
+  // Of few runs there is no such percentile, and of one it is the run itself.
+  const isTail = answers.some(({ distribution }) => typeof distribution.tookMs?.p95 === "number");
+  const isOne = answers.every(({ distribution }) => distribution.runs === 1);
+  const times = isOne ? ["TOOK"] : ["P50", isTail ? "P95" : "SLOWEST"];
   const headings = [
     { title: "SCENARIO" },
-    ...["FINISH", "STALL", "FAIL", "P50", "P95", "UNDISTURBED"].map(right),
+    ...["FINISH", "STALL", "FAIL", ...times, "UNDISTURBED"].map(right),
   ];
   const rows = answers.map(({ scenario, distribution }) => {
     const { runs, finished, stalled, failed, open, tookMs, undisturbedMs } = distribution;
@@ -254,15 +258,19 @@ function table(answers: readonly Answer[]): string[] {
       percent(finished, runs),
       percent(stalled + open, runs),
       percent(failed, runs),
-      tookMs === null ? "" : inSeconds(tookMs.p50),
-      tookMs === null ? "" : inSeconds(tookMs.p95),
-      undisturbedMs === null ? "" : inSeconds(undisturbedMs.p50),
+      timeWords(tookMs?.p50),
+      ...(isOne ? [] : [timeWords(isTail ? tookMs?.p95 : tookMs?.slowest)]),
+      timeWords(undisturbedMs?.p50),
     ];
     return cells.map((text) => ({ text }));
   });
   return tableLines(headings, rows).map((line) =>
     paint(line, { width: null, color: wantsColor(process.stdout) }),
   );
+}
+
+function timeWords(ms: number | null | undefined): string {
+  return ms === null || ms === undefined ? "" : inSeconds(ms);
 }
 
 function asJson(

@@ -43,7 +43,7 @@ describe("otto simulate", () => {
       "webshop  2 steps, on the mesh of mesh.yaml",
       "2 runs of each scenario",
     ]);
-    expect(lines[3]).toMatch(/^SCENARIO +FINISH +STALL +FAIL +P50 +P95 +UNDISTURBED$/u);
+    expect(lines[3]).toMatch(/^SCENARIO +FINISH +STALL +FAIL +P50 +SLOWEST +UNDISTURBED$/u);
     expect(stdout).toMatch(/^site-loss a +0 % +100 % +0 %/mu);
     expect(stdout).toContain(
       "With 3 control peers on 2 sites, losing site a stalls 100 % of runs until it is back; losing site b holds up no run.",
@@ -64,6 +64,16 @@ describe("otto simulate", () => {
     });
   });
 
+  it("names percentiles where there are enough runs of them, and of one run none", async () => {
+    const headings = async (...words: readonly string[]): Promise<string | undefined> =>
+      (await otto("simulate", "--scenario", "rolling-upgrade", ...words)).stdout
+        .split("\n")[3]
+        ?.replaceAll(/ +/gu, " ");
+    expect(await headings("--seeds", "20")).toBe("SCENARIO FINISH STALL FAIL P50 P95 UNDISTURBED");
+    expect(await headings("--seeds", "19")).toBe("SCENARIO FINISH STALL FAIL P50 SLOWEST UNDISTURBED");
+    expect(await headings("--seed", "7")).toBe("SCENARIO FINISH STALL FAIL TOOK UNDISTURBED");
+  });
+
   it("writes a page that says how the run that it shows is had again", async () => {
     const mesh = file(
       "one machine.yaml",
@@ -78,15 +88,6 @@ describe("otto simulate", () => {
     expect(readFileSync(join(folder, "page.html"), "utf8")).toMatch(
       /otto simulate --scenario slow-worker --seed [12] --mesh (?:'|&#39;)one machine\.yaml(?:'|&#39;)/u,
     );
-  });
-
-  it("runs a schedule again that was kept", async () => {
-    const kept = join(import.meta.dirname, "../../simulations/kept/offered-too-early.json");
-    const { code, stdout } = await otto("simulate", "--replay", kept);
-    expect({ code, stdout }).toEqual({
-      code: 0,
-      stdout: expect.stringMatching(/^passed after \d+ s of virtual time/u) as string,
-    });
   });
 
   it.each([
@@ -107,5 +108,24 @@ describe("otto simulate", () => {
     const { code, stderr } = await otto("simulate", ...words);
     expect(stderr).toContain(told);
     expect(code).toBe(2);
+  });
+});
+
+describe("otto simulate --replay", () => {
+  it("runs a schedule again that was kept", async () => {
+    const kept = join(import.meta.dirname, "../../simulations/kept/offered-too-early.json");
+    const { code, stdout } = await otto("simulate", "--replay", kept);
+    expect({ code, stdout }).toEqual({
+      code: 0,
+      stdout: expect.stringMatching(/^passed after \d+ s of virtual time/u) as string,
+    });
+  });
+
+  it("says in one paragraph that what is to be run again is not JSON, whatever the file's lines are", async () => {
+    const { code, stdout, stderr } = await otto("simulate", "--replay", "otto.yaml");
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toMatch(
+      /^otto: otto\.yaml is no schedule: not JSON: .*\.\nNothing was simulated\.\nNext: .*\nCode: OTTO_USAGE\n$/u,
+    );
   });
 });
