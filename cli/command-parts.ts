@@ -13,11 +13,18 @@ export function several(value: string, before: readonly string[] = []): readonly
   return [...before, value];
 }
 
-export function withTarget(command: Command): Command {
-  return command
-    .option("--node <folder>", "data folder of the node to ask (default: this user's node)")
+/** What `--domain` is for where a file may be judged in place of a node's answer. */
+export const fileOrPeer = "with --peer: in which domain; of a file: which one is expected";
+
+export function withTarget(command: Command, domain = "with --peer: in which domain"): Command {
+  return withAskedNode(command)
     .option("--peer <multiaddr>", "ask any peer over the network")
-    .option("--domain <name>", "with --peer: in which domain; with verify: which one is expected");
+    .option("--domain <name>", domain);
+}
+
+/** For what nobody asks over the network. */
+export function withAskedNode(command: Command): Command {
+  return command.option("--node <folder>", "data folder of the node to ask (default: this user's node)");
 }
 
 export function withOwner(command: Command): Command {

@@ -8,7 +8,7 @@ import { Command, CommanderError } from "commander";
 import { exitCodes, type ExitCode, OttoError } from "../protocol/errors.ts";
 import type { ApproveOptions } from "./commands/answer.ts";
 import type { CallbacksOptions } from "./commands/callbacks.ts";
-import { several, withTarget } from "./command-parts.ts";
+import { fileOrPeer, several, withTarget } from "./command-parts.ts";
 import type { AddOptions, ListOptions } from "./commands/schedule.ts";
 import type { ExplainOptions } from "./commands/explain.ts";
 import type { ExportOptions } from "./commands/export.ts";
@@ -93,7 +93,7 @@ function program(): Command {
     .option("-w, --watch", "watch it to its end")
     .action(action(async (options: SubmitOptions) => (await import("./commands/submit.ts")).submit(options)));
   withTarget(otto.command("status [run]"))
-    .description("list the runs, or show one step by step")
+    .description("list the runs, or show one of them, step by step")
     .option("--json", "as JSON")
     .action(
       action(async (run: string | undefined, options: StatusOptions) =>
@@ -110,7 +110,7 @@ function program(): Command {
         (await import("./commands/logs.ts")).logs(run, step, options),
       ),
     );
-  withTarget(otto.command("verify <run-or-file>"))
+  withTarget(otto.command("verify <run-or-file>"), fileOrPeer)
     .description(
       "check that a run, or an exported one, kept to its plan; or that a provenance holds, offline",
     )
@@ -242,7 +242,7 @@ function addSimulate(otto: Command): void {
     .option("-p, --parameters <name=value>", "value of a parameter; may be repeated", several)
     .option(
       "--mesh <file>",
-      "which machines there are (default: this user's node's domain, or 3 control peers)",
+      "which machines there are (default: this user's node's domain, or 3 control peers, and 2 workers)",
     )
     .option(
       "--scenario <name>",
@@ -255,7 +255,7 @@ function addSimulate(otto: Command): void {
     .option("--seeds <count>", "how many runs of each scenario", "40")
     .option("--seed <number>", "only the run of this seed")
     .option("--seconds <seconds>", "at most so much of a processor's time for each mesh", "20")
-    .option("--report <file>", "write the run that was harmed most as a page (HTML)")
+    .option("--report <file>", "write the run that was harmed most, or is replayed, as a page (HTML)")
     .option("--replay <file>", "only run a schedule that a simulation wrote")
     .option("--json", "as JSON")
     .addHelpText("after", simulateExample)

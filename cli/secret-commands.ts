@@ -1,7 +1,7 @@
 /** The commands about secrets. Their code is loaded only when they are called. */
 
 import type { Command } from "commander";
-import { type Action, several, withOwner, withTarget } from "./command-parts.ts";
+import { type Action, fileOrPeer, several, withOwner, withTarget } from "./command-parts.ts";
 import type {
   AuditOptions,
   ListOptions,
@@ -71,7 +71,7 @@ export function addSecretCommands(otto: Command, action: Action): void {
     .action(
       action(async (name: string, options: TargetOptions) => (await load()).removeSecret(name, options)),
     );
-  withTarget(secret.command("audit [name]"))
+  withTarget(secret.command("audit [name]"), fileOrPeer)
     .description("show who used which secret for what")
     .option(
       "--verify [file]",

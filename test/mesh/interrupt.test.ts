@@ -1,6 +1,8 @@
 /** Ctrl-C and `otto cancel`: the steps end, nothing is left behind, and the next run works at once. */
 
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { freeAddress } from "../ports.ts";
 import type { Mailbox } from "./fifo.ts";
 import { Mesh } from "./mesh.ts";
 import type { Program } from "./program.ts";
@@ -83,5 +85,16 @@ it("down: stops both processes, and a second time there is nothing to stop", asy
   expect(pids).toHaveLength(2);
   expect((await mesh.succeed(["down"])).stdout).toBe("Stopped 2 processes.\n");
   expect(pids.filter((pid) => isLiving(pid))).toEqual([]);
+  expect((await mesh.succeed(["down"])).stdout).toBe("Nothing was running.\n");
+});
+
+it("down: leaves this user's own node alone, and says how to stop it", async () => {
+  const program = mesh.start(["up", "--control", "--listen", await freeAddress()]);
+  await program.said(/ is up\./u);
+  const node = join(mesh.folder, "home", "node");
+  expect((await mesh.succeed(["down"])).stdout).toBe(
+    `Nothing was running.\nThis user's node goes on, as process ${program.pid}. Stop it with: otto down --node ${node}\n`,
+  );
+  expect((await mesh.succeed(["down", "--node", node])).stdout).toBe("Stopped 1 process.\n");
   expect((await mesh.succeed(["down"])).stdout).toBe("Nothing was running.\n");
 });
