@@ -33,7 +33,7 @@ export async function controlsOf(target: Target): Promise<ControlsSeen> {
   throw new OttoError("OTTO_MESSAGE_INVALID", {
     what: `The node answered with ${opened.ok ? "an older charter of" : "no charter that was signed by the owner of"} domain ${known.name}${opened.ok ? " than this user has seen" : ""}.`,
     state: "Nothing was done.",
-    next: "Ask another node with --node or --peer.",
+    next: `Ask another node with --node or --peer.${opened.ok ? " If the owner says that the domain was restored from a backup, join it anew: `otto join CODE`." : ""}`,
   });
 }
 
