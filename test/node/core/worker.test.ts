@@ -206,9 +206,9 @@ describe("a worker", () => {
   });
 });
 
-describe("a step that reaches outside", () => {
-  const steps = [plannedStep("deploy", [], outside), plannedStep("again", [], outside)];
+const steps = [plannedStep("deploy", [], outside), plannedStep("again", [], outside)];
 
+describe("a step that reaches outside", () => {
   it("starts only under a renewal that was sent after it was granted, and answered", () => {
     const bench = new Bench(steps);
     bench.welcome();
@@ -236,39 +236,6 @@ describe("a step that reaches outside", () => {
     const ended = kinds(bench.end(bench.lease(), reportOf({ outcome: "cancelled", problem: "stopped" })));
     expect(ended.filter((kind) => kind === "send result" || kind === "send release")).toEqual([]);
     expect(bench.core.isBusy).toBe(false);
-  });
-
-  it("begins with its deadline, which each renewal that is answered moves on", () => {
-    const bench = new Bench(steps);
-    bench.welcome();
-    bench.grant(bench.lease());
-    const answered = () => bench.hear({ kind: "renewed", sentMs: bench.nowMs, superseded: [] });
-    const deadlineMs = () => bench.nowMs + workerDeadlineMs(exampleCharter.leaseMs);
-    expect(answered()).toContainEqual(
-      expect.objectContaining({ kind: "start-step", deadlineMs: deadlineMs() }),
-    );
-    bench.tick(100);
-    expect(answered()).toEqual([
-      { kind: "set-deadline", assignment: idOf(bench.lease()), deadlineMs: deadlineMs() },
-    ]);
-  });
-
-  it("is given back when it met its deadline while this process stood still, and reported when the home had it stopped", () => {
-    const cancelled = reportOf({ outcome: "cancelled", problem: "stopped" });
-    const begun = (): Bench => {
-      const bench = new Bench(steps);
-      bench.welcome();
-      bench.grant(bench.lease());
-      bench.hear({ kind: "renewed", sentMs: bench.nowMs, superseded: [] });
-      return bench;
-    };
-    const unseen = begun();
-    expect(said(unseen.end(unseen.lease(), cancelled))).toMatchObject([{ kind: "release", how: "begun" }]);
-    expect(unseen.core.isBusy).toBe(false);
-    const asked = begun();
-    const { run, index, token } = asked.lease();
-    asked.hear({ kind: "revoke", lease: { run, index, token }, cause: "cancelled" });
-    expect(kinds(asked.end(asked.lease(), cancelled))).toContain("send result");
   });
 
   it("is stopped when the machine slept: its two clocks drifted apart", () => {
@@ -323,6 +290,41 @@ describe("a step that reaches outside", () => {
     bench.grant(bench.lease());
     bench.hear({ kind: "renewed", sentMs: bench.nowMs, superseded: [] });
     expect(kinds(bench.tick(exampleCharter.leaseMs * 5))).not.toContain("stop-step");
+  });
+});
+
+describe("the deadline of a step that reaches outside", () => {
+  it("is told to whoever runs it, and each renewal that is answered moves it on", () => {
+    const bench = new Bench(steps);
+    bench.welcome();
+    bench.grant(bench.lease());
+    const answered = () => bench.hear({ kind: "renewed", sentMs: bench.nowMs, superseded: [] });
+    const deadlineMs = () => bench.nowMs + workerDeadlineMs(exampleCharter.leaseMs);
+    expect(answered()).toContainEqual(
+      expect.objectContaining({ kind: "start-step", deadlineMs: deadlineMs() }),
+    );
+    bench.tick(100);
+    expect(answered()).toEqual([
+      { kind: "set-deadline", assignment: idOf(bench.lease()), deadlineMs: deadlineMs() },
+    ]);
+  });
+
+  it("has it given back when that passed while this process stood still; what the home had stopped is reported", () => {
+    const cancelled = reportOf({ outcome: "cancelled", problem: "stopped" });
+    const begun = (): Bench => {
+      const bench = new Bench(steps);
+      bench.welcome();
+      bench.grant(bench.lease());
+      bench.hear({ kind: "renewed", sentMs: bench.nowMs, superseded: [] });
+      return bench;
+    };
+    const unseen = begun();
+    expect(said(unseen.end(unseen.lease(), cancelled))).toMatchObject([{ kind: "release", how: "begun" }]);
+    expect(unseen.core.isBusy).toBe(false);
+    const asked = begun();
+    const { run, index, token } = asked.lease();
+    asked.hear({ kind: "revoke", lease: { run, index, token }, cause: "cancelled" });
+    expect(kinds(asked.end(asked.lease(), cancelled))).toContain("send result");
   });
 });
 
