@@ -321,12 +321,17 @@ export const faultPlantings: readonly Planting[] = [
     seedsMax: 200,
   },
   {
-    name: "a worker goes on outside after its lease",
+    name: "a worker goes on outside after its lease, and whoever runs the step does",
     edits: [
       {
         file: "node/core/worker.ts",
         find: "if (past) this.#fence(held);",
         replace: "if (past && held.startedMs < 0) this.#fence(held);",
+      },
+      {
+        file: "simulations/executor.ts",
+        find: "if (this.isLate(deadlineMs)) return this.stop(id);",
+        replace: 'if (id !== "") return;',
       },
     ],
     caughtBy: ["effects"],

@@ -67,6 +67,20 @@ export const repairPlantings: readonly Planting[] = [
     seedsMax: 1,
   },
   {
+    name: "a home keeps what was proposed of a step behind the closing of its run",
+    edits: [
+      {
+        file: "protocol/registers/home.ts",
+        find: "if (!this.#isOfClosed(name)) this.#committed",
+        replace: "if (!this.#isOfClosed(name) || name.length > 0) this.#committed",
+      },
+    ],
+    caughtBy: ["tables"],
+    base: "closed-in-one-round.json",
+    firstSeed: 500_096_908,
+    seedsMax: 1,
+  },
+  {
     name: "a voter takes what it accepted for chosen",
     edits: [
       {

@@ -46,6 +46,7 @@ import {
   type Refusal,
   type RegisterValue,
   retiredRegister,
+  runOfStepRegister,
 } from "./registers.ts";
 import type { TableEffect } from "./table.ts";
 import { recordsOf } from "./wire-records.ts";
@@ -85,6 +86,8 @@ export class Home<Ticket> {
   #base: Position = origin;
   /** What a majority holds. */
   readonly #committed = new RegisterMap<RegisterValue>();
+  /** Runs among it that are closed. */
+  readonly #closed = new Set<string>();
   /** Who promised this ballot, and where their tables are. */
   readonly #promisedBy = new Map<string, Position>();
   /** Peers that have the table of this reign, but for what is on its way to them: they are sent each round. */
@@ -141,6 +144,7 @@ export class Home<Ticket> {
     this.#waiting = [];
     this.#rounds = [];
     this.#committed.clear();
+    this.#closed.clear();
     for (const peers of [this.#promisedBy, this.#following]) peers.clear();
   }
 
@@ -360,16 +364,26 @@ export class Home<Ticket> {
     const raised = round.values.get(retiredRegister);
     // What this very round closes is forgotten when the watermark is raised the next time, as at every voter.
     if (raised !== undefined) this.#forgetRetired(raised);
-    for (const [name, value] of round.values) {
-      this.#committed.set(name, value);
-      if (value.kind === "run" && value.outcome !== null) this.#committed.deleteStepsOf(name.slice(4));
-    }
+    for (const [name, value] of round.values)
+      if (value.kind === "run" && value.outcome !== null) {
+        this.#closed.add(name.slice(4));
+        this.#committed.deleteStepsOf(name.slice(4));
+      }
+    for (const [name, value] of round.values) if (!this.#isOfClosed(name)) this.#committed.set(name, value);
+  }
+
+  /** What was proposed of a step before its run was closed is nobody's any more, as at every voter. */
+  #isOfClosed(name: string): boolean {
+    const run = this.#closed.size === 0 ? null : runOfStepRegister(name);
+    return run !== null && this.#closed.has(run);
   }
 
   #forgetRetired(watermark: RegisterValue): void {
     for (const [name, value] of this.#committed)
-      if (value.kind === "run" && value.outcome !== null && isRetired(value, watermark))
+      if (value.kind === "run" && value.outcome !== null && isRetired(value, watermark)) {
         this.#committed.delete(name);
+        this.#closed.delete(name.slice(4));
+      }
   }
 }
 

@@ -523,4 +523,19 @@ describe("a control peer", () => {
     expect(talk.table("a").value("run/r")).toMatchObject({ outcome: "passed" });
     expect([...talk.table("a").openRuns]).toEqual([]);
   });
+
+  it("forgets what was proposed of a step before its run was closed, in the same round or one that was under way", () => {
+    const talk = new Conversation("a");
+    talk.tick("a", 0);
+    talk.settle();
+    talk.propose("a", "run/r", admit);
+    talk.settle();
+    const other = "step/r/1";
+    talk.table("a").propose("run/r", { kind: "close", outcome: "passed" }, "close");
+    talk.propose("a", step, claim("w"));
+    talk.propose("a", other, claim("v"));
+    talk.settle();
+    expect([step, other].map((name) => talk.table("a").value(name))).toEqual([null, null]);
+    expect([...talk.table("a").committedEntries()].map(([name]) => name)).toEqual(["run/r"]);
+  });
 });
