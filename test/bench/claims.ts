@@ -11,15 +11,17 @@ import { Etcd, findEtcd } from "./etcd.ts";
 import { Bed, inRounds, median, type Measurement, type Row } from "./measure.ts";
 
 const rounds = 5;
+/** Before them: a process that runs for months has been compiled. */
+const roundsToWarmUp = 1;
 const kills = 3;
 const gapClients = 16;
-const bareCount = 400;
+const bareCount = 1_000;
 
 /**
  * `known` is etcd 3.4's best on such a machine with so many clients; `least` is wanted of Otto as a multiple of etcd's.
  */
 const shapes = [
-  { name: "1 x 1", clients: 1, batch: 1, count: 400, known: null, least: 1 },
+  { name: "1 x 1", clients: 1, batch: 1, count: 1_000, known: null, least: 1 },
   { name: "16 x 1", clients: 16, batch: 1, count: 2_000, known: 1_280, least: 1 },
   { name: "256 x 1", clients: 256, batch: 1, count: 6_000, known: 2_650, least: 2 },
   { name: "64 x 50", clients: 64, batch: 50, count: 16_000, known: 11_200, least: 2.5 },
@@ -33,11 +35,12 @@ export async function benchClaims(): Promise<Row[]> {
   const bare = await BarePath.start();
   try {
     const measured = new Map<string, Measurement[]>();
-    const keep = async (name: string, measuring: Promise<Measurement>): Promise<void> => {
-      measured.set(name, [...(measured.get(name) ?? []), await measuring]);
-    };
     // Turn by turn, so that a noisy minute touches both.
-    for (let round = 0; round < rounds; round += 1) {
+    for (let round = 0; round < roundsToWarmUp + rounds; round += 1) {
+      const keep = async (name: string, measuring: Promise<Measurement>): Promise<void> => {
+        const one = await measuring;
+        if (round >= roundsToWarmUp) measured.set(name, [...(measured.get(name) ?? []), one]);
+      };
       for (const shape of shapes) {
         await keep(`otto ${shape.name}`, mesh.measure(shape, shape.count));
         if (etcd !== null) await keep(`etcd ${shape.name}`, etcd.measure(shape, shape.count));
