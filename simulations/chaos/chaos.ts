@@ -108,7 +108,7 @@ function figures(round: Round): string {
   return [
     `${acknowledged} of ${submitted} submissions taken, ${claims} claims, longest gap ${(longestGapMs / 1_000).toFixed(1)} s,`,
     `all ended ${(healMs / 1_000).toFixed(1)} s after the faults; ${connections} connections and`,
-    `${(bytes / 1e6).toFixed(1)} MB through the proxies; ${excusedOverlaps} overlaps of a process that was stopped;`,
+    `${(bytes / 1e6).toFixed(1)} MB through the proxies; ${excusedOverlaps} overlaps of a machine that was suspended;`,
     `held up by the machine for ${Math.round(round.heldUpMs)} ms`,
   ].join(" ");
 }

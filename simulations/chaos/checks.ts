@@ -2,8 +2,9 @@
  * What must be true of a chaos run, judged by what really happened: lines that steps left in a target outside of Otto,
  * and what each control peer exports of each run. Pure: a test hands over records of its own.
  *
- * A process that was stopped cannot keep its deadline: while it sleeps somebody else may be given its step, and when it
- * wakes its own goes on for a moment. There only the token protects, and overlaps are told as excused.
+ * A machine that was suspended cannot keep a deadline: while it sleeps somebody else may be given its step, and when it
+ * wakes its own goes on for a moment. There only the token protects, and overlaps are told as excused. A worker whose process alone
+ * was stopped keeps it: what runs its steps does.
  */
 
 import { verifyRun } from "../../node/verify/verify.ts";
@@ -88,10 +89,10 @@ export function checkAttempts({ run, events }: Account): readonly Broken[] {
   return broken;
 }
 
-/** From when to when a node was stopped, on the clock of the target's lines. */
+/** From when to when all of a node was stopped, on the clock of the target's lines. */
 export type Asleep = { readonly worker: string; readonly fromSeconds: number; readonly toSeconds: number };
 
-/** After it goes on, a process gets this long to see that its time was up, and its step to end. */
+/** After it goes on, a machine gets this long to see that its time was up, and its step to end. */
 const awakeSeconds = 1;
 
 type Ran = {

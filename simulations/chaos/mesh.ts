@@ -85,7 +85,7 @@ export class ChaosMesh {
       for (const to of names) if (from !== to) this.links.set(from, to, wayOf(from, to, active));
     for (const node of this.#nodes.values()) {
       const wanted = wantedOf(node.name, active);
-      this.#noteSleep(node.name, wanted.stopped !== null);
+      this.#noteSleep(node.name, wanted.stopped === "tree");
       node.want(wanted).catch((error: unknown) => (node.died ??= String(error)));
     }
   }
@@ -184,14 +184,14 @@ export class ChaosMesh {
     }
   }
 
-  #noteSleep(worker: string, isStopped: boolean): void {
+  #noteSleep(worker: string, isAsleep: boolean): void {
     const index = this.#asleep.findIndex(
       (each) => each.worker === worker && each.toSeconds === Number.POSITIVE_INFINITY,
     );
     const known = this.#asleep[index];
-    if (isStopped && known === undefined)
+    if (isAsleep && known === undefined)
       this.#asleep.push({ worker, fromSeconds: upSeconds(), toSeconds: Number.POSITIVE_INFINITY });
-    if (!isStopped && known !== undefined) this.#asleep[index] = { ...known, toSeconds: upSeconds() };
+    if (!isAsleep && known !== undefined) this.#asleep[index] = { ...known, toSeconds: upSeconds() };
   }
 }
 
