@@ -284,7 +284,7 @@ export const faultPlantings: readonly Planting[] = [
     edits: [
       {
         file: "node/core/reign.ts",
-        find: 'if (register?.kind !== "run") return assured;',
+        find: 'if (register?.kind !== "run") return isForgotten(ref.run);',
         replace: 'if (register?.kind !== "run") return false;',
       },
     ],
@@ -319,6 +319,20 @@ export const faultPlantings: readonly Planting[] = [
     caughtBy: ["linearizability"],
     firstSeed: 915,
     seedsMax: 200,
+  },
+  {
+    name: "a home that was answered lately calls what it does not know superseded",
+    edits: [
+      {
+        file: "node/core/unknown-runs.ts",
+        find: "return assuredAfter(sinceMs);",
+        replace: "return assuredAfter(sinceMs - limits.homeAssuredMs);",
+      },
+    ],
+    caughtBy: ["ledger"],
+    base: "succeeded-unseen.json",
+    firstSeed: 600_015_330,
+    seedsMax: 1,
   },
   {
     name: "a worker goes on outside after its lease, and whoever runs the step does",

@@ -31,6 +31,10 @@ const longForAReason = new Map([
   ["node/core/worker.ts", "one state machine: a worker's session, its leases and its attempts"],
   ["node/edge/control-node.ts", "everything that a control peer's core asks for, in one switch"],
   ["node/edge/execution/executor.ts", "one attempt, from its assignment to its report"],
+  [
+    "node/edge/execution/running-attempt.ts",
+    "one state machine: an attempt's commands, from the first to its end",
+  ],
   ["node/edge/network.ts", "one class that owns every link of a peer"],
   ["node/verify/replay.ts", "every event of an account, in one switch"],
   ["simulations/peer.ts", "everything that a peer asks of its edge, in one switch"],

@@ -72,6 +72,7 @@ import { Revocations } from "./revocations.ts";
 import { Schedules } from "./schedules.ts";
 import { submissionKeys, Submissions } from "./submissions.ts";
 import { Suspension } from "./suspension.ts";
+import { UnknownRuns } from "./unknown-runs.ts";
 
 export const controlKeys = {
   ...submissionKeys,
@@ -152,6 +153,7 @@ export class ControlCore {
   readonly #archiving: Archiving;
   readonly #leases: Leases;
   readonly #quotas = new Quotas();
+  readonly #unknownRuns = new UnknownRuns();
   readonly #reign: Reign;
   readonly #submissions: Submissions;
   readonly #schedules: Schedules;
@@ -943,7 +945,11 @@ export class ControlCore {
     this.#leases.renew(from, message.held, now.monotonicMs);
     for (const lease of this.#reign.cancelled(message.held))
       this.#send(from, { kind: "revoke", lease, cause: "cancelled" });
-    const superseded = this.#reign.superseded(message.held, message.sentMs > 0);
+    // A greeting is not counted: only a renewal may be answered late.
+    const isForgotten = (run: string): boolean =>
+      message.sentMs > 0 &&
+      this.#unknownRuns.isForgotten(run, now.monotonicMs, (ms) => this.#table.isAssuredAfter(ms));
+    const superseded = this.#reign.superseded(message.held, isForgotten);
     this.#send(from, { kind: "renewed", sentMs: message.sentMs, superseded });
   }
 
@@ -1138,6 +1144,7 @@ export class ControlCore {
         this.#admitReady(now);
       } else {
         this.#reign.end();
+        this.#unknownRuns.clear();
         this.#archiving.clear();
         this.#schedules.end();
       }

@@ -295,15 +295,15 @@ export class Reign {
   /**
    * Which of these leases are no longer their holder's.
    *
-   * @param assured that this home has not been succeeded without knowing it: then a run that it does not know is over and forgotten.
+   * @param isForgotten whether a run that this home does not know is over and forgotten (`unknown-runs.ts`).
    */
-  superseded(held: readonly LeaseRef[], assured: boolean): LeaseRef[] {
+  superseded(held: readonly LeaseRef[], isForgotten: (run: string) => boolean): LeaseRef[] {
     return held.filter((ref) => {
       const run = this.#runs.get(ref.run);
       if (run !== undefined)
         return !run.has(ref.index) || run.token(ref.index) > ref.token || run.phase(ref.index) === "done";
       const register = this.#context.committed(runRegister(ref.run));
-      if (register?.kind !== "run") return assured;
+      if (register?.kind !== "run") return isForgotten(ref.run);
       const value = this.#context.committed(stepRegister(ref.run, ref.index));
       const isOver = value?.kind === "step" && (value.token > ref.token || value.state === "done");
       return register.outcome !== null || isOver;

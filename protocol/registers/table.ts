@@ -138,11 +138,19 @@ export class RegisterTable<Ticket> {
    * answer a heartbeat. A successor needs a promise from one of them, and counts every lease anew from its start.
    */
   isAssured(nowMs: number): boolean {
+    return this.isAssuredAfter(nowMs - limits.homeAssuredMs - 1);
+  }
+
+  /**
+   * True when a majority, which had promised nobody more, has answered a heartbeat that was sent after that time: until then
+   * nobody else was home.
+   */
+  isAssuredAfter(sinceMs: number): boolean {
     if (this.#home.stage !== "home") return false;
-    const recent = this.#peers.filter(
-      (peer) => peer === this.#self || nowMs - (this.#heardMs.get(peer) ?? -Infinity) <= limits.homeAssuredMs,
+    const heard = this.#peers.filter(
+      (peer) => peer === this.#self || (this.#heardMs.get(peer) ?? -Infinity) > sinceMs,
     );
-    return recent.length > this.#peers.length / 2;
+    return heard.length > this.#peers.length / 2;
   }
 
   /** The machine was suspended, for nobody knows how long by its monotonic clock: somebody else may reign. */

@@ -492,6 +492,18 @@ describe("a control peer", () => {
     expect(talk.table("a").isAssured(1_751)).toBe(false);
   });
 
+  it("is sure that nobody else was home until a moment when a majority has answered what it said after that", () => {
+    const talk = new Conversation("a", "b", "c");
+    talk.linkAll();
+    talk.tick("a", 0);
+    talk.settle();
+    talk.tick("a", 1_000);
+    expect(talk.table("a").isAssuredAfter(999)).toBe(false);
+    talk.settle();
+    expect([999, 1_000].map((sinceMs) => talk.table("a").isAssuredAfter(sinceMs))).toEqual([true, false]);
+    expect(talk.table("b").isAssuredAfter(0)).toBe(false);
+  });
+
   it("is not sure of its reign when its machine slept, until a majority answers what it says since then", () => {
     const talk = new Conversation("a", "b", "c");
     talk.linkAll();
