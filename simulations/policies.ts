@@ -4,7 +4,13 @@ import type { Policy } from "../protocol/policy.ts";
 import type { Fault } from "./faults.ts";
 import { permitActs } from "./permit-liars.ts";
 import { Chance } from "./random.ts";
-import type { Schedule, ScheduledApprover, ScheduledGates, ScheduledRun } from "./schedule.ts";
+import {
+  type Schedule,
+  type ScheduledApprover,
+  type ScheduledGates,
+  type ScheduledRun,
+  votersMin,
+} from "./schedule.ts";
 
 type Rules = NonNullable<Policy["environments"]>[string];
 
@@ -164,19 +170,19 @@ export function lies(chance: Chance, { peers, overUs }: Schedule): Fault[] {
 }
 
 /**
- * In some of these worlds one control peer is false while it is home: whoever lies already, and never half of them.
+ * In some of these worlds one control peer is false while it is home: whoever lies already, and never half of those who vote.
  *
  * @param liar whoever else lies about something.
  */
 export function falseHome(
-  { seed, peers, faults, overUs }: Schedule,
+  schedule: Schedule,
   lying: readonly Fault[],
   { liar = null, domain = "dev" }: { readonly liar?: string | null; readonly domain?: string } = {},
 ): Fault[] {
+  const { seed, peers, overUs } = schedule;
   const chance = domain === "dev" ? new Chance(seed, "false home") : new Chance(seed, domain, "false home");
   const controls = peers.filter(({ role }) => role === "control").map(({ name }) => name);
-  const areFew = faults.some((fault) => fault.kind === "recharter" && fault.controls.length < 3);
-  if (controls.length < 3 || areFew || !chance.percent(40)) return [];
+  if (votersMin(schedule) < 3 || !chance.percent(40)) return [];
   const liars = [liar, ...lying.map((fault) => (fault.kind === "liar" ? fault.peer : null))].filter(
     (name) => name !== null && controls.includes(name),
   );

@@ -13,7 +13,7 @@ import { isStandingOrder } from "../protocol/standing-order.ts";
 import type { Fault } from "./faults.ts";
 import { permitActs } from "./permit-liars.ts";
 import { controlActs, rulingActs, workerActs } from "./liars.ts";
-import type { Schedule } from "./schedule.ts";
+import { isRuledFalsely, type Schedule } from "./schedule.ts";
 
 /** What is wrong in words, for this file alone: elsewhere messages come from peers, and nobody reads them. */
 const english = en().localeError;
@@ -210,6 +210,7 @@ function problemBetween(schedule: Schedule): string | null {
   if (stranger !== undefined) return `${stranger[0]}: there is no peer "${stranger[1]}"`;
   if (lost.filter((each) => controls.some((control) => control.name === each)).length * 2 >= controls.length)
     return "lost: half of the control peers, or more, never come back";
+  if (isRuledFalsely(schedule)) return "faults: a home is false where fewer than three control peers vote";
   for (const [
     index,
     {

@@ -122,6 +122,21 @@ export type Schedule = {
   readonly lost: readonly PeerName[];
 };
 
+/** How many control peers vote while the fewest of them do: spares have no vote at first, and the owner may take one away. */
+export function votersMin({ peers, spares = [], faults }: Schedule): number {
+  const first = peers.filter(({ name, role }) => role === "control" && !spares.includes(name)).length;
+  const later = faults.flatMap((fault) => (fault.kind === "recharter" ? [fault.controls.length] : []));
+  return Math.min(first, ...later);
+}
+
+/**
+ * True when a home that is false may be half of those who vote, or more. One that votes alone is itself the majority that permits, and
+ * no promise bears that.
+ */
+export function isRuledFalsely(schedule: Schedule): boolean {
+  return schedule.faults.some(({ kind }) => kind === "false-home") && votersMin(schedule) < 3;
+}
+
 /** The kinds of its faults, each once, in the order of the alphabet. */
 export function faultKindsOf({ faults, fates }: Schedule): string[] {
   const kinds = [...faults.map(({ kind }) => kind), ...fates.map(({ fate }) => `message-${fate}`)];

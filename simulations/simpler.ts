@@ -8,7 +8,7 @@ import type { Plan, PlannedStep } from "../protocol/plan.ts";
 import type { Fault } from "./faults.ts";
 import type { PeerName } from "./observation.ts";
 import { peersOf } from "./read-schedule.ts";
-import type { Schedule, ScheduledPeer, ScheduledRun } from "./schedule.ts";
+import { isRuledFalsely, type Schedule, type ScheduledPeer, type ScheduledRun } from "./schedule.ts";
 
 export function simplerSchedules(schedule: Schedule): Schedule[] {
   return [
@@ -68,18 +68,17 @@ function withoutPeer(schedule: Schedule, name: PeerName): Schedule[] {
   const moved = <Placed extends { readonly at: PeerName }>(placed: Placed): Placed =>
     placed.at === name ? { ...placed, at: first } : placed;
   const { orders } = schedule;
-  return [
-    {
-      ...schedule,
-      peers,
-      lost,
-      runs: schedule.runs.map(moved),
-      orders: orders === null ? null : { ...orders, given: orders.given.map(moved) },
-      links: schedule.links.filter(({ between }) => !isAbout(between)),
-      fates: schedule.fates.filter(({ from, to }) => !isAbout([from, to])),
-      faults: schedule.faults.flatMap((fault) => withoutIn(fault, name)),
-    },
-  ];
+  const fewer = {
+    ...schedule,
+    peers,
+    lost,
+    runs: schedule.runs.map(moved),
+    orders: orders === null ? null : { ...orders, given: orders.given.map(moved) },
+    links: schedule.links.filter(({ between }) => !isAbout(between)),
+    fates: schedule.fates.filter(({ from, to }) => !isAbout([from, to])),
+    faults: schedule.faults.flatMap((fault) => withoutIn(fault, name)),
+  };
+  return isRuledFalsely(fewer) ? [] : [fewer];
 }
 
 function withoutIn(fault: Fault, name: PeerName): Fault[] {

@@ -8,6 +8,15 @@ import { runWorld } from "../../simulations/world.ts";
 const example = scheduleOf(2);
 const names = example.peers.map(({ name }) => name);
 
+const falseHome = {
+  atUs: 1,
+  lastsUs: 1,
+  kind: "false-home",
+  peer: "control0",
+  how: "invents",
+  everyUs: 1,
+} as const;
+
 function changed(change: Record<string, unknown>): unknown {
   return { ...structuredClone(example), ...change };
 }
@@ -28,6 +37,15 @@ describe("a schedule", () => {
       const read = readSchedule(JSON.stringify(scheduleOf(seed)));
       expect(read.ok ? null : `seed ${seed}: ${read.problem}`).toBeNull();
     }
+  });
+
+  it("has a home that is false only where three vote at all times, whoever may be given a vote later", () => {
+    const hasFalse = (seed: number): boolean =>
+      scheduleOf(seed).faults.some(({ kind }) => kind === "false-home");
+    // One votes, and there are two spares or three; then three vote, and there is a spare.
+    expect([22_196, 32_300, 500_035_980].filter(hasFalse)).toEqual([]);
+    expect(hasFalse(172)).toBe(true);
+    expect(scheduleOf(172).spares).toEqual(["control3"]);
   });
 
   it("has one message later, or not at all, when that is said of it", async () => {
@@ -63,6 +81,21 @@ describe("a schedule", () => {
       "no control peer",
       changed({ peers: example.peers.filter(({ role }) => role === "worker") }),
       /none is a control peer/,
+    ],
+    [
+      "a false home that is the only one to vote",
+      changed({
+        spares: names.filter((name) => name.startsWith("control") && name !== "control0"),
+        faults: [falseHome],
+      }),
+      /^faults: a home is false/,
+    ],
+    [
+      "a false home that others' votes are taken from",
+      changed({
+        faults: [falseHome, { atUs: 2, lastsUs: 1, kind: "recharter", controls: ["control0", "control1"] }],
+      }),
+      /^faults: a home is false/,
     ],
     ["a majority that is lost", changed({ lost: names }), /^lost: half/],
     [

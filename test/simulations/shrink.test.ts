@@ -91,6 +91,35 @@ describe("a schedule that breaks a promise", () => {
     expect(await shrink(twentyFaults(), { checkers: () => [toyChecker()] })).toEqual(shrunk);
   });
 
+  it("keeps three who vote where a home is false: one that votes alone breaks any promise about it", async () => {
+    const falseHome: Fault = {
+      atUs: 1_500_000,
+      lastsUs: 500_000,
+      kind: "false-home",
+      peer: "control0",
+      how: "invents",
+      everyUs: 100_000,
+    };
+    const isFalse: Checker = {
+      name: "toy",
+      observe: (observation) => {
+        if (observation.kind === "fault" && observation.fault?.kind === "false-home")
+          throw new Violation("toy", "a home is false");
+      },
+      finish: () => undefined,
+    };
+    const shrunk = await shrink(
+      { ...twentyFaults(), faults: [falseHome], spares: ["control3"] },
+      { checkers: () => [isFalse] },
+    );
+    expect(shrunk?.schedule.peers.map(({ name }) => name)).toEqual([
+      "control0",
+      "control1",
+      "control2",
+      expect.stringMatching(/^worker/),
+    ]);
+  });
+
   it("is as small as there was time for when the bound is reached", async () => {
     const shrunk = await shrink(twentyFaults(), { checkers: () => [toyChecker()], happeningsMax: 1 });
     expect(shrunk).toMatchObject({ complete: false, tried: 1 });
