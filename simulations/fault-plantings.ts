@@ -308,6 +308,20 @@ export const faultPlantings: readonly Planting[] = [
     seedsMax: 200,
   },
   {
+    name: "a worker whose home is gone waits until somebody says who is home",
+    edits: [
+      {
+        file: "node/core/worker.ts",
+        find: "const asks = this.#home === null;",
+        replace: "const asks = false;",
+      },
+    ],
+    caughtBy: ["progress"],
+    base: "home-asked-for.json",
+    firstSeed: 700_003_346,
+    seedsMax: 100,
+  },
+  {
     name: "a result that comes after its attempt was cancelled is said to be known",
     edits: [
       {

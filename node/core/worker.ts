@@ -108,7 +108,6 @@ export class WorkerCore {
   #pullAtMs = 0;
   #renewAtMs = 0;
   #announceAtMs = 0;
-  #isSentAway = false;
   #stepMsAverage = 1_000;
   #stopping = false;
   readonly #suspension = new Suspension();
@@ -206,8 +205,9 @@ export class WorkerCore {
     if (now.monotonicMs >= this.#announceAtMs) {
       // Whoever heard of it may have failed to fetch it, without the link breaking.
       this.#announceAtMs = now.monotonicMs + limits.announceAgainMs;
-      // Its home has named another one that is not there: who is home may be asked of whoever is, until one says so.
-      const asks = this.#home === null && this.#isSentAway;
+      // Whoever was taken for home may have named one that is not there, or may have been succeeded without knowing it and be gone:
+      // the others have said who is home, and say it again only when asked.
+      const asks = this.#home === null;
       for (const peer of this.#linked)
         if (asks) this.#greet(peer);
         else this.#announcePending(peer);
@@ -273,10 +273,7 @@ export class WorkerCore {
     for (const { lease } of acksIn(message)) this.#acknowledged(lease);
     switch (message.kind) {
       case "welcome":
-        if (from === this.#home && message.home !== from) {
-          this.#loseHome();
-          this.#isSentAway = message.home !== null;
-        }
+        if (from === this.#home && message.home !== from) this.#loseHome();
         return this.#welcome(message, now);
       case "grant":
         return this.#grant(message, now);

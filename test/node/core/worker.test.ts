@@ -3,9 +3,12 @@ import { workerDeadlineMs } from "../../../node/core/leases.ts";
 import { WorkerCore, workerKeys } from "../../../node/core/worker.ts";
 import type { WorkerEffect, WorkerInput } from "../../../node/core/effects.ts";
 import { limits } from "../../../protocol/limits.ts";
+import { successorOf } from "../../../protocol/membership.ts";
 import type { GrantedLease, Message } from "../../../protocol/messages.ts";
 import { isExclusive, type PlannedStep } from "../../../protocol/plan.ts";
 import type { StepReport } from "../../../protocol/report.ts";
+import { simulatedKeys } from "../../../simulations/keys.ts";
+import { storeOf } from "../../../simulations/workload.ts";
 import { plannedStep, reportOf } from "../view/example.ts";
 import { exampleCharter, home, runOf, workerKeysOf } from "./example.ts";
 
@@ -111,6 +114,24 @@ it("a worker asks who is home when its home has sent it to one that is not there
   bench.welcome();
   bench.tick(limits.pullJitterMsMax);
   expect(said(bench.tick(limits.announceAgainMs))).toEqual([]);
+});
+
+it("a worker asks who is home when one is gone that took itself for home after another had said that it is", () => {
+  const bench = new Bench([plannedStep("a")]);
+  const other = simulatedKeys("control1").peer;
+  const controls = [...exampleCharter.controls, { peer: other, store: storeOf(other), addresses: [] }];
+  bench.tell({ kind: "charter", charter: successorOf(exampleCharter, controls, bench.now.wallMs) });
+  bench.welcome();
+  bench.tell({ kind: "peer-up", peer: other, role: "control" });
+  const succeeded: Message = { kind: "welcome", home: other, leaseMs: exampleCharter.leaseMs };
+  bench.tell({ kind: "message", from: other, message: succeeded });
+  expect(bench.core.home).toBe(other);
+  bench.tell({ kind: "peer-down", peer: other });
+  // The home that there is has told it of itself, and does not know that it was forgotten.
+  expect(bench.tick(limits.announceAgainMs)).toMatchObject([
+    { kind: "send", to: home, message: { kind: "session" } },
+  ]);
+  expect(said(bench.welcome())).toMatchObject([{ kind: "pull", again: true }]);
 });
 
 describe("a worker", () => {
