@@ -945,11 +945,17 @@ export class ControlCore {
     this.#leases.renew(from, message.held, now.monotonicMs);
     for (const lease of this.#reign.cancelled(message.held))
       this.#send(from, { kind: "revoke", lease, cause: "cancelled" });
-    // A greeting is not counted: only a renewal may be answered late.
-    const isForgotten = (run: string): boolean =>
-      message.sentMs > 0 &&
-      this.#unknownRuns.isForgotten(run, now.monotonicMs, (ms) => this.#table.isAssuredAfter(ms));
-    const superseded = this.#reign.superseded(message.held, isForgotten);
+    // The answer to a greeting assures nothing; one to a renewal every lease that was named, and one of an unknown run may be
+    // another home's: it waits for the next time.
+    const isRenewal = message.sentMs > 0;
+    let isSure = true;
+    const superseded = this.#reign.superseded(message.held, (run) => {
+      const after = (ms: number): boolean => this.#table.isAssuredAfter(ms);
+      const isForgotten = isRenewal && this.#unknownRuns.isForgotten(run, now.monotonicMs, after);
+      isSure &&= isForgotten;
+      return isForgotten;
+    });
+    if (isRenewal && !isSure) return;
     this.#send(from, { kind: "renewed", sentMs: message.sentMs, superseded });
   }
 
