@@ -91,4 +91,18 @@ export const configurationPlantings: readonly Planting[] = [
     seedsMax: 40,
     every: 8,
   },
+  {
+    name: "a charter is not heard of whose peer ended as soon as it had installed it",
+    edits: [
+      {
+        file: "node/core/control.ts",
+        find: "isNewer(installed.charter, heard)",
+        replace: "isNewer(heard, installed.charter)",
+      },
+    ],
+    caughtBy: ["registers"],
+    base: "charter-unheard.json",
+    firstSeed: 6,
+    seedsMax: 1,
+  },
 ];

@@ -19,6 +19,7 @@ import { limits } from "../../protocol/limits.ts";
 import {
   type Charter,
   hasSpoken,
+  isNewer,
   openCharter,
   type SignedCharter,
   whyNotSuccessor,
@@ -195,6 +196,7 @@ export class ControlCore {
       keys,
     });
     if (known === undefined) this.#keepInstalled();
+    this.#tellUnheard(charter.charter);
     const registers = [
       ...under(controlKeys.registers),
       ...stored.filter(([key]) => key === controlKeys.acceptor),
@@ -737,6 +739,16 @@ export class ControlCore {
   #keepInstalled(): void {
     const { installed } = this.#configurations;
     if (installed !== null) this.#store([this.#configurations.install(installed)]);
+  }
+
+  /**
+   * A former life may have ended between its install and what it had to say of it. Whoever else votes may have ended with it,
+   * or there is nobody: the charter is then in this database alone, and the owner can sign none that follows it.
+   */
+  #tellUnheard(heard: Charter): void {
+    const { installed } = this.#configurations;
+    if (installed !== null && isNewer(installed.charter, heard))
+      this.#effects.push({ kind: "chartered", ...installed });
   }
 
   #newNeighbours(shown: readonly StoredEntry[]): Neighbours {

@@ -97,10 +97,10 @@ export class RegistersChecker implements Checker {
     const reign = this.#reign(ballot);
     reign.votes.set(peer, Math.max(round, reign.votes.get(peer) ?? 0));
     const members = this.#members.get(ballot.configuration);
-    if (members?.has(peer) !== true)
-      throw this.#violation(
-        `I7: ${peer} votes in configuration ${ballot.configuration} and is no member of it`,
-      );
+    if (members?.has(peer) !== true) {
+      const why = members === undefined ? "of which nobody was told" : "and is no member of it";
+      throw this.#violation(`I7: ${peer} votes in configuration ${ballot.configuration} ${why}`);
+    }
     for (; isChosenBy(members.size, reign.votes, reign.chosen + 1); reign.chosen += 1) {
       const values = this.#history.round(ballot, reign.chosen + 1);
       if (values === null) throw this.#violation(`${ballotName(ballot)} has no round ${reign.chosen + 1}`);
