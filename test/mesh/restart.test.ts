@@ -3,7 +3,9 @@
 import { appendFileSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { freeAddress } from "../ports.ts";
 import { Mesh, type MeshNode } from "./mesh.ts";
+import { eventually } from "./program.ts";
 
 let mesh: Mesh;
 let control: MeshNode;
@@ -77,6 +79,30 @@ it("repairs a torn last write and says so", async () => {
   await control.restart();
   expect(control.program.stderr).toMatch(/The last write in \S+\.log was torn: 51 bytes were dropped/u);
   expect(await tells(run)).toEqual(told);
+});
+
+it("shows the charter that it votes by when it was killed before that was written into its folder", async () => {
+  const shown = async (): Promise<Record<string, unknown>> => {
+    const { stdout } = await mesh.succeed(["control", "ls", "--json", "--node", control.folder]);
+    const { configuration, controls } = JSON.parse(stdout) as { configuration: number; controls: unknown[] };
+    return { configuration, controls: controls.length };
+  };
+  const owner = ["--node", control.folder, "--owner-key", join(control.folder, "owner.key")];
+  const code = await mesh.invite(control, ["--role", "control"]);
+  const spare = await mesh.join("spare", code, ["--listen", await freeAddress(), "--name", "spare"]);
+  await eventually("it is linked", shown, ({ controls }) => controls === 2);
+  await mesh.succeed(["control", "add", "spare", ...owner]);
+  const charter = join(control.folder, "charter");
+  const before = readFileSync(charter);
+  await mesh.succeed(["control", "remove", "spare", ...owner]);
+  // As if it had told nobody: whoever heard of it would say so.
+  for (const other of [spare, ...mesh.workers]) await other.kill();
+  await control.kill();
+  writeFileSync(charter, before);
+  await control.restart();
+  await eventually("it is shown", shown, (now) => now["configuration"] === 3 && now["controls"] === 1);
+  expect(readFileSync(charter)).not.toEqual(before);
+  for (const worker of mesh.workers) await worker.restart();
 });
 
 it("refuses to run on a folder that lost what it had acknowledged", async () => {
