@@ -33,6 +33,7 @@ import { AtHand, cacheAtHand, sourceAtHand } from "./at-hand.ts";
 import type { Answer, Now, WorkerEffect, WorkerInput } from "./effects.ts";
 import { OutputPushes } from "./output-pushes.ts";
 import { workerDeadlineMs } from "./leases.ts";
+import { PendingRuns } from "./pending-runs.ts";
 import { RecentLeases } from "./recent-leases.ts";
 import { ShownPermits } from "./shown-permits.ts";
 import { Suspension } from "./suspension.ts";
@@ -93,8 +94,7 @@ export class WorkerCore {
   /** Whose steps were begun here. */
   readonly #begun = new RecentLeases();
   readonly #outputs = new OutputPushes();
-  /** Submitted here and not admitted yet: run -> digest of the bundle. */
-  readonly #pending = new Map<string, string>();
+  readonly #pending = new PendingRuns();
   readonly #atHand = new AtHand();
   #effects: WorkerEffect[] = [];
   #home: string | null = null;
@@ -131,7 +131,7 @@ export class WorkerCore {
         continue;
       }
       const opened = openBundle(bytes, options.charter, now.wallMs, options.keys);
-      if (opened.ok) this.#pending.set(key.slice(workerKeys.pending.length), opened.value.digest);
+      if (opened.ok) this.#pending.add(key.slice(workerKeys.pending.length), opened.value.digest);
     }
   }
 
@@ -265,7 +265,7 @@ export class WorkerCore {
   }
 
   #announcePending(peer: string): void {
-    for (const [run, bundle] of this.#pending) this.#send(peer, { kind: "announce", run, bundle });
+    for (const [run, bundle] of this.#pending.entries()) this.#send(peer, { kind: "announce", run, bundle });
   }
 
   #message(from: string, message: Message, now: Now): void {
@@ -295,7 +295,7 @@ export class WorkerCore {
       case "no-policy":
         return this.#permits.hearNone(from);
       case "announced":
-        if (!this.#pending.delete(message.run)) return;
+        if (!this.#pending.answered(message.run, from, message.state, this.#controls)) return;
         return this.#store([{ kind: "delete", key: workerKeys.pending + message.run }]);
       case "endorse":
       case "endorsed":
@@ -499,7 +499,7 @@ export class WorkerCore {
     const { size } = this.#pending;
     if (size >= limits.submissionsPendingMax)
       return { ok: false, reason: "full", detail: `${size} runs wait here for the domain to take them` };
-    this.#pending.set(run, digest);
+    this.#pending.add(run, digest);
     this.#store([{ kind: "put", key: workerKeys.pending + run, value: bytes }]);
     const message: Message = { kind: "announce", run, bundle: digest };
     this.#effects.push({ kind: "publish", message });

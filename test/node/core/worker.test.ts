@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { workerDeadlineMs } from "../../../node/core/leases.ts";
+import { PendingRuns } from "../../../node/core/pending-runs.ts";
 import { WorkerCore, workerKeys } from "../../../node/core/worker.ts";
 import type { WorkerEffect, WorkerInput } from "../../../node/core/effects.ts";
 import { limits } from "../../../protocol/limits.ts";
@@ -389,7 +390,21 @@ describe("a submission at a worker", () => {
     expect(effects[0]).toMatchObject({ operations: [{ kind: "put", key: workerKeys.pending + run }] });
   });
 
-  it("is announced again until somebody says that it is admitted", () => {
+  it("is announced again until more than half of the control peers say the same of it", () => {
+    const pending = new PendingRuns();
+    const controls = new Set(["a", "b", "c"]);
+    pending.add("run", "digest");
+    // One that has not heard of what the domain knows, or lies; and one that is none any more.
+    expect(pending.answered("run", "a", "refused", controls)).toBe(false);
+    expect(pending.answered("run", "d", "refused", controls)).toBe(false);
+    expect(pending.answered("run", "b", "admitted", controls)).toBe(false);
+    expect(pending.answered("run", "b", "admitted", controls)).toBe(false);
+    expect([...pending.entries()]).toEqual([["run", "digest"]]);
+    expect(pending.answered("run", "c", "admitted", controls)).toBe(true);
+    expect(pending.size).toBe(0);
+  });
+
+  it("is announced again until its only control peer says that it is admitted", () => {
     const { made, run, submit } = bench();
     made.tick(100);
     submit();
