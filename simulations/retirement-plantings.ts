@@ -18,7 +18,7 @@ export const retirementPlantings: readonly Planting[] = [
       },
     ],
     caughtBy: ["retirement"],
-    firstSeed: 1_097,
+    firstSeed: 2_692,
     every: 5,
     seedsMax: 300,
   },
