@@ -305,6 +305,9 @@ async function whole(
     if (!isWhole) throw new Error("the node's answer ended early");
     renameSync(partial, path);
   } catch (error) {
+    // It may not have been made yet, and would be once it was removed.
+    stream.destroy();
+    if (!stream.closed) await once(stream, "close").catch(() => undefined);
     rmSync(partial, { force: true });
     if (error instanceof OttoError) throw error;
     throw new OttoError("OTTO_FILE_UNREADABLE", {
