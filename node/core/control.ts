@@ -612,6 +612,7 @@ export class ControlCore {
     this.#allowed.delete(peer);
     this.#linkedControls.delete(peer);
     this.#deferred.peerDown(peer);
+    this.#unknownRuns.peerDown(peer);
     this.#dropSessions(peer);
     this.#configurations.down(peer);
     this.#archiving.peerDown(peer);
@@ -963,7 +964,7 @@ export class ControlCore {
     let isSure = true;
     const superseded = this.#reign.superseded(message.held, (run) => {
       const after = (ms: number): boolean => this.#table.isAssuredAfter(ms);
-      const isForgotten = isRenewal && this.#unknownRuns.isForgotten(run, now.monotonicMs, after);
+      const isForgotten = isRenewal && this.#unknownRuns.isForgotten(from, run, now.monotonicMs, after);
       isSure &&= isForgotten;
       return isForgotten;
     });

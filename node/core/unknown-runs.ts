@@ -8,14 +8,26 @@
 import { limits } from "../../protocol/limits.ts";
 
 export class UnknownRuns {
-  readonly #sinceMs = new Map<string, number>();
+  /** By worker: one that names runs without end keeps no other from its answer. */
+  readonly #sinceMs = new Map<string, Map<string, number>>();
 
   /** @param assuredAfter whether a majority has answered what was sent after that time (monotonic). */
-  isForgotten(run: string, nowMs: number, assuredAfter: (sinceMs: number) => boolean): boolean {
-    const sinceMs = this.#sinceMs.get(run) ?? nowMs;
-    if (this.#sinceMs.size >= limits.leasesPerMessageMax) this.#sinceMs.clear();
-    this.#sinceMs.set(run, sinceMs);
+  isForgotten(
+    worker: string,
+    run: string,
+    nowMs: number,
+    assuredAfter: (sinceMs: number) => boolean,
+  ): boolean {
+    const known = this.#sinceMs.get(worker) ?? new Map<string, number>();
+    this.#sinceMs.set(worker, known);
+    const sinceMs = known.get(run) ?? nowMs;
+    if (known.size >= limits.leasesPerMessageMax) known.clear();
+    known.set(run, sinceMs);
     return assuredAfter(sinceMs);
+  }
+
+  peerDown(worker: string): void {
+    this.#sinceMs.delete(worker);
   }
 
   clear(): void {
